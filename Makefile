@@ -1,0 +1,71 @@
+# Everything that a fresh machine needs is Python 3.11 or newer: each target sets up what it uses.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+COMPILE := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
+	--python-version 3.11
+TESTS ?= tests
+ARGS ?=
+
+.PHONY: help demo test check lint types format lock schema clean
+
+help: ## Print what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  make demo ARGS=--once     sign in by SAML and by OIDC without a browser, print each step, and end"
+	@echo "  make test STRICT=1        a test that has to be skipped is a failure"
+	@echo "  make test TESTS=tests/unit ARGS=-x"
+
+demo: $(VENV)/.server ## Start everything on this machine and say what to click
+	@$(BIN)/rambridge demo $(ARGS)
+
+test: $(VENV)/.dev ## Run the whole suite
+	@RAMBRIDGE_STRICT=$(STRICT) $(BIN)/pytest $(TESTS) -n auto --dist loadgroup $(ARGS)
+
+check: $(VENV)/.server ## Check the configuration in config/
+	@$(BIN)/rambridge check
+
+lint: $(VENV)/.dev ## Check style, dead dependencies and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/deptry --no-ansi bridge
+
+types: $(VENV)/.dev ## Check types
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+schema: $(VENV)/.server ## Write config/schema/ anew from the models
+	@$(BIN)/python -c "from pathlib import Path; from bridge.settings import write_schemas; write_schemas(Path('config/schema'))"
+
+lock: ## Resolve the dependencies anew into requirements/ (needs uv)
+	@printf 'hatchling>=1.27\neditables\n' | $(COMPILE) - -o requirements/build.txt
+	@$(COMPILE) pyproject.toml --extra postgres -o requirements/server.txt
+	@$(COMPILE) pyproject.toml --extra postgres --group dev -c requirements/server.txt -o requirements/dev.txt
+
+clean: ## Remove what the other targets made (keys and data included)
+	@rm -rf $(VENV) var certs/*/ tests/screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found."; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.server: $(VENV)/.made requirements/build.txt requirements/server.txt pyproject.toml
+	@echo "Installing the service …"
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/server.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.server requirements/dev.txt
+	@echo "Installing what the tests need …"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

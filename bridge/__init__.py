@@ -1,0 +1,22 @@
+"""Rambridge: from an enterprise identity provider to exactly the RAM roles that IT has written down.
+
+Five stages, each a package, each handing a type of its own to the next::
+
+    identity      who is this?                                  → VerifiedIdentity
+    entitlements  what may they become, and which one now?      → Entitlement, Choice
+    exchange      trade the choice at the account's STS         → TemporaryCredentials
+    delivery      put it into someone's hands                   → a form, a text
+    sessions      what is remembered about a signed-in person between requests
+    audit         every arrow, accepted or refused, recorded before anything is released
+
+``federation`` is the line through them: five short functions, one for each arrow. The doors into it are ``web`` (people
+with browsers) and ``cli`` (people with terminals). ``app`` wires everything; nothing else builds clients.
+
+Under the stages lie ``errors``, ``clock``, ``keys``, ``sealing``, ``outbound``, ``store_connection``,
+``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an operator can set.
+``sandbox`` stands in for the other two parties, an enterprise IdP and the cloud, in the demo and the tests.
+
+Arrows point down only: who may import whom is a table in ``tests/architecture/test_imports.py``.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,844 @@
+"""The errors, as one tree; every refusal that a person or a script can meet is a leaf of it.
+
+::
+
+    BridgeError
+    ├── SettingsError              start-up only; carries every problem found
+    ├── IdentityError              the provider's statement is not acceptable
+    │   ├── Malformed                cannot be parsed, wrong shape, too large
+    │   ├── UntrustedIssuer          not the provider that this flow belongs to
+    │   ├── BadSignature             missing, wrong, wrong algorithm, or over something else
+    │   ├── WrongAudience            not meant for us
+    │   ├── WrongRecipient           not meant for this address
+    │   ├── OutsideValidity          expired, not yet valid, or valid for too long
+    │   ├── NotOurQuestion           state, nonce, InResponseTo or browser does not match
+    │   ├── Replayed                 seen before
+    │   ├── MissingClaim             a required statement is absent or ambiguous
+    │   └── ProviderUnavailable      the provider could not be asked; worth trying again
+    ├── SessionError               SessionMissing · SessionExpired
+    ├── AccessError                NotEntitled · CrossSiteRequest · NotFound
+    ├── RequestError               BadParameter · TooLarge
+    ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
+    │                              SessionEndsTooSoon · TerminalNotGranted
+    ├── AuditError                 AuditUnavailable · ChainBroken
+    ├── KeyMissing · KeyUnusable   the key folder is not as it should be
+    ├── StoreUnavailable           Redis cannot be reached; worth trying again
+    ├── Unsealable                 a stored value that we did not put there
+    └── DemoFailed                 `rambridge demo` could not show what it should
+
+A class has a ``code`` (stable, lower case, safe to show: scripts and dashboards key on it) and a ``public``
+sentence (what happened and what to do next). An instance has a ``detail``, which is for the log and the audit
+record alone. Errors know nothing of HTTP, XML or exit codes: each door keeps one table of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BridgeError(Exception):
+    """The root of the tree; never raised itself."""
+
+    code = "internal"
+    public = "Something went wrong on our side. Try again; if it happens again, give IT the reference number."
+
+    def __init__(self, detail: str = "") -> None:
+        """Take the ``detail`` for log and audit: never a secret, a token or a whole message."""
+        super().__init__(detail or self.code)
+        self.detail = detail
+
+
+# ── Settings ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the configuration: where, what, and what to write instead."""
+
+    file: Path
+    line: int
+    column: int
+    message: str
+    fix: str
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        """Write the problem the way compilers do, so that editors find the place."""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {self.message}\n    {self.fix}"
+
+
+class SettingsError(BridgeError):
+    """The configuration cannot be used; ``problems`` holds every fault found in one reading."""
+
+    code = "settings_invalid"
+    public = "The configuration is not valid. Run `rambridge check` to see every problem at once."
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Take all problems of one reading."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+# ── Identity ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class IdentityError(BridgeError):
+    """The provider's statement is not acceptable. It says nothing about the person: start again."""
+
+    code = "identity_refused"
+    public = (
+        "The answer of your identity provider could not be accepted. Start again from its portal; "
+        "if this happens again, give IT the reference number."
+    )
+
+
+class Malformed(IdentityError):
+    """The message has a shape that no honest provider sends."""
+
+
+class SAMLBase64(Malformed):
+    """The ``SAMLResponse`` field is not strict base64."""
+
+    code = "saml_base64"
+
+
+class SAMLNotXML(Malformed):
+    """The decoded message is not one well-formed XML document."""
+
+    code = "saml_not_xml"
+
+
+class SAMLEncoding(Malformed):
+    """The document is not UTF-8."""
+
+    code = "saml_encoding"
+
+
+class SAMLDTD(Malformed):
+    """The document carries a DOCTYPE or an entity."""
+
+    code = "saml_dtd"
+
+
+class SAMLTooLarge(Malformed):
+    """The message is larger than an honest one gets."""
+
+    code = "saml_too_large"
+
+
+class SAMLTooComplex(Malformed):
+    """Too deep, too many elements, attributes, values or namespaces."""
+
+    code = "saml_too_complex"
+
+
+class SAMLCommentOrPI(Malformed):
+    """A comment or processing instruction: two programs could read the text around it differently."""
+
+    code = "saml_comment_or_pi"
+
+
+class SAMLRoot(Malformed):
+    """The document is not a ``samlp:Response``."""
+
+    code = "saml_root"
+
+
+class SAMLSchema(Malformed):
+    """The verified element does not follow the SAML schema."""
+
+    code = "saml_schema"
+
+
+class SAMLId(Malformed):
+    """An identifier is missing, not an NCName, used twice, or hidden in a foreign attribute."""
+
+    code = "saml_id"
+
+
+class SAMLAssertionCount(Malformed):
+    """Not exactly one assertion as a child of the response."""
+
+    code = "saml_assertion_count"
+
+
+class SAMLVersion(Malformed):
+    """Not SAML 2.0."""
+
+    code = "saml_version"
+
+
+class SAMLStatus(Malformed):
+    """The provider answered with an error status instead of a sign-in."""
+
+    code = "saml_status"
+    public = "Your identity provider did not complete the sign-in. Start again from its portal."
+
+
+class SAMLTimeFormat(Malformed):
+    """A time is not written in UTC with ``Z``, or is no real date."""
+
+    code = "saml_time_format"
+
+
+class SAMLSubject(Malformed):
+    """Not exactly one ``Subject``."""
+
+    code = "saml_subject"
+
+
+class SAMLNameID(Malformed):
+    """The ``NameID`` is missing, empty, too long, structured, or qualified for somebody else."""
+
+    code = "saml_nameid"
+
+
+class SAMLConfirmation(Malformed):
+    """No bearer confirmation that can be satisfied."""
+
+    code = "saml_confirmation"
+
+
+class SAMLConditions(Malformed):
+    """``Conditions`` are absent, or hold a condition that we do not know and so cannot meet."""
+
+    code = "saml_conditions"
+
+
+class SAMLAuthnStatement(Malformed):
+    """Not exactly one ``AuthnStatement``."""
+
+    code = "saml_authnstatement"
+
+
+class SAMLAttributeStructured(Malformed):
+    """A value has child elements, so that its text could be read in part."""
+
+    code = "saml_attribute_structured"
+
+
+class SAMLEncrypted(Malformed):
+    """The assertion is encrypted, which this provider is not set up for."""
+
+    code = "saml_decrypt"
+
+
+class ParameterTwice(Malformed):
+    """A protocol parameter came twice, or is missing."""
+
+    code = "web_parameter_twice"
+
+
+class OIDCSize(Malformed):
+    """The token or an answer is larger than an honest one gets."""
+
+    code = "oidc_size"
+
+
+class OIDCForm(Malformed):
+    """Not a three-part compact token in canonical base64url."""
+
+    code = "oidc_form"
+
+
+class OIDCJSON(Malformed):
+    """The JSON is ambiguous: duplicate members, NaN, unbounded numbers, lone surrogates, or no object."""
+
+    code = "oidc_json"
+
+
+class OIDCHeader(Malformed):
+    """The header asks for something that an ID token must not: ``crit``, ``zip``, ``jku``, ``x5u``, ``jwk`` …."""
+
+    code = "oidc_header"
+
+
+class OIDCTyp(Malformed):
+    """The token is of another kind, such as a logout or access token."""
+
+    code = "oidc_typ"
+
+
+class OIDCCallback(Malformed):
+    """The callback does not have exactly one of ``code`` and ``error``, or repeats a parameter."""
+
+    code = "oidc_callback"
+
+
+class OIDCProviderError(Malformed):
+    """The provider answered the authorization request with an error."""
+
+    code = "oidc_provider_error"
+    public = "Your identity provider did not complete the sign-in. Start again from its portal."
+
+
+class OIDCTokenResponse(Malformed):
+    """The token endpoint's answer is not a token response."""
+
+    code = "oidc_token_response"
+
+
+class OIDCClaim(Malformed):
+    """A claim of the protocol has a type that it must not have: ``jti``, ``sid``, ``acr`` or ``amr``."""
+
+    code = "oidc_claim"
+
+
+class OIDCMetadata(Malformed):
+    """The provider's discovery document is for another issuer, incomplete, or names unusable addresses."""
+
+    code = "oidc_metadata"
+    public = "The settings that your identity provider publishes cannot be used. Give IT the reference number."
+
+
+class OIDCKeySet(Malformed):
+    """The provider's key set is not one, has too many keys, or none that we can use."""
+
+    code = "oidc_jwks"
+    public = "The settings that your identity provider publishes cannot be used. Give IT the reference number."
+
+
+class OIDCKeyLeaked(OIDCKeySet):
+    """The provider publishes a private key: none of its statements can be believed until it stops."""
+
+    code = "oidc_key_leaked"
+
+
+class UntrustedIssuer(IdentityError):
+    """The statement is by somebody other than the provider that this flow belongs to."""
+
+
+class UnknownProvider(UntrustedIssuer):
+    """No provider of that name or issuer is configured."""
+
+    code = "provider_unknown"
+    public = "This sign-in address belongs to no identity provider that we know. Start from your portal."
+
+
+class SAMLIssuer(UntrustedIssuer):
+    """``Issuer`` is absent, or is not exactly the expected entity ID."""
+
+    code = "saml_issuer"
+
+
+class OIDCIssuer(UntrustedIssuer):
+    """``iss`` is absent, or is not exactly the expected issuer."""
+
+    code = "oidc_iss"
+
+
+class OIDCMixUp(UntrustedIssuer):
+    """The callback's ``iss`` parameter names another provider, or is missing where it was promised (RFC 9207)."""
+
+    code = "oidc_mixup"
+
+
+class BadSignature(IdentityError):
+    """The signature is missing, wrong, of a refused kind, or covers something else."""
+
+
+class SAMLUnsigned(BadSignature):
+    """A required signature is not there."""
+
+    code = "saml_unsigned"
+
+
+class SAMLSignatureForm(BadSignature):
+    """The signature is not of the one form that we accept."""
+
+    code = "saml_signature_form"
+
+
+class SAMLSignatureCount(BadSignature):
+    """More signatures than one on the response and one on the assertion."""
+
+    code = "saml_signature_count"
+
+
+class SAMLSignaturePlace(BadSignature):
+    """A signature stands somewhere other than directly in the response or the assertion."""
+
+    code = "saml_signature_place"
+
+
+class SAMLSignatureReference(BadSignature):
+    """The signature does not reference exactly the element in which it stands."""
+
+    code = "saml_signature_reference"
+
+
+class SAMLTransform(BadSignature):
+    """A transform other than enveloped signature and exclusive canonicalization."""
+
+    code = "saml_transform"
+
+
+class SAMLCanonicalization(BadSignature):
+    """Another canonicalization method, a relative namespace, or an empty canonical form."""
+
+    code = "saml_canonicalization"
+
+
+class SAMLAlgorithm(BadSignature):
+    """A signature or digest algorithm, or a key, that is not allowed."""
+
+    code = "saml_algorithm"
+
+
+class SAMLSignatureInvalid(BadSignature):
+    """The signature does not verify with any key of the expected issuer. One code, whatever part failed."""
+
+    code = "saml_signature_invalid"
+
+
+class OIDCAlgorithm(BadSignature):
+    """The token's ``alg`` is not one that this provider may use."""
+
+    code = "oidc_alg"
+
+
+class OIDCKeyId(BadSignature):
+    """No usable key of the provider has this ``kid``."""
+
+    code = "oidc_kid"
+
+
+class OIDCKey(BadSignature):
+    """The key that the token names does not fit its algorithm or its use."""
+
+    code = "oidc_key"
+
+
+class OIDCSignature(BadSignature):
+    """The signature does not verify."""
+
+    code = "oidc_signature"
+
+
+class WrongAudience(IdentityError):
+    """The statement is meant for another service."""
+
+
+class SAMLAudience(WrongAudience):
+    """An ``AudienceRestriction`` is missing or does not contain our entity ID."""
+
+    code = "saml_audience"
+
+
+class SAMLProxyRestriction(WrongAudience):
+    """The provider forbids that anything is issued on the basis of its assertion, which is all that we do."""
+
+    code = "saml_proxy_restriction"
+
+
+class OIDCAudience(WrongAudience):
+    """``aud`` does not contain our client ID."""
+
+    code = "oidc_aud"
+
+
+class OIDCAuthorizedParty(WrongAudience):
+    """``azp`` is missing beside several audiences, or names another client."""
+
+    code = "oidc_azp"
+
+
+class WrongRecipient(IdentityError):
+    """The statement was meant to be delivered to another address."""
+
+
+class SAMLDestination(WrongRecipient):
+    """``Destination`` is not exactly our ACS, or is missing from a signed response."""
+
+    code = "saml_destination"
+
+
+class SAMLRecipient(WrongRecipient):
+    """``Recipient`` is not exactly our ACS, or is missing."""
+
+    code = "saml_recipient"
+
+
+class OutsideValidity(IdentityError):
+    """The statement is not valid now. It does not follow that everything else about it was right."""
+
+    public = (
+        "The answer of your identity provider is not valid at this time. Start again from its portal; if this "
+        "happens again, a clock may be wrong: give IT the reference number."
+    )
+
+
+class SAMLExpired(OutsideValidity):
+    """A ``NotOnOrAfter`` has passed."""
+
+    code = "saml_expired"
+
+
+class SAMLNotYet(OutsideValidity):
+    """A ``NotBefore`` or an issue time lies in the future."""
+
+    code = "saml_not_yet"
+
+
+class SAMLStale(OutsideValidity):
+    """The statement or the authentication is too old."""
+
+    code = "saml_stale"
+
+
+class SAMLLifetime(OutsideValidity):
+    """The statement would be valid for longer than we let any be, or for no time at all."""
+
+    code = "saml_lifetime"
+
+
+class SAMLSessionOver(OutsideValidity):
+    """``SessionNotOnOrAfter`` has passed."""
+
+    code = "saml_session_over"
+
+
+class OIDCExpiry(OutsideValidity):
+    """``exp`` is missing, malformed, past, or too far away."""
+
+    code = "oidc_exp"
+
+
+class OIDCIssuedAt(OutsideValidity):
+    """``iat`` is missing, malformed, in the future or too old."""
+
+    code = "oidc_iat"
+
+
+class OIDCNotBefore(OutsideValidity):
+    """``nbf`` is malformed or in the future."""
+
+    code = "oidc_nbf"
+
+
+class OIDCAuthTime(OutsideValidity):
+    """``auth_time`` is malformed, in the future or older than was asked for."""
+
+    code = "oidc_auth_time"
+
+
+class NotOurQuestion(IdentityError):
+    """The answer does not belong to a question that this browser asked."""
+
+    public = (
+        "This sign-in was not started in this browser, or was started too long ago. "
+        "Start again from your identity provider's portal."
+    )
+
+
+class SAMLInResponseTo(NotOurQuestion):
+    """``InResponseTo`` is missing, differs, or names no pending sign-in of this browser."""
+
+    code = "saml_inresponseto"
+
+
+class SAMLUnsolicited(NotOurQuestion):
+    """An answer without a question, from a provider that may not start sign-ins."""
+
+    code = "saml_unsolicited"
+
+
+class OIDCState(NotOurQuestion):
+    """``state`` is missing, unknown, used, or belongs to another browser."""
+
+    code = "oidc_state"
+
+
+class OIDCNonce(NotOurQuestion):
+    """``nonce`` is not the one that we sent."""
+
+    code = "oidc_nonce"
+
+
+class OIDCCode(NotOurQuestion):
+    """The provider did not accept the authorization code."""
+
+    code = "oidc_code"
+
+
+class OIDCInitiate(NotOurQuestion):
+    """A third-party initiated login that names no configured provider."""
+
+    code = "oidc_initiate"
+
+
+class Replayed(IdentityError):
+    """A genuine statement presented a second time."""
+
+    public = "This sign-in was already used once. Start again from your identity provider's portal."
+
+
+class SAMLReplay(Replayed):
+    """The assertion was accepted before."""
+
+    code = "saml_replay"
+
+
+class OIDCReplay(Replayed):
+    """The ID token was accepted before."""
+
+    code = "oidc_replay"
+
+
+class MissingClaim(IdentityError):
+    """A statement that we need is absent or ambiguous."""
+
+
+class SAMLAttributeTwice(MissingClaim):
+    """The same attribute name came twice."""
+
+    code = "saml_attribute_twice"
+
+
+class OIDCSubject(MissingClaim):
+    """``sub`` is not a string of 1 to 255 visible ASCII characters."""
+
+    code = "oidc_sub"
+
+
+class ClaimNotSingle(MissingClaim):
+    """A claim that is configured as single-valued came with several values."""
+
+    code = "claim_not_single"
+
+
+class GroupsUnknown(MissingClaim):
+    """The provider left the groups out because there are too many: unknown is not the same as none."""
+
+    code = "map_groups_unknown"
+    public = (
+        "Your identity provider did not send your groups because you are in too many. "
+        "Ask IT to limit the groups that it sends to those that are assigned here."
+    )
+
+
+class ProviderUnavailable(IdentityError):
+    """The provider's metadata, keys or token endpoint could not be reached. Trying again may help."""
+
+    code = "provider_unavailable"
+    public = "Your identity provider cannot be reached at the moment. Try again in a minute."
+
+
+class SAMLMetadata(ProviderUnavailable):
+    """The provider's metadata cannot be used. It needs an administrator, who finds the reason in the detail."""
+
+    code = "saml_metadata"
+    public = "This identity provider is not set up correctly here. Give IT the reference number."
+
+
+# ── Sessions, access, requests ───────────────────────────────────────────────────────────────────────────────
+
+
+class SessionError(BridgeError):
+    """There is no usable session behind this request."""
+
+    code = "session_missing"
+    public = "You are not signed in here. Sign in to go on."
+
+
+class SessionMissing(SessionError):
+    """No session cookie, or one that names no session."""
+
+
+class SessionExpired(SessionError):
+    """The session was idle for too long or has reached its end."""
+
+    code = "session_expired"
+    public = "Your session has ended. Sign in again to go on."
+
+
+class AccessError(BridgeError):
+    """The person is known but may not do this."""
+
+
+class NotEntitled(AccessError):
+    """No rule, as the rules stand now, grants this entitlement to this person."""
+
+    code = "not_entitled"
+    public = "You may not use this role. The assignment may have changed: reload the page, or ask its owner."
+
+
+class CrossSiteRequest(AccessError):
+    """A state-changing request that did not come from our own pages."""
+
+    code = "web_cross_site"
+    public = "This request did not come from our own page. Go back, reload the page and try again."
+
+
+class NotFound(AccessError):
+    """There is no such page."""
+
+    code = "web_not_found"
+    public = "There is no such page. Check the address, or go to the start page."
+
+
+class RequestError(BridgeError):
+    """The caller's mistake."""
+
+
+class BadParameter(RequestError):
+    """A parameter is missing or malformed."""
+
+    code = "bad_parameter"
+    public = "The request is not complete or not well-formed."
+
+
+class UnknownHost(RequestError):
+    """The request names a host that we do not serve."""
+
+    code = "web_host"
+    public = "This service is not available under this address."
+
+
+class TooLarge(RequestError):
+    """The request is larger than anything that we accept."""
+
+    code = "web_too_large"
+    public = "The request is too large."
+
+
+class FetchRefused(RequestError):
+    """Our own outgoing request was not made, or was redirected: its address is not one that we may fetch."""
+
+    code = "web_fetch_refused"
+    public = "An address in the configuration may not be fetched. Give IT the reference number."
+
+
+class FetchFailed(BridgeError):
+    """Our own outgoing request got no complete answer. The other side may have acted on it."""
+
+    code = "fetch_failed"
+    public = "Another service cannot be reached at the moment. Try again in a minute."
+
+
+class FetchTooLarge(FetchFailed):
+    """The answer to our own outgoing request was longer than any honest one."""
+
+    code = "fetch_too_large"
+
+
+# ── Exchange ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ExchangeError(BridgeError):
+    """The choice could not be traded for credentials."""
+
+
+class ExchangeRefused(ExchangeError):
+    """STS said no. ``upstream_code`` and ``upstream_request_id`` are STS's own."""
+
+    code = "exchange_refused"
+    public = (
+        "Alibaba Cloud refused to issue credentials for this role. Its trust policy or a limit does not allow it: "
+        "give IT the reference number."
+    )
+
+    def __init__(self, detail: str, upstream_code: str, upstream_request_id: str) -> None:
+        """Take STS's code and RequestId beside the detail."""
+        super().__init__(detail)
+        self.upstream_code = upstream_code
+        self.upstream_request_id = upstream_request_id
+
+
+class ExchangeMismatch(ExchangeError):
+    """STS answered with credentials for something other than what was asked; they are thrown away."""
+
+    code = "exchange_mismatch"
+
+
+class ExchangeUnavailable(ExchangeError):
+    """STS could not be reached in time. Trying again may help."""
+
+    code = "exchange_unavailable"
+    public = "Alibaba Cloud's token service cannot be reached at the moment. Try again in a minute."
+
+
+class SessionEndsTooSoon(ExchangeError):
+    """The provider's session ends before the shortest session that STS issues would."""
+
+    code = "exchange_session_ends_soon"
+    public = "Your sign-in ends too soon to open a session. Sign in again at your identity provider, then try again."
+
+
+class TerminalNotGranted(ExchangeError):
+    """A RAM user entitlement that names no role for terminal use: STS has no credentials for a RAM user."""
+
+    code = "terminal_not_granted"
+    public = (
+        "This assignment opens the console only: it names no role for terminal use. "
+        "Use the console, or ask IT to add a terminal role to it."
+    )
+
+
+# ── Keys, audit, store ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class KeyMissing(BridgeError):
+    """A key that is needed is not in the key folder."""
+
+    code = "key_missing"
+    public = "The service is not set up completely. Run `rambridge keys create`."
+
+
+class KeyUnusable(BridgeError):
+    """A key file that others may read, or that does not hold what it should."""
+
+    code = "key_unusable"
+    public = "A key of the service cannot be used. Run `rambridge keys list` to see which one and why."
+
+
+class AuditError(BridgeError):
+    """The audit log cannot do what it promises."""
+
+
+class AuditUnavailable(AuditError):
+    """A record could not be made durable, so nothing was released."""
+
+    code = "audit_unavailable"
+    public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
+
+
+class ChainBroken(AuditError):
+    """Verification found a record that is not what was written. ``position`` is the first bad one."""
+
+    code = "audit_chain_broken"
+    public = "The audit log does not verify."
+
+    def __init__(self, detail: str, position: int) -> None:
+        """Take what is wrong and the sequence number of the first bad record."""
+        super().__init__(detail)
+        self.position = position
+
+
+class StoreUnavailable(BridgeError):
+    """Redis cannot be reached. Nothing was lost; trying again may help."""
+
+    code = "store_unavailable"
+    public = "Signing in is not possible at the moment. Try again in a minute."
+
+
+class Unsealable(BridgeError):
+    """A stored value that we did not seal under this name, or whose key is gone: what it held is over."""
+
+    code = "store_unsealable"
+    public = "Your session has ended. Sign in again to go on."
+
+
+class DemoFailed(BridgeError):
+    """A part of the demo did not start, or a step of it did not do what it should."""
+
+    code = "demo_failed"
+    public = "The demo did not work."
+
+
+def walk_leaves(root: type[BridgeError] = BridgeError) -> Iterator[type[BridgeError]]:
+    """Yield every class of the tree that has a ``code`` of its own, the root included."""
+    if "code" in vars(root):
+        yield root
+    for child in root.__subclasses__():
+        yield from walk_leaves(child)
