@@ -1,0 +1,224 @@
+"""The vocabulary: one frozen dataclass for each thing that can happen.
+
+A name is ``thing.what-happened``; ``refused`` is always the last word of a refusal. Values are plain strings and
+numbers, so that a record written today stays readable after the code has changed. Never in an event: a secret, a
+token, a cookie, an assertion. A digest stands for a message where one is needed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+Value = str | int | float | bool | list[str] | None
+
+MAX_TEXT = 512
+"""Characters kept of any text that came from outside."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request came from; the same for every event of that request."""
+
+    reference: str
+    """The number that the person sees on an error page."""
+    source_address: str
+    """The peer's address, as seen through configured proxies only."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What every event shares: a name, and whether it is a refusal."""
+
+    name: ClassVar[str]
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether somebody was turned away."""
+        return self.name.endswith(".refused")
+
+    def fields(self) -> Mapping[str, Value]:
+        """Return the event's own fields, texts capped at ``MAX_TEXT`` characters."""
+        return {key: _cap(value) for key, value in asdict(self).items() if value not in ("", None)}
+
+
+def _cap(value: Value) -> Value:
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    if isinstance(value, list | tuple):
+        return [item[:MAX_TEXT] for item in value]
+    return value
+
+
+@dataclass(frozen=True)
+class SignInAccepted(Event):
+    """A provider's statement passed every check; this is who it speaks of, and how strongly."""
+
+    name = "sign_in.accepted"
+    provider: str
+    protocol: str
+    issuer: str
+    subject: str
+    """Unique only together with the issuer."""
+    person: str
+    """What people call the person; it identifies nobody."""
+    message_id: str
+    authenticated_at: str
+    acr: str | None
+    amr: tuple[str, ...]
+    session_index: str | None
+    solicited: bool
+    """Whether the sign-in was started here (true) or by the provider."""
+
+
+@dataclass(frozen=True)
+class SignInRefused(Event):
+    """A provider's answer was turned away. ``issuer_claimed`` and ``message_digest`` are of the unverified message."""
+
+    name = "sign_in.refused"
+    provider: str
+    protocol: str
+    code: str
+    detail: str
+    issuer_claimed: str = ""
+    message_digest: str = ""
+    """SHA-256 (hex) of the message as it arrived."""
+
+
+@dataclass(frozen=True)
+class SessionStarted(Event):
+    """A browser now holds a session for this person."""
+
+    name = "session.started"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    ends_at: str
+
+
+@dataclass(frozen=True)
+class SessionEnded(Event):
+    """A person signed out here."""
+
+    name = "session.ended"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+
+
+@dataclass(frozen=True)
+class EntitlementsResolved(Event):
+    """The rules were asked what this person may become."""
+
+    name = "entitlements.resolved"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    rules_version: str
+    granted: tuple[str, ...]
+    """``kind account/name`` of each entitlement."""
+
+
+@dataclass(frozen=True)
+class ChoiceMade(Event):
+    """A person picked one entitlement and the rules of that moment granted it."""
+
+    name = "choice.made"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    account: str
+    entitlement: str
+    rule: str
+    rules_version: str
+    purpose: str
+    """``console`` or ``credentials``."""
+
+
+@dataclass(frozen=True)
+class ChoiceRefused(Event):
+    """A person asked for something that the rules of that moment do not grant."""
+
+    name = "choice.refused"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    entitlement: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class ExchangeIssued(Event):
+    """STS issued credentials; they have not left the bridge yet. ``access_key_id`` leads into ActionTrail."""
+
+    name = "exchange.issued"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    account: str
+    entitlement: str
+    rule: str
+    rules_version: str
+    trust: str
+    role_session_name: str
+    access_key_id: str
+    expires_at: str
+    duration_seconds: int
+    decided_by: str
+    sts_request_id: str
+
+
+@dataclass(frozen=True)
+class ExchangeFailed(Event):
+    """STS refused, or could not be reached; nothing was issued as far as we know."""
+
+    name = "exchange.refused"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    account: str
+    entitlement: str
+    code: str
+    detail: str
+    sts_code: str = ""
+    sts_request_id: str = ""
+
+
+@dataclass(frozen=True)
+class CredentialsDelivered(Event):
+    """Credentials are about to be shown to the person who chose them."""
+
+    name = "delivery.credentials"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    account: str
+    entitlement: str
+    access_key_id: str
+
+
+@dataclass(frozen=True)
+class ConsoleOpened(Event):
+    """A signed response for the console is about to be handed to the person's browser."""
+
+    name = "delivery.console"
+    provider: str
+    issuer: str
+    subject: str
+    person: str
+    account: str
+    entitlement: str
+    rule: str
+    rules_version: str
+    assertion_id: str
+    role_session_name: str
+    duration_seconds: int
+    decided_by: str

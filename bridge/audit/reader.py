@@ -1,0 +1,60 @@
+"""Read the log: verify it, and follow its end."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from bridge.audit.chain import Head, verify_chain
+from bridge.audit.schema import records
+from bridge.errors import ChainBroken
+
+_PAGE = 5_000
+
+
+def verify_log(engine: Engine, expected: Head | None = None) -> Head:
+    """Return the head of a log in which every record is what was written.
+
+    Args:
+        engine: the database.
+        expected: a head that was noted earlier. The log must contain it: so a truncated log is found too.
+
+    Raises:
+        ChainBroken: with the sequence number of the first bad record.
+    """
+    head = Head()
+    for head in verify_chain(_all_rows(engine)):
+        if expected and head.sequence == expected.sequence and head.digest != expected.digest:
+            raise ChainBroken(f"record {head.sequence} is not the one that was noted", head.sequence)
+    if expected and head.sequence < expected.sequence:
+        raise ChainBroken(
+            f"records {head.sequence + 1} to {expected.sequence} are missing at the end", head.sequence + 1
+        )
+    return head
+
+
+def read_after(engine: Engine, sequence: int, limit: int = 1_000) -> list[dict[str, Any]]:
+    """Return the contents of at most ``limit`` records after ``sequence``, oldest first."""
+    query = select(records.c.body).where(records.c.sequence > sequence).order_by(records.c.sequence).limit(limit)
+    with engine.connect().execution_options(read_only=True) as connection:
+        return [json.loads(row.body) for row in connection.execute(query)]
+
+
+def read_last(engine: Engine, count: int) -> list[dict[str, Any]]:
+    """Return the contents of the last ``count`` records, oldest first."""
+    query = select(records.c.body).order_by(records.c.sequence.desc()).limit(count)
+    with engine.connect().execution_options(read_only=True) as connection:
+        return [json.loads(row.body) for row in connection.execute(query)][::-1]
+
+
+def _all_rows(engine: Engine) -> Iterator[dict[str, Any]]:
+    sequence = 0
+    while True:
+        query = select(records).where(records.c.sequence > sequence).order_by(records.c.sequence).limit(_PAGE)
+        with engine.connect().execution_options(read_only=True) as connection:
+            page = [dict(row) for row in connection.execute(query).mappings()]
+        if not page:
+            return
+        yield from page
+        sequence = page[-1]["sequence"]

@@ -1,0 +1,38 @@
+import itertools
+import uuid
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from bridge.audit.schema import open_database
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def audit_database(request, tmp_path):
+    """Return a function that opens a new empty database, or with ``same=True`` always the same one."""
+    opened = []
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql_url")
+        administration = create_engine(server, isolation_level="AUTOCOMMIT")
+
+    def open_one(*, same=False):
+        name = "same" if same else f"n{next(_numbers)}"
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path}/{name}.db"
+        else:
+            name = f"audit_{uuid.uuid5(uuid.NAMESPACE_URL, f'{tmp_path}{name}').hex}"
+            with administration.connect() as connection:
+                exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
+                if not connection.execute(exists, {"name": name}).first():
+                    connection.execute(text(f"CREATE DATABASE {name}"))
+            url = server.set(database=name)
+        opened.append(open_database(url))
+        return opened[-1]
+
+    yield open_one
+    for engine in opened:
+        engine.dispose()
+    if request.param == "postgresql":
+        administration.dispose()
