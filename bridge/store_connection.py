@@ -1,0 +1,274 @@
+"""The way to Redis: one address in the settings, one client, one kind of error.
+
+::
+
+    redis://host:6379/0          one server              rediss://…           the same over TLS
+    unix:///run/store.sock       one server, no network
+    redis+sentinel://h1:26379,h2:26379/service/0         rediss+sentinel://…
+    redis+cluster://h1:6379,h2:6379                      rediss+cluster://…
+
+Every key begins with a fixed prefix and ends with a digest, so nothing that a stranger sends becomes part of a
+name. No command touches keys of more than one slot. Needs Redis 6.2 or Valkey with ``noeviction``; an ACL user for it::
+
+    ACL SETUSER rambridge on >… resetkeys ~rambridge:* -@all
+        +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +ping +select
+        +command +cluster|slots +cluster|shards      (these for Cluster only)
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from bridge.errors import StoreUnavailable, Unsealable
+
+CONNECT_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+HEALTH_CHECK_SECONDS = 30
+"""A connection that was idle for longer is asked before it is used."""
+RETRIES = 1
+"""Trying again is safe: a lost answer to a single-use command can only refuse, never admit twice."""
+
+_KINDS: dict[str, Literal["single", "sentinel", "cluster"]] = {
+    "redis": "single",
+    "rediss": "single",
+    "unix": "single",
+    "redis+sentinel": "sentinel",
+    "rediss+sentinel": "sentinel",
+    "redis+cluster": "cluster",
+    "rediss+cluster": "cluster",
+}
+_DEFAULT_PORTS = {"single": 6379, "sentinel": 26379, "cluster": 6379}
+_NODE = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class RedisClient(Protocol):
+    """The commands that Rambridge gives, of one server or of many; values are bytes."""
+
+    def ping(self) -> Any:
+        """Raise unless the server answers."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+    def get(self, name: str) -> bytes | None:
+        """Return the value."""
+
+    def getdel(self, name: str) -> bytes | None:
+        """Return the value to one caller, and delete it."""
+
+    def set(
+        self, name: str, value: bytes, *, px: int | timedelta | None = None, nx: bool = False, xx: bool = False
+    ) -> bool | None:
+        """Store the value for ``px`` milliseconds: ``nx`` if there is none, ``xx`` if there is one; None if not."""
+
+    def delete(self, *names: str | bytes) -> int:
+        """Delete, and return how many there were."""
+
+    def zrange(self, name: str, start: int, end: int) -> list[bytes]:
+        """Return the members of a sorted set."""
+
+    def pipeline(self, *, transaction: bool) -> "RedisPipeline":
+        """Return something that collects commands and sends them together."""
+
+
+class RedisPipeline(Protocol):
+    """Commands that travel together; no promise that they happen together."""
+
+    def set(self, name: str, value: bytes, *, px: timedelta) -> Any:
+        """Add a SET."""
+
+    def delete(self, name: str | bytes) -> Any:
+        """Add a DEL."""
+
+    def zadd(self, name: str, mapping: dict[str, float]) -> Any:
+        """Add a ZADD."""
+
+    def zrem(self, name: str, *values: bytes) -> Any:
+        """Add a ZREM."""
+
+    def zremrangebyscore(self, name: str, min: str, max: float) -> Any:  # noqa: A002  redis-py's names
+        """Add a ZREMRANGEBYSCORE."""
+
+    def pexpire(self, name: str, time: timedelta) -> Any:
+        """Add a PEXPIRE."""
+
+    def execute(self) -> list[Any]:
+        """Send them all and return their answers in order."""
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """Where Redis is, and in which of its three forms."""
+
+    kind: Literal["single", "sentinel", "cluster"]
+    nodes: tuple[tuple[str, int], ...]
+    """Host and port of the server, of every sentinel, or of some cluster nodes. Empty: a unix socket."""
+    tls: bool = False
+    socket: str = ""
+    service: str = ""
+    """What the sentinels call the server."""
+    database: int = 0
+
+    def find_weakness(self, username: str, password: str) -> str | None:
+        """Return why this store must not serve production (open to its network), or None.
+
+        An open Redis hands replay memory and sessions to anybody who can reach it.
+        """
+        if self.socket:
+            return None
+        if not password:
+            return "it has no password: everybody who reaches its port can read and change it"
+        if not self.tls and any(host not in _LOOPBACK for host, _ in self.nodes):
+            return "it is spoken to without TLS: use a rediss:// address"
+        if not username or username == "default":
+            return "it is used as the default user: make an ACL user that may use only rambridge:* keys"
+        return None
+
+
+def parse_store_url(url: str) -> StoreAddress:
+    """Turn the settings' address into its parts.
+
+    Raises ValueError, in words for the administrator. A password does not belong into an address, which ends up
+    in logs and process lists: it is given apart.
+    """
+    parts = urlsplit(url)
+    kind = _KINDS.get(parts.scheme)
+    if kind is None:
+        raise ValueError(f"starts with {parts.scheme or 'no scheme'!r}; use one of {', '.join(_KINDS)}")
+    if "@" in parts.netloc:
+        raise ValueError("contains a user name or password; give them apart from the address")
+    if parts.query or parts.fragment:
+        raise ValueError("has something after '?' or '#'; no option is taken from the address")
+    if parts.scheme == "unix":
+        return _parse_socket(parts)
+    nodes = _parse_nodes(parts.netloc, _DEFAULT_PORTS[kind])
+    if kind == "single" and len(nodes) > 1:
+        raise ValueError("names several servers; write redis+sentinel:// or redis+cluster://")
+    service, database = _parse_path(parts.path, kind)
+    return StoreAddress(kind, nodes, tls=parts.scheme.startswith("rediss"), service=service, database=database)
+
+
+def connect_store(url: str, *, username: str = "", password: str = "", ca_file: Path | None = None) -> RedisClient:
+    """Return a client for this address, safe to share between threads and to take through a fork.
+
+    A single server and Sentinel are first spoken to when first used; a cluster is asked for its layout now.
+    ``ca_file`` replaces the system's certificate authorities. Raises ValueError for an address that cannot be used,
+    StoreUnavailable if the cluster does not answer.
+    """
+    address = parse_store_url(url)
+    options = _client_options(address, username, password, ca_file)
+    return cast("RedisClient", _connect(address, options))
+
+
+def _connect(address: StoreAddress, options: dict[str, Any]) -> Redis | RedisCluster:
+    if address.socket:
+        return Redis(unix_socket_path=address.socket, db=address.database, **options)
+    if address.kind == "sentinel":
+        return _connect_through_sentinels(address, options)
+    if address.kind == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in address.nodes]  # type: ignore[no-untyped-call]
+        with store_errors():
+            return RedisCluster(startup_nodes=nodes, **options)
+    host, port = address.nodes[0]
+    return Redis(host, port, db=address.database, **options)
+
+
+def _connect_through_sentinels(address: StoreAddress, options: dict[str, Any]) -> Redis:
+    """Return a client that asks the sentinels for the primary at each new connection.
+
+    The user name and password are those of the server; the sentinels are asked without.
+    """
+    own = {name: value for name, value in options.items() if name not in {"username", "password"}}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        address.nodes, sentinel_kwargs=own, db=address.database, **options
+    )
+    client: Redis = sentinel.master_for(address.service)  # type: ignore[no-untyped-call]
+    return client
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Let nothing of redis-py out: StoreUnavailable, or Unsealable where a key holds a foreign type."""
+    try:
+        yield
+    except ResponseError as error:
+        if str(error).startswith("WRONGTYPE"):
+            raise Unsealable("a key of ours holds a value of another type") from error
+        raise StoreUnavailable(_describe(error)) from error
+    except (RedisError, RedisClusterException, OSError) as error:
+        raise StoreUnavailable(_describe(error)) from error
+
+
+def build_key(purpose: str, *parts: str) -> str:
+    """Return ``rambridge:<purpose>:<SHA-256 of the parts>``: parts cannot run into each other, nor be read back."""
+    lengths_and_parts = "".join(f"{len(part)}:{part}" for part in parts)
+    return f"rambridge:{purpose}:{_digest(lengths_and_parts)}"
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def _client_options(address: StoreAddress, username: str, password: str, ca_file: Path | None) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "username": username or None,
+        "password": password or None,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "health_check_interval": HEALTH_CHECK_SECONDS,
+        # Not after a timeout: a server that is slow would be waited for again and again.
+        "retry": Retry(ConstantBackoff(0.05), RETRIES, supported_errors=(ConnectionLost,)),
+        "protocol": 2,  # one round trip less for each connection, and the same answers from every server
+        "driver_info": None,
+    }
+    if address.tls:
+        options |= {"ssl": True, "ssl_ca_certs": str(ca_file) if ca_file else None}
+    return options
+
+
+def _parse_socket(parts: SplitResult) -> StoreAddress:
+    if parts.netloc or not parts.path.startswith("/"):
+        raise ValueError("is no absolute socket path; write unix:///path/to/socket")
+    return StoreAddress("single", (), socket=unquote(parts.path))
+
+
+def _parse_nodes(netloc: str, default_port: int) -> tuple[tuple[str, int], ...]:
+    matches = [(node, _NODE.fullmatch(node)) for node in netloc.split(",")]
+    for node, match in matches:
+        if match is None or int(match["port"] or default_port) not in range(1, 65_536):
+            raise ValueError(f"has {node!r} where host:port is expected")
+    return tuple((match["host"].strip("[]"), int(match["port"] or default_port)) for _, match in matches if match)
+
+
+def _parse_path(path: str, kind: str) -> tuple[str, int]:
+    pattern, meaning = {
+        "single": (r"(/(?P<database>[0-9]{1,4})?)?", "/ and a database number"),
+        "sentinel": (r"/(?P<service>[^/]+)(/(?P<database>[0-9]{1,4})?)?", "/service or /service/database"),
+        "cluster": (r"/?", "no path: a cluster has one database"),
+    }[kind]
+    match = re.fullmatch(pattern, path)
+    if match is None:
+        raise ValueError(f"ends with {path!r}; expected {meaning}")
+    found = match.groupdict()
+    return unquote(found.get("service") or ""), int(found.get("database") or 0)
