@@ -17,7 +17,8 @@
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired
     ├── AccessError                NotEntitled · CrossSiteRequest · NotFound
-    ├── RequestError               BadParameter · TooLarge
+    ├── RequestError               BadParameter · TooLarge · FetchRefused
+    ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
     │                              SessionEndsTooSoon · TerminalNotGranted
     ├── AuditError                 AuditUnavailable · ChainBroken

@@ -1,0 +1,10 @@
+"""Stages 2 and 3: what may this identity become, and which one now?
+
+Owns the rules: their language (``rules.py``), conditions (``matching.py`` for claims, ``expressions.py`` for CEL),
+the decision with its explanation (``resolve.py``) and the choice of one entitlement (``choice.py``). Leaves to
+``settings.py`` the finding of files and the comparison with accounts and providers, and to ``exchange`` the limits
+of the account and of the role.
+
+Pure: no network, no Flask, no files, no clock; "now" is an argument. The same identity, rules and moment always give
+the same answer. Nothing is granted unless a rule says so, and a rule that denies wins over every rule that grants.
+"""

@@ -1,0 +1,31 @@
+"""A RAM role or RAM user in one account, with the limits under which somebody may become it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """One thing that an identity may become, and the rule that says so."""
+
+    id: str
+    """Stable for the same kind, account and name: it is what a form posts and a link names."""
+    kind: Literal["role", "user"]
+    account: str
+    """The account's name in our configuration."""
+    name: str
+    """The RAM role's or RAM user's name."""
+    rule: str
+    """The rule that grants it, as ``file:name``."""
+    rules_version: str
+    """The digest of the rule set that decided."""
+    duration_seconds: int
+    """The rule's limit on a session; the account's and the role's own limits come on top."""
+    title: str = ""
+    """What the card says: one or two words."""
+    purpose: str = ""
+    """What the card explains: one sentence."""
+    session_policy: str | None = None
+    """A RAM policy (JSON) that narrows the role for this session."""
+    terminal_role: str | None = None
+    """For a RAM user: the role that a terminal gets, since STS has no credentials for a RAM user."""

@@ -1,0 +1,266 @@
+"""Conditions in CEL, the Common Expression Language; the only module that knows its runtime.
+
+An expression reads ``claims`` (a map of JSON values), ``identity`` (``provider``, ``protocol``, ``issuer``,
+``subject``, ``acr``, ``amr``, ``authenticated_at``) and ``request`` (``source_address``, ``time``). It has no side
+effects, is checked when rules are loaded, and its evaluation ends: the runtime stops after 10,000 iterations, and
+regular expressions are RE2's, which take linear time (threats MAP-01 and MAP-02). We add bounds on what goes in.
+
+What is absent is left out, so that reading it is an error; an error means that the condition cannot be decided.
+Loaded are the ``strings`` and ``optional`` extensions only: ``bindings`` would let an expression double its memory
+again and again.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_optional, ext_strings
+
+from bridge.entitlements.checked_ast import find_reads
+from bridge.entitlements.matching import Finding, find_flaw
+from bridge.identity.verified import Claim, VerifiedIdentity
+
+MAX_EXPRESSION_CHARACTERS = 2000
+MAX_CLAIM_NODES = 5_000
+MAX_CLAIM_DEPTH = 8
+MAX_INTEGER = 2**63 - 1
+
+_MULTIPLYING = frozenset({"join", "format"})
+_STRING, _TIMESTAMP = cel.Type.STRING, cel.Type.TIMESTAMP
+_ENVIRONMENT = cel.NewEnv(
+    variables={
+        "claims": cel.Type.Map(_STRING, cel.Type.DYN),
+        "identity.provider": _STRING,
+        "identity.protocol": _STRING,
+        "identity.issuer": _STRING,
+        "identity.subject": _STRING,
+        "identity.acr": _STRING,
+        "identity.amr": cel.Type.List(_STRING),
+        "identity.authenticated_at": _TIMESTAMP,
+        "request.source_address": _STRING,
+        "request.time": _TIMESTAMP,
+    },
+    extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional()],
+)
+_PATTERN_PROBE = _ENVIRONMENT.compile('"".matches(claims.pattern)')
+_LITERALS = re.compile(r"\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]", re.DOTALL)
+"""What stands for one character in a pattern: an escape, or a class."""
+_PLACE = re.compile(r"<input>:([0-9]+):([0-9]+): ([^\n]*)")
+
+
+class ExpressionInvalid(Exception):
+    """The text is not an expression that a rule may hold; ``line`` and ``column`` count from 1 in the text."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        """Take what is wrong and where."""
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What every expression of one evaluation reads; built once and shared by all of them."""
+
+    activation: Any = field(repr=False)
+    note: str = ""
+    """Why a part of the claims was left out; empty where nothing was."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked condition or text."""
+
+    text: str
+    paths: frozenset[str]
+    """What it reads, such as ``claims.groups``."""
+    _compiled: Any = field(repr=False, compare=False)
+
+    def evaluate(self, variables: Variables) -> Finding:
+        """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
+        result, reason = self._run(variables)
+        if isinstance(result, bool):
+            return Finding(holds=result, reason=f"`when` is {'true' if result else 'false'}")
+        return Finding(holds=None, reason=f"`when` cannot be decided: {reason}")
+
+    def read_text(self, variables: Variables) -> tuple[str | None, str]:
+        """Return the text that the expression comes to, or None and why there is none."""
+        result, reason = self._run(variables)
+        if isinstance(result, str):
+            return result, ""
+        return None, reason
+
+    def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
+        try:
+            value = self._compiled.eval(activation=variables.activation)
+        except RuntimeError as error:
+            return None, _first_line(error)
+        kind = value.type()
+        if kind == cel.Type.BOOL or kind == _STRING:  # noqa: PLR1714 - a Type has no hash
+            return value.plain_value(), ""
+        reason = str(value.value()) if kind == cel.Type.ERROR else f"it comes to {kind.name()}"
+        return None, f"{reason}; {variables.note}" if variables.note else reason
+
+
+def compile_expression(text: str) -> Expression:
+    """Return the checked condition.
+
+    Raises:
+        ExpressionInvalid: it is too long, does not parse, reads what does not exist, does not come to true or
+            false, or holds a regular expression that does not cover the whole text.
+    """
+    compiled = _compile(text)
+    if compiled.return_type() == cel.Type.DYN:
+        raise ExpressionInvalid("this could come to anything; compare it, such as with `== true`")
+    if compiled.return_type() != cel.Type.BOOL:
+        raise ExpressionInvalid(f"this comes to {compiled.return_type().name()}, not to true or false")
+    return _check_reads(text, compiled)
+
+
+def compile_text(text: str) -> Expression:
+    """Return the checked expression for a ``${ … }`` in a text.
+
+    Raises:
+        ExpressionInvalid: as for a condition, but the result must be able to be text.
+    """
+    compiled = _compile(text)
+    if compiled.return_type() not in (_STRING, cel.Type.DYN):
+        raise ExpressionInvalid(f"this comes to {compiled.return_type().name()}, not to text")
+    return _check_reads(text, compiled)
+
+
+def bind_variables(identity: VerifiedIdentity, now: datetime, source_address: str | None) -> Variables:
+    """Return what expressions read about this identity at this moment; what is absent or unfit is left out."""
+    claims, note = _clean_claims(identity.claims)
+    data: dict[str, Any] = {
+        "claims": claims,
+        "identity.provider": identity.provider,
+        "identity.protocol": identity.protocol,
+        "identity.issuer": identity.issuer,
+        "identity.subject": identity.subject,
+        "identity.acr": identity.acr,
+        "identity.amr": [method for method in identity.amr if not find_flaw(method)],
+        "identity.authenticated_at": identity.authenticated_at,
+        "request.source_address": source_address,
+        "request.time": now,
+    }
+    present = {
+        name: value
+        for name, value in data.items()
+        if value is not None and not (isinstance(value, str) and find_flaw(value))
+    }
+    return Variables(_ENVIRONMENT.Activation(data=present), note)
+
+
+def _compile(text: str) -> Any:
+    if len(text) > MAX_EXPRESSION_CHARACTERS:
+        raise ExpressionInvalid(f"this is longer than {MAX_EXPRESSION_CHARACTERS} characters")
+    try:
+        return _ENVIRONMENT.compile(text)
+    except RuntimeError as error:
+        place = _PLACE.search(str(error))
+        if place is None:
+            raise ExpressionInvalid(_first_line(error)) from error
+        raise ExpressionInvalid(place[3], int(place[1]), int(place[2])) from error
+
+
+def _check_reads(text: str, compiled: Any) -> Expression:
+    reads = find_reads(compiled.serialize())
+    multiplying = sorted(reads.repeated & _MULTIPLYING)
+    if multiplying:
+        raise ExpressionInvalid(f"`{multiplying[0]}` within a macro could make one list as long as its square")
+    for pattern in reads.patterns:
+        _check_pattern(pattern)
+    return Expression(text, frozenset(reads.paths), compiled)
+
+
+def _check_pattern(pattern: str | None) -> None:
+    """A regular expression is written out, valid, and covers the whole text.
+
+    CEL's ``matches`` looks for the pattern anywhere, so that ``matches("admin")`` is true for ``not-admin``, and in
+    ``^a|b$`` each anchor belongs to one alternative only (threat MAP-01, CWE-777).
+    """
+    if pattern is None:
+        raise ExpressionInvalid("the pattern of `matches` must be written out, so that it can be checked")
+    if not _is_pattern(pattern):
+        raise ExpressionInvalid("the pattern of `matches` is not a valid RE2 expression, or is too large")
+    if not _covers_whole_text(pattern):
+        raise ExpressionInvalid("the pattern of `matches` must cover the whole text: write ^…$, or ^(?:…|…)$")
+
+
+def _covers_whole_text(pattern: str) -> bool:
+    """Return whether a valid pattern begins and ends with an anchor that belongs to all of it."""
+    if not pattern.startswith("^") or pattern[1:2] in {"*", "+", "?", "{"} or "\\Q" in pattern:
+        return False
+    depth = 0
+    operators = _LITERALS.sub(" ", pattern)
+    for operator in operators:
+        depth += {"(": 1, ")": -1}.get(operator, 0)
+        if operator == "|" and not depth:
+            return False
+    return operators.endswith("$")
+
+
+def _is_pattern(pattern: str) -> bool:
+    try:
+        result = _PATTERN_PROBE.eval(data={"claims": {"pattern": pattern}})
+    except RuntimeError:
+        return False
+    return bool(result.type() == cel.Type.BOOL)
+
+
+def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
+    """Return the claims that an expression may read, and why others are left out.
+
+    The runtime knows 64-bit integers and well-formed Unicode only; beyond that hold the rules of
+    :mod:`bridge.entitlements.matching`: text that must not be compared is left out of a list, and a claim that has
+    it anywhere else is left out as a whole.
+    """
+    clean: dict[str, Claim] = {}
+    notes: list[str] = []
+    budget = MAX_CLAIM_NODES
+    for name, value in claims.items():
+        budget -= _count_nodes(value, 0)
+        if budget < 0:
+            return {}, f"the claims have more than {MAX_CLAIM_NODES} values"
+        kept = _drop_flawed(value) if isinstance(value, list) else value
+        if kept != value:
+            notes.append(f"a value of `{name}` is left out")
+        if find_flaw(name) or not _is_fit(kept, 0):
+            notes.append(f"`{name}` is left out")
+        else:
+            clean[name] = kept
+    return clean, "; ".join(notes[:3])
+
+
+def _drop_flawed(values: list[Claim]) -> list[Claim]:
+    return [value for value in values if not (isinstance(value, str) and find_flaw(value))]
+
+
+def _is_fit(value: Claim, depth: int) -> bool:
+    if depth > MAX_CLAIM_DEPTH:
+        return False
+    if isinstance(value, str):
+        return not find_flaw(value)
+    if isinstance(value, list):
+        return all(_is_fit(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return all(not find_flaw(name) and _is_fit(item, depth + 1) for name, item in value.items())
+    if isinstance(value, int):
+        return -MAX_INTEGER <= value <= MAX_INTEGER
+    return value is None or isinstance(value, float)
+
+
+def _count_nodes(value: Claim, depth: int) -> int:
+    if depth > MAX_CLAIM_DEPTH:
+        return 1
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(_count_nodes(child, depth + 1) for child in children)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

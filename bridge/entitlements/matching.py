@@ -1,0 +1,92 @@
+"""One condition against one claim.
+
+A claim is compared as it was stated: whole, in its own case, letter for letter. It is *unreadable* when it has a
+shape that the comparison cannot be sure about; then nothing is known about it, which is not the same as knowing
+that the value is not there. A rule that grants needs to know that its condition holds; a rule that denies applies
+until it is known that its condition does not hold.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.identity.verified import Claim
+
+MAX_CHARACTERS = 1024
+"""Longer text is nobody's group, department or number."""
+MAX_VALUES = 10_000
+
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one condition came to, and why, in words for the person who wrote the rule."""
+
+    holds: bool | None
+    """None: it cannot be known."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What can be read of one claim."""
+
+    values: frozenset[str]
+    readable: bool = True
+    note: str = ""
+    """Why the claim, or a part of it, cannot be read; empty where all of it can."""
+
+
+def find_flaw(text: str) -> str | None:
+    """Return why ``text`` must not be compared, or None where it may.
+
+    Stops names that look like another one: written in another Unicode form, or holding characters that nobody
+    sees (threat MAP-05, Unicode UTS 39).
+    """
+    if len(text) > MAX_CHARACTERS:
+        return f"longer than {MAX_CHARACTERS} characters"
+    if text.isascii() and text.isprintable():
+        return None
+    if any(unicodedata.category(letter) in _INVISIBLE_CATEGORIES for letter in text):
+        return "holds a control or invisible character"
+    if not _INVISIBLE_LETTERS.isdisjoint(text):
+        return "holds an invisible character"
+    return None if unicodedata.is_normalized("NFC", text) else "not in Unicode normal form C"
+
+
+def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
+    """Return the texts of the claim ``name``: it is one text or a list of texts, anything else is unreadable.
+
+    A claim that the provider keeps elsewhere because it has too many values (``_claim_names``, ``hasgroups``: OIDC
+    Core 5.6.2) is unreadable, never empty (threat MAP-06).
+    """
+    claim = claims.get(name)
+    if claim is None:
+        elsewhere = claims.get("_claim_names")
+        if isinstance(elsewhere, dict) and name in elsewhere:
+            return Texts(frozenset(), readable=False, note=f"the provider did not send `{name}`: too many values")
+        if name == "groups" and claims.get("hasgroups") in {True, "true"}:
+            return Texts(frozenset(), readable=False, note="the provider did not send `groups`: too many values")
+        return Texts(frozenset())
+    values = [claim] if isinstance(claim, str) else claim
+    if not isinstance(values, list) or len(values) > MAX_VALUES:
+        return Texts(frozenset(), readable=False, note=f"`{name}` is not a list of texts")
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) != len(values):
+        return Texts(frozenset(), readable=False, note=f"`{name}` holds something other than texts")
+    flaws = {text: flaw for text in texts if (flaw := find_flaw(text))}
+    note = f"a value of `{name}` is left out: {next(iter(flaws.values()))}" if flaws else ""
+    return Texts(frozenset(text for text in texts if text not in flaws), note=note)
+
+
+def match_any(texts: Texts, wanted: frozenset[str], name: str) -> Finding:
+    """Return whether the claim has at least one of the ``wanted`` values. An absent claim has none."""
+    if not texts.readable:
+        return Finding(holds=None, reason=texts.note)
+    found = sorted(texts.values & wanted)
+    if found:
+        return Finding(holds=True, reason=f"`{name}` has {', '.join(found)}")
+    reason = f"`{name}` has none of: {', '.join(sorted(wanted))}" if texts.values else f"`{name}` is absent or empty"
+    return Finding(holds=False, reason=f"{reason}; {texts.note}" if texts.note else reason)

@@ -1,0 +1,217 @@
+"""From a verified identity and the rules to entitlements, and for every rule why it did or did not apply.
+
+The explanation is not written beside the decision: an entitlement is handed out only from the outcome that
+explains it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.expressions import Variables, bind_variables
+from bridge.entitlements.matching import Finding, Texts, match_any, read_texts
+from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
+from bridge.identity.verified import VerifiedIdentity
+
+Kind: TypeAlias = Literal["role", "user"]
+
+
+@dataclass(frozen=True)
+class GrantOutcome:
+    """What became of one grant of a rule that applied."""
+
+    kind: Kind
+    account: str
+    name: str
+    """The name; as written in the rule, where no name came of it."""
+    entitlement: Entitlement | None
+    reason: str
+    """Why it was withheld or changed; empty where it was handed out as written."""
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What became of one rule."""
+
+    rule: str
+    effect: Literal["grant", "deny"]
+    applied: bool
+    findings: tuple[Finding, ...]
+    """The conditions in the order in which they were looked at; the first that fails is the last one."""
+    grants: tuple[GrantOutcome, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Return why the rule did or did not apply, in one line."""
+        return "; ".join(finding.reason for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What an identity may become at one moment, and why."""
+
+    entitlements: tuple[Entitlement, ...]
+    rules_version: str
+    explanations: tuple[RuleOutcome, ...]
+    """One for each rule that could concern this identity, in the order of the rules."""
+
+
+def resolve(identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_address: str | None = None) -> Resolution:
+    """Return everything that the rules grant to this identity at this moment.
+
+    Rules that deny win over all rules that grant. What two rules grant is granted by the first. An identity from a
+    provider that is not configured (any more) gets nothing.
+    """
+    if identity.provider not in rules.groups_claims:
+        return Resolution((), rules.version, ())
+    person = _Person(identity, rules.groups_claims[identity.provider], now, source_address)
+    examined = [(rule, tuple(_examine(rule, person))) for rule in rules.find_candidates(person.groups)]
+    denials = [(rule.id, target) for rule, found in examined if _applies(rule, found) for target in rule.denials]
+    desk = _Desk(rules.version, person, denials)
+    explanations: list[RuleOutcome] = []
+    for rule, findings in examined:
+        applied = _applies(rule, findings)
+        grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants if applied)
+        explanations.append(RuleOutcome(rule.id, rule.effect, applied, findings, grants))
+    outcomes = (grant for explanation in explanations for grant in explanation.grants)
+    entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
+    return Resolution(entitlements, rules.version, tuple(explanations))
+
+
+def identify(kind: Kind, account: str, name: str) -> str:
+    """Return the stable id of an entitlement: 16 hex digits."""
+    return hashlib.sha256(f"{kind}|{account}|{name}".encode()).hexdigest()[:16]
+
+
+class _Person:
+    """One identity at one moment, with what was already read of it."""
+
+    def __init__(
+        self, identity: VerifiedIdentity, groups_claim: str, now: datetime, source_address: str | None
+    ) -> None:
+        self.identity = identity
+        self.groups_claim = groups_claim
+        self.now = now
+        self._source_address = source_address
+        self._texts: dict[str, Texts] = {}
+        self.groups = self.read(groups_claim)
+
+    def read(self, claim: str) -> Texts:
+        if claim not in self._texts:
+            self._texts[claim] = read_texts(self.identity.claims, claim)
+        return self._texts[claim]
+
+    @cached_property
+    def variables(self) -> Variables:
+        return bind_variables(self.identity, self.now, self._source_address)
+
+
+def _examine(rule: Rule, person: _Person) -> Iterator[Finding]:
+    """Yield the finding of each condition, up to the first that does not hold."""
+    for finding in _look_at_conditions(rule, person):
+        yield finding
+        if finding.holds is False:
+            return
+
+
+def _look_at_conditions(rule: Rule, person: _Person) -> Iterator[Finding]:
+    if rule.providers:
+        provider = person.identity.provider
+        holds = provider in rule.providers
+        yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}")
+    if rule.groups:
+        yield match_any(person.groups, rule.groups, person.groups_claim)
+    for name, values in rule.claims:
+        yield match_any(person.read(name), values, name)
+    if rule.when:
+        yield rule.when.evaluate(person.variables)
+    if rule.require:
+        yield from _look_at_strength(rule.require, person)
+
+
+def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding]:
+    """The provider's own evidence must be strong and fresh enough for the role (threat OUT-04)."""
+    identity = person.identity
+    if require.amr or require.acr:
+        enough = set(identity.amr).intersection(require.amr or ()) | {identity.acr}.intersection(require.acr or ())
+        wanted = ", ".join([*(require.amr or ()), *(require.acr or ())])
+        shown = ", ".join([*identity.amr, identity.acr or ""]).strip(", ") or "not stated"
+        yield Finding(bool(enough), f"the sign-in was: {shown}; one of these is needed: {wanted}")
+    if require.max_age_seconds is not None:
+        age = int((person.now - identity.authenticated_at).total_seconds())
+        limit = require.max_age_seconds
+        yield Finding(age <= limit, f"authenticated {age} s ago; at most {limit} s are allowed")
+
+
+def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
+    """A grant needs every condition to hold; a denial applies unless one is known not to hold."""
+    if rule.denials:
+        return all(finding.holds is not False for finding in findings)
+    return all(finding.holds is True for finding in findings)
+
+
+class _Desk:
+    """Hands out the grants of the rules that apply, one after another."""
+
+    def __init__(self, rules_version: str, person: _Person, denials: Sequence[tuple[str, Target]]) -> None:
+        self._rules_version = rules_version
+        self._person = person
+        self._denials = denials
+        self._taken: dict[str, str] = {}
+
+    def hand_out(self, grant: Grant, rule: Rule) -> GrantOutcome:
+        name, reason = (grant.name.text, "") if grant.name.is_literal else grant.name.expand(self._person.variables)
+        if name is None:
+            return GrantOutcome(grant.kind, grant.account, grant.name.text, None, reason)
+        withheld = self._find_obstacle(grant.kind, grant.account, name)
+        if withheld:
+            return GrantOutcome(grant.kind, grant.account, name, None, withheld)
+        entitlement = Entitlement(
+            id=identify(grant.kind, grant.account, name),
+            kind=grant.kind,
+            account=grant.account,
+            name=name,
+            rule=rule.id,
+            rules_version=self._rules_version,
+            duration_seconds=grant.duration_seconds,
+            title=grant.title,
+            purpose=grant.purpose,
+            session_policy=grant.session_policy,
+            terminal_role=grant.terminal_role,
+        )
+        self._taken[entitlement.id] = rule.id
+        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, ""))
+
+    def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
+        denied_by = self._find_denial(kind, account, name)
+        if denied_by:
+            return f"denied by {denied_by}"
+        first = self._taken.get(identify(kind, account, name))
+        return f"already granted by {first}" if first else ""
+
+    def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
+        """A terminal assumes this role: whoever is denied the role must not get it by way of the user."""
+        entitlement = outcome.entitlement
+        if entitlement is None or entitlement.terminal_role is None:
+            return outcome
+        denied_by = self._find_denial("role", entitlement.account, entitlement.terminal_role)
+        if not denied_by:
+            return outcome
+        return replace(
+            outcome,
+            entitlement=replace(entitlement, terminal_role=None),
+            reason=f"without the terminal role {entitlement.terminal_role}, which {denied_by} denies",
+        )
+
+    def _find_denial(self, kind: Kind, account: str, name: str) -> str | None:
+        """Return the rule that denies this target, or None."""
+        for rule, target in self._denials:
+            everything = target.role is None and target.user is None
+            denied = target.role if kind == "role" else target.user
+            if target.account == account and (everything or denied == name):
+                return rule
+        return None

@@ -1,0 +1,49 @@
+"""A person, a rule set, a moment: valid, so that a test changes the one thing that it is about."""
+
+from datetime import UTC, datetime, timedelta
+
+from bridge.entitlements.resolve import resolve
+from bridge.entitlements.rules import RULE_FILE, RuleDocument, compile_rules
+from bridge.identity.verified import VerifiedIdentity
+from bridge.yaml_documents import load_document
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+def make_identity(**changes):
+    values = {
+        "provider": "acme-saml",
+        "protocol": "saml",
+        "issuer": "https://idp.example/metadata",
+        "subject": "lin.wei",
+        "claims": {"groups": ["employees", "platform"], "department": "Platform", "uid": "lin.wei"},
+        "authenticated_at": NOW - timedelta(minutes=5),
+        "message_id": "_1",
+        "accept_until": NOW + timedelta(minutes=5),
+        "acr": "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+    }
+    return VerifiedIdentity(**(values | changes))
+
+
+class Rules:
+    """Writes rule files into a folder and compiles them."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def compile(self, *texts, **named):
+        files = {f"{number}.yaml": text for number, text in enumerate(texts)}
+        files |= {f"{name}.yaml": text for name, text in named.items()}
+        documents = []
+        for name, text in files.items():
+            path = self._folder / name
+            path.write_text(text)
+            content, positions = load_document(path, RULE_FILE)
+            documents.append(RuleDocument(tuple(enumerate(content.rules)), positions))
+        return compile_rules(documents, {"acme-saml": "groups", "acme-oidc": "roles"})
+
+
+def granted(rules, identity=None, **changes):
+    """Return what the rules grant, as short texts."""
+    resolution = resolve(identity or make_identity(**changes), rules, NOW)
+    return [f"{each.account}/{each.name}" for each in resolution.entitlements]

@@ -1,0 +1,165 @@
+"""The language of rules: strict, and what it refuses has a place and a remedy."""
+
+import time
+
+import pytest
+
+from bridge.entitlements.matching import Texts
+from bridge.errors import SettingsError
+
+GRANT = "grant: [{account: production, role: ReadOnly}]"
+
+
+def faults(call):
+    with pytest.raises(SettingsError) as caught:
+        call()
+    return [(problem.line, problem.message) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        pytest.param(f"- name: a\n  {GRANT}", 2, "would match everybody", id="no condition"),
+        pytest.param(f"- name: a\n  groups: []\n  {GRANT}", 3, "empty", id="empty groups"),
+        pytest.param(f"- name: a\n  groups:\n  {GRANT}", 2, "would match everybody", id="null groups"),
+        pytest.param(f"- name: a\n  claims: {{}}\n  {GRANT}", 3, "empty", id="empty claims"),
+        pytest.param(f"- name: a\n  claims: {{x: []}}\n  {GRANT}", 3, "empty", id="empty values"),
+        pytest.param(f"- name: a\n  groups: ['']\n  {GRANT}", 3, "at least 1", id="empty group name"),
+        pytest.param(f"- name: a\n  groups: x\n  {GRANT}", 3, "list", id="text instead of a list"),
+        pytest.param(f"- name: a\n  everyone: false\n  {GRANT}", 3, "everyone", id="everyone: false"),
+        pytest.param(f"- name: a\n  everyone: true\n  groups: [x]\n  {GRANT}", 2, "everyone", id="everyone in groups"),
+        pytest.param(f"- name: a\n  group: [x]\n  {GRANT}", 3, "`group` is not known", id="unknown key"),
+        pytest.param(f"- name: A b\n  groups: [x]\n  {GRANT}", 2, "name", id="bad name"),
+        pytest.param(f"- groups: [x]\n  {GRANT}", 2, "`name` is missing", id="no name"),
+        pytest.param("- name: a\n  groups: [x]", 2, "grant or deny", id="neither grant nor deny"),
+        pytest.param(f"- name: a\n  groups: [x]\n  {GRANT}\n  deny: [{{account: b}}]", 2, "grant or deny", id="both"),
+        pytest.param(
+            "- name: a\n  groups: [x]\n  require: {amr: [mfa]}\n  deny: [{account: b}]", 2, "require", id="deny require"
+        ),
+        pytest.param(
+            f"- name: a\n  groups: [x]\n  require: {{}}\n  {GRANT}", 4, "asks for nothing", id="empty require"
+        ),
+        pytest.param("- name: a\n  groups: [x]\n  grant: [{account: b}]", 4, "a role or a user", id="no role, no user"),
+        pytest.param(
+            "- name: a\n  groups: [x]\n  grant: [{account: b, role: r, user: u}]", 4, "exactly one", id="role and user"
+        ),
+        pytest.param("- name: a\n  groups: [x]\n  grant: [{role: r}]", 4, "`account` is missing", id="no account"),
+        pytest.param("- name: a\n  groups: [x]\n  grant: [{account: b, role: a/b}]", 4, "match", id="bad role"),
+        pytest.param("- name: a\n  groups: [x]\n  grant: [{account: b, role: 'r*'}]", 4, "match", id="wildcard role"),
+        pytest.param(
+            '- name: a\n  groups: [x]\n  grant: [{account: b, role: "r\\n"}]', 4, "match", id="newline after a role"
+        ),
+        pytest.param(
+            "- name: a\n  groups: [x]\n  grant: [{account: b, role: r, duration_seconds: 60}]", 4, "900", id="too short"
+        ),
+        pytest.param(
+            "- name: a\n  groups: [x]\n  grant: [{account: b, role: r, duration_seconds: 50000}]", 4, "43200", id="long"
+        ),
+        pytest.param(
+            "- name: a\n  groups: [x]\n  grant: [{account: b, user: u, session_policy: '{}'}]",
+            4,
+            "not known",
+            id="session policy for a user",
+        ),
+        pytest.param(f"- name: a\n  when: claims.x ==\n  {GRANT}", 3, "Syntax error", id="bad expression"),
+        pytest.param(f"- name: a\n  when: |\n    true &&\n    foo\n  {GRANT}", 5, "foo", id="bad second line"),
+        pytest.param("- name: a\n  groups: [x]\n  grant: [{account: b, user: '${ 1 }'}]", 4, "text", id="bad template"),
+        pytest.param(f"- name: a\n  claims: {{x: true}}\n  {GRANT}", 3, "text is expected", id="claim that is no text"),
+        pytest.param(
+            f"- name: a\n  groups: [x]\n  {GRANT}\n- name: a\n  groups: [y]\n  {GRANT}", 5, "already", id="name twice"
+        ),
+    ],
+)
+def test_a_rule_that_is_not_clear_is_refused(rules, text, line, word):
+    found = faults(lambda: rules.compile(f"rules:\n{text}\n"))
+    assert [fault for fault in found if fault[0] == line and word in fault[1]], found
+
+
+def test_the_twin_without_faults_is_accepted(rules):
+    text = "- name: a\n  groups: [x]\n  require: {amr: [mfa]}\n  grant: [{account: b, role: r, duration_seconds: 900}]"
+    assert [rule.id for rule in rules.compile(f"rules:\n{text}\n").rules] == ["0.yaml:a"]
+
+
+@pytest.mark.parametrize("text", ["", "rules:", "rules: []", "[]", "rule: []"])
+def test_t_map_07_a_file_without_rules_is_refused(rules, text):
+    assert faults(lambda: rules.compile(text))
+
+
+@pytest.mark.parametrize("value", ["plat\u200bform", "\u202eplatform", "Cafe\u0301"])
+@pytest.mark.parametrize("place", ["groups: ['{}']", "claims: {{x: '{}'}}", "groups: [x]\n  require: {{acr: ['{}']}}"])
+def test_t_map_05_a_condition_that_no_claim_can_meet_is_refused_when_it_is_loaded(rules, place, value):
+    # PyYAML itself refuses some of these characters when they stand in a file unescaped.
+    assert faults(lambda: rules.compile(f"rules:\n- name: a\n  {place.format(value)}\n  {GRANT}\n"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "word"),
+    [
+        ("not json", "not JSON"),
+        ("'[]'", "RAM policy"),
+        ("{Version: '1'}", "RAM policy"),
+        ('\'{"Version": "1", "Version": "1", "Statement": []}\'', "twice"),
+        ("{Version: '1', Statement: [" + "x, " * 1000 + "]}", "2048"),
+    ],
+)
+def test_a_session_policy_that_sts_would_not_take_is_refused(rules, policy, word):
+    text = f"rules:\n- name: a\n  groups: [x]\n  grant: [{{account: b, role: r, session_policy: {policy}}}]\n"
+    assert word in faults(lambda: rules.compile(text))[0][1]
+
+
+def test_a_session_policy_may_be_written_as_yaml_or_as_json(rules):
+    policy = '{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:Get*","Resource":"*"}]}'
+    for written in (policy, f"'{policy}'"):
+        text = f"rules:\n- name: a\n  groups: [x]\n  grant: [{{account: b, role: r, session_policy: {written}}}]\n"
+        assert rules.compile(text).rules[0].grants[0].session_policy == policy
+
+
+def test_every_problem_of_every_file_is_reported_at_once(rules):
+    first = f"rules:\n- name: a\n  when: foo\n  {GRANT}\n- name: b\n  when: bar\n  {GRANT}\n"
+    second = "rules:\n- name: a\n  groups: [x]\n  grant: [{account: b, user: '${ baz }'}]\n"
+    assert [line for line, _ in faults(lambda: rules.compile(first, second))] == [3, 6, 4]
+
+
+def test_the_version_changes_with_every_change_that_can_change_a_decision(rules):
+    text = f"rules:\n- name: a\n  groups: [x]\n  {GRANT}\n"
+    version = rules.compile(text).version
+    assert len(version) == 64
+    assert rules.compile(f"# a comment\n{text}").version == version
+    assert rules.compile(text.replace("[x]", "[ 'x' ]")).version == version
+    changed = {
+        rules.compile(text.replace("[x]", "[y]")).version,
+        rules.compile(text.replace("ReadOnly", "Admin")).version,
+        rules.compile(text.replace("ReadOnly", "ReadOnly, duration_seconds: 1800")).version,
+        rules.compile(other=text).version,
+    }
+    assert len(changed | {version}) == 5
+
+
+def test_only_rules_that_could_concern_a_person_are_looked_at(rules):
+    text = "rules:\n" + "".join(f"- name: r{n}\n  groups: [g{n}, shared]\n  {GRANT}\n" for n in range(100))
+    text += f"- name: always\n  claims: {{x: y}}\n  {GRANT}\n"
+    rule_set = rules.compile(text)
+
+    def candidates(*groups):
+        return [rule.id.split(":")[1] for rule in rule_set.find_candidates(Texts(frozenset(groups)))]
+
+    assert candidates("g7", "g3", "elsewhere") == ["r3", "r7", "always"]
+    assert candidates() == ["always"]
+    assert len(candidates("shared")) == 101
+
+
+def test_a_rule_set_cannot_be_changed(rules):
+    rule_set = rules.compile(f"rules:\n- name: a\n  groups: [x]\n  {GRANT}\n")
+    with pytest.raises(AttributeError):
+        rule_set.version = "x"
+    with pytest.raises(AttributeError):
+        rule_set.rules[0].groups = frozenset()
+
+
+def test_a_thousand_rules_are_compiled_in_a_blink(rules):
+    text = "rules:\n" + "".join(
+        f"- name: r{n}\n  groups: [g{n}]\n  when: claims.x == 'v{n}'\n  {GRANT}\n" for n in range(1000)
+    )
+    start = time.perf_counter()
+    rules.compile(text)
+    assert time.perf_counter() - start < 3

@@ -1,0 +1,91 @@
+"""Names taken from claims: what a person's claims hold never becomes more than a plain name."""
+
+import pytest
+
+from bridge.entitlements.expressions import ExpressionInvalid, bind_variables
+from bridge.entitlements.templates import compile_template
+from tests.unit.entitlements.factories import NOW, make_identity
+
+
+def expand(text, **claims):
+    return compile_template(text).expand(bind_variables(make_identity(claims=claims), NOW, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("alice", "alice"),
+        ("${ claims.uid }", "lin.wei"),
+        ("${claims.uid}", "lin.wei"),
+        ("ext-${ claims.uid }", "ext-lin.wei"),
+        ("${ claims.uid }_${ claims.team }", "lin.wei_ops"),
+        ('${ claims.mail.split("@")[0] }', "lin.wei"),
+        ("${ claims.uid.upperAscii() }", "LIN.WEI"),
+    ],
+)
+def test_a_placeholder_is_replaced_by_its_value(text, name):
+    assert expand(text, uid="lin.wei", team="ops", mail="lin.wei@acme.example") == (name, "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("x:role/admin", id="another resource"),
+        pytest.param("../admin", id="traversal"),
+        pytest.param("*", id="wildcard"),
+        pytest.param("a?", id="single wildcard"),
+        pytest.param("${role}", id="shell placeholder"),
+        pytest.param("${ claims.admin }", id="our own placeholder"),
+        pytest.param("{account}", id="brace placeholder"),
+        pytest.param("a/b", id="slash"),
+        pytest.param("a@b", id="at sign"),
+        pytest.param("a b", id="blank"),
+        pytest.param("alice\n", id="newline at the end"),
+        pytest.param("alice,bob", id="comma"),
+        pytest.param("аlice", id="Cyrillic a"),  # noqa: RUF001
+        pytest.param("ａlice", id="full width"),  # noqa: RUF001
+        pytest.param("٣", id="digits of another script"),
+        pytest.param("", id="empty"),
+        pytest.param("a" * 65, id="too long"),
+        pytest.param(["alice"], id="list"),
+        pytest.param(7, id="number"),
+        pytest.param(None, id="null"),
+    ],
+)
+def test_t_map_03_a_value_that_is_no_plain_name_gives_no_name(value):
+    name, reason = expand("${ claims.uid }", uid=value, admin="root")
+    assert name is None
+    assert "claims.uid" in reason
+
+
+def test_t_map_03_the_whole_name_is_bounded_too():
+    assert expand("${ claims.a }${ claims.a }", a="x" * 32)[0] == "x" * 64
+    assert expand("${ claims.a }${ claims.a }", a="x" * 33)[0] is None
+
+
+def test_t_map_03_an_empty_value_does_not_leave_a_name_that_others_share():
+    assert expand("ext-${ claims.uid }", uid="a")[0] == "ext-a"
+    assert expand("ext-${ claims.uid }", uid="")[0] is None
+
+
+def test_an_absent_claim_gives_no_name():
+    assert expand("ext-${ claims.uid }")[0] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("a b", 1),
+        ("a/${ claims.uid }", 1),
+        ("${ claims.uid }:x", 16),
+        ("${ claims.uid", 1),
+        ("${ claims. }", 12),
+        ("ext-${ nothing }", 8),
+        ("${ 1 }", 3),
+        ("${ ${ claims.uid } }", 1),
+    ],
+)
+def test_a_template_that_cannot_give_a_name_is_refused_when_it_is_loaded(text, column):
+    with pytest.raises(ExpressionInvalid) as caught:
+        compile_template(text)
+    assert caught.value.column == column
