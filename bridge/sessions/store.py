@@ -1,0 +1,171 @@
+"""Sessions in Redis: create, load, end one or many.
+
+=====================================================  =============================================================
+``rambridge:session:<digest of the cookie>``           the session, sealed under this name; lives to its end
+``rambridge:sessions-of:<digest of the person>``       sorted set of the digests above by their absolute end
+``rambridge:sessions-at:<digest of SessionIndex>``     the same, by the provider's own session
+=====================================================  =============================================================
+
+Each command names one key, and no step depends on two keys changing together, so the same code runs on Cluster. An
+index may name sessions that are over; a session that is not over is always in its indexes.
+"""
+
+import logging
+import re
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bridge.clock import Clock
+from bridge.errors import SessionError, SessionExpired, SessionMissing, Unsealable
+from bridge.identity.verified import VerifiedIdentity
+from bridge.sealing import Sealer
+from bridge.sessions.session import Session, pack_session, unpack_session
+from bridge.store_connection import RedisClient, build_key, store_errors
+
+COOKIE_BYTES = 32
+LARGEST_TOUCH_SECONDS = 60
+
+_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+_LOG = logging.getLogger(__name__)
+
+
+def session_key(cookie_value: str) -> str:
+    """Return the name under which the session of this cookie is kept. It does not lead back to the cookie."""
+    return build_key("session", cookie_value)
+
+
+class SessionStore:
+    """The sessions of everybody who is signed in."""
+
+    def __init__(
+        self, redis: RedisClient, sealer: Sealer, clock: Clock, idle_seconds: int, absolute_seconds: int
+    ) -> None:
+        """Take how long a session lives unused, and how long it lives at most."""
+        self._redis = redis
+        self._sealer = sealer
+        self._clock = clock
+        self._idle = timedelta(seconds=idle_seconds)
+        self._absolute = timedelta(seconds=absolute_seconds)
+        self._touch_after = min(timedelta(seconds=LARGEST_TOUCH_SECONDS), self._idle / 10)
+
+    def create(self, identity: VerifiedIdentity, replaces: str | None = None) -> tuple[str, Session]:
+        """Start a session; return the value of its cookie, which exists nowhere else, and the session.
+
+        The identifier is always new and the session that it ``replaces`` (a :func:`session_key`) is over: whoever
+        planted or saw an identifier before sign-in has nothing after it (session fixation, CWE-384). One round trip.
+
+        Raises SessionExpired if the provider's own session is over already.
+        """
+        now = self._clock.now()
+        ends_at = min(now + self._absolute, identity.valid_until or datetime.max.replace(tzinfo=now.tzinfo))
+        if ends_at <= now:
+            raise SessionExpired("the provider's session was over before ours began")
+        session = Session(identity, now, now, ends_at, csrf_token=secrets.token_urlsafe(24))
+        cookie_value = secrets.token_urlsafe(COOKIE_BYTES)
+        key = session_key(cookie_value)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(key, self._seal(key, session), px=self._lifetime(session))
+        for index in _index_keys(identity):
+            pipeline.zadd(index, {key: ends_at.timestamp()})
+            pipeline.zremrangebyscore(index, "-inf", now.timestamp())
+            pipeline.pexpire(index, self._absolute)
+        if replaces is not None:
+            pipeline.delete(replaces)
+        with store_errors():
+            pipeline.execute()
+        return cookie_value, session
+
+    def load(self, cookie_value: str) -> Session:
+        """Return the session of this cookie, and postpone its idle end.
+
+        One round trip; a second one at most once a minute, to write the time down (with the current sealing key).
+
+        Raises SessionMissing if there is none, SessionExpired if it is over or its value is not what we stored.
+        """
+        if not _COOKIE_VALUE.fullmatch(cookie_value):
+            raise SessionMissing("the cookie is not one of ours")
+        key = session_key(cookie_value)
+        return self._touch(key, self._read(key))
+
+    def find(self, key: str) -> Session | None:
+        """Return the session of this :func:`session_key`, or None if there is none; its idle end stays."""
+        try:
+            return self._read(key)
+        except SessionError:
+            return None
+
+    def end(self, cookie_value: str) -> bool:
+        """Make the session of this cookie be over; return whether there was one."""
+        with store_errors():
+            return self._redis.delete(session_key(cookie_value)) == 1
+
+    def end_all(self, issuer: str, subject: str) -> int:
+        """Make every session of this person be over; return how many there were."""
+        return self._end_indexed(_person_key(issuer, subject))
+
+    def end_by_session_index(self, issuer: str, session_index: str) -> int:
+        """Make every session that came from this session at the provider be over; return how many there were."""
+        return self._end_indexed(_provider_session_key(issuer, session_index))
+
+    def _read(self, key: str) -> Session:
+        try:
+            with store_errors():
+                sealed = self._redis.get(key)
+            if sealed is None:
+                raise SessionMissing("no session of that name, or it was idle for too long")
+            session = unpack_session(self._sealer.open_json(key, sealed))
+        except Unsealable as error:
+            _LOG.warning("a session does not open: %s", error.detail)
+            raise SessionExpired(f"the stored session does not open: {error.detail}") from error
+        if self._clock.now() >= self._end_of(session):
+            raise SessionExpired("idle for too long, or at its absolute end")
+        return session
+
+    def _touch(self, key: str, session: Session) -> Session:
+        now = self._clock.now()
+        if now - session.last_seen_at < self._touch_after:
+            return session
+        seen = replace(session, last_seen_at=now)
+        with store_errors():
+            still_there = self._redis.set(key, self._seal(key, seen), px=self._lifetime(seen), xx=True)
+        if not still_there:
+            raise SessionMissing("the session was ended a moment ago")
+        return seen
+
+    def _end_indexed(self, index: str) -> int:
+        with store_errors():
+            keys = self._redis.zrange(index, 0, -1)
+            if not keys:
+                return 0
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.delete(key)
+            # Not the whole index: a session that began meanwhile must stay findable.
+            pipeline.zrem(index, *keys)
+            *ended, _ = pipeline.execute()
+        return sum(ended)
+
+    def _seal(self, key: str, session: Session) -> bytes:
+        return self._sealer.seal_json(key, pack_session(session))
+
+    def _end_of(self, session: Session) -> datetime:
+        return min(session.ends_at, session.last_seen_at + self._idle)
+
+    def _lifetime(self, session: Session) -> timedelta:
+        return max(self._end_of(session) - session.last_seen_at, timedelta(milliseconds=1))
+
+
+def _index_keys(identity: VerifiedIdentity) -> list[str]:
+    keys = [_person_key(identity.issuer, identity.subject)]
+    if identity.session_index:
+        keys.append(_provider_session_key(identity.issuer, identity.session_index))
+    return keys
+
+
+def _person_key(issuer: str, subject: str) -> str:
+    return build_key("sessions-of", issuer, subject)
+
+
+def _provider_session_key(issuer: str, session_index: str) -> str:
+    return build_key("sessions-at", issuer, session_index)

@@ -1,0 +1,185 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+
+from bridge.identity.pending import CONFIRMATION_SECONDS, PendingSignIn, PendingSignIns, UnconfirmedSignIns
+from bridge.sealing import Sealer
+from bridge.store_connection import build_key
+from tests.live_store import MovableClock, make_identity, running_store
+
+HANDLE = "Jm0cV0Yw3m8o1lq1jT3m6Vx3nY0dXo2uQ4rK5sP6tE8"
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with running_store() as client:
+        yield client
+
+
+@pytest.fixture
+def clock(redis):
+    redis.flushdb()
+    return MovableClock()
+
+
+@pytest.fixture
+def sealer():
+    return Sealer(os.urandom(32))
+
+
+@pytest.fixture
+def questions(redis, sealer, clock):
+    return PendingSignIns(redis, sealer, clock)
+
+
+@pytest.fixture
+def unconfirmed(redis, sealer, clock):
+    return UnconfirmedSignIns(redis, sealer, clock)
+
+
+@pytest.fixture
+def question(clock):
+    return PendingSignIn(
+        handle=HANDLE,
+        provider="corporate",
+        protocol="oidc",
+        browser="ab" * 32,
+        expires_at=clock.now() + timedelta(seconds=600),
+        request_id="_req",
+        nonce="the-nonce",
+        code_verifier="the-verifier",
+        return_to="/accounts",
+        replaces_session="rambridge:session:old",
+    )
+
+
+def test_a_question_is_found_as_it_was_asked_and_stays(questions, question):
+    questions.save(question)
+    assert questions.find(HANDLE) == question
+    assert questions.find(HANDLE) == question
+
+
+@pytest.mark.parametrize("handle", ["", HANDLE[:-1], HANDLE + "A", HANDLE.lower(), "*", "a:b\r\nc", "\udce4"])
+def test_no_other_handle_finds_it(questions, question, handle):
+    """T-REDIS-06."""
+    questions.save(question)
+    assert questions.find(handle) is None
+    assert questions.consume(handle) is False
+    assert questions.find(HANDLE) == question
+
+
+def test_a_question_that_is_too_old_is_not_found(questions, question, clock):
+    questions.save(question)
+    clock.advance(599)
+    assert questions.find(HANDLE) == question
+    clock.advance(1)
+    assert questions.find(HANDLE) is None
+
+
+def test_the_server_forgets_a_question_by_itself(questions, question, redis):
+    questions.save(question)
+    assert 598_000 < redis.pttl(build_key("pending", HANDLE)) <= 600_000
+
+
+def test_a_used_question_is_gone(questions, question):
+    questions.save(question)
+    assert questions.consume(HANDLE) is True
+    assert questions.consume(HANDLE) is False
+    assert questions.find(HANDLE) is None
+
+
+def test_of_twenty_that_use_a_question_exactly_one_wins(questions, question):
+    barrier = Barrier(20)
+
+    def use(_):
+        barrier.wait()
+        return questions.consume(HANDLE)
+
+    with ThreadPoolExecutor(20) as pool:
+        for _ in range(20):
+            questions.save(question)
+            assert list(pool.map(use, range(20))).count(True) == 1
+
+
+def test_a_stolen_dump_holds_neither_handle_nor_nonce_nor_verifier(questions, question, redis):
+    """T-REDIS-02."""
+    questions.save(question)
+    (key,) = redis.keys("*")
+    stored = key + redis.get(key)
+    for secret in (HANDLE, "the-nonce", "the-verifier", "corporate", "rambridge:session:old"):
+        assert secret.encode() not in stored
+
+
+def test_a_question_that_was_swapped_for_another_is_not_found(questions, question, redis):
+    """T-REDIS-04."""
+    questions.save(question)
+    questions.save(replace(question, handle="other", browser="cd" * 32))
+    redis.copy(build_key("pending", "other"), build_key("pending", HANDLE), replace=True)
+    assert questions.find(HANDLE) is None
+
+
+def test_a_question_of_another_type_or_form_is_not_found(questions, question, redis, sealer):
+    """T-REDIS-04."""
+    key = build_key("pending", HANDLE)
+    redis.hset(key, "provider", "corporate")
+    assert questions.find(HANDLE) is None
+    for value in ({}, [], {"expires_at": "tomorrow"}, {"expires_at": 2e9, "role": "admin"}):
+        redis.set(key, sealer.seal_json(key, value))
+        assert questions.find(HANDLE) is None
+
+
+def test_a_question_opens_after_a_rotation_and_not_when_its_key_is_gone(redis, question, clock):
+    """T-REDIS-03."""
+    old, new = os.urandom(32), os.urandom(32)
+    PendingSignIns(redis, Sealer(old), clock).save(question)
+    assert PendingSignIns(redis, Sealer(new, [old]), clock).find(HANDLE) == question
+    assert PendingSignIns(redis, Sealer(new), clock).find(HANDLE) is None
+
+
+def test_a_confirmed_sign_in_is_taken_once(unconfirmed):
+    identity = make_identity()
+    unconfirmed.save("token", "browser", identity)
+    assert unconfirmed.take("token", "browser") == identity
+    assert unconfirmed.take("token", "browser") is None
+
+
+@pytest.mark.parametrize(
+    ("token", "browser"), [("token", "other"), ("other", "browser"), ("tokenb", "rowser"), ("", "")]
+)
+def test_another_browser_gets_nothing_and_burns_nothing(unconfirmed, token, browser):
+    identity = make_identity()
+    unconfirmed.save("token", "browser", identity)
+    assert unconfirmed.take(token, browser) is None
+    assert unconfirmed.take("token", "browser") == identity
+
+
+def test_of_twenty_that_confirm_exactly_one_wins(unconfirmed):
+    unconfirmed.save("token", "browser", make_identity())
+    barrier = Barrier(20)
+
+    def take(_):
+        barrier.wait()
+        return unconfirmed.take("token", "browser")
+
+    with ThreadPoolExecutor(20) as pool:
+        assert [identity is None for identity in pool.map(take, range(20))].count(False) == 1
+
+
+def test_a_confirmation_that_comes_too_late_gets_nothing(unconfirmed, clock, redis):
+    unconfirmed.save("token", "browser", make_identity())
+    (key,) = redis.keys("*")
+    assert 0 < redis.pttl(key) <= CONFIRMATION_SECONDS * 1000
+    clock.advance(CONFIRMATION_SECONDS)
+    assert unconfirmed.take("token", "browser") is None
+
+
+def test_an_unconfirmed_identity_of_another_form_is_not_taken(unconfirmed, redis, sealer):
+    """T-REDIS-04."""
+    key = build_key("unconfirmed", "token", "browser")
+    for value in (None, [], {}, [2e9, []], ["soon", None], [2e9, [99] + [""] * 12], 7):
+        redis.set(key, sealer.seal_json(key, value))
+        assert unconfirmed.take("token", "browser") is None
