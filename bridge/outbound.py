@@ -1,0 +1,283 @@
+"""The one door for outgoing HTTP: whoever asks another server for something asks here.
+
+What every request gets, whoever the other side is (threats WEB-09, OIDC-16):
+
+- https only; http where the installation says that it is for development
+- no redirect is followed, no proxy, cookie or credential is taken from the environment
+- a deadline for the whole exchange: urllib3's read time-out starts again with every byte, so that a server that
+  drips would hold a worker for ever
+- a bound on the body, after decompression
+- no retry: a request that was sent may have been acted on
+
+The time that the operating system's resolver takes is outside the deadline: it has its own limit.
+"""
+
+import contextlib
+import functools
+import http.client
+import io
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.response import BaseHTTPResponse, HTTPResponse
+from urllib3.util import Url, parse_url
+
+from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
+
+_POOLS = 64
+_CONNECTIONS_PER_HOST = 16
+_MAX_URL_CHARACTERS = 2_048
+_REDIRECTS = range(300, 400)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may cost."""
+
+    connect_seconds: float = 3.0
+    """How long TCP and TLS may take together."""
+    total_seconds: float = 8.0
+    """How long everything may take, from the first packet to the last byte of the body."""
+    max_bytes: int = 1_000_000
+    """How long the body may be, decompressed."""
+
+
+USUAL = Limits()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the other server said: read whole, within its bounds, and not yet believed."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    body: bytes
+
+
+class Outbound:
+    """Sends requests and reads answers within fixed bounds; shared by all threads, connections are pooled."""
+
+    def __init__(self, *, development: bool, ca_file: Path | None = None) -> None:
+        """Trust ``ca_file`` (PEM), or the system's authorities; ``development`` allows http."""
+        self._schemes = ("https", "http") if development else ("https",)
+        self._ca_file = ca_file
+        self._pools: dict[Path | None, PoolManager] = {}
+        self._lock = threading.Lock()
+
+    def check_url(self, url: str) -> None:
+        """Return only if ``url`` is one that this door would open.
+
+        Refused are other schemes than https (a ``file:`` or ``javascript:`` address in a provider's metadata),
+        names and passwords in the address, fragments, and what is not visible ASCII.
+
+        Raises:
+            FetchRefused: for any of these.
+        """
+        self._parse(url)
+
+    def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limits: Limits = USUAL,
+        ca_file: Path | None = None,
+    ) -> Answer:
+        """Return the answer to a GET, whatever its status, except a redirect.
+
+        Args:
+            url: what to fetch.
+            headers: further headers.
+            limits: the bounds of this request.
+            ca_file: a PEM bundle to trust for this request alone.
+
+        Raises:
+            FetchRefused: the address is not allowed, or the answer is a redirect.
+            FetchTooLarge: the body is too long.
+            FetchFailed: no complete answer in time, or no trusted connection.
+        """
+        request = _Request("GET", url, None, dict(headers or {}))
+        return self._send(request, limits, ca_file)
+
+    def post_form(
+        self,
+        url: str,
+        fields: Mapping[str, str] | Iterable[tuple[str, str]],
+        *,
+        headers: Mapping[str, str] | None = None,
+        limits: Limits = USUAL,
+        ca_file: Path | None = None,
+    ) -> Answer:
+        """Return the answer to a POST of ``fields``, form-encoded as UTF-8; never sent twice.
+
+        Args:
+            url: where to post.
+            fields: names and values; pairs where a name is repeated.
+            headers: further headers, such as ``Authorization``.
+            limits: the bounds of this request.
+            ca_file: a PEM bundle to trust for this request alone.
+
+        Raises:
+            FetchRefused: the address is not allowed, or the answer is a redirect.
+            FetchTooLarge: the body is too long.
+            FetchFailed: no complete answer in time, or no trusted connection. The request may have been acted on.
+        """
+        pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
+        form = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        return self._send(_Request("POST", url, urlencode(pairs).encode(), form), limits, ca_file)
+
+    def _send(self, request: "_Request", limits: Limits, ca_file: Path | None) -> Answer:
+        target = self._parse(request.url)
+        place = f"{target.scheme}://{target.netloc}{target.path or ''}"
+        try:
+            response = self._pool(ca_file or self._ca_file).urlopen(
+                request.method,
+                request.url,
+                body=request.body,
+                headers={"User-Agent": "rambridge", "Accept-Encoding": "identity", **request.headers},
+                timeout=Timeout(connect=limits.connect_seconds, total=limits.total_seconds),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            return _read(response, place, limits.max_bytes)
+        except (HTTPError, OSError, http.client.HTTPException) as error:
+            raise FetchFailed(f"{place}: {type(error).__name__}") from error
+
+    def _parse(self, url: str) -> Url:
+        # NOTE: the parser is the one that also opens the connection; two parsers could see two hosts in one address.
+        if len(url) > _MAX_URL_CHARACTERS or not all("!" <= character <= "~" for character in url) or "\\" in url:
+            raise FetchRefused("the address is too long or has characters that no address has")
+        try:
+            target = parse_url(url)
+        except LocationParseError as error:
+            raise FetchRefused("the address cannot be parsed") from error
+        if target.scheme not in self._schemes:
+            raise FetchRefused(f"the scheme of the address is not {' or '.join(self._schemes)}")
+        if not target.host or target.auth is not None or target.fragment is not None:
+            raise FetchRefused("the address has no host, or has a user name or a fragment")
+        return target
+
+    def _pool(self, ca_file: Path | None) -> PoolManager:
+        with self._lock:
+            if ca_file not in self._pools:
+                self._pools[ca_file] = _build_pool(ca_file)
+            return self._pools[ca_file]
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    url: str
+    body: bytes | None
+    headers: Mapping[str, str]
+
+
+def _build_pool(ca_file: Path | None) -> PoolManager:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise FetchFailed(f"the certificate authorities in {ca_file} cannot be read") from error
+    pool = PoolManager(num_pools=_POOLS, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
+    pool.pool_classes_by_scheme = {"http": _TimedPool, "https": _TimedTLSPool}
+    return pool
+
+
+def _read(response: BaseHTTPResponse, place: str, max_bytes: int) -> Answer:
+    with contextlib.closing(response):  # a body that is left unread must not go back into the pool
+        if response.status in _REDIRECTS:
+            raise FetchRefused(f"{place} answered with a redirect")
+        body = response.read(max_bytes + 1, decode_content=True)
+        if len(body) > max_bytes:
+            raise FetchTooLarge(f"{place} answered with more than {max_bytes} bytes")
+        response.release_conn()
+    return Answer(response.status, response.headers, body)
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until a moment, however many reads that takes."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the answer took too long")
+        self._sock.settimeout(remaining)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """A response whose status line, headers and body must all arrive before ``deadline``."""
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        raw = self.fp.detach()
+        self.fp = io.BufferedReader(_TimedReader(raw, sock, deadline))
+
+
+class _TimedConnection(HTTPConnection):
+    """A connection that keeps to urllib3's total time-out where urllib3 itself applies it to each read."""
+
+    def _new_conn(self) -> socket.socket:
+        # TCP to the first address that answers, in the time that urllib3 would give to each; the rest is for TLS.
+        deadline = time.monotonic() + (self.timeout or USUAL.connect_seconds)
+        try:
+            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError as error:  # a label of more than 63 characters
+            raise LocationParseError(self.host) from error
+        failure: OSError = TimeoutError("no address")
+        for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(max((deadline - time.monotonic()) / left, 0.001))
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            except OSError as error:
+                sock.close()
+                failure = error
+            else:
+                return sock
+        raise NewConnectionError(self, "no address of the host answered") from failure
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
+        # At this point ``timeout`` is what is left of the total.
+        deadline = time.monotonic() + (self.timeout or USUAL.total_seconds)
+        self.response_class = functools.partial(_TimedResponse, deadline=deadline)  # type: ignore[assignment]
+        return super().getresponse()
+
+
+class _TimedTLSConnection(_TimedConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _TimedPool(HTTPConnectionPool):
+    ConnectionCls = _TimedConnection
+
+
+class _TimedTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedTLSConnection

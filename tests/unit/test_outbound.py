@@ -1,0 +1,311 @@
+"""The outgoing door keeps its bounds against a real server that does not."""
+
+import gzip
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
+from bridge.outbound import Limits, Outbound
+from tests.fakes.scripted_server import Reply, ScriptedServer
+
+QUICK = Limits(connect_seconds=0.5, total_seconds=0.5, max_bytes=10_000)
+
+
+@pytest.fixture
+def server():
+    with ScriptedServer(lambda request: Reply(body=request.body or b"hello")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def outbound():
+    return Outbound(development=True)
+
+
+def test_an_answer_is_returned_whole_with_status_and_headers(server, outbound):
+    server.replies["/"] = Reply(418, b"teapot", {"X-Kind": "short"})
+    answer = outbound.get(f"{server.url}/")
+    assert (answer.status, answer.headers["x-kind"], answer.body) == (418, "short", b"teapot")
+
+
+def test_a_form_is_posted_as_utf8_with_repeated_names_and_headers(server, outbound):
+    answer = outbound.post_form(f"{server.url}/", [("a", "ü&="), ("a", "2")], headers={"X-Extra": "1"})
+    assert answer.body == b"a=%C3%BC%26%3D&a=2"
+    (request,) = server.requests
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert request.headers["X-Extra"] == "1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://idp.example/",
+        "HTTP://idp.example/",
+        "file:///etc/passwd",
+        "ftp://idp.example/",
+        "javascript:alert(1)",
+        "//idp.example/",
+        "/relative",
+        "",
+        "https://",
+        "https:///path",
+        "https://user@idp.example/",
+        "https://user:word@idp.example/",
+        "https://idp.example@evil.example/",
+        "https://idp.example\\@evil.example/",
+        "https://idp.example/#fragment",
+        "https://idp.example:port/",
+        "https://idp.example/a b",
+        "https://idp.example/\r\nX-Evil: 1",
+        "https://idp.example/\x00",
+        "https://idp.exämple/",
+        "https://idp.example/" + "a" * 2_048,
+    ],
+)
+def test_an_address_that_is_not_plain_https_is_refused(url):
+    with pytest.raises(FetchRefused):
+        Outbound(development=False).check_url(url)
+
+
+@pytest.mark.parametrize("url", ["https://idp.example", "https://idp.example:8443/a?b=c", "https://[::1]/"])
+def test_a_plain_https_address_is_not_refused(url):
+    Outbound(development=False).check_url(url)
+
+
+def test_http_is_fetched_in_development_only(server):
+    assert Outbound(development=True).get(f"{server.url}/").status == 200
+    with pytest.raises(FetchRefused):
+        Outbound(development=False).get(f"{server.url}/")
+    with pytest.raises(FetchRefused):
+        Outbound(development=False).post_form(f"{server.url}/", {})
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server, outbound, status):
+    server.replies["/"] = Reply(status, headers={"Location": f"{server.url}/elsewhere"})
+    with pytest.raises(FetchRefused):
+        outbound.get(f"{server.url}/")
+    with pytest.raises(FetchRefused):
+        outbound.post_form(f"{server.url}/", {"code": "secret"})
+    assert server.paths() == ["/", "/"]
+
+
+def test_a_proxy_of_the_environment_is_not_used(server, outbound, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert outbound.get(f"{server.url}/").body == b"hello"
+
+
+def test_cookies_are_not_kept(server, outbound):
+    server.replies["/"] = Reply(headers={"Set-Cookie": "a=b"})
+    outbound.get(f"{server.url}/")
+    outbound.get(f"{server.url}/")
+    assert "Cookie" not in server.requests[1].headers
+
+
+def test_a_body_of_just_the_limit_is_accepted_and_one_byte_more_is_not(server, outbound):
+    server.replies["/"] = Reply(body=b"x" * QUICK.max_bytes)
+    assert len(outbound.get(f"{server.url}/", limits=QUICK).body) == QUICK.max_bytes
+    server.replies["/"] = Reply(body=b"x" * (QUICK.max_bytes + 1))
+    with pytest.raises(FetchTooLarge):
+        outbound.get(f"{server.url}/", limits=QUICK)
+
+
+def test_the_limit_counts_what_a_compressed_body_becomes(server, outbound):
+    bomb = gzip.compress(b"0" * 50_000_000)
+    server.replies["/"] = Reply(body=bomb, headers={"Content-Encoding": "gzip"})
+    started = time.process_time()
+    with pytest.raises(FetchTooLarge):
+        outbound.get(f"{server.url}/")
+    assert time.process_time() - started < 1
+    server.replies["/"] = Reply(body=gzip.compress(b"small"), headers={"Content-Encoding": "gzip"})
+    assert outbound.get(f"{server.url}/").body == b"small"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(delay_seconds=3),
+        Reply(body=b"x" * 100, pause_seconds=0.1),
+        Reply(raw=HEAD + b"X-Slow: " + b"y" * 100, pause_seconds=0.1),
+        Reply(raw=HEAD * 50, pause_seconds=0.05),
+        Reply(raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 50, pause_seconds=0.02),
+        Reply(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 50, pause_seconds=0.02),
+    ],
+    ids=["silent", "drips body", "drips header", "drips lines", "drips chunks", "continues for ever"],
+)
+def test_the_deadline_is_for_the_whole_answer(server, outbound, reply):
+    server.replies["/"] = reply
+    started = time.monotonic()
+    with pytest.raises(FetchFailed):
+        outbound.get(f"{server.url}/", limits=QUICK)
+    assert 0.4 < time.monotonic() - started < 2
+
+
+def test_an_answer_slower_than_one_read_but_within_the_deadline_is_accepted(server, outbound):
+    server.replies["/"] = Reply(body=b"x" * 20, pause_seconds=0.01)
+    assert outbound.get(f"{server.url}/", limits=QUICK).body == b"x" * 20
+
+
+def test_a_pooled_connection_gets_a_deadline_of_its_own(server, outbound):
+    outbound.get(f"{server.url}/", limits=Limits(total_seconds=0.3))
+    time.sleep(0.4)
+    assert outbound.get(f"{server.url}/", limits=Limits(total_seconds=0.3)).body == b"hello"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"not http\r\n\r\n", HEAD + b"Content-Length: 50\r\n\r\nshort", HEAD + b"A: b\r\n" * 200 + b"\r\n"],
+    ids=["nothing", "not HTTP", "cut short", "too many headers"],
+)
+def test_a_broken_answer_is_a_failure(server, outbound, raw):
+    server.replies["/"] = Reply(raw=raw)
+    with pytest.raises(FetchFailed):
+        outbound.get(f"{server.url}/", limits=QUICK)
+
+
+def test_a_refused_connection_is_a_failure_and_its_detail_has_no_query(outbound):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(FetchFailed) as refused:
+        outbound.get(f"http://127.0.0.1:{port}/path?code=secret", limits=QUICK)
+    assert "/path" in refused.value.detail
+    assert "secret" not in refused.value.detail
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example", "a..example"])
+def test_a_name_that_does_not_resolve_is_a_failure(outbound, host):
+    with pytest.raises(FetchFailed):
+        outbound.get(f"http://{host}/", limits=QUICK)
+
+
+def test_nothing_is_sent_twice(server, outbound):
+    server.replies["/"] = Reply(raw=b"")
+    with pytest.raises(FetchFailed):
+        outbound.post_form(f"{server.url}/", {"code": "once"}, limits=QUICK)
+    assert len(server.requests) == 1
+
+
+def test_every_address_of_a_host_gets_its_share_of_the_connect_time(server, outbound, monkeypatch):
+    port = int(server.url.rpartition(":")[2])
+    silent = socket.create_server(("127.0.0.2", port), backlog=0)
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.settimeout(0)
+        filler.connect_ex(("127.0.0.2", port))
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    started = time.monotonic()
+    try:
+        assert outbound.get(f"{server.url}/", limits=QUICK).body == b"hello"
+    finally:
+        for opened in (silent, *fillers):
+            opened.close()
+    assert time.monotonic() - started > 0.2
+
+
+def test_threads_share_connections(server, outbound):
+    threads = [threading.Thread(target=outbound.get, args=(f"{server.url}/",)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.requests) == 20
+
+
+# ── TLS ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _authority(folder, name):
+    """Make an authority and a server certificate for 127.0.0.1; return the CA file and the server's context."""
+    now = datetime.now(UTC)
+    authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+    def certificate(subject_name, key, *extensions):
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject_name)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(minutes=5))
+            .not_valid_after(now + timedelta(hours=1))
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(authority, hashes.SHA256())
+
+    usages = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    usage = x509.KeyUsage(
+        **dict.fromkeys((*usages, "encipher_only", "decipher_only"), False), key_cert_sign=True, crl_sign=True
+    )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
+    constraints = x509.BasicConstraints(ca=True, path_length=None)
+    root = certificate(subject, authority, (constraints, True), (usage, True), (identifier, False))
+    server = certificate(
+        x509.Name([]),
+        leaf,
+        (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), True),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False),
+    )
+    ca_file, key_file = folder / f"{name}.pem", folder / f"{name}-server.pem"
+    ca_file.write_bytes(root.public_bytes(Encoding.PEM))
+    key_file.write_bytes(
+        leaf.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + server.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(key_file)
+    return ca_file, context
+
+
+def test_a_server_is_trusted_by_the_given_authority_only(tmp_path):
+    ours, context = _authority(tmp_path, "ours")
+    other, _ = _authority(tmp_path, "other")
+    with ScriptedServer(lambda _: Reply(body=b"sealed"), tls=context) as server:
+        url = f"{server.url}/"
+        assert Outbound(development=False, ca_file=ours).get(url).body == b"sealed"
+        assert Outbound(development=False).get(url, ca_file=ours).body == b"sealed"
+        assert Outbound(development=False, ca_file=other).post_form(url, {}, ca_file=ours).body == b"sealed"
+        for distrusting in (Outbound(development=False), Outbound(development=True, ca_file=other)):
+            with pytest.raises(FetchFailed):
+                distrusting.get(url)
+        with pytest.raises(FetchFailed):
+            Outbound(development=False, ca_file=ours).get(url.replace("127.0.0.1", "localhost"))
+
+
+def test_the_deadline_holds_over_tls(tmp_path):
+    ours, context = _authority(tmp_path, "ours")
+    with ScriptedServer(lambda _: Reply(body=b"x" * 100, pause_seconds=0.1), tls=context) as server:
+        started = time.monotonic()
+        with pytest.raises(FetchFailed):
+            Outbound(development=False, ca_file=ours).get(f"{server.url}/", limits=QUICK)
+        assert time.monotonic() - started < 2
+
+
+def test_a_handshake_that_never_ends_is_a_failure_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        with pytest.raises(FetchFailed):
+            Outbound(development=False).get(f"https://127.0.0.1:{port}/", limits=QUICK)
+        assert time.monotonic() - started < 2
+
+
+def test_a_missing_authority_file_is_a_failure(tmp_path):
+    with pytest.raises(FetchFailed):
+        Outbound(development=False, ca_file=tmp_path / "absent.pem").get("https://127.0.0.1/")
