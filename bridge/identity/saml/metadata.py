@@ -1,0 +1,198 @@
+"""The provider's metadata: where its people sign in, and by which keys its statements are recognised.
+
+Read strictly, by the same parser as messages. Keys come from the IDPSSODescriptor of the one entity with the configured
+entity ID alone: a file can describe several entities, and one entity can also be a service provider or an attribute
+authority with keys of its own. Nothing is kept of what has expired.
+
+Metadata 2.3 and 2.4; threats SAML-12, 15, 29. A signature on the metadata is not verified here; the administrator
+vouches for the file, or the certificate of the https server for the address.
+"""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bridge.errors import Malformed, SAMLMetadata, SAMLTimeFormat
+from bridge.identity.saml.document import METADATA, Element, parse_untrusted
+from bridge.identity.saml.elements import read_text, read_time
+from bridge.identity.saml.signature import PublicKey, is_strong
+
+_MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+_DS = "{http://www.w3.org/2000/09/xmldsig#}"
+_PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
+_REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
+_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+_MAX_CERTIFICATES = 16
+
+
+@dataclass(frozen=True)
+class SigningCertificate:
+    """A key of the provider, for as long as its certificate says. Nothing else of the certificate matters."""
+
+    key: PublicKey
+    thumbprint: str
+    """SHA-256 of the certificate, in hexadecimal."""
+    not_before: datetime
+    not_after: datetime
+
+    def is_valid(self, now: datetime) -> bool:
+        """Tell whether the certificate is valid at this moment."""
+        return self.not_before <= now <= self.not_after
+
+
+@dataclass(frozen=True)
+class IdPMetadata:
+    """What the provider says about itself."""
+
+    entity_id: str
+    sso_redirect_url: str | None
+    sso_post_url: str | None
+    certificates: tuple[SigningCertificate, ...]
+    valid_until: datetime | None
+
+    def keys_at(self, now: datetime) -> tuple[PublicKey, ...]:
+        """Return the keys that verify the provider's signatures at this moment.
+
+        Raises SAMLMetadata if the metadata, or each certificate, has expired since it was read.
+        """
+        if self.valid_until is not None and now >= self.valid_until:
+            raise SAMLMetadata(f"the metadata was valid until {self.valid_until:%Y-%m-%d %H:%M}")
+        keys = tuple(certificate.key for certificate in self.certificates if certificate.is_valid(now))
+        if not keys:
+            ends = ", ".join(f"{certificate.not_after:%Y-%m-%d}" for certificate in self.certificates)
+            raise SAMLMetadata(f"no signing certificate is valid now (they end {ends})")
+        return keys
+
+
+def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime) -> IdPMetadata:
+    """Return what the metadata says about the provider ``entity_id``: at least one place to sign in and one valid key.
+
+    Raises SAMLMetadata, with what is wrong in words for an administrator.
+    """
+    try:
+        lineage = _find_entity(parse_untrusted(xml, METADATA), entity_id)
+        role = _find_role(lineage[-1])
+        metadata = IdPMetadata(
+            entity_id=entity_id,
+            sso_redirect_url=_find_sso_url(role, _REDIRECT),
+            sso_post_url=_find_sso_url(role, _POST),
+            certificates=tuple(_read_certificates(role)),
+            valid_until=_read_valid_until([*lineage, role]),
+        )
+    except Malformed as error:
+        raise SAMLMetadata(f"the metadata is not acceptable: {error.detail}") from error
+    if metadata.sso_redirect_url is None and metadata.sso_post_url is None:
+        raise SAMLMetadata("no SingleSignOnService with HTTP-Redirect or HTTP-POST")
+    metadata.keys_at(now)
+    return metadata
+
+
+def _find_entity(root: Element, entity_id: str) -> list[Element]:
+    """Return the entity descriptor, preceded by the groups that it stands in."""
+    entities = [entity for entity in root.iter(f"{_MD}EntityDescriptor") if entity.get("entityID") == entity_id]
+    if root.tag not in {f"{_MD}EntityDescriptor", f"{_MD}EntitiesDescriptor"} or len(entities) != 1:
+        raise SAMLMetadata(f"{len(entities)} entities with the entity ID {ascii(entity_id)[:300]}")
+    return [*reversed(list(entities[0].iterancestors())), entities[0]]
+
+
+def _find_role(entity: Element) -> Element:
+    roles = [
+        role
+        for role in entity.findall(f"{_MD}IDPSSODescriptor")
+        if _PROTOCOL in role.get("protocolSupportEnumeration", "").split()
+    ]
+    if len(roles) != 1:
+        raise SAMLMetadata(f"{len(roles)} IDPSSODescriptors for SAML 2.0")
+    return roles[0]
+
+
+def _find_sso_url(role: Element, binding: str) -> str | None:
+    """Return the first address of this binding; browsers are sent there with what we signed, so it must be https."""
+    for service in role.findall(f"{_MD}SingleSignOnService"):
+        if service.get("Binding") == binding:
+            url: str = service.get("Location", "")
+            if not _is_https_or_loopback(url):
+                raise SAMLMetadata(f"the sign-in address {ascii(url)[:300]} is not https")
+            return url
+    return None
+
+
+def _is_https_or_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if not host or not url.isprintable() or " " in url:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_valid_until(elements: list[Element]) -> datetime | None:
+    try:
+        ends = [read_time(element, "validUntil") for element in elements]
+    except SAMLTimeFormat as error:
+        raise SAMLMetadata("a validUntil that is not written in UTC") from error
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _read_certificates(role: Element) -> Iterator[SigningCertificate]:
+    descriptors = [item for item in role.findall(f"{_MD}KeyDescriptor") if item.get("use", "signing") == "signing"]
+    if len(descriptors) > _MAX_CERTIFICATES:
+        raise SAMLMetadata(f"{len(descriptors)} signing keys")
+    found = False
+    for descriptor in descriptors:
+        certificates = [
+            _parse_certificate(read_text(element, SAMLMetadata))
+            for element in descriptor.findall(f"{_DS}KeyInfo/{_DS}X509Data/{_DS}X509Certificate")
+        ]
+        # A chain would make its issuer's key a signing key as well; more than one name for the same key is fine.
+        if len({_spki(certificate) for certificate in certificates}) > 1:
+            raise SAMLMetadata("a KeyDescriptor with certificates of different keys")
+        for certificate in certificates[:1]:
+            found = True
+            yield _read_certificate(certificate)
+    if not found:
+        raise SAMLMetadata("no signing certificate in the IDPSSODescriptor")
+
+
+def _parse_certificate(text: str) -> x509.Certificate:
+    """Return the certificate in base64, which providers fold and indent."""
+    try:
+        certificate = x509.load_der_x509_certificate(base64.b64decode("".join(text.split()), validate=True))
+        certificate.public_key()
+    except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
+        raise SAMLMetadata("a certificate that cannot be read") from error
+    return certificate
+
+
+def _read_certificate(certificate: x509.Certificate) -> SigningCertificate:
+    key = certificate.public_key()
+    if not is_strong(key):
+        raise SAMLMetadata("a signing key that is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
+    return SigningCertificate(
+        key=key,  # type: ignore[arg-type]  # is_strong lets only these through
+        thumbprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def _spki(certificate: x509.Certificate) -> bytes:
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

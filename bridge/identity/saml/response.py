@@ -1,0 +1,291 @@
+"""Deciding whether a SAML response is acceptable, and who it says somebody is.
+
+The checks, in the order in which :func:`verify_response` makes them:
+
+1.  ``decode_base64``, ``parse_untrusted``: one small UTF-8 document, with nothing in it that two programs could
+    read differently
+2.  ``check_root``: a response
+3.  ``check_one_assertion``: with exactly one assertion in the one place for it
+4.  ``check_signature_places``: and signatures nowhere but in these two, once each
+5.  ``verify_signatures``: every signature is there that must be, and every one that is there is the provider's
+6.  ``check_children``: the response has its own children and no others
+7.  ``check_versions``, ``check_status``, ``check_issuers``: SAML 2.0, success, from this provider
+8.  ``check_destination``, ``check_in_response_to``: sent here, in answer to our question
+9.  ``check_issue_instants``: recently
+10. ``find_conditions``, ``check_audience``, ``check_proxy_restriction``, ``check_validity``: for us, for use in the
+    cloud, now
+11. ``read_name_id``, ``check_confirmation``: about one lasting name, borne by the person in front of us
+12. ``read_authentication``: who authenticated not too long ago
+13. ``read_claims``: with attributes that have one meaning
+14. ``check_schema``: and nothing that SAML does not know
+
+From step 6 on, everything is read from the elements that ``signature.py`` returned, never from the document. The one
+exception is a response without a signature of its own: it is only compared with what we expect, and no statement about
+the person is taken from it. Unexpected is refused, absent is refused. SAML Core, Profiles 4.1.4; threats SAML-01 to 25.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.errors import (
+    SAMLAssertionCount,
+    SAMLDestination,
+    SAMLEncrypted,
+    SAMLId,
+    SAMLIssuer,
+    SAMLRoot,
+    SAMLSchema,
+    SAMLSignatureCount,
+    SAMLSignaturePlace,
+    SAMLStatus,
+    SAMLSubject,
+    SAMLTimeFormat,
+    SAMLUnsigned,
+    SAMLVersion,
+)
+from bridge.identity.saml.conditions import check_audience, check_proxy_restriction, check_validity, find_conditions
+from bridge.identity.saml.document import Element, decode_base64, parse_untrusted
+from bridge.identity.saml.elements import (
+    ASSERTION,
+    ENCRYPTED_ASSERTION,
+    EXTENSIONS,
+    ISSUER,
+    RESPONSE,
+    STATUS,
+    STATUS_CODE,
+    SUBJECT,
+    find_first,
+    find_only,
+    is_blank,
+    read_text,
+    read_time,
+)
+from bridge.identity.saml.expected import Expected
+from bridge.identity.saml.schema import check_schema
+from bridge.identity.saml.signature import SIGNATURE, verify_enveloped
+from bridge.identity.saml.statements import read_authentication, read_claims
+from bridge.identity.saml.subject import check_confirmation, check_in_response_to, read_name_id
+from bridge.identity.saml.validity import MAX_AGE, check_age
+from bridge.identity.verified import VerifiedIdentity
+
+__all__ = ["Expected", "verify_response"]
+
+_STATUS_PREFIX = "urn:oasis:names:tc:SAML:2.0:status:"
+_SUCCESS = f"{_STATUS_PREFIX}Success"
+_RESPONSE_ATTRIBUTES = {"ID", "Version", "IssueInstant", "Destination", "Consent", "InResponseTo"}
+_ENTITY_FORMAT = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A response whose signatures have been verified."""
+
+    response: Element
+    """Parsed from the signed bytes if ``response_is_signed``; else as it came, and proof of nothing."""
+    response_is_signed: bool
+    assertion: Element
+    """Parsed from the signed bytes."""
+
+
+def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
+    """Return who the provider says this is; the message passed every check in the list above.
+
+    ``encoded`` is the form field ``SAMLResponse``. That it is used for the first time is for the caller to find out,
+    with ``message_id`` and ``accept_until``, before acting on the result. Raises a leaf of IdentityError.
+    """
+    document = parse_untrusted(decode_base64(encoded))
+    check_root(document)
+    check_one_assertion(document)
+    check_signature_places(document)
+    verified = verify_signatures(document, expected)
+    response, assertion = verified.response, verified.assertion
+
+    check_children(response)
+    check_versions(response, assertion)
+    check_status(response)
+    check_issuers(verified, expected)
+    check_destination(verified, expected)
+    check_in_response_to(response, expected)
+    issued = check_issue_instants(response, assertion, expected)
+
+    conditions = find_conditions(assertion)
+    check_audience(conditions, expected)
+    check_proxy_restriction(conditions)
+    valid_until = check_validity(conditions, issued, expected)
+
+    subject = find_only(assertion, SUBJECT, SAMLSubject)
+    name = read_name_id(subject, expected)
+    confirmed_until = check_confirmation(subject, issued, expected)
+    authentication = read_authentication(assertion, expected)
+    claims = read_claims(assertion, expected.provider)
+    check_schema(assertion)
+
+    ends = (
+        issued + MAX_AGE,
+        valid_until,
+        confirmed_until,
+        authentication.at + timedelta(seconds=expected.provider.max_authentication_age_seconds),
+        authentication.session_end,
+    )
+    return VerifiedIdentity(
+        provider=expected.provider.name,
+        protocol="saml",
+        issuer=expected.provider.entity_id,
+        subject=name,
+        claims=claims,
+        authenticated_at=authentication.at,
+        message_id=assertion.get("ID"),
+        accept_until=min(end for end in ends if end is not None) + expected.skew,
+        valid_until=authentication.session_end,
+        acr=authentication.class_ref,
+        session_index=authentication.session_index,
+    )
+
+
+def check_root(document: Element) -> None:
+    """The document is a ``samlp:Response``: not a logout message, a bare assertion or an envelope. Raises SAMLRoot."""
+    if document.tag != RESPONSE:
+        raise SAMLRoot(f"root {ascii(document.tag)[:200]}")
+
+
+def check_one_assertion(document: Element) -> None:
+    """There is one assertion, a child of the root, and nothing anywhere that is called like one.
+
+    With two, the one that was verified need not be the one that is read (XSW). Look-alikes in other namespaces count,
+    since they can only be there to confuse. Raises SAMLAssertionCount, SAMLEncrypted, or SAMLStatus if there is none
+    because the provider reports an error.
+    """
+    found = list(document.iter("{*}Assertion", "{*}EncryptedAssertion"))
+    if not found:
+        check_status(document)
+    if len(found) != 1 or found[0].getparent() is not document:
+        raise SAMLAssertionCount(f"{len(found)} assertions, or one in a wrong place")
+    if found[0].tag == ENCRYPTED_ASSERTION:
+        raise SAMLEncrypted("an encrypted assertion")
+    if found[0].tag != ASSERTION:
+        raise SAMLAssertionCount("an assertion in another namespace")
+
+
+def check_signature_places(document: Element) -> None:
+    """Signatures stand directly in the response or in the assertion, right after the issuer, at most one in each.
+
+    Raises SAMLSignaturePlace or SAMLSignatureCount.
+    """
+    assertion = find_first(document, ASSERTION)
+    parents = []
+    for signature in document.iter("{*}Signature"):
+        parent, previous = signature.getparent(), signature.getprevious()
+        if parent is document or parent is assertion:
+            parents.append(parent)
+        else:
+            raise SAMLSignaturePlace("in neither response nor assertion")
+        if signature.tag != SIGNATURE:
+            raise SAMLSignaturePlace("a signature in another namespace")
+        if parents.count(parent) > 1:
+            raise SAMLSignatureCount("two in one element")
+        if previous is not None and previous.tag != ISSUER:
+            raise SAMLSignaturePlace("not right after the issuer")
+
+
+def verify_signatures(document: Element, expected: Expected) -> Verified:
+    """Return response and assertion, each parsed from the bytes that were signed.
+
+    Both signatures are verified in the document as it came, the outer one first, since it covers the inner one. (The
+    canonical form of the response may lack a namespace declaration that the assertion's own PrefixList asks for.)
+
+    Raises SAMLUnsigned if a signature that must be there is not, and the leaves of BadSignature.
+    """
+    assertion = find_first(document, ASSERTION)
+    response_is_signed = find_first(document, SIGNATURE) is not None
+    assertion_is_signed = find_first(assertion, SIGNATURE) is not None
+    required = expected.provider.signed
+    if not response_is_signed and (required in {"response", "both"} or not assertion_is_signed):
+        raise SAMLUnsigned("the response is not signed")
+    if not assertion_is_signed and required in {"assertion", "both"}:
+        raise SAMLUnsigned("the assertion is not signed")
+
+    response = verify_enveloped(document, expected.keys) if response_is_signed else document
+    return Verified(
+        response=response,
+        response_is_signed=response_is_signed,
+        assertion=verify_enveloped(assertion, expected.keys)
+        if assertion_is_signed
+        else find_first(response, ASSERTION),
+    )
+
+
+def check_children(response: Element) -> None:
+    """The response has the attributes and children that SAML knows, and no text between them. Raises SAMLSchema.
+
+    The schema cannot be asked here: the one we have refuses a legitimate form of signature.
+    """
+    if set(response.keys()) - _RESPONSE_ATTRIBUTES:
+        raise SAMLSchema("a response with unknown attributes")
+    order = [ISSUER, SIGNATURE, EXTENSIONS, STATUS, ASSERTION]
+    children = [child.tag for child in response]
+    if children != [name for name in order if name in children]:
+        raise SAMLSchema("a response with unknown, repeated or misplaced children")
+    if not is_blank(response.text) or not all(is_blank(child.tail) for child in response):
+        raise SAMLSchema("text in a response")
+
+
+def check_versions(response: Element, assertion: Element) -> None:
+    """Both are SAML 2.0, and both have an ID. Raises SAMLVersion or SAMLId."""
+    for element in (response, assertion):
+        if element.get("Version") != "2.0":
+            raise SAMLVersion(f"version {ascii(element.get('Version', ''))[:20]}")
+        if element.get("ID") is None:
+            raise SAMLId("no ID")
+
+
+def check_status(response: Element) -> None:
+    """The provider reports success. Raises SAMLStatus; the provider's own words go nowhere (SAML Core 3.2.2)."""
+    code = find_only(find_only(response, STATUS, SAMLStatus), STATUS_CODE, SAMLStatus)
+    value = code.get("Value", "")
+    if value != _SUCCESS:
+        raise SAMLStatus(ascii(value.removeprefix(_STATUS_PREFIX))[:100])
+
+
+def check_issuers(verified: Verified, expected: Expected) -> None:
+    """Assertion and response are by exactly the provider that this sign-in belongs to. Raises SAMLIssuer.
+
+    The assertion must name it. The response must if it is signed, and may not name another one in any case
+    (Profiles 4.1.4.2). Without this, one provider could speak for the people of another.
+    """
+    issuers = [find_only(verified.assertion, ISSUER, SAMLIssuer)]
+    if verified.response_is_signed or find_first(verified.response, ISSUER) is not None:
+        issuers.append(find_only(verified.response, ISSUER, SAMLIssuer))
+    for issuer in issuers:
+        if read_text(issuer, SAMLIssuer) != expected.provider.entity_id:
+            raise SAMLIssuer(f"by {ascii(issuer.text)[:300]}")
+        if issuer.get("Format", _ENTITY_FORMAT) != _ENTITY_FORMAT or set(issuer.keys()) - {"Format"}:
+            raise SAMLIssuer("an issuer that is no entity ID")
+
+
+def check_destination(verified: Verified, expected: Expected) -> None:
+    """The response was sent to exactly our address, and says so if it is signed. Raises SAMLDestination.
+
+    Bindings 3.5.5.2. Our address comes from the settings, never from the Host header of the request.
+    """
+    destination = verified.response.get("Destination")
+    if destination is None and not verified.response_is_signed:
+        return
+    if destination != expected.acs_url:
+        raise SAMLDestination(f"sent to {ascii(destination)[:300]}")
+
+
+def check_issue_instants(response: Element, assertion: Element, expected: Expected) -> datetime:
+    """Both were issued within the last minutes; return when the assertion was.
+
+    Raises SAMLTimeFormat, SAMLNotYet or SAMLStale.
+    """
+    _check_issue_instant(response, expected)
+    return _check_issue_instant(assertion, expected)
+
+
+def _check_issue_instant(element: Element, expected: Expected) -> datetime:
+    issued = read_time(element, "IssueInstant")
+    if issued is None:
+        raise SAMLTimeFormat("no IssueInstant")
+    check_age(issued, MAX_AGE, expected)
+    return issued

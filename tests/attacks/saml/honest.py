@@ -1,0 +1,401 @@
+"""What honest providers send, in all the layouts that we know of: each must be accepted, by us and by three others."""
+
+import base64
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import xmlsec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from lxml import etree
+
+from tests.saml_messages import (
+    IDP,
+    MORE,
+    NS,
+    SP,
+    Draft,
+    SignatureOptions,
+    at,
+    element,
+    make_certificate,
+    make_key,
+    make_provider,
+)
+
+HONEST: dict[str, Callable[[], Draft]] = {}
+OUTSIDE_THE_SCHEMA = {"prefix_list_in_signed_info"}
+"""Legitimate, but the schema sets of python3-saml and signxml lack exclusive canonicalization."""
+
+
+def honest(build: Callable[[], Draft]) -> Callable[[], Draft]:
+    """Register an honest message."""
+    HONEST[build.__name__] = build
+    return build
+
+
+@honest
+def assertion_signed():
+    return Draft()
+
+
+@honest
+def response_signed():
+    return Draft(signed="response")
+
+
+@honest
+def both_signed():
+    return Draft(signed="both")
+
+
+@honest
+def both_signed_and_required():
+    return Draft(signed="both", provider=make_provider(signed="both"))
+
+
+@honest
+def prefix_list():
+    """OpenSAML lists the prefixes of types, which canonicalization does not see."""
+    return Draft(options=SignatureOptions(prefixes="xs"))
+
+
+@honest
+def prefix_list_of_the_assertion_only():
+    """The canonical response then lacks a declaration that the assertion's signature needs."""
+    return Draft(signed="both", options=SignatureOptions(prefixes="xs xsi"), response_options=SignatureOptions())
+
+
+@honest
+def prefix_list_in_signed_info():
+    return Draft(options=SignatureOptions(prefixes="xs", method_prefixes="ds saml"))
+
+
+@honest
+def empty_prefix_list():
+    return Draft(options=SignatureOptions(prefixes=""))
+
+
+@honest
+def without_key_info():
+    return Draft(options=SignatureOptions(key_info=""))
+
+
+@honest
+def rsa_sha384():
+    return Draft(options=SignatureOptions(signature_method=f"{MORE}rsa-sha384", digest_method=f"{MORE}sha384"))
+
+
+@honest
+def rsa_sha512():
+    sha512 = "http://www.w3.org/2001/04/xmlenc#sha512"
+    return Draft(options=SignatureOptions(signature_method=f"{MORE}rsa-sha512", digest_method=sha512))
+
+
+def _ecdsa(kind: str, digest: str) -> Draft:
+    options = SignatureOptions(
+        key=make_key("ec", kind), certificate=make_certificate("ec", kind), signature_method=f"{MORE}ecdsa-{digest}"
+    )
+    draft = Draft(options=options)
+    draft.expect(keys=(make_key("ec", kind).public_key(),))
+    return draft
+
+
+@honest
+def ecdsa_p256():
+    return _ecdsa("p256", "sha256")
+
+
+@honest
+def ecdsa_p384():
+    return _ecdsa("p384", "sha384")
+
+
+@honest
+def ecdsa_p521():
+    return _ecdsa("p521", "sha512")
+
+
+@honest
+def rollover():
+    """The second of two pinned keys signed."""
+    draft = Draft()
+    draft.expect(keys=(make_key("next").public_key(), make_key("ec", "p256").public_key(), *draft.expected.keys))
+    return draft
+
+
+@honest
+def signed_by_xmlsec():
+    """Signed by the library that most providers use, in its own layout."""
+    draft = Draft(signed="none")
+
+    @draft.after_signing
+    def sign(root):
+        assertion = root.find("saml:Assertion", NS)
+        signature = xmlsec.template.create(assertion, xmlsec.Transform.EXCL_C14N, xmlsec.Transform.RSA_SHA256, ns="ds")
+        assertion.insert(1, signature)
+        reference = xmlsec.template.add_reference(signature, xmlsec.Transform.SHA256, uri="#_assertion1")
+        xmlsec.template.add_transform(reference, xmlsec.Transform.ENVELOPED)
+        xmlsec.template.add_transform(reference, xmlsec.Transform.EXCL_C14N)
+        xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(signature))
+        xmlsec.tree.add_ids(root, ["ID"])
+        context = xmlsec.SignatureContext()
+        pem = make_key("idp").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        context.key = xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.PEM)
+        context.key.load_cert_from_memory(make_certificate("idp").public_bytes(Encoding.PEM), xmlsec.KeyFormat.PEM)
+        context.sign(signature)
+
+    return draft
+
+
+@honest
+def on_one_line():
+    draft = Draft(signed="both")
+    for node in draft.root.iter():
+        if len(node) and not (node.text or "").strip():
+            node.text = None
+        node.tail = None
+    return draft
+
+
+@honest
+def default_namespaces():
+    """No prefixes, each namespace declared where it begins, as Entra ID writes it."""
+    draft = Draft()
+    text = etree.tostring(draft.root).decode()
+    for prefix in ("samlp", "saml"):
+        text = (
+            text.replace(f' xmlns:{prefix}="{NS[prefix]}"', "")
+            .replace(f"<{prefix}:", "<")
+            .replace(f"</{prefix}:", "</")
+        )
+    text = text.replace("<Response", f'<Response xmlns="{NS["samlp"]}"', 1)
+    for name in ("Issuer", "Assertion"):
+        text = text.replace(f"<{name}", f'<{name} xmlns="{NS["saml"]}"', 1)
+    draft.root = etree.fromstring(text)
+    return draft
+
+
+@honest
+def xml_declaration():
+    draft = Draft()
+    draft.after_writing(lambda xml: b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + xml)
+    return draft
+
+
+@honest
+def xml_declaration_in_single_quotes():
+    draft = Draft()
+    draft.after_writing(lambda xml: b"<?xml version='1.0' encoding='utf-8'?>" + xml)
+    return draft
+
+
+@honest
+def lines_in_base64():
+    draft = Draft()
+    draft.after_encoding(lambda text: base64.encodebytes(base64.b64decode(text)).decode().replace("\n", "\r\n"))
+    return draft
+
+
+@honest
+def unsolicited():
+    return Draft(request_id=None, provider=make_provider(idp_initiated=True))
+
+
+@honest
+def solicited_from_a_provider_that_may_begin():
+    return Draft(provider=make_provider(idp_initiated=True))
+
+
+@honest
+def response_without_issuer_and_destination():
+    """Neither is required of a response that is not signed."""
+    draft = Draft()
+    del draft.root.attrib["Destination"]
+    draft.root.remove(draft.root[0])
+    return draft
+
+
+@honest
+def issuer_with_format():
+    draft = Draft(signed="both")
+    for issuer in draft.root.iter(f"{{{NS['saml']}}}Issuer"):
+        issuer.set("Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:entity")
+    return draft
+
+
+@honest
+def qualified_name():
+    draft = Draft()
+    name_id = draft.find("//saml:NameID")
+    name_id.set("Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent")
+    name_id.set("NameQualifier", IDP)
+    name_id.set("SPNameQualifier", SP)
+    return draft
+
+
+@honest
+def name_without_format():
+    draft = Draft()
+    del draft.find("//saml:NameID").attrib["Format"]
+    return draft
+
+
+@honest
+def several_audiences():
+    draft = Draft()
+    draft.find("//saml:AudienceRestriction").insert(0, element("saml:Audience", "https://other.example.net"))
+    return draft
+
+
+@honest
+def two_audience_restrictions():
+    draft = Draft()
+    restriction = draft.find("//saml:AudienceRestriction")
+    restriction.addnext(deepcopy(restriction))
+    return draft
+
+
+@honest
+def one_time_use():
+    draft = Draft()
+    draft.find("//saml:Conditions").append(element("saml:OneTimeUse"))
+    return draft
+
+
+@honest
+def proxy_count():
+    draft = Draft()
+    draft.find("//saml:Conditions").append(element("saml:ProxyRestriction", Count="2"))
+    return draft
+
+
+@honest
+def second_bearer_confirmation_fits():
+    draft = Draft()
+    confirmation = draft.find("//saml:SubjectConfirmation")
+    other = deepcopy(confirmation)
+    other[0].set("Recipient", "https://other.example.net")
+    confirmation.addprevious(other)
+    return draft
+
+
+@honest
+def holder_of_key_beside_bearer():
+    draft = Draft()
+    confirmation = draft.find("//saml:SubjectConfirmation")
+    other = deepcopy(confirmation)
+    other.set("Method", "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key")
+    confirmation.addprevious(other)
+    return draft
+
+
+@honest
+def client_address():
+    draft = Draft()
+    draft.find("//saml:SubjectConfirmationData").set("Address", "192.0.2.7")
+    return draft
+
+
+@honest
+def fractions_of_seconds():
+    draft = Draft(signed="both")
+    for node in draft.root.iter():
+        for name, value in node.attrib.items():
+            if value == at(0):
+                node.set(name, value.replace("Z", ".0000000Z"))
+    return draft
+
+
+@honest
+def hour_long_and_dated_back():
+    """Valid for an hour from issue and dated five minutes back, as Entra ID does."""
+    draft = Draft()
+    draft.find("//saml:Conditions").set("NotBefore", at(-300))
+    draft.find("//saml:Conditions").set("NotOnOrAfter", at(3600))
+    return draft
+
+
+@honest
+def no_start():
+    draft = Draft()
+    del draft.find("//saml:Conditions").attrib["NotBefore"]
+    return draft
+
+
+@honest
+def no_session():
+    draft = Draft()
+    statement = draft.find("//saml:AuthnStatement")
+    del statement.attrib["SessionIndex"]
+    del statement.attrib["SessionNotOnOrAfter"]
+    return draft
+
+
+@honest
+def no_attributes():
+    draft = Draft()
+    draft.assertion.remove(draft.find("//saml:AttributeStatement"))
+    return draft
+
+
+@honest
+def attributes_in_two_statements():
+    draft = Draft()
+    second = element("saml:AttributeStatement")
+    second.append(draft.find("//saml:Attribute[@Name='groups']"))
+    draft.assertion.append(second)
+    return draft
+
+
+@honest
+def attribute_of_another_vocabulary():
+    """AD FS adds attributes of its own to attributes."""
+    draft = Draft()
+    original = "{http://schemas.xmlsoap.org/ws/2009/09/identity/claims}OriginalIssuer"
+    draft.find("//saml:Attribute").set(original, "urn:somebody")
+    return draft
+
+
+@honest
+def types_declared_at_each_value():
+    draft = Draft()
+    text = etree.tostring(draft.root).decode()
+    text = text.replace(f' xmlns:xs="{NS["xs"]}" xmlns:xsi="{NS["xsi"]}"', "")
+    declared = f'<saml:AttributeValue xmlns:xs="{NS["xs"]}" xmlns:xsi="{NS["xsi"]}" '
+    draft.root = etree.fromstring(text.replace("<saml:AttributeValue ", declared))
+    return draft
+
+
+@honest
+def extensions():
+    draft = Draft(signed="both")
+    extensions = element("samlp:Extensions")
+    extensions.append(etree.Element("{urn:x}Anything"))
+    draft.find("samlp:Status").addprevious(extensions)
+    return draft
+
+
+@honest
+def status_message():
+    draft = Draft()
+    draft.find("samlp:Status").append(element("samlp:StatusMessage", "welcome"))
+    return draft
+
+
+@honest
+def thousand_groups():
+    return Draft(groups=tuple(f"group-{number}" for number in range(1_000)))
+
+
+@honest
+def other_scripts():
+    return Draft(groups=("平台", "Größe", "🚀"))
+
+
+def values_of(draft: Draft) -> Any:
+    """Return the attributes as the provider meant them."""
+    return {
+        attribute.get("Name"): [value.text or "" for value in attribute]
+        for attribute in draft.root.iter(f"{{{NS['saml']}}}Attribute")
+    }
