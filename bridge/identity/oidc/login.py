@@ -1,0 +1,205 @@
+"""The question that we send a browser with, the answer that it brings back, and the code in it traded for a token.
+
+PKCE is always S256, whatever the provider's metadata says, so that nobody can talk us into less (RFC 9700 2.1.1). The
+text of an error is never the provider's: what it says goes through a table. OpenID Connect Core 3.1.2 and 3.1.3;
+RFC 6749, RFC 7636, RFC 9207; threats OIDC-11, OIDC-17, OIDC-18, OIDC-19.
+"""
+
+import base64
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote_plus
+
+from authlib.oauth2.client import OAuth2Client
+
+from bridge.errors import (
+    FetchFailed,
+    FetchRefused,
+    FetchTooLarge,
+    OIDCCallback,
+    OIDCCode,
+    OIDCMixUp,
+    OIDCProviderError,
+    OIDCSize,
+    OIDCState,
+    OIDCTokenResponse,
+    ProviderUnavailable,
+)
+from bridge.identity.oidc.discovery import ProviderMetadata
+from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.pending import PendingSignIn
+from bridge.identity.providers import OIDCProvider
+from bridge.outbound import Answer, Limits, Outbound
+
+MAX_TOKEN_RESPONSE_BYTES = 100_000
+
+_CODE = re.compile(r"[!-~]{1,4096}")
+_LOGIN_HINT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+_ERROR_NAMES = frozenset(
+    {
+        "access_denied",
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "login_required",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_response_type",
+    }
+)
+_OK = 200
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+
+
+def new_verifier() -> str:
+    """Return a fresh PKCE verifier: 384 random bits in 64 characters (RFC 7636 4.1 asks for 43 to 128)."""
+    return secrets.token_urlsafe(48)
+
+
+def build_authorization_url(
+    provider: OIDCProvider,
+    metadata: ProviderMetadata,
+    *,
+    redirect_uri: str,
+    state: str,
+    nonce: str,
+    code_verifier: str,
+    login_hint: str | None,
+) -> str:
+    """Return where to send the browser.
+
+    A ``login_hint`` may come from a stranger (third-party initiated login): one that is longer than 255 characters
+    or has control characters is left out.
+    """
+    client = OAuth2Client(
+        session=None,
+        client_id=provider.client_id,
+        scope=" ".join(provider.scopes),
+        redirect_uri=redirect_uri,
+        code_challenge_method="S256",
+    )
+    url, _ = client.create_authorization_url(
+        metadata.authorization_endpoint,
+        state=state,
+        code_verifier=code_verifier,
+        nonce=nonce,
+        max_age=None if provider.max_age_seconds is None else str(provider.max_age_seconds),
+        login_hint=login_hint if login_hint and _LOGIN_HINT.fullmatch(login_hint) else None,
+    )
+    return str(url)
+
+
+def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, metadata: ProviderMetadata) -> str:
+    """Return the authorization code of a callback that answers our question.
+
+    The issuer is compared before anything else is believed, an error included: an answer of another provider must
+    not reach the first one's token endpoint, nor end a sign-in there.
+
+    Raises:
+        OIDCCallback: a parameter is repeated, or there is not exactly one of ``code`` and ``error``, or a token.
+        OIDCMixUp: ``iss`` is another issuer, or is missing where the provider promises it.
+        OIDCState: ``state`` is not the one of the question.
+        OIDCProviderError: the provider refused.
+    """
+    parameters = dict(query)
+    if len(parameters) != len(query):
+        raise OIDCCallback("a parameter comes twice")
+    if parameters.get("iss", None if metadata.promises_issuer else metadata.issuer) != metadata.issuer:
+        raise OIDCMixUp("iss is missing, or is another issuer")
+    if parameters.get("state") != pending.handle:
+        raise OIDCState("state is not the one of the question")
+    if ("code" in parameters) == ("error" in parameters) or parameters.keys() & {"id_token", "access_token"}:
+        raise OIDCCallback("not exactly one of code and error")
+    if "error" in parameters:
+        raise OIDCProviderError(f"the provider answered {_error_name(parameters['error'])}")
+    if not _CODE.fullmatch(parameters["code"]):
+        raise OIDCCallback("the code is empty, too long or not visible ASCII")
+    return parameters["code"]
+
+
+def redeem_code(
+    provider: OIDCProvider,
+    metadata: ProviderMetadata,
+    outbound: Outbound,
+    *,
+    code: str,
+    code_verifier: str,
+    redirect_uri: str,
+) -> str:
+    """Return the ID token that the provider gave for a code, unverified.
+
+    The code is redeemed once and never again: the provider may have used it up before its answer was lost.
+
+    Raises:
+        OIDCCode: the provider did not accept the code, its verifier or its redirect URI.
+        OIDCTokenResponse: the answer is another error, or no token response.
+        OIDCSize: the answer is too long.
+        ProviderUnavailable: no answer, or one that asks for patience.
+    """
+    fields = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "code_verifier": code_verifier,
+    }
+    headers = {"Accept": "application/json"}
+    secret = provider.client_secret.get_secret_value()
+    if provider.client_authentication == "client_secret_basic":
+        headers["Authorization"] = _basic(provider.client_id, secret)
+    else:
+        fields |= {"client_id": provider.client_id, "client_secret": secret}
+    limits = Limits(max_bytes=MAX_TOKEN_RESPONSE_BYTES)
+    try:
+        answer = outbound.post_form(metadata.token_endpoint, fields, headers=headers, limits=limits)
+    except FetchTooLarge as error:
+        raise OIDCSize(error.detail) from error
+    except (FetchFailed, FetchRefused) as error:
+        raise ProviderUnavailable(error.detail) from error
+    return parse_token_response(answer)
+
+
+def parse_token_response(answer: Answer) -> str:
+    """Return the ID token of a successful token response (OIDC Core 3.1.3.3); an error in it wins over tokens.
+
+    Raises:
+        OIDCCode: the error is ``invalid_grant``.
+        OIDCTokenResponse: another error, no Bearer token, or not the JSON object that it must be.
+        ProviderUnavailable: status 429 or 5xx.
+    """
+    if answer.status == _TOO_MANY_REQUESTS or answer.status >= _SERVER_ERROR:
+        raise ProviderUnavailable(f"the token endpoint answered {answer.status}")
+    try:
+        members = parse_object(answer.body)
+    except ValueError as error:
+        raise OIDCTokenResponse(f"the answer (status {answer.status}) is {error}") from error
+    if members.get("error") == "invalid_grant":
+        raise OIDCCode("the provider answered invalid_grant")
+    if "error" in members or answer.status != _OK:
+        raise OIDCTokenResponse(f"the provider answered {_error_name(members.get('error'))}")
+    token_type = members.get("token_type")
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+        raise OIDCTokenResponse("token_type is not Bearer")
+    for name in ("access_token", "id_token"):
+        if not isinstance(members.get(name), str) or not members[name]:
+            raise OIDCTokenResponse(f"{name} is not there")
+    return str(members["id_token"])
+
+
+def _basic(client_id: str, secret: str) -> str:
+    # NOTE: RFC 6749 2.3.1 form-encodes both parts first; authlib and requests do not, and then a secret with "%",
+    # "+" or a letter outside Latin-1 is another secret, or none, at the provider.
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _error_name(value: Any) -> str:
+    return value if isinstance(value, str) and value in _ERROR_NAMES else "an error without a known name"

@@ -1,0 +1,78 @@
+"""One OpenID provider's relying party: how a sign-in begins and how it ends."""
+
+from collections.abc import Sequence
+
+from bridge.clock import Clock
+from bridge.identity.oidc.discovery import Discovery
+from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
+from bridge.identity.oidc.login import build_authorization_url, parse_callback, redeem_code
+from bridge.identity.pending import PendingSignIn
+from bridge.identity.providers import OIDCProvider
+from bridge.identity.verified import VerifiedIdentity
+from bridge.outbound import Outbound
+
+
+class RelyingParty:
+    """Us, as one provider knows us; shared by all threads."""
+
+    def __init__(self, provider: OIDCProvider, public_url: str, outbound: Outbound, clock: Clock) -> None:
+        """Take our own public address, without a slash at its end. Nothing is fetched yet."""
+        self.provider = provider
+        self.redirect_uri = f"{public_url}/oidc/{provider.name}/callback"
+        self._outbound = outbound
+        self._clock = clock
+        self._discovery = Discovery(provider.issuer, outbound, clock)
+
+    def begin(self, state: str, nonce: str, code_verifier: str, login_hint: str | None = None) -> str:
+        """Return the address to send the browser to.
+
+        Args:
+            state: the handle of the pending sign-in.
+            nonce: what the ID token must repeat; at least 128 random bits.
+            code_verifier: from ``login.new_verifier``; only its digest leaves the house.
+            login_hint: whom the provider may expect; passed on if it is harmless.
+
+        Raises:
+            OIDCMetadata: what the provider publishes cannot be used.
+            ProviderUnavailable: the provider's metadata cannot be had.
+        """
+        return build_authorization_url(
+            self.provider,
+            self._discovery.metadata(),
+            redirect_uri=self.redirect_uri,
+            state=state,
+            nonce=nonce,
+            code_verifier=code_verifier,
+            login_hint=login_hint,
+        )
+
+    def finish(self, query: Sequence[tuple[str, str]], pending: PendingSignIn) -> VerifiedIdentity:
+        """Return who signed in.
+
+        Args:
+            query: the callback's parameters as they came, so that a repeated one is seen.
+            pending: the question that the caller found by ``state``, and knows to be of this browser.
+
+        Raises:
+            IdentityError: the callback, the token response or the ID token is not acceptable.
+            ProviderUnavailable: the provider could not be asked; the sign-in has to start again.
+        """
+        metadata = self._discovery.metadata()
+        code = parse_callback(query, pending, metadata)
+        token = redeem_code(
+            self.provider,
+            metadata,
+            self._outbound,
+            code=code,
+            code_verifier=pending.code_verifier,
+            redirect_uri=self.redirect_uri,
+        )
+        allowed = frozenset(self.provider.algorithms)
+        expected = ExpectedToken(
+            provider=self.provider,
+            keys=self._discovery,
+            algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
+            nonce=pending.nonce,
+            now=self._clock.now(),
+        )
+        return verify_id_token(token, expected)
