@@ -1,0 +1,107 @@
+"""The Alibaba Cloud accounts that we issue into, as an administrator describes them: one file each."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+Site = Literal["china", "international"]
+
+
+class Console(BaseModel):
+    """Where a browser posts a signed response, and what that response must say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role_sso_url: str
+    """The ACS for role sign-in, which is also ``Recipient`` and ``saml:recipient``."""
+    role_sso_audience: str
+    user_sso_url: str
+    user_sso_audience: str
+    """``{account}`` stands for the account's id."""
+    form_action: tuple[str, ...]
+    """The origins (CSP sources) that the hand-over form may reach, redirects included."""
+
+
+CONSOLES: dict[Site, Console] = {
+    "china": Console(
+        role_sso_url="https://signin.aliyun.com/saml-role/sso",
+        role_sso_audience="urn:alibaba:cloudcomputing",
+        user_sso_url="https://signin.aliyun.com/saml/SSO",
+        user_sso_audience="https://signin.aliyun.com/{account}/saml/SSO",
+        form_action=("https://*.aliyun.com",),
+    ),
+    "international": Console(
+        role_sso_url="https://signin.alibabacloud.com/saml-role/sso",
+        role_sso_audience="urn:alibaba:cloudcomputing:international",
+        user_sso_url="https://signin-intl.aliyun.com/saml/SSO",
+        user_sso_audience="https://signin.aliyun.com/{account}/saml/SSO",
+        form_action=("https://*.alibabacloud.com", "https://*.aliyun.com"),
+    ),
+}
+
+
+class Account(BaseModel):
+    """One Alibaba Cloud account and how it trusts us."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    """How rules, pages and records name the account."""
+    id: Annotated[str, Field(pattern=r"^[0-9]{6,20}$")]
+    """The account's UID; write it in quotes."""
+    title: str = Field(min_length=1, max_length=80)
+    site: Site = "china"
+    trust: Literal["saml", "oidc", "access_key"] = "saml"
+    """How credentials are asked for: see design 4.1. The console always goes by SAML."""
+    saml_provider: RAMName = "rambridge"
+    """The name of the RAM SAML identity provider that holds our metadata."""
+    oidc_provider: RAMName = "rambridge"
+    """With ``trust: oidc``: the name of the RAM OIDC identity provider that holds our issuer."""
+    oidc_audience: str = "sts.aliyuncs.com"
+    """With ``trust: oidc``: a client ID that the RAM OIDC identity provider lists."""
+    access_key_id: SecretStr | None = None
+    """With ``trust: access_key``: a reference, ``env:NAME`` or ``file:PATH``."""
+    access_key_secret: SecretStr | None = None
+    endpoint: str = "https://sts.aliyuncs.com"
+    """The STS-compatible endpoint, without a path."""
+    ca_file: Path | None = None
+    """A PEM bundle to trust for the endpoint instead of the system's."""
+    connect_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
+    timeout_seconds: float = Field(default=8.0, gt=0, le=60)
+    max_duration_seconds: int = Field(default=43_200, ge=900, le=43_200)
+    """This account's limit on a session."""
+    role_max_duration_seconds: dict[str, int] = Field(default_factory=dict)
+    """``MaxSessionDuration`` of roles for which it is not 3600, by role name."""
+    default_domain: str | None = None
+    """The domain of RAM user names; ``<id>.onaliyun.com`` where this is absent."""
+    session_name_claim: str = "email"
+    """The claim that names a role session; the subject where the claim is absent."""
+    custom_console: Console | None = None
+    """For the sandbox: stands in for the site's own console addresses."""
+
+    @property
+    def console(self) -> Console:
+        """Return the console sign-in addresses of this account's site."""
+        return self.custom_console or CONSOLES[self.site]
+
+    @property
+    def user_domain(self) -> str:
+        """Return the domain of this account's RAM user names."""
+        return self.default_domain or f"{self.id}.onaliyun.com"
+
+    def role_arn(self, role: str) -> str:
+        """Return the ARN of a RAM role of this account."""
+        return f"acs:ram::{self.id}:role/{role}"
+
+    @property
+    def saml_provider_arn(self) -> str:
+        """Return the ARN of the RAM SAML identity provider that stands for us."""
+        return f"acs:ram::{self.id}:saml-provider/{self.saml_provider}"
+
+    @property
+    def oidc_provider_arn(self) -> str:
+        """Return the ARN of the RAM OIDC identity provider that stands for us."""
+        return f"acs:ram::{self.id}:oidc-provider/{self.oidc_provider}"

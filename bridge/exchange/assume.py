@@ -1,0 +1,179 @@
+"""One function over AssumeRoleWithSAML, AssumeRoleWithOIDC and AssumeRole: a choice goes in, credentials come out."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.clock import Clock
+from bridge.entitlements.choice import Choice
+from bridge.errors import ExchangeMismatch, TerminalNotGranted
+from bridge.exchange.accounts import Account
+from bridge.exchange.assertion import issue_response, state_role
+from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.duration import Duration, decide_duration
+from bridge.exchange.session_name import derive_session_name
+from bridge.exchange.sts_client import AccessKey, STSClient
+from bridge.exchange.token import issue_token
+from bridge.keys import KeyFolder
+
+CLOCK_ALLOWANCE = timedelta(minutes=5)
+"""How far STS's clock may be ahead of ours before its expiry time is not believed."""
+
+_SESSION_NAME = re.compile(r"[A-Za-z0-9.@_-]{2,32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class RoleSession:
+    """What STS is asked for."""
+
+    account: Account
+    role: str
+    name: str
+    """The role session name."""
+    subject: str
+    duration: Duration
+    policy: str | None
+
+
+class Exchange:
+    """Trades choices at the accounts' STS endpoints."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        *,
+        issuer: str,
+        entity_id: str,
+        keys: KeyFolder,
+        sts: STSClient,
+        clock: Clock,
+    ) -> None:
+        """Take the accounts by name, our names towards the cloud (OIDC issuer, SAML entity ID), keys and client."""
+        self._accounts = accounts
+        self._issuer = issuer
+        self._entity_id = entity_id
+        self._keys = keys
+        self._sts = sts
+        self._clock = clock
+        self._assume: dict[str, Callable[[RoleSession], Mapping[str, Any]]] = {
+            "saml": self._assume_with_saml,
+            "oidc": self._assume_with_oidc,
+            "access_key": self._assume_with_access_key,
+        }
+
+    def trust_of(self, account: str) -> str:
+        """Return how the account trusts us: ``saml``, ``oidc`` or ``access_key``."""
+        return self._accounts[account].trust
+
+    def issue(self, choice: Choice) -> TemporaryCredentials:
+        """Return temporary credentials for exactly the chosen role, or a chosen RAM user's terminal role.
+
+        Raises:
+            TerminalNotGranted: a RAM user entitlement without a terminal role.
+            SessionEndsTooSoon: the provider's session is about to end.
+            ExchangeRefused: STS said no.
+            ExchangeUnavailable: STS could not be reached in time.
+            ExchangeMismatch: STS answered with something other than what was asked.
+        """
+        session = self._plan(choice)
+        answer = self._assume[session.account.trust](session)
+        return _read_answer(answer, session, self._clock.now())
+
+    def _plan(self, choice: Choice) -> RoleSession:
+        entitlement = choice.entitlement
+        account = self._accounts[entitlement.account]
+        role = entitlement.name if entitlement.kind == "role" else entitlement.terminal_role
+        if role is None:
+            raise TerminalNotGranted(f"user {entitlement.name} in {account.name} has no terminal role")
+        name = derive_session_name(choice.identity, account.session_name_claim)
+        if entitlement.kind == "user" and _SESSION_NAME.fullmatch(entitlement.name):
+            name = entitlement.name
+        duration = decide_duration(
+            entitlement,
+            account,
+            role,
+            asked_seconds=choice.requested_duration_seconds,
+            valid_until=choice.identity.valid_until,
+            now=self._clock.now(),
+        )
+        return RoleSession(account, role, name, choice.identity.subject, duration, entitlement.session_policy)
+
+    def _assume_with_saml(self, session: RoleSession) -> Mapping[str, Any]:
+        now = self._clock.now()
+        statement = state_role(
+            session.account,
+            session.role,
+            session_name=session.name,
+            issuer=self._entity_id,
+            duration_seconds=session.duration.seconds,
+            now=now,
+        )
+        response = issue_response(statement, self._keys.signing("saml-issuer"), now)
+        parameters = {"SAMLProviderArn": session.account.saml_provider_arn, "SAMLAssertion": response.encoded}
+        return self._sts.call(session.account, "AssumeRoleWithSAML", _common(session) | parameters)
+
+    def _assume_with_oidc(self, session: RoleSession) -> Mapping[str, Any]:
+        token = issue_token(
+            issuer=self._issuer,
+            subject=session.subject,
+            audience=session.account.oidc_audience,
+            key=self._keys.signing("oidc-issuer"),
+            now=self._clock.now(),
+        )
+        parameters = {
+            "OIDCProviderArn": session.account.oidc_provider_arn,
+            "OIDCToken": token,
+            "RoleSessionName": session.name,
+        }
+        return self._sts.call(session.account, "AssumeRoleWithOIDC", _common(session) | parameters)
+
+    def _assume_with_access_key(self, session: RoleSession) -> Mapping[str, Any]:
+        account = session.account
+        if account.access_key_id is None or account.access_key_secret is None:
+            raise ExchangeMismatch(f"account {account.name} has no access key configured")
+        key = AccessKey(account.access_key_id.get_secret_value(), account.access_key_secret.get_secret_value())
+        parameters = {"RoleSessionName": session.name}
+        return self._sts.call(account, "AssumeRole", _common(session) | parameters, key)
+
+
+def _common(session: RoleSession) -> dict[str, str]:
+    parameters = {
+        "RoleArn": session.account.role_arn(session.role),
+        "DurationSeconds": str(session.duration.seconds),
+    }
+    return parameters | ({"Policy": session.policy} if session.policy else {})
+
+
+def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime) -> TemporaryCredentials:
+    try:
+        issued = answer["Credentials"]
+        expires_at = datetime.strptime(issued["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        credentials = TemporaryCredentials(
+            access_key_id=str(issued["AccessKeyId"]),
+            access_key_secret=str(issued["AccessKeySecret"]),
+            security_token=str(issued["SecurityToken"]),
+            expires_at=expires_at,
+            assumed_role_arn=str(answer["AssumedRoleUser"]["Arn"]),
+            role_session_name=session.name,
+            request_id=str(answer.get("RequestId", ""))[:64],
+            duration_seconds=session.duration.seconds,
+            decided_by=session.duration.decided_by,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExchangeMismatch(f"the answer of STS is incomplete: {type(error).__name__}") from None
+    _check_answer(credentials, session, now)
+    return credentials
+
+
+def _check_answer(credentials: TemporaryCredentials, session: RoleSession, now: datetime) -> None:
+    """The credentials are for what was asked: account, role, session name and lifetime (threat STS-15)."""
+    expected = f"{session.account.role_arn(session.role)}/{session.name}"
+    if credentials.assumed_role_arn != expected:
+        raise ExchangeMismatch(f"asked for {expected}, STS answered {credentials.assumed_role_arn[:200]}")
+    if not (credentials.access_key_id and credentials.access_key_secret and credentials.security_token):
+        raise ExchangeMismatch("STS answered with an empty credential")
+    latest = now + timedelta(seconds=session.duration.seconds) + CLOCK_ALLOWANCE
+    if not now - CLOCK_ALLOWANCE < credentials.expires_at <= latest:
+        raise ExchangeMismatch(f"STS answered with an expiry of {credentials.expires_at.isoformat()}")
