@@ -1,0 +1,234 @@
+"""What only shows when several settings are read together: production rules, references, bounds of the cloud.
+
+Each function yields every problem that it finds and changes nothing. What one value may look like stands with the
+setting itself: in ``settings.py``, ``identity/providers.py``, ``exchange/accounts.py`` and ``entitlements/rules.py``.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from bridge.entitlements.rules import RoleGrant, RuleDocument, UserGrant
+from bridge.errors import Problem
+from bridge.exchange.accounts import Account
+from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.yaml_documents import Loc, Positions
+
+MIN_ROLE_MAX_DURATION_SECONDS = 3600
+"""RAM allows no smaller ``MaxSessionDuration``; STS, 900 s."""
+MAX_ROLE_MAX_DURATION_SECONDS = 43_200
+DEFAULT_ROLE_MAX_DURATION_SECONDS = 3600
+SHORT_DURATION_SECONDS = 1800
+"""Below this, several SDKs ask for new credentials on each call."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_FORM_ACTION = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
+_RAM_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host name stays on this machine."""
+    return host in _LOOPBACK
+
+
+def split_web_url(url: str) -> SplitResult | None:
+    """Return the parts of an http or https URL, or None where a strict reader would not take it for one."""
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc else None
+
+
+def find_provider_problems(
+    provider: SAMLProvider | OIDCProvider, positions: Positions, *, development: bool
+) -> Iterator[Problem]:
+    """Yield what is wrong with one identity provider."""
+    if isinstance(provider, SAMLProvider):
+        yield from _find_metadata_problems(provider, positions, development=development)
+    else:
+        yield from _find_issuer_problems(provider, positions, development=development)
+
+
+def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:
+    if "://" in provider.metadata:
+        yield from _find_url_problems(provider.metadata, positions, ("metadata",), development=development)
+    elif not (positions.file.parent / provider.metadata).is_file():
+        yield positions.problem(
+            ("metadata",),
+            f"the metadata file {provider.metadata} does not exist",
+            "Save the identity provider's metadata there, or write its https address. "
+            "The path is relative to this file.",
+        )
+
+
+def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:
+    yield from _find_url_problems(provider.issuer, positions, ("issuer",), development=development)
+    if "?" in provider.issuer or "#" in provider.issuer:
+        yield positions.problem(
+            ("issuer",),
+            "an issuer has no query and no fragment (OpenID Connect Discovery 2)",
+            "Write it exactly as `issuer` stands in the provider's /.well-known/openid-configuration.",
+        )
+    if "openid" not in provider.scopes:
+        yield positions.problem(("scopes",), "without the scope `openid` there is no ID token", "Add `- openid`.")
+
+
+def find_account_problems(account: Account, positions: Positions, *, development: bool) -> Iterator[Problem]:
+    """Yield what is wrong with one Alibaba Cloud account."""
+    yield from _find_url_problems(account.endpoint, positions, ("endpoint",), development=development, origin=True)
+    yield from _find_key_problems(account, positions)
+    yield from _find_role_problems(account, positions)
+    yield from _find_console_problems(account, positions, development=development)
+    if account.ca_file is not None and not (positions.file.parent / account.ca_file).is_file():
+        yield positions.problem(
+            ("ca_file",),
+            f"the file {account.ca_file} does not exist",
+            "Correct the path, which is relative to this file.",
+        )
+    if account.default_domain is not None and not _DOMAIN.fullmatch(account.default_domain):
+        yield positions.problem(
+            ("default_domain",),
+            f"{account.default_domain!r} is not a domain",
+            f"Write it as RAM shows it, such as {account.id}.onaliyun.com.",
+        )
+
+
+def _find_key_problems(account: Account, positions: Positions) -> Iterator[Problem]:
+    for name in ("access_key_id", "access_key_secret"):
+        present = getattr(account, name) is not None
+        if account.trust == "access_key" and not present:
+            yield positions.problem(
+                ("trust",),
+                f"`trust: access_key` needs `{name}`",
+                f"Add `{name}: env:NAME` or `{name}: file:PATH`, or use `trust: saml`, which needs no key.",
+            )
+        elif account.trust != "access_key" and present:
+            yield positions.problem((name,), f"`trust: {account.trust}` never uses `{name}`", "Remove it.", at_key=True)
+    if account.trust == "access_key":
+        yield positions.problem(
+            ("trust",),
+            "this account is entered with a long-term AccessKey, which works for whoever copies it",
+            "Prefer `trust: saml`. Else let its RAM policy allow sts:AssumeRole only, and only from this network.",
+            severity="warning",
+        )
+
+
+def _find_role_problems(account: Account, positions: Positions) -> Iterator[Problem]:
+    for role, seconds in account.role_max_duration_seconds.items():
+        loc: Loc = ("role_max_duration_seconds", role)
+        if not _RAM_NAME.fullmatch(role):
+            yield positions.problem(
+                loc, f"{role!r} is not the name of a RAM role", "Write its name, not its ARN.", at_key=True
+            )
+        if not MIN_ROLE_MAX_DURATION_SECONDS <= seconds <= MAX_ROLE_MAX_DURATION_SECONDS:
+            yield positions.problem(
+                loc,
+                f"RAM has no role with a MaxSessionDuration of {seconds} s",
+                f"Write what the role says: {MIN_ROLE_MAX_DURATION_SECONDS} to {MAX_ROLE_MAX_DURATION_SECONDS}.",
+            )
+
+
+def _find_console_problems(account: Account, positions: Positions, *, development: bool) -> Iterator[Problem]:
+    console = account.custom_console
+    if console is None:
+        return
+    if not development:
+        yield positions.problem(
+            ("custom_console",),
+            "sign-in forms for this account go to addresses that are not Alibaba Cloud's own",
+            "Remove `custom_console`; it is for the sandbox.",
+            severity="warning",
+        )
+    for name in ("role_sso_url", "user_sso_url"):
+        url = getattr(console, name)
+        yield from _find_url_problems(url, positions, ("custom_console", name), development=development)
+    for number, source in enumerate(console.form_action):
+        if not _FORM_ACTION.fullmatch(source):
+            yield positions.problem(
+                ("custom_console", "form_action", number),
+                f"{source!r} is not an origin",
+                "Write scheme, host and port only, such as https://signin.example.com.",
+            )
+
+
+def find_rule_problems(
+    document: RuleDocument, providers: Collection[str], accounts: Mapping[str, Account | None]
+) -> Iterator[Problem]:
+    """Yield what a rule file refers to that does not exist, and limits that can never be reached.
+
+    ``accounts`` has None for an account whose own file cannot be used.
+    """
+    for number, entry in document.entries:
+        loc: Loc = ("rules", number)
+        for place, provider in enumerate(entry.provider or ()):
+            if provider not in providers:
+                yield _unknown(document.positions, (*loc, "provider", place), "provider", provider, providers)
+        for place, target in enumerate(entry.deny or ()):
+            if target.account not in accounts:
+                yield _unknown(
+                    document.positions, (*loc, "deny", place, "account"), "account", target.account, accounts
+                )
+        for place, grant in enumerate(entry.grant or ()):
+            if grant.account not in accounts:
+                yield _unknown(
+                    document.positions, (*loc, "grant", place, "account"), "account", grant.account, accounts
+                )
+            else:
+                account = accounts[grant.account]
+                yield from _find_duration_problems(grant, account, document.positions, (*loc, "grant", place))
+
+
+def _find_duration_problems(
+    grant: RoleGrant | UserGrant, account: Account | None, positions: Positions, loc: Loc
+) -> Iterator[Problem]:
+    at = (*loc, "duration_seconds")
+    seconds = grant.duration_seconds
+    if seconds < SHORT_DURATION_SECONDS:
+        yield positions.problem(
+            at,
+            f"sessions of {seconds} s are so short that several SDKs ask for new ones on each call",
+            f"Write {SHORT_DURATION_SECONDS} or more, unless that is what you want.",
+            severity="warning",
+        )
+    if account is None or "duration_seconds" not in grant.model_fields_set:
+        return
+    limits = {f"the account {account.name} (`max_duration_seconds`)": account.max_duration_seconds}
+    role = grant.role if isinstance(grant, RoleGrant) else grant.terminal_role
+    if role is not None:
+        of_role = account.role_max_duration_seconds.get(role, DEFAULT_ROLE_MAX_DURATION_SECONDS)
+        limits[f"the role {role} (`role_max_duration_seconds` of the account)"] = of_role
+    owner, limit = min(limits.items(), key=lambda item: item[1])
+    if seconds > limit:
+        yield positions.problem(
+            at,
+            f"{seconds} s is never reached: {owner} allows {limit} s",
+            f"Write {limit} or less, or raise the other limit to what RAM says.",
+            severity="warning",
+        )
+
+
+def _find_url_problems(
+    url: str, positions: Positions, loc: Loc, *, development: bool, origin: bool = False
+) -> Iterator[Problem]:
+    parts = split_web_url(url)
+    if parts is None:
+        yield positions.problem(loc, f"`{loc[-1]}` is not a web address", "Write https://host or https://host/path.")
+        return
+    if origin and (parts.path or parts.query or parts.fragment):
+        yield positions.problem(loc, f"`{loc[-1]}` must not have a path", f"Write {parts.scheme}://{parts.netloc}.")
+    if parts.scheme == "http" and not development:
+        yield positions.problem(
+            loc,
+            f"`{loc[-1]}` is plain http, which anybody on the way can read and change",
+            "Write an https address, or set `development: true` in bridge.yaml on a machine that serves nobody.",
+        )
+
+
+def _unknown(positions: Positions, loc: Loc, kind: str, name: str, known: Collection[str]) -> Problem:
+    names = ", ".join(sorted(known)) or "none"
+    return positions.problem(loc, f"there is no {kind} named `{name}`", f"Write one of: {names}.")
