@@ -1,0 +1,250 @@
+"""The spine: sign in → entitlements → choose → exchange → deliver.
+
+One short function for each arrow: it calls the stage, records what happened, and returns. Every door (browser, command,
+STS endpoint) goes through here, and nothing else issues anything. Record, then release: what a function returns has
+been recorded durably before; if the record cannot be written, :class:`~bridge.errors.AuditUnavailable` is raised
+and nothing is returned.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bridge.audit import events
+from bridge.audit.events import Origin
+from bridge.audit.log import AuditLog
+from bridge.clock import Clock, format_utc
+from bridge.delivery.console import Console, ConsoleForm
+from bridge.entitlements.choice import Choice, choose
+from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.resolve import Resolution, resolve
+from bridge.entitlements.rules import RuleSet
+from bridge.errors import BridgeError, ExchangeRefused
+from bridge.exchange.assume import Exchange
+from bridge.exchange.credentials import TemporaryCredentials
+from bridge.identity.sign_in import FinishedSignIn
+from bridge.identity.verified import VerifiedIdentity
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What we may say of a provider's answer before it is verified."""
+
+    provider: str
+    protocol: str
+    digest: str
+    """SHA-256 (hex) of the message."""
+
+
+class Federation:
+    """The five arrows."""
+
+    def __init__(
+        self,
+        *,
+        audit: AuditLog,
+        rules: RuleSet,
+        exchange: Exchange,
+        console: Console,
+        clock: Clock,
+    ) -> None:
+        """Take the stages and the log."""
+        self._audit = audit
+        self._rules = rules
+        self._exchange = exchange
+        self._console = console
+        self._clock = clock
+
+    def sign_in(self, origin: Origin, answer: Answer, verify: Callable[[], FinishedSignIn]) -> FinishedSignIn:
+        """Return the sign-in that ``verify`` accepts; record it, or the refusal that it raises."""
+        try:
+            finished = verify()
+        except BridgeError as refusal:
+            self._audit.append(
+                origin,
+                events.SignInRefused(
+                    provider=answer.provider,
+                    protocol=answer.protocol,
+                    code=refusal.code,
+                    detail=refusal.detail,
+                    message_digest=answer.digest,
+                ),
+            )
+            raise
+        identity = finished.identity
+        self._audit.append(
+            origin,
+            events.SignInAccepted(
+                **_who(identity),
+                protocol=identity.protocol,
+                message_id=identity.message_id,
+                authenticated_at=format_utc(identity.authenticated_at),
+                acr=identity.acr,
+                amr=identity.amr,
+                session_index=identity.session_index,
+                solicited=finished.solicited,
+            ),
+        )
+        return finished
+
+    def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> tuple[Entitlement, ...]:
+        """Return what the person may become now, and record the decision."""
+        resolution = self.look(identity, origin.source_address)
+        self._audit.append(
+            origin,
+            events.EntitlementsResolved(
+                **_who(identity),
+                rules_version=resolution.rules_version,
+                granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
+            ),
+        )
+        return resolution.entitlements
+
+    def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
+        """Return what the person may become now, and why. Looking decides nothing, so it leaves no record."""
+        return resolve(identity, self._rules, self._clock.now(), source_address)
+
+    def choose(
+        self,
+        origin: Origin,
+        identity: VerifiedIdentity,
+        entitlement_id: str,
+        *,
+        purpose: str,
+        duration_seconds: int | None = None,
+    ) -> Choice:
+        """Return the choice of an entitlement that the rules of this moment grant; record it or its refusal.
+
+        Args:
+            origin: where the request came from.
+            identity: the person.
+            entitlement_id: as the portal listed it.
+            purpose: ``console`` or ``credentials``.
+            duration_seconds: the session length that the person asks for; None for the default.
+
+        Raises:
+            NotEntitled: the rules of this moment do not grant it.
+        """
+        try:
+            choice = choose(
+                identity, entitlement_id, self._rules, self._clock.now(), origin.source_address, duration_seconds
+            )
+        except BridgeError as refusal:
+            self._audit.append(
+                origin,
+                events.ChoiceRefused(
+                    **_who(identity), entitlement=entitlement_id, code=refusal.code, detail=refusal.detail
+                ),
+            )
+            raise
+        entitlement = choice.entitlement
+        self._audit.append(
+            origin,
+            events.ChoiceMade(
+                **_who(identity),
+                **_what(entitlement),
+                rule=entitlement.rule,
+                rules_version=entitlement.rules_version,
+                purpose=purpose,
+            ),
+        )
+        return choice
+
+    def exchange(self, origin: Origin, choice: Choice) -> TemporaryCredentials:
+        """Return the credentials that STS issued for the choice; record them, or the failure.
+
+        Raises:
+            ExchangeError: STS refused, answered something else, or could not be reached.
+        """
+        with self._recording_failure(origin, choice):
+            credentials = self._exchange.issue(choice)
+        entitlement = choice.entitlement
+        self._audit.append(
+            origin,
+            events.ExchangeIssued(
+                **_who(choice.identity),
+                **_what(entitlement),
+                rule=entitlement.rule,
+                rules_version=entitlement.rules_version,
+                trust=self._exchange.trust_of(entitlement.account),
+                role_session_name=credentials.role_session_name,
+                access_key_id=credentials.access_key_id,
+                expires_at=format_utc(credentials.expires_at),
+                duration_seconds=credentials.duration_seconds,
+                decided_by=credentials.decided_by,
+                sts_request_id=credentials.request_id,
+            ),
+        )
+        return credentials
+
+    def deliver_credentials(
+        self, origin: Origin, choice: Choice, credentials: TemporaryCredentials
+    ) -> TemporaryCredentials:
+        """Record that the credentials are handed to the person, and return them for it."""
+        self._audit.append(
+            origin,
+            events.CredentialsDelivered(
+                **_who(choice.identity), **_what(choice.entitlement), access_key_id=credentials.access_key_id
+            ),
+        )
+        return credentials
+
+    def deliver_console(self, origin: Origin, choice: Choice) -> ConsoleForm:
+        """Return the form that signs the person's browser in at the console; record it, or the failure.
+
+        Raises:
+            ExchangeError: no session that is long enough can be opened.
+        """
+        with self._recording_failure(origin, choice):
+            form = self._console.build_form(choice)
+        entitlement = choice.entitlement
+        self._audit.append(
+            origin,
+            events.ConsoleOpened(
+                **_who(choice.identity),
+                **_what(entitlement),
+                rule=entitlement.rule,
+                rules_version=entitlement.rules_version,
+                assertion_id=form.assertion_id,
+                role_session_name=form.role_session_name,
+                duration_seconds=form.duration.seconds,
+                decided_by=form.duration.decided_by,
+            ),
+        )
+        return form
+
+    @contextmanager
+    def _recording_failure(self, origin: Origin, choice: Choice) -> Iterator[None]:
+        try:
+            yield
+        except BridgeError as refusal:
+            upstream = refusal if isinstance(refusal, ExchangeRefused) else None
+            self._audit.append(
+                origin,
+                events.ExchangeFailed(
+                    **_who(choice.identity),
+                    **_what(choice.entitlement),
+                    code=refusal.code,
+                    detail=refusal.detail,
+                    sts_code=upstream.upstream_code if upstream else "",
+                    sts_request_id=upstream.upstream_request_id if upstream else "",
+                ),
+            )
+            raise
+
+
+def _who(identity: VerifiedIdentity) -> dict[str, str]:
+    return {
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "person": identity.name,
+    }
+
+
+def _what(entitlement: Entitlement) -> dict[str, str]:
+    return {"account": entitlement.account, "entitlement": f"{entitlement.kind} {entitlement.name}"}
+
+
+def _target(entitlement: Entitlement) -> str:
+    return f"{entitlement.kind} {entitlement.account}/{entitlement.name}"

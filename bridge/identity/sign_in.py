@@ -1,0 +1,198 @@
+"""The desk where sign-ins begin and end: it ties each answer to its question, its browser and its provider.
+
+A refused answer burns nothing: the pending sign-in stays usable until it expires. An accepted one burns, in this order,
+the statement (:mod:`bridge.identity.replay`) and the question (:mod:`bridge.identity.pending`), each with one atomic
+command, so that of two equal answers at two nodes exactly one is accepted. SAML Profiles 4.1.4.5; RFC 6749 10.12.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bridge.clock import Clock
+from bridge.errors import (
+    OIDCInitiate,
+    OIDCMixUp,
+    OIDCReplay,
+    OIDCState,
+    ParameterTwice,
+    SAMLInResponseTo,
+    SAMLIssuer,
+    SAMLReplay,
+    UnknownProvider,
+)
+from bridge.identity.oidc.login import new_verifier
+from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.pending import LIFETIME_SECONDS, PendingSignIn, PendingSignIns
+from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.request import PostForm, Redirect
+from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.verified import VerifiedIdentity
+
+Pairs = Sequence[tuple[str, str]]
+"""Parameters as they arrived, repetitions included."""
+
+
+@dataclass(frozen=True)
+class FinishedSignIn:
+    """An accepted answer, and what its question had asked for."""
+
+    identity: VerifiedIdentity
+    solicited: bool
+    """Whether this browser asked for it here; False: the provider started it."""
+    return_to: str = "/"
+    replaces_session: str | None = None
+
+
+class SignInDesk:
+    """Begins and finishes sign-ins at any of the configured providers."""
+
+    def __init__(
+        self,
+        *,
+        service_providers: Mapping[str, ServiceProvider],
+        relying_parties: Mapping[str, RelyingParty],
+        pending: PendingSignIns,
+        replay: ReplayMemory,
+        clock: Clock,
+    ) -> None:
+        """Take the parties by provider name, and the memory of questions and of statements."""
+        self._service_providers = service_providers
+        self._relying_parties = relying_parties
+        self._pending = pending
+        self._replay = replay
+        self._clock = clock
+
+    def begin(
+        self,
+        provider: str,
+        *,
+        browser: str,
+        return_to: str = "/",
+        replaces_session: str | None = None,
+        login_hint: str | None = None,
+    ) -> Redirect | PostForm:
+        """Remember the question and return where to send the browser with it.
+
+        Args:
+            provider: the provider's name.
+            browser: the digest of the browser's sign-in cookie.
+            return_to: a local path to go to afterwards.
+            replaces_session: the key of the session that the browser has now, if any.
+            login_hint: OIDC: passed on to the provider.
+
+        Raises:
+            UnknownProvider: no provider has that name.
+            ProviderUnavailable: the provider's metadata cannot be had.
+            StoreUnavailable: the question cannot be remembered.
+        """
+        handle = secrets.token_urlsafe(32)
+        question = PendingSignIn(
+            handle=handle,
+            provider=provider,
+            protocol="saml" if provider in self._service_providers else "oidc",
+            browser=browser,
+            expires_at=self._clock.now() + timedelta(seconds=LIFETIME_SECONDS),
+            nonce=secrets.token_urlsafe(32),
+            code_verifier=new_verifier(),
+            return_to=return_to,
+            replaces_session=replaces_session,
+        )
+        if question.protocol == "saml":
+            destination = self._service_providers[provider].begin(handle)
+            question = replace(question, request_id=destination.request_id)
+        else:
+            url = self._relying_party(provider).begin(handle, question.nonce, question.code_verifier, login_hint)
+            destination = Redirect(url=url, request_id="")
+        self._pending.save(question)
+        return destination
+
+    def finish_saml(self, provider: str, form: Pairs, browser: str | None) -> FinishedSignIn:
+        """Return the identity that a posted response proves.
+
+        Args:
+            provider: the provider whose ACS was called.
+            form: the posted fields.
+            browser: the digest of the browser's sign-in cookie, None without one.
+
+        Raises:
+            IdentityError: the response is not acceptable.
+            StoreUnavailable: replay cannot be ruled out.
+        """
+        if provider not in self._service_providers:
+            raise UnknownProvider(f"no SAML provider is called {provider!r}")
+        encoded = _single(form, "SAMLResponse")
+        relay_state = _single(form, "RelayState", required=False)
+        question = self._pending.find(relay_state) if relay_state else None
+        if question is not None:
+            if question.provider != provider:
+                raise SAMLIssuer(f"the question went to {question.provider}, the answer came from {provider}")
+            if question.browser != browser:
+                raise SAMLInResponseTo("the sign-in was started in another browser")
+        request_id = question.request_id if question else None
+        identity = self._service_providers[provider].verify(encoded, request_id, self._clock.now())
+        if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
+            raise SAMLReplay(f"assertion {identity.message_id} was accepted before")
+        if question is None:
+            return FinishedSignIn(identity, solicited=False)
+        if not self._pending.consume(question.handle):
+            raise SAMLInResponseTo("the request was answered a moment ago")
+        return _finished(identity, question)
+
+    def finish_oidc(self, provider: str, query: Pairs, browser: str | None) -> FinishedSignIn:
+        """Return the identity that an authorization response proves, after redeeming its code.
+
+        Args:
+            provider: the provider whose redirect URI was called.
+            query: the query parameters.
+            browser: the digest of the browser's sign-in cookie, None without one.
+
+        Raises:
+            IdentityError: the answer, or the token behind it, is not acceptable.
+            StoreUnavailable: replay cannot be ruled out.
+        """
+        party = self._relying_party(provider)
+        question = self._pending.find(_single(query, "state"))
+        if question is None:
+            raise OIDCState("no pending sign-in has this state")
+        if question.browser != browser:
+            raise OIDCState("the sign-in was started in another browser")
+        if question.provider != provider:
+            raise OIDCMixUp(f"the question went to {question.provider}, the answer came from {provider}")
+        identity = party.finish(query, question)
+        if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
+            raise OIDCReplay(f"token {identity.message_id} was accepted before")
+        if not self._pending.consume(question.handle):
+            raise OIDCState("the state was used a moment ago")
+        return _finished(identity, question)
+
+    def check_initiator(self, provider: str, issuer: str) -> None:
+        """The issuer that asks us to start a sign-in is the provider whose address it used.
+
+        Without it a stranger could make this address probe or start any flow. OIDC Core 4.
+
+        Raises:
+            OIDCInitiate: it is not.
+        """
+        if issuer != self._relying_party(provider).provider.issuer:
+            raise OIDCInitiate(f"another issuer asked to start a sign-in at {provider}")
+
+    def _relying_party(self, provider: str) -> RelyingParty:
+        party = self._relying_parties.get(provider)
+        if party is None:
+            raise UnknownProvider(f"no provider is called {provider!r}")
+        return party
+
+
+def _single(pairs: Pairs, name: str, *, required: bool = True) -> str:
+    values = [value for key, value in pairs if key == name]
+    if len(values) > 1 or (required and not values):
+        raise ParameterTwice(f"{name} came {len(values)} times")
+    return values[0] if values else ""
+
+
+def _finished(identity: VerifiedIdentity, question: PendingSignIn) -> FinishedSignIn:
+    return FinishedSignIn(
+        identity, solicited=True, return_to=question.return_to, replaces_session=question.replaces_session
+    )
