@@ -1,0 +1,188 @@
+"""The composition root: a configuration goes in, a wired Flask application comes out.
+
+The only place that builds clients. Nothing below it looks anything up: each part receives what it uses.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.audit.log import AuditLog
+from bridge.audit.schema import open_database
+from bridge.clock import Clock, SystemClock
+from bridge.delivery.console import Console
+from bridge.errors import AuditUnavailable, FetchFailed, FetchRefused, ProviderUnavailable
+from bridge.exchange.assume import Exchange
+from bridge.exchange.sts_client import STSClient
+from bridge.federation import Federation
+from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
+from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.sign_in import SignInDesk
+from bridge.keys import KeyFolder
+from bridge.outbound import Limits, Outbound
+from bridge.sealing import Sealer
+from bridge.sessions.store import SessionStore
+from bridge.settings import Configuration
+from bridge.store_connection import RedisClient, connect_store, store_errors
+from bridge.web.access import Access
+from bridge.web.api import API
+from bridge.web.assets import install_assets
+from bridge.web.errors import install_errors
+from bridge.web.headers import install_headers
+from bridge.web.health import create_health
+from bridge.web.language import translate
+from bridge.web.login import Login
+from bridge.web.portal import Portal
+from bridge.web.proxies import trust_proxies
+from bridge.web.published import Published, entity_id
+
+MAX_REQUEST_BYTES = 400_000
+"""A SAML response of 256 kB in base64, and a little more."""
+
+
+METADATA_LIMITS = Limits(max_bytes=5_000_000)
+"""A federation's metadata may hold many entities."""
+
+
+def create_app(configuration: Configuration, store_url: str, clock: Clock | None = None) -> Flask:
+    """Return the service as a WSGI application. Call it after a fork: the audit log owns a thread.
+
+    Args:
+        configuration: everything that the operator has written.
+        store_url: the address of Redis; the embedded store's where that is in use.
+        clock: the machine's where absent.
+
+    Raises:
+        KeyMissing: a key is not in the key folder.
+        AuditUnavailable: the audit database cannot be opened.
+    """
+    clock = clock or SystemClock()
+    settings = configuration.settings
+    public_url = settings.public_url
+    keys = KeyFolder(settings.key_folder)
+    outbound = Outbound(development=settings.development)
+    redis = connect_store(store_url, **settings.store_credentials())
+    sealer = Sealer(*keys.sealing_keys())
+    audit = _open_audit(settings.audit_url(), clock)
+    service_providers = _service_providers(configuration, keys, outbound, clock)
+    federation = Federation(
+        audit=audit,
+        rules=configuration.rules,
+        exchange=Exchange(
+            configuration.accounts,
+            issuer=public_url,
+            entity_id=entity_id(public_url),
+            keys=keys,
+            sts=STSClient(outbound, clock),
+            clock=clock,
+        ),
+        console=Console(configuration.accounts, entity_id(public_url), keys, clock),
+        clock=clock,
+    )
+    desk = SignInDesk(
+        service_providers=service_providers,
+        relying_parties={
+            name: RelyingParty(provider, public_url, outbound, clock)
+            for name, provider in configuration.providers.items()
+            if isinstance(provider, OIDCProvider)
+        },
+        pending=PendingSignIns(redis, sealer, clock),
+        replay=ReplayMemory(redis, clock),
+        clock=clock,
+    )
+    sessions = SessionStore(
+        redis,
+        sealer,
+        clock,
+        idle_seconds=settings.session.idle_seconds,
+        absolute_seconds=settings.session.absolute_seconds,
+    )
+    access = Access(sessions, public_url)
+
+    app = _create_flask(public_url)
+    accounts, providers = configuration.accounts, configuration.providers
+    login = Login(
+        federation=federation,
+        desk=desk,
+        sessions=sessions,
+        unconfirmed=UnconfirmedSignIns(redis, sealer, clock),
+        access=access,
+        audit=audit,
+        providers=providers,
+        accounts=accounts,
+    )
+    portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts)
+    app.register_blueprint(login.blueprint())
+    app.register_blueprint(portal.blueprint())
+    app.register_blueprint(API(federation, access, accounts).blueprint())
+    app.register_blueprint(Published(public_url, keys, service_providers).blueprint())
+    app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}))
+    proxies = settings.trusted_proxies
+    if proxies.count:
+        app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
+    return app
+
+
+def _create_flask(public_url: str) -> Flask:
+    app = Flask("bridge.web", static_folder="static", template_folder="templates")
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
+        MAX_FORM_PARTS=100,
+        PROPAGATE_EXCEPTIONS=False,
+        TRUSTED_HOSTS=[urlsplit(public_url).netloc],
+    )
+    app.jinja_env.globals["_"] = translate
+    app.jinja_env.globals["lang"] = "en"
+    install_assets(app)
+    install_errors(app)
+    install_headers(app, https=public_url.startswith("https:"))
+    return app
+
+
+def _service_providers(
+    configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock
+) -> dict[str, ServiceProvider]:
+    return {
+        name: ServiceProvider(
+            provider,
+            configuration.settings.public_url,
+            keys.signing("saml-sp"),
+            _metadata_source(provider.metadata, outbound),
+            also_published=keys.published("saml-sp")[1:],
+            clock=clock,
+        )
+        for name, provider in configuration.providers.items()
+        if isinstance(provider, SAMLProvider)
+    }
+
+
+def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:
+    if not place.startswith(("https:", "http:")):
+        return Path(place).read_bytes
+
+    def load() -> bytes:
+        try:
+            return outbound.get(place, limits=METADATA_LIMITS).body
+        except (FetchFailed, FetchRefused) as error:
+            raise ProviderUnavailable(error.detail) from error
+
+    return load
+
+
+def _open_audit(url: str, clock: Clock) -> AuditLog:
+    try:
+        return AuditLog(open_database(url), clock)
+    except SQLAlchemyError as error:
+        raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
+
+
+def _ping(redis: RedisClient) -> None:
+    with store_errors():
+        redis.ping()

@@ -1,0 +1,58 @@
+"""The HTTP API, version 1: what a page's script or a command may ask for the signed-in person."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, jsonify
+
+from bridge.clock import format_utc
+from bridge.exchange.accounts import Account
+from bridge.federation import Federation
+from bridge.web.access import Access
+from bridge.web.origin import current_origin
+
+
+class API:
+    """JSON answers for the session of the request."""
+
+    def __init__(self, federation: Federation, access: Access, accounts: Mapping[str, Account]) -> None:
+        """Take what the answers need."""
+        self._federation = federation
+        self._access = access
+        self._accounts = accounts
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("api", __name__, url_prefix="/api/v1")
+        routes.add_url_rule("/session", "session", self.session)
+        return routes
+
+    def session(self) -> Response:
+        """Say who is signed in, what they may become, and until when."""
+        session = self._access.require_session()
+        identity = session.identity
+        resolution = self._federation.look(identity, current_origin().source_address)
+        return jsonify(
+            provider=identity.provider,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            claims=dict(identity.claims),
+            authenticated_at=format_utc(identity.authenticated_at),
+            acr=identity.acr,
+            amr=list(identity.amr),
+            session_ends_at=format_utc(session.ends_at),
+            rules_version=resolution.rules_version,
+            entitlements=[
+                {
+                    "id": entitlement.id,
+                    "kind": entitlement.kind,
+                    "account": entitlement.account,
+                    "account_id": self._accounts[entitlement.account].id,
+                    "name": entitlement.name,
+                    "title": entitlement.title,
+                    "purpose": entitlement.purpose,
+                    "terminal_role": entitlement.terminal_role,
+                    "max_duration_seconds": entitlement.duration_seconds,
+                }
+                for entitlement in resolution.entitlements
+            ],
+        )

@@ -1,0 +1,29 @@
+"""Hand the browser over to the console, for a choice that the person made or that was the only one."""
+
+from collections.abc import Mapping
+
+from flask import Response, make_response, render_template
+
+from bridge.exchange.accounts import Account
+from bridge.federation import Federation
+from bridge.identity.verified import VerifiedIdentity
+from bridge.web.headers import allow_form_action
+from bridge.web.origin import current_origin
+
+
+def open_console(
+    federation: Federation, accounts: Mapping[str, Account], identity: VerifiedIdentity, entitlement_id: str
+) -> Response:
+    """Return the page that posts the signed response for this entitlement to the console.
+
+    Raises:
+        NotEntitled: the rules of this moment do not grant it.
+        ExchangeError: no session that is long enough can be opened.
+        AuditUnavailable: it cannot be recorded.
+    """
+    origin = current_origin()
+    choice = federation.choose(origin, identity, entitlement_id, purpose="console")
+    form = federation.deliver_console(origin, choice)
+    allow_form_action(form.form_action)
+    what = f"{choice.entitlement.title or choice.entitlement.name} · {accounts[choice.entitlement.account].title}"
+    return make_response(render_template("hand_over.html", action=form.action, fields=form.fields, what=what))

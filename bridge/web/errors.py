@@ -1,0 +1,128 @@
+"""Error → page. The one table of this door, and the catch-all that says nothing."""
+
+import logging
+import traceback
+
+from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.wrappers import Response as AnyResponse
+
+from bridge.errors import (
+    AccessError,
+    AuditError,
+    BadParameter,
+    BridgeError,
+    ExchangeError,
+    ExchangeMismatch,
+    ExchangeUnavailable,
+    IdentityError,
+    NotFound,
+    ProviderUnavailable,
+    RequestError,
+    SessionError,
+    StoreUnavailable,
+    TooLarge,
+    UnknownHost,
+)
+from bridge.web.origin import current_origin
+
+_logger = logging.getLogger(__name__)
+
+STATUSES: dict[type[BridgeError], int] = {
+    BridgeError: 500,
+    IdentityError: 400,
+    ProviderUnavailable: 503,
+    SessionError: 401,
+    AccessError: 403,
+    NotFound: 404,
+    RequestError: 400,
+    TooLarge: 413,
+    UnknownHost: 421,
+    ExchangeError: 403,
+    ExchangeMismatch: 502,
+    ExchangeUnavailable: 503,
+    AuditError: 503,
+    StoreUnavailable: 503,
+}
+"""The HTTP status of each branch of the tree; the nearest ancestor in the table decides."""
+
+TITLES: dict[int, str] = {
+    400: "The sign-in was not accepted",
+    401: "Please sign in",
+    403: "This is not possible",
+    404: "Page not found",
+    405: "This is not possible",
+    413: "The request is too large",
+    421: "Unknown address",
+    500: "Something went wrong",
+    502: "Something went wrong",
+    503: "Not available at the moment",
+}
+RETRY_AFTER_SECONDS = 10
+
+_NOT_FOUND = 404
+_TOO_LARGE = 413
+_BAD_REQUEST = 400
+_UNAVAILABLE = 503
+_SERVER_ERROR = 500
+
+
+def find_status(error: type[BridgeError]) -> int:
+    """Return the HTTP status of an error class."""
+    return next(STATUSES[ancestor] for ancestor in error.__mro__ if ancestor in STATUSES)
+
+
+def install_errors(app: Flask) -> None:
+    """Answer every error of ``app`` with a page, or with JSON under ``/api/``."""
+
+    @app.errorhandler(BridgeError)
+    def refuse(error: BridgeError) -> AnyResponse:
+        _logger.info("%s refused: %s", current_origin().reference, error.code)
+        if isinstance(error, SessionError) and request.method == "GET" and not _wants_json():
+            return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+        return _answer(find_status(type(error)), error)
+
+    @app.errorhandler(HTTPException)
+    def refuse_http(error: HTTPException) -> AnyResponse:
+        if isinstance(error, SecurityError):
+            return _answer(STATUSES[UnknownHost], UnknownHost())
+        status = error.code or _SERVER_ERROR
+        if status == _NOT_FOUND:
+            return _answer(status, NotFound())
+        if status == _TOO_LARGE:
+            return _answer(status, TooLarge())
+        if _BAD_REQUEST <= status < _SERVER_ERROR:
+            return _answer(status, BadParameter())
+        return error.get_response()  # a redirect of the router
+
+    @app.errorhandler(Exception)
+    def hide(error: Exception) -> AnyResponse:
+        # The message of an exception may quote what somebody sent; its kind and its place do not.
+        place = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))
+        _logger.error("%s failed: %s\n%s", current_origin().reference, type(error).__name__, place)
+        return _answer(_SERVER_ERROR, BridgeError())
+
+
+def _wants_json() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _answer(status: int, error: BridgeError) -> Response:
+    reference = current_origin().reference
+    if _wants_json():
+        response = jsonify(code=error.code, message=error.public, reference=reference)
+    else:
+        page = render_template(
+            "error.html",
+            title=TITLES.get(status, TITLES[_BAD_REQUEST]),
+            message=error.public,
+            code=error.code,
+            reference=reference,
+            status=status,
+            retry_url="/" if status != _NOT_FOUND else None,
+        )
+        response = Response(page)
+    response.status_code = status
+    if status == _UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response

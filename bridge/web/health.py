@@ -1,0 +1,33 @@
+"""Alive, and ready to sign people in."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify
+
+from bridge.errors import BridgeError
+
+
+def create_health(checks: dict[str, Callable[[], None]]) -> Blueprint:
+    """Return ``/health/live`` and ``/health/ready``; a check raises a ``BridgeError`` while its part is down."""
+    routes = Blueprint("health", __name__, url_prefix="/health")
+
+    @routes.get("/live")
+    def live() -> Response:
+        return jsonify(status="alive")
+
+    @routes.get("/ready")
+    def ready() -> Response:
+        states = {name: _state(check) for name, check in checks.items()}
+        response = jsonify(status="ready" if set(states.values()) == {"ok"} else "not ready", parts=states)
+        response.status_code = 200 if set(states.values()) == {"ok"} else 503
+        return response
+
+    return routes
+
+
+def _state(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except BridgeError as error:
+        return error.code
+    return "ok"

@@ -1,0 +1,141 @@
+"""What the employee may become, and taking them there: portal, console, credentials."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, make_response, render_template
+
+from bridge.clock import format_utc
+from bridge.delivery.profiles import write_environment, write_json, write_profile
+from bridge.entitlements.entitlement import Entitlement
+from bridge.exchange.accounts import Account
+from bridge.exchange.duration import DEFAULT_SECONDS
+from bridge.federation import Federation
+from bridge.identity.providers import Provider
+from bridge.sessions.session import Session
+from bridge.web.access import Access
+from bridge.web.console import open_console
+from bridge.web.origin import current_origin
+from bridge.web.people import describe_person
+
+LIMITS = {
+    "default": "the default session length",
+    "asked": "what you asked for",
+    "rule": "the rule that grants this role",
+    "account": "this account's limit",
+    "role": "this role's own limit",
+    "api": "the limit of Alibaba Cloud's token service",
+    "identity provider": "the end of your sign-in at the identity provider",
+}
+"""What decided a session's length, in words."""
+
+
+class Portal:
+    """The pages of a signed-in person."""
+
+    def __init__(
+        self,
+        *,
+        federation: Federation,
+        access: Access,
+        providers: Mapping[str, Provider],
+        accounts: Mapping[str, Account],
+    ) -> None:
+        """Take what the pages use."""
+        self._federation = federation
+        self._access = access
+        self._titles = {name: provider.title for name, provider in providers.items()}
+        self._accounts = accounts
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("portal", __name__)
+        routes.add_url_rule("/", "show", self.show)
+        routes.add_url_rule("/console/<entitlement_id>", "console", self.console, methods=["POST"])
+        routes.add_url_rule("/credentials/<entitlement_id>", "credentials", self.credentials, methods=["POST"])
+        return routes
+
+    def show(self) -> Response:
+        """List accounts and roles as cards."""
+        session = self._access.require_session()
+        resolution = self._federation.look(session.identity, current_origin().source_address)
+        page = render_template(
+            "portal.html", accounts=self._group(resolution.entitlements), **self._describe_session(session)
+        )
+        return make_response(page)
+
+    def console(self, entitlement_id: str) -> Response:
+        """Open the console for one entitlement."""
+        session = self._access.require_session_post()
+        return open_console(self._federation, self._accounts, session.identity, entitlement_id)
+
+    def credentials(self, entitlement_id: str) -> Response:
+        """Issue credentials for one entitlement and show them."""
+        session = self._access.require_session_post()
+        origin = current_origin()
+        choice = self._federation.choose(origin, session.identity, entitlement_id, purpose="credentials")
+        credentials = self._federation.exchange(origin, choice)
+        credentials = self._federation.deliver_credentials(origin, choice, credentials)
+        entitlement = choice.entitlement
+        account = self._accounts[entitlement.account]
+        page = render_template(
+            "credentials.html",
+            entitlement=_describe(entitlement),
+            account={"name": account.name, "title": account.title, "id": account.id},
+            credentials={
+                "access_key_id": credentials.access_key_id,
+                "access_key_secret": credentials.access_key_secret,
+                "security_token": credentials.security_token,
+                "expires_at": format_utc(credentials.expires_at),
+            },
+            formats=[
+                write_environment(credentials),
+                write_json(credentials),
+                write_profile(credentials, f"{account.name}-{entitlement.name}"),
+            ],
+            decided_by=f"They last {_words(credentials.duration_seconds)}, because of "
+            f"{LIMITS[credentials.decided_by]}.",
+            **self._describe_session(session),
+        )
+        return make_response(page)
+
+    def _describe_session(self, session: Session) -> dict[str, Any]:
+        return {
+            "person": describe_person(session.identity, self._titles),
+            "session_ends": format_utc(session.ends_at),
+            "csrf_token": session.csrf_token,
+        }
+
+    def _group(self, entitlements: tuple[Entitlement, ...]) -> list[dict[str, Any]]:
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for entitlement in entitlements:
+            groups.setdefault(entitlement.account, []).append(_describe(entitlement))
+        return [
+            {
+                "name": name,
+                "title": self._accounts[name].title,
+                "id": self._accounts[name].id,
+                "entitlements": described,
+            }
+            for name, described in groups.items()
+        ]
+
+
+def _describe(entitlement: Entitlement) -> dict[str, Any]:
+    return {
+        "id": entitlement.id,
+        "kind": entitlement.kind,
+        "name": entitlement.name,
+        "title": entitlement.title or entitlement.name,
+        "purpose": entitlement.purpose,
+        "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
+        "limit_note": "",
+        "terminal": entitlement.kind == "role" or entitlement.terminal_role is not None,
+        "terminal_role": entitlement.terminal_role,
+    }
+
+
+def _words(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
+    return " ".join(parts) or f"{seconds} s"

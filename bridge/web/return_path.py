@@ -1,0 +1,16 @@
+"""Where to go after signing in: a path of our own, or the start page (threats SAML-28, WEB-10)."""
+
+MAX_LENGTH = 512
+
+
+def local_path(text: str) -> str:
+    """Return ``text`` if every browser reads it as a path of this site, else ``/``.
+
+    A second slash, or the backslash that browsers take for one, would begin a host name; a control character is
+    dropped by browsers before they look, so it can hide either.
+    """
+    if not text.startswith("/") or text[1:2] in ("/", "\\") or len(text) > MAX_LENGTH:
+        return "/"
+    if not text.isascii() or not text.isprintable() or "\\" in text:
+        return "/"
+    return text

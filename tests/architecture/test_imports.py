@@ -1,0 +1,159 @@
+"""Who may import whom. Arrows point down only, so no stage knows a door and no door knows another."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "bridge"
+
+ALLOWED = {
+    "clock": set(),
+    "errors": set(),
+    "yaml_documents": {"errors"},
+    "sealing": {"errors"},
+    "keys": {"errors", "clock"},
+    "outbound": {"errors"},
+    "store_connection": {"errors"},
+    "embedded_store": {"errors"},
+    "sts_wire": set(),
+    "audit": {"errors", "clock"},
+    "identity": {"errors", "clock", "keys", "sealing", "outbound", "store_connection"},
+    "entitlements": {"errors", "yaml_documents", "identity.verified"},
+    "exchange": {"errors", "clock", "keys", "outbound", "sts_wire", "identity.verified", "entitlements"},
+    "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
+    "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
+    "configuration_checks": {
+        "errors",
+        "yaml_documents",
+        "identity.providers",
+        "exchange.accounts",
+        "entitlements.rules",
+    },
+    "settings": {
+        "configuration_checks",
+        "errors",
+        "yaml_documents",
+        "store_connection",
+        "identity.providers",
+        "exchange.accounts",
+        "entitlements.rules",
+    },
+    "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery"},
+    "web": {
+        "errors",
+        "clock",
+        "keys",
+        "settings",
+        "federation",
+        "audit",
+        "sessions",
+        "identity",
+        "entitlements",
+        "exchange",
+        "delivery",
+    },
+    "sandbox": {"errors", "clock", "sts_wire"},
+    "cli": {
+        "app",
+        "audit",
+        "clock",
+        "embedded_store",
+        "errors",
+        "keys",
+        "sandbox",
+        "settings",
+        "sts_wire",
+        "outbound",
+    },
+    "app": None,
+    "__main__": {"cli"},
+}
+"""What a module or package may import from ``bridge`` besides itself; None: everything."""
+
+LIBRARIES = {
+    "flask": {"web", "app", "sandbox"},
+    "werkzeug": {"web", "app", "sandbox"},
+    "redis": {"store_connection"},
+    "sqlalchemy": {"audit", "app", "cli"},
+    "cel_expr_python": {"entitlements"},
+    "yaml": {"yaml_documents", "sandbox"},
+    "gunicorn": {"cli"},
+    "click": {"cli"},
+    "onelogin": {"identity"},
+    "xmlsec": {"exchange", "sandbox"},
+    "requests": {"sandbox"},
+    "urllib3": {"outbound"},
+}
+"""Which parts may import a library."""
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if name != "__init__":
+            yield pytest.param(name, path, id=name)
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "bridge")
+
+
+def is_within(name, package):
+    return name == package or name.startswith(package + ".")
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_imports_point_down(name, path):
+    part = name.split(".")[0]
+    assert part in ALLOWED, f"{part} has no row in the table"
+    allowed = ALLOWED[part]
+    for target in imported(path):
+        if not target.startswith("bridge.") or target == "bridge.__version__" or allowed is None:
+            continue
+        inside = target.removeprefix("bridge.")
+        assert is_within(inside, part) or any(is_within(inside, row) for row in allowed), f"{name} imports {target}"
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_libraries_stay_in_their_place(name, path):
+    part = name.split(".")[0]
+    for target in imported(path):
+        allowed = LIBRARIES.get(target.split(".")[0])
+        assert allowed is None or part in allowed, f"{name} imports {target}"
+
+
+def test_only_the_document_module_parses_saml_xml():
+    parsers = ("etree.fromstring", "etree.parse(", "etree.XML(", "ElementTree", "minidom")
+    for path in sorted((ROOT / "identity").rglob("*.py")):
+        if path.name == "document.py":
+            continue
+        text = path.read_text()
+        assert not [parser for parser in parsers if parser in text], path
+
+
+def test_the_table_has_no_cycles():
+    everything = set(ALLOWED) - {"app", "cli", "__main__"}
+    arrows = {
+        part: {row.split(".")[0] for row in (everything if rows is None else rows)} for part, rows in ALLOWED.items()
+    }
+
+    def visit(part, trail):
+        assert part not in trail, f"cycle: {' → '.join([*trail, part])}"
+        for target in arrows[part] - {part}:
+            visit(target, [*trail, part])
+
+    for part in arrows:
+        visit(part, [])
+
+
+def test_every_module_says_what_it_is():
+    for parameters in modules():
+        _, path = parameters.values
+        assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
