@@ -1,0 +1,92 @@
+"""Decides who signed a request: a RAM user with its AccessKey, or a role session with temporary credentials.
+
+The order is deliberate: the signature is checked before a nonce is remembered, so that a stranger can neither use
+up somebody's nonce nor fill the memory.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bridge.clock import Clock
+from bridge.sandbox.cloud.credentials import CredentialStore, IssuedCredentials, RoleSession
+from bridge.sandbox.state import Account, CloudState, User
+from bridge.sandbox.store import ExpiringStore
+from bridge.sts_wire.arn import ARN
+from bridge.sts_wire.reply import STSFault, build_fault
+from bridge.sts_wire.signature import TIME_WINDOW, Signature, check_timestamp, verify_signature
+
+_TOKEN = re.compile(r"CAIS[A-Za-z0-9_-]{256}")
+_NOBODYS_SECRET = "0" * 30
+
+
+@dataclass(frozen=True)
+class UserCaller:
+    """A RAM user who signed with an AccessKey."""
+
+    account: Account
+    user: User
+
+    @property
+    def arn(self) -> ARN:
+        """Return the user's name in RAM."""
+        return self.account.build_arn("user", self.user.name)
+
+
+Caller: TypeAlias = UserCaller | RoleSession
+
+
+class Authenticator:
+    """Verifies signed requests against the keys that the cloud knows."""
+
+    def __init__(self, state: CloudState, issued: CredentialStore, clock: Clock) -> None:
+        self._state = state
+        self._issued = issued
+        self._clock = clock
+        self._nonces: ExpiringStore[bool] = ExpiringStore(clock)
+
+    def verify_caller(self, signature: Signature) -> Caller:
+        """Return who signed; the request is as they signed it, recent, and presented for the first time."""
+        check_timestamp(signature, self._clock.now())
+        caller, secret = self._find_key(signature)
+        verify_signature(signature, secret)
+        until = self._clock.now() + 2 * TIME_WINDOW
+        if not self._nonces.claim(f"{signature.access_key_id} {signature.nonce}", value=True, until=until):
+            raise build_fault("SignatureNonceUsed")
+        return caller
+
+    def _find_key(self, signature: Signature) -> tuple[Caller, str]:
+        issued = self._issued.find(signature.access_key_id)
+        if issued is not None:
+            self._check_token(issued, signature)
+            return issued.session, issued.access_key_secret
+        owner = self._state.find_key_owner(signature.access_key_id)
+        if owner is None:
+            raise _refuse_unknown_key(signature)
+        account, user, key = owner
+        if not key.active:
+            raise build_fault("InvalidAccessKeyId.Inactive")
+        if signature.security_token:
+            raise build_fault("InvalidSecurityToken.MismatchWithAccessKey")
+        return UserCaller(account, user), key.secret.get_secret_value()
+
+    def _check_token(self, issued: IssuedCredentials, signature: Signature) -> None:
+        """The token is the one issued with this key, and its session is not over (threat STS-05)."""
+        if not signature.security_token:
+            raise build_fault("MissingSecurityToken")
+        if not _TOKEN.fullmatch(signature.security_token):
+            raise build_fault("InvalidSecurityToken.Malformed")
+        if not hmac.compare_digest(signature.security_token, issued.security_token):
+            raise build_fault("InvalidSecurityToken.MismatchWithAccessKey")
+        if issued.session.expires_at <= self._clock.now():
+            raise build_fault("InvalidSecurityToken.Expired")
+
+
+def _refuse_unknown_key(signature: Signature) -> STSFault:
+    """Return the refusal of an unknown key after the work that a known one costs."""
+    try:
+        verify_signature(signature, _NOBODYS_SECRET)
+    except STSFault:
+        return build_fault("InvalidAccessKeyId.NotFound")
+    return build_fault("InvalidAccessKeyId.NotFound")
