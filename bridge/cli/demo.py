@@ -1,0 +1,91 @@
+"""``rambridge demo``: everything on this machine, with a company and a cloud that stand in for the real ones."""
+
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from bridge import embedded_store
+from bridge.cli.output import errors_to_exit_code
+from bridge.cli.processes import run_demo
+from bridge.cli.walkthrough import walk_through
+from bridge.clock import SystemClock
+from bridge.errors import DemoFailed
+from bridge.keys import create_missing
+from bridge.sandbox.idp.state import load_state
+from bridge.sandbox.state import load_cloud_state
+from bridge.sandbox.workspace import DEFAULT_PORTS, copy_configuration, find_free_ports, is_free
+from bridge.settings import load_settings
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Sign in by SAML and by OIDC without a browser, print each step, and end.")
+@click.pass_obj
+def demo(folder: Path, once: bool) -> None:  # noqa: FBT001  click passes flags
+    """Start the bridge, a stand-in company identity provider and a stand-in Alibaba Cloud on this machine.
+
+    Keys are made beside the configuration where they are missing. Everything listens on loopback only.
+    """
+    with errors_to_exit_code():
+        config = _prepare(folder)
+        settings = load_settings(config)
+        for path in create_missing(settings.key_folder, SystemClock()):
+            click.echo(f"made {_short(path)}")
+        try:
+            with run_demo(config, settings.public_url, settings.data_folder / "logs"):
+                if once:
+                    walk_through(config, settings.public_url)
+                else:
+                    _wait(config, settings.public_url, settings.data_folder / "logs")
+        finally:
+            embedded_store.stop(settings.data_folder / "store")
+
+
+def _prepare(folder: Path) -> Path:
+    if not (folder / "sandbox.yaml").is_file():
+        raise DemoFailed(f"{folder} has no sandbox.yaml: start the demo where the project's config folder is")
+    taken = [port for port in _read_ports(folder) if not is_free(port)]
+    if not taken:
+        return folder
+    ports = find_free_ports(len(DEFAULT_PORTS))
+    target = folder.resolve().parent / "var" / "demo"
+    click.echo(
+        f"Port {taken[0]} is taken: using {', '.join(map(str, ports))} and a copy of {folder} in {_short(target)}."
+    )
+    return copy_configuration(folder, target, ports)
+
+
+def _read_ports(folder: Path) -> list[int]:
+    urls = (
+        load_settings(folder).public_url,
+        load_state(folder / "sandbox-idp.yaml").url,
+        load_cloud_state(folder / "sandbox.yaml").url,
+    )
+    return [urlsplit(url).port or 80 for url in urls]
+
+
+def _wait(config: Path, public_url: str, logs: Path) -> None:
+    idp = load_state(config / "sandbox-idp.yaml")
+    someone = idp.people[0]
+    click.secho("\nEverything is running.\n", fg="green", bold=True)
+    click.echo(f"  1. Open   {click.style(idp.url, bold=True)}   the portal of a company called {idp.name.split()[0]}")
+    click.echo(f"  2. Sign in as {someone.name} (any password), with the security key or without")
+    click.echo("  3. Click a tile, pick a role, open the console or get credentials\n")
+    click.echo(f"  Your access   {public_url}")
+    click.echo(f"  Records       rambridge --config {_short(config)} audit tail --follow")
+    click.echo(f"  Logs          {_short(logs)}\n")
+    click.echo("Ctrl-C ends it.")
+    sys.stdout.flush()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        click.echo("\nStopped.")
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd().resolve()
+    path = path.resolve()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

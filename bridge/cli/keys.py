@@ -1,0 +1,57 @@
+"""``rambridge keys``: make, list and rotate the bridge's own keys."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from bridge.cli.output import errors_to_exit_code
+from bridge.clock import SystemClock
+from bridge.keys import KeyFolder, Purpose, create_missing, rotate
+from bridge.settings import load_settings
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and rotate the bridge's own keys."""
+
+
+@keys.command("create")
+@click.pass_obj
+def create(folder: Path) -> None:
+    """Make every key that is missing; those that exist stay as they are."""
+    with errors_to_exit_code():
+        made = create_missing(load_settings(folder).key_folder, SystemClock())
+    for path in made:
+        click.echo(f"made {path}")
+    if not made:
+        click.echo("All keys are there already.")
+
+
+@keys.command("list")
+@click.pass_obj
+def list_keys(folder: Path) -> None:
+    """List the keys by purpose, without any secret."""
+    with errors_to_exit_code():
+        rows = KeyFolder(load_settings(folder).key_folder).describe()
+    if not rows:
+        click.echo("There are no keys yet. Run `rambridge keys create`.")
+        return
+    click.echo(f"{'PURPOSE':<12} {'SLOT':<9} {'ALGORITHM':<11} {'CREATED':<11} {'ENDS':<11} ID")
+    for row in rows:
+        ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "-"
+        click.echo(f"{row.purpose:<12} {row.slot:<9} {row.algorithm:<11} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
+
+
+@keys.command("rotate")
+@click.argument("purpose", type=click.Choice(get_args(Purpose)))
+@click.pass_obj
+def rotate_key(folder: Path, purpose: Purpose) -> None:
+    """Let the published next key of PURPOSE sign from now on, and make a new next one.
+
+    Rotate only after the next key has been registered wherever the current one is (RAM's SAML provider, the
+    enterprise IdP). Then restart the service.
+    """
+    with errors_to_exit_code():
+        rotate(load_settings(folder).key_folder, purpose, SystemClock())
+    click.echo(f"Rotated {purpose}. Restart the service: it signs with what was the next key.")

@@ -1,0 +1,71 @@
+"""The demo's processes: the sandbox and the bridge, started in order, ended together."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bridge.errors import DemoFailed, FetchFailed, FetchRefused
+from bridge.outbound import Outbound
+
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+_OK = 200
+
+
+@contextmanager
+def run_demo(config: Path, public_url: str, logs: Path) -> Iterator[None]:
+    """Run sandbox and bridge as children, ready to be used, while the block runs.
+
+    Args:
+        config: the configuration's folder; ``certs`` stands beside it.
+        public_url: the bridge's address.
+        logs: a folder for what the children print.
+
+    Raises:
+        DemoFailed: a child ended, or did not get ready in time.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    keys = config.resolve().parent / "certs" / "sandbox"
+    children: list[subprocess.Popen[str]] = []
+    try:
+        sandbox = _start([sys.executable, "-m", "bridge.sandbox", str(config), str(keys)], logs / "sandbox.log")
+        children.append(sandbox)
+        if sandbox.stdout is None or sandbox.stdout.readline().strip() != "ready":
+            raise DemoFailed(f"the sandbox did not start; see {logs / 'sandbox.log'}")
+        bridge = _start([sys.executable, "-m", "bridge", "--config", str(config), "serve"], logs / "bridge.log")
+        children.append(bridge)
+        _wait_until_ready(bridge, public_url, logs / "bridge.log")
+        yield
+    finally:
+        for child in reversed(children):
+            child.terminate()
+        for child in children:
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def _start(command: list[str], log: Path) -> subprocess.Popen[str]:
+    with log.open("w", encoding="utf-8") as file:
+        # A group of its own: Ctrl-C reaches the demo alone, which then ends its children in order.
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True)
+
+
+def _wait_until_ready(bridge: subprocess.Popen[str], public_url: str, log: Path) -> None:
+    outbound = Outbound(development=True)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if bridge.poll() is not None:
+            raise DemoFailed(f"the bridge ended; see {log}")
+        try:
+            if outbound.get(f"{public_url}/health/ready").status == _OK:
+                return
+        except (FetchFailed, FetchRefused):
+            pass
+        time.sleep(_POLL_SECONDS)
+    raise DemoFailed(f"the bridge did not get ready in {START_SECONDS:.0f} s; see {log}")

@@ -1,0 +1,77 @@
+"""``rambridge serve``: the service on its production server."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from gunicorn.app.base import BaseApplication
+
+from bridge.cli.output import errors_to_exit_code
+from bridge.embedded_store import start
+from bridge.settings import Configuration, load_configuration
+
+REQUEST_LINE_BYTES = 8_190
+GRACE_SECONDS = 10
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Instead of the address in the settings.")
+@click.pass_obj
+def serve(folder: Path, listen: str | None) -> None:
+    """Serve people and programs until the process is told to stop.
+
+    SIGHUP reads the configuration again and replaces the workers one by one; SIGTERM finishes what is under way.
+    """
+    with errors_to_exit_code():
+        configuration = load_configuration(folder)
+        store_url = find_store(configuration)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=configuration.settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    Server(folder, store_url, configuration, listen).run()
+
+
+def find_store(configuration: Configuration) -> str:
+    """Return the address of Redis; starts the embedded one, or finds it running, where that is configured."""
+    settings = configuration.settings
+    return start(settings.data_folder / "store") if settings.store == "embedded" else settings.store
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with threads; each worker builds the application for itself, after the fork."""
+
+    def __init__(self, folder: Path, store_url: str, configuration: Configuration, listen: str | None) -> None:
+        """Take where the configuration is, so that a reload reads it again."""
+        self._folder = folder
+        self._store_url = store_url
+        self._configuration = configuration
+        self._listen = listen
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set the server's options."""
+        settings = self._configuration.settings
+        options: dict[str, Any] = {
+            "bind": self._listen or settings.listen,
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "worker_class": "gthread",
+            "graceful_timeout": GRACE_SECONDS,
+            "limit_request_line": REQUEST_LINE_BYTES,
+            "control_socket_disable": True,
+            "errorlog": "-",
+            "loglevel": settings.log_level,
+            "proc_name": "rambridge",
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the application: called in each worker."""
+        from bridge.app import create_app  # noqa: PLC0415  the master needs none of it
+
+        return create_app(load_configuration(self._folder), self._store_url)

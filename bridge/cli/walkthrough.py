@@ -1,0 +1,169 @@
+"""``rambridge demo --once``: two complete sign-ins over HTTP, as a browser would do them, told step by step."""
+
+import json
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from bridge.audit.reader import read_after, read_last, verify_log
+from bridge.audit.schema import open_database
+from bridge.cli.audit import describe_record
+from bridge.clock import SystemClock, format_utc
+from bridge.errors import DemoFailed
+from bridge.outbound import Outbound
+from bridge.sandbox.browser import Browser
+from bridge.sandbox.idp.sessions import Method
+from bridge.sandbox.idp.state import IdPState, load_state
+from bridge.sandbox.state import load_cloud_state
+from bridge.settings import load_settings
+from bridge.sts_wire.signature import sign_v3
+
+URL_WIDTH = 60
+TEXT_WIDTH = 72
+_OK = 200
+
+
+@dataclass
+class _Printer:
+    """Prints what the browser did since it last printed."""
+
+    browser: Browser
+    printed: int = 0
+
+    def step(self, text: str) -> None:
+        """Print a step's name and its requests with their times."""
+        steps = self.browser.trace[self.printed :]
+        self.printed = len(self.browser.trace)
+        self.print_line(text, sum(step.milliseconds for step in steps))
+        for step in steps:
+            url = step.url if len(step.url) <= URL_WIDTH else step.url[: URL_WIDTH - 1] + "…"
+            line = f"      {step.method:<4} {url:<{URL_WIDTH}} {step.status}  {step.milliseconds:6.1f} ms"
+            click.secho(line, dim=True)
+
+    def print_line(self, text: str, milliseconds: float) -> None:
+        """Print one finished step."""
+        click.echo(f"  {click.style('✓', fg='green')} {text:<{TEXT_WIDTH}} {milliseconds:7.1f} ms")
+
+
+def walk_through(config: Path, public_url: str) -> None:
+    """Sign somebody in by SAML and by OIDC, to credentials that STS accepts; print every step.
+
+    Raises:
+        DemoFailed: a step did not lead where it should.
+    """
+    cloud = load_cloud_state(config / "sandbox.yaml")
+    walk = _Walk(load_state(config / "sandbox-idp.yaml"), public_url, cloud.url)
+    engine = open_database(load_settings(config).audit_url())
+    before = (read_last(engine, 1) or [{"sequence": 0}])[0]["sequence"]
+    started = time.perf_counter()
+    try:
+        walk.sign_in("SAML 2.0, from the identity provider's tile", "saml-idp-initiated", cloud.accounts[0].id)
+        walk.sign_in("OpenID Connect, from the identity provider's tile", "oidc", cloud.accounts[1].id)
+    except (LookupError, OSError) as error:  # a page without what should be on it, or a party that went away
+        raise DemoFailed(str(error)) from error
+    click.secho("\nAudit records written", bold=True)
+    for record in read_after(engine, before):
+        click.echo(describe_record(record))
+    head = verify_log(engine)
+    click.echo(f"  {click.style('✓', fg='green')} {head.sequence} records verified, head {head.digest[:16]}…")
+    click.secho(f"\nBoth sign-ins are complete ({time.perf_counter() - started:.1f} s).", fg="green", bold=True)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """The three parties of a sign-in."""
+
+    idp: IdPState
+    public_url: str
+    endpoint: str
+
+    def sign_in(self, title: str, tile_kind: str, account_id: str) -> None:
+        """Go from a tile of this kind to credentials and the console of a role in this account."""
+        click.secho(f"\n{title}", bold=True)
+        browser = Browser()
+        printer = _Printer(browser)
+        self._reach_portal(browser, printer, tile_kind)
+        roles = [each for each in self._ask_entitlements(browser) if each["kind"] == "role"]
+        role = next((role for role in roles if role["account_id"] == account_id), None)
+        if role is None:
+            raise DemoFailed(f"{self.idp.people[0].name} has no role in account {account_id}")
+        browser.submit(f"/credentials/{role['id']}")
+        credentials = _read_credentials(browser)
+        printer.step(f"picks {role['name']} in {role['account']} and gets credentials")
+        browser.open(f"{self.public_url}/")
+        browser.submit(f"/console/{role['id']}")
+        browser.auto_submit()
+        if browser.page.status != _OK or role["name"] not in browser.page.text():
+            raise DemoFailed(f"the console says {browser.page.title!r} ({browser.page.status})")
+        printer.step(f"opens the console: “{browser.page.title}”")
+        caller, milliseconds = _get_caller_identity(self.endpoint, credentials)
+        printer.print_line("calls GetCallerIdentity, signed with these credentials", milliseconds)
+        click.echo(f"\n  Granted      {role['name']} in account {role['account']} ({role['account_id']})")
+        click.echo(f"  Credentials  {credentials['AccessKeyId']}  secret {_redact(credentials['AccessKeySecret'])}")
+        click.echo(f"               token {_redact(credentials['SecurityToken'])}  until {credentials['Expiration']}")
+        click.echo(f"  STS says     {caller['Arn']} ({caller['IdentityType']})")
+
+    def _reach_portal(self, browser: Browser, printer: _Printer, tile_kind: str) -> None:
+        person = self.idp.people[0]
+        tile = next(tile for tile in self.idp.tiles if tile.kind == tile_kind)
+        browser.open(self.idp.url)
+        browser.submit("Sign in", user_name=person.uid, method=Method.SECURITY_KEY.value)
+        printer.step(f"{person.name} signs in at {self.idp.name} with a security key")
+        browser.click(tile.title)
+        while any(form.auto_submit for form in browser.page.forms):
+            browser.auto_submit()
+        printer.step(f"clicks the tile “{tile.title}”")
+        if urlsplit(browser.page.url).path.endswith("/acs"):
+            browser.submit("/sign-in/confirm")
+            printer.step("confirms who is signing in")
+        page = browser.page
+        if page.status != _OK or page.url != f"{self.public_url}/":
+            raise DemoFailed(f"expected the portal, got “{page.title}” ({page.status})")
+
+    def _ask_entitlements(self, browser: Browser) -> list[dict[str, Any]]:
+        entitlements: list[dict[str, Any]] = browser.open(f"{self.public_url}/api/v1/session").json()["entitlements"]
+        browser.open(f"{self.public_url}/")
+        return entitlements
+
+
+def _read_credentials(browser: Browser) -> dict[str, str]:
+    found = re.search(r'<pre[^>]* id="json-text">(.*?)</pre>', browser.page.html, re.DOTALL)
+    if found is None:
+        raise DemoFailed(f"no credentials on the page “{browser.page.title}” ({browser.page.status})")
+    credentials: dict[str, str] = json.loads(unescape(re.sub(r"<[^>]*>", "", found[1])))
+    return credentials
+
+
+def _get_caller_identity(endpoint: str, credentials: dict[str, str]) -> tuple[dict[str, Any], float]:
+    headers = sign_v3(
+        method="POST",
+        host=urlsplit(endpoint).netloc,
+        action="GetCallerIdentity",
+        version="2015-04-01",
+        query={},
+        body=b"",
+        content_type="application/x-www-form-urlencoded",
+        date=format_utc(SystemClock().now()),
+        nonce=secrets.token_hex(16),
+        access_key_id=credentials["AccessKeyId"],
+        access_key_secret=credentials["AccessKeySecret"],
+        security_token=credentials["SecurityToken"],
+    )
+    started = time.perf_counter()
+    answer = Outbound(development=True).post_form(f"{endpoint}/", {}, headers=headers)
+    milliseconds = (time.perf_counter() - started) * 1000
+    content: dict[str, Any] = json.loads(answer.body)
+    if answer.status != _OK:
+        raise DemoFailed(f"GetCallerIdentity: {answer.status} {content.get('Code')}")
+    return content, milliseconds
+
+
+def _redact(secret: str) -> str:
+    return f"{secret[:3]}…({len(secret)} characters)"

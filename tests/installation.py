@@ -1,0 +1,163 @@
+"""A whole installation on free ports: the shipped demo configuration, sandbox, bridge, Redis, SQLite.
+
+The bridge runs in a thread of the test's process, so that a test can look inside and stop the clock. For tests that
+kill or restart it, ``rambridge serve`` runs as a process instead.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from flask import Flask
+from sqlalchemy import Engine
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from bridge import embedded_store
+from bridge.app import create_app
+from bridge.audit.reader import read_after
+from bridge.audit.schema import open_database
+from bridge.clock import SystemClock
+from bridge.keys import create_missing
+from bridge.sandbox.browser import Browser
+from bridge.sandbox.idp.sessions import Method
+from bridge.sandbox.servers import run_sandbox
+from bridge.sandbox.workspace import copy_configuration, find_free_ports
+from bridge.settings import load_configuration, load_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *_: Any) -> None:
+        pass
+
+
+@dataclass
+class Installation:
+    """The addresses of all parties, and what a test does with them."""
+
+    folder: Path
+    bridge: str
+    idp: str
+    cloud: str
+    config: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config = self.folder / "config"
+
+    @property
+    def store_folder(self) -> Path:
+        return self.folder / "var" / "store"
+
+    def open_audit(self) -> Engine:
+        return open_database(load_settings(self.config).audit_url())
+
+    def records(self, after: int = 0) -> list[dict[str, Any]]:
+        engine = self.open_audit()
+        try:
+            return read_after(engine, after, limit=100_000)
+        finally:
+            engine.dispose()
+
+    def browser_at_idp(self, uid: str = "lin.wei", *, mfa: bool = True) -> Browser:
+        """Return a browser that is signed in at the identity provider."""
+        browser = Browser()
+        browser.open(self.idp)
+        method = Method.SECURITY_KEY if mfa else Method.PASSWORD
+        browser.submit("Sign in", user_name=uid, method=method.value)
+        return browser
+
+    def sign_in(self, uid: str = "lin.wei", tile: str = "Rambridge", *, mfa: bool = True) -> Browser:
+        """Return a browser that came through a tile, confirmed where it was asked, and stands where that leads."""
+        browser = self.browser_at_idp(uid, mfa=mfa)
+        browser.click(tile)
+        self.go_on(browser)
+        return browser
+
+    def go_on(self, browser: Browser) -> None:
+        """Let pages submit themselves to the bridge, and confirm."""
+        while any(
+            form.action.startswith(self.bridge) and (form.auto_submit or "SAMLResponse" in form.fields)
+            for form in browser.page.forms
+        ):
+            browser.auto_submit()
+        if browser.page.url.startswith(self.bridge) and any(
+            form.action.endswith("/sign-in/confirm") for form in browser.page.forms
+        ):
+            browser.submit("/sign-in/confirm")
+
+
+def prepare(folder: Path) -> Installation:
+    """Write configuration and keys into the folder; nothing runs yet."""
+    ports = find_free_ports(3)
+    copy_configuration(ROOT / "config", folder, ports)
+    create_missing(folder / "certs", SystemClock())
+    return Installation(
+        folder, f"http://localhost:{ports[0]}", f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
+    )
+
+
+@contextmanager
+def run_installation(folder: Path):
+    """Run everything in this process; yields the installation and the bridge's Flask application."""
+    installation = prepare(folder)
+    with ExitStack() as stack:
+        stack.enter_context(run_sandbox(installation.config, folder / "certs" / "sandbox"))
+        stack.callback(embedded_store.stop, installation.store_folder)
+        app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
+        stack.enter_context(serve(app, installation.bridge))
+        yield installation, app
+
+
+@contextmanager
+def serve(app: Flask, url: str):
+    """Serve an application at a loopback address in a thread."""
+    port = int(url.rpartition(":")[2])
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class BridgeProcess:
+    """``rambridge serve`` as a process of its own group, to be killed and started again."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "bridge", "--config", str(self._installation.config), "serve"]
+        with (self._installation.folder / "bridge.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if requests.get(f"{self._installation.bridge}/health/ready", timeout=2).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.02)
+        raise AssertionError((self._installation.folder / "bridge.log").read_text())
+
+    def end(self, signal_number: int = signal.SIGTERM) -> None:
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal_number)
+            self._process.wait(20)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()

@@ -1,0 +1,65 @@
+"""The demo as a newcomer runs it."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from bridge.sandbox.workspace import copy_configuration, find_free_ports
+from tests.installation import ROOT
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    ports = find_free_ports(3)
+    copy_configuration(ROOT / "config", tmp_path, ports)
+    return tmp_path, ports
+
+
+def command(folder, *arguments):
+    return [sys.executable, "-m", "bridge", "--config", str(folder / "config"), "demo", *arguments]
+
+
+def test_once_makes_both_sign_ins_and_prints_every_step(workspace):
+    folder, _ = workspace
+    started = time.monotonic()
+    result = subprocess.run(command(folder, "--once"), capture_output=True, text=True, timeout=110, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert time.monotonic() - started < 100
+    for expected in ("SAML 2.0", "OpenID Connect", "Granted", "assumed-role/ReadOnly", "assumed-role/Developer"):
+        assert expected in result.stdout
+    assert "delivery.credentials" in result.stdout
+    assert "records verified" in result.stdout
+    assert re.search(r"\d+\.\d ms", result.stdout)
+    assert "CAI" in result.stdout
+    assert not re.search(r"CAI[A-Za-z0-9]{20}", result.stdout), "the token is shown"
+
+
+def test_the_demo_says_what_to_click_and_ends_without_leaving_anything_behind(workspace):
+    folder, ports = workspace
+    process = subprocess.Popen(command(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    assert f"http://127.0.0.1:{ports[1]}" in "".join(lines)
+    assert requests.get(f"http://localhost:{ports[0]}/health/ready", timeout=5).json()["status"] == "ready"
+    process.terminate()
+    assert process.wait(30) == 0
+    process.stdout.close()
+    for port in ports:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{port}/", timeout=2)
+    assert not (folder / "var" / "store" / "store.sock").exists()
+
+
+def test_once_fails_when_a_step_does_not_lead_where_it_should(workspace):
+    folder, _ = workspace
+    (folder / "config" / "rules" / "10-platform.yaml").unlink()
+    result = subprocess.run(command(folder, "--once"), capture_output=True, text=True, timeout=110, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,146 @@
+"""Commands as transcripts: what a person types, what they read, and the exit code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from bridge import __version__
+from bridge.audit.events import Origin, SessionEnded
+from bridge.audit.log import AuditLog
+from bridge.audit.schema import open_database
+from bridge.cli.main import main
+from bridge.clock import SystemClock
+from bridge.settings import load_settings
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture
+def config(tmp_path):
+    shutil.copytree(CONFIG, tmp_path / "config")
+    secret = tmp_path / "certs" / "sandbox" / "oidc-client-secret"
+    secret.parent.mkdir(parents=True, mode=0o700)
+    secret.write_text("a secret")
+    secret.chmod(0o600)
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def run(config):
+    return lambda *arguments: CliRunner().invoke(main, ["--config", str(config), *arguments])
+
+
+def write_records(config, count=3, subject="s"):
+    engine = open_database(load_settings(config).audit_url())
+    log = AuditLog(engine, SystemClock())
+    for _ in range(count):
+        log.append(Origin("ref", "192.0.2.1"), SessionEnded(provider="p", issuer="i", subject=subject, person=subject))
+    engine.dispose()
+
+
+def test_version_and_help_say_what_there_is(run):
+    assert run("--version").output == f"rambridge, version {__version__}\n"
+    assert [name for name in ("serve", "check", "keys", "audit", "demo") if name not in run("--help").output] == []
+
+
+def test_check_accepts_the_configuration_that_we_ship(run):
+    result = run("check")
+    assert result.exit_code == 0, result.output
+    assert "can be used" in result.output
+
+
+def test_check_names_file_line_and_column_and_exits_with_1(run, config):
+    (config / "bridge.yaml").write_text("public_url: http://localhost:8080\ndevelopment: true\nstroe: embedded\n")
+    result = run("check")
+    assert result.exit_code == 1
+    assert f"{config}/bridge.yaml:3:1: error:" in result.output
+    assert result.output.rstrip().endswith("warnings.")
+
+
+def test_check_on_a_folder_that_is_not_there_says_so(tmp_path):
+    result = CliRunner().invoke(main, ["--config", str(tmp_path / "nowhere"), "check"])
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+
+
+def test_keys_are_made_once_listed_and_rotated(run, config):
+    assert "There are no keys yet" in run("keys", "list").output
+    assert run("keys", "create").output.count("made ") == 8
+    assert run("keys", "create").output == "All keys are there already.\n"
+    before = run("keys", "list").output.splitlines()
+    assert len(before) == 9
+    assert "PRIVATE" not in "".join(before)
+    result = run("keys", "rotate", "oidc-issuer")
+    assert result.exit_code == 0
+    after = run("keys", "list").output.splitlines()
+    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer  next")] == [
+        line.split()[-1] for line in after if line.startswith("oidc-issuer  current")
+    ]
+    assert [line for line in after if line.startswith("oidc-issuer  previous")]
+
+
+def test_an_unknown_purpose_is_a_usage_error(run):
+    assert run("keys", "rotate", "nothing").exit_code == 2
+
+
+def test_verify_prints_the_head_and_accepts_it_later(run, config):
+    write_records(config)
+    result = run("audit", "verify")
+    assert result.exit_code == 0
+    assert result.output.startswith("3 records verified")
+    head = result.output.split("head ")[1].strip()
+    write_records(config)
+    assert run("audit", "verify", "--expect", head).output.startswith("6 records verified")
+
+
+def test_verify_names_the_first_bad_record_and_exits_with_1(run, config):
+    write_records(config)
+    engine = open_database(load_settings(config).audit_url())
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER audit_no_update"))
+        connection.execute(
+            text("UPDATE audit_records SET body = replace(body, '192.0.2.1', '192.0.2.9') WHERE sequence=2")
+        )
+    engine.dispose()
+    result = run("audit", "verify")
+    assert result.exit_code == 1
+    assert "audit_chain_broken: record 2" in result.output
+
+
+def test_a_head_that_makes_no_sense_is_a_usage_error(run):
+    assert run("audit", "verify", "--expect", "12").exit_code == 2
+
+
+def test_tail_prints_the_last_records_for_people_and_for_programs(run, config):
+    write_records(config, 30)
+    assert len(run("audit", "tail").output.splitlines()) == 20
+    line = run("audit", "tail", "-n", "1").output
+    assert "session.ended" in line
+    record = json.loads(run("audit", "tail", "-n", "1", "--json").output)
+    assert record["sequence"] == 30
+    assert record["source_address"] == "192.0.2.1"
+
+
+def test_t_web_12_tail_shows_control_characters_harmlessly(run, config):
+    write_records(config, 1, "evil\x1b[2J\n\u202eperson")
+    output = run("audit", "tail").output
+    assert "\x1b" not in output
+    assert "\u202e" not in output
+    assert len(output.splitlines()) == 1
+
+
+def test_an_audit_log_that_cannot_be_opened_is_an_error_not_a_traceback(run, config):
+    (config / "bridge.yaml").write_text("public_url: http://localhost:8080\ndevelopment: true\naudit: sqlite:///.\n")
+    result = run("audit", "verify")
+    assert result.exit_code == 1
+    assert "audit_unavailable" in result.output
+
+
+def test_the_demo_outside_the_project_says_where_to_start_it(tmp_path):
+    result = CliRunner().invoke(main, ["--config", str(tmp_path), "demo"])
+    assert result.exit_code == 1
+    assert "sandbox.yaml" in result.output
