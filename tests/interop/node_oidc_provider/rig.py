@@ -1,0 +1,118 @@
+"""A real oidc-provider (Node) on a loopback port, for as long as a ``with`` block lasts."""
+
+import fcntl
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc.jwk import RSAKey
+
+from tests.interop.parties import OIDCClient, Person
+from tests.interop.processes import Server, find_free_port
+from tests.requirements import skip_or_fail
+
+HERE = Path(__file__).parent
+INSTALLATION = HERE.parents[2] / "var" / "interop" / "node"
+INSTALL_WITHIN_SECONDS = 180
+NPM_INSTALL = (
+    "npm",
+    "install",
+    "--no-package-lock",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+)
+
+
+class NodeProvider:
+    """OpenID provider of one enterprise: the strictest that the suite meets.
+
+    The address is known before the start, so that the bridge can be configured first.
+    """
+
+    def __init__(self, folder: Path, *, oidc_client: OIDCClient, people: Iterable[Person]) -> None:
+        port = find_free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.issuer = self.url
+        self._folder = folder
+        self._server: Server | None = None
+        self._configuration = {
+            "port": port,
+            "issuer": self.issuer,
+            "client": asdict(oidc_client),
+            "people": [{**asdict(person), "password": person.password} for person in people],
+            "jwks": {"keys": [_make_signing_key()]},
+            "cookieKey": secrets.token_urlsafe(32),
+        }
+
+    def __enter__(self) -> Self:
+        install()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        configuration = self._folder / "provider.json"
+        configuration.write_text(json.dumps(self._configuration))
+        self._server = Server(
+            ["node", "server.mjs", str(configuration)],
+            folder=INSTALLATION,
+            log=self._folder / "provider.log",
+        )
+        try:
+            self._server.wait_until_it_answers(f"{self.issuer}/.well-known/openid-configuration")
+        except BaseException:
+            self._server.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server:
+            self._server.stop()
+
+
+def install() -> None:
+    """Leave the server beside its packages in a git-ignored folder; end the test if npm cannot bring them.
+
+    Node looks for packages beside the script, so the script is copied to them. Test processes take turns.
+    """
+    INSTALLATION.mkdir(parents=True, exist_ok=True)
+    with (INSTALLATION / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _copy_if_changed("server.mjs")
+        installed = INSTALLATION / "node_modules" / "installed.json"
+        wanted = (HERE / "package.json").read_text()
+        if installed.exists() and installed.read_text() == wanted:
+            return
+        _copy_if_changed("package.json")
+        _run_npm()
+        installed.write_text(wanted)
+
+
+def _copy_if_changed(name: str) -> None:
+    source, copy = HERE / name, INSTALLATION / name
+    if not copy.exists() or copy.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, copy)
+
+
+def _run_npm() -> None:
+    try:
+        subprocess.run(
+            NPM_INSTALL, cwd=INSTALLATION, check=True, capture_output=True, text=True, timeout=INSTALL_WITHIN_SECONDS
+        )
+    except subprocess.CalledProcessError as failure:
+        first_line = (failure.stderr.strip() or "npm install failed").splitlines()[0]
+        skip_or_fail(f"needs the npm registry for oidc-provider: {first_line}")
+    except subprocess.TimeoutExpired:
+        skip_or_fail(f"needs the npm registry for oidc-provider: no answer in {INSTALL_WITHIN_SECONDS} s")
+
+
+def _make_signing_key() -> dict[str, Any]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return RSAKey.import_key(key, {"kid": secrets.token_hex(4), "use": "sig", "alg": "RS256"}).as_dict(private=True)

@@ -1,0 +1,195 @@
+"""Identity providers that nobody here wrote sign people in, and those people end with credentials.
+
+Every step is made over HTTP by a scripted browser, from the provider's own sign-in form to the stand-in cloud, whose
+GetCallerIdentity an unmodified official SDK calls.
+"""
+
+from contextlib import ExitStack
+
+import pytest
+import yaml
+from alibabacloud_sts20150401.client import Client as STSClient
+from alibabacloud_tea_openapi.models import Config
+
+from bridge import embedded_store
+from bridge.app import create_app
+from bridge.identity.providers import SAMLProvider
+from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.keys import KeyFolder
+from bridge.sandbox.browser import Browser
+from bridge.sandbox.servers import run_sandbox
+from bridge.settings import load_configuration
+from tests.installation import prepare, serve
+from tests.integration.test_main_job import entitlements, read_credentials
+from tests.interop.lemonldap.rig import LemonLDAP
+from tests.interop.node_oidc_provider.rig import NodeProvider
+from tests.interop.parties import SAMLSP
+from tests.requirements import require
+
+SCOPES = ["openid", "profile", "email", "groups"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, people, build_client):
+    """Run the bridge with LemonLDAP::NG as SAML and as OpenID provider."""
+    require("lemonldap-ng")
+    require("nginx")
+    folder = tmp_path_factory.mktemp("world")
+    installation = prepare(folder)
+    client = build_client(installation.bridge, "lemonldap-oidc")
+    with ExitStack() as stack:
+        rig = LemonLDAP(
+            tmp_path_factory.mktemp("llng"),
+            saml_sp=describe_service_provider(installation, "lemonldap"),
+            oidc_client=client,
+            people=people,
+        )
+        stack.enter_context(rig)
+        write_provider(installation, saml_provider(rig))
+        write_provider(installation, oidc_provider("lemonldap-oidc", rig.oidc_issuer, client, installation))
+        start_bridge(stack, installation)
+        yield installation, rig
+
+
+@pytest.fixture(scope="module")
+def node_world(tmp_path_factory, people, build_client):
+    """Run the bridge with the Node oidc-provider as OpenID provider."""
+    require("node")
+    installation = prepare(tmp_path_factory.mktemp("node-world"))
+    client = build_client(installation.bridge, "node")
+    with ExitStack() as stack:
+        rig = stack.enter_context(NodeProvider(tmp_path_factory.mktemp("node"), oidc_client=client, people=people))
+        write_provider(installation, oidc_provider("node", rig.issuer, client, installation))
+        start_bridge(stack, installation)
+        yield installation, rig
+
+
+def describe_service_provider(installation, name):
+    """Return what an administrator of the provider registers: the bridge's own metadata."""
+    settings = SAMLProvider(protocol="saml", name=name, title="-", entity_id="-", metadata="-")
+    keys = KeyFolder(installation.folder / "certs")
+    party = ServiceProvider(settings, installation.bridge, keys.signing("saml-sp"), lambda: b"")
+    return SAMLSP(party.entity_id, party.acs_url, party.metadata_xml().decode())
+
+
+def saml_provider(rig):
+    return {
+        "name": "lemonldap",
+        "title": "LemonLDAP::NG",
+        "protocol": "saml",
+        "entity_id": rig.saml_entity_id,
+        "metadata": rig.saml_metadata_url,
+        "idp_initiated": True,
+        "signed": "both",
+        "claims": {"email": "mail", "name": "displayName"},
+        "single_valued": ["email", "name", "uid", "department"],
+    }
+
+
+def oidc_provider(name, issuer, client, installation):
+    secret = installation.config / "providers" / f"{name}.secret"
+    secret.write_text(client.client_secret)
+    secret.chmod(0o600)
+    return {
+        "name": name,
+        "title": name,
+        "protocol": "oidc",
+        "issuer": issuer,
+        "client_id": client.client_id,
+        "client_secret": f"file:{secret.name}",
+        "scopes": SCOPES,
+        "claims": {"uid": "sub"},
+    }
+
+
+def write_provider(installation, settings):
+    (installation.config / "providers" / f"{settings['name']}.yaml").write_text(yaml.safe_dump(settings))
+
+
+def start_bridge(stack, installation):
+    stack.enter_context(run_sandbox(installation.config, installation.folder / "certs" / "sandbox"))
+    stack.callback(embedded_store.stop, installation.store_folder)
+    configuration = load_configuration(installation.config)
+    app = create_app(configuration, embedded_store.start(installation.store_folder))
+    stack.enter_context(serve(app, installation.bridge))
+
+
+def sign_in_at_lemonldap(browser, person):
+    browser.submit("lform", user=person.uid, password=person.password)
+
+
+def sign_in_at_node(browser, person):
+    browser.submit(None, login=person.uid, password=person.password)
+
+
+def check_they_get_credentials(installation, browser):
+    """The person gets credentials, and an unmodified official SDK becomes the assumed role with them."""
+    chosen = entitlements(installation, browser)["role acme-production/ReadOnly"]
+    credentials = read_credentials(browser.submit(f"/credentials/{chosen['id']}"))
+    client = STSClient(
+        Config(
+            access_key_id=credentials["AccessKeyId"],
+            access_key_secret=credentials["AccessKeySecret"],
+            security_token=credentials["SecurityToken"],
+            endpoint=installation.cloud.removeprefix("http://"),
+            protocol="http",
+        )
+    )
+    caller = client.get_caller_identity().body
+    assert caller.identity_type == "AssumedRoleUser"
+    assert caller.arn.startswith("acs:ram::1000000000000001:assumed-role/ReadOnly/lin.wei")
+
+
+def test_lemonldap_signs_a_person_in_over_saml_when_the_bridge_asks(world, people):
+    installation, _ = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    sign_in_at_lemonldap(browser, people[0])
+    installation.go_on(browser)
+    assert browser.page.url == f"{installation.bridge}/"
+    check_they_get_credentials(installation, browser)
+    accepted = [record for record in installation.records() if record["event"] == "sign_in.accepted"][-1]
+    assert accepted["solicited"] is True
+    assert accepted["protocol"] == "saml"
+    assert accepted["person"] == "林薇"
+
+
+def test_lemonldap_signs_a_person_in_over_saml_by_itself(world, people):
+    installation, rig = world
+    browser = Browser()
+    browser.open(rig.idp_initiated_url())
+    sign_in_at_lemonldap(browser, people[0])
+    installation.go_on(browser)
+    assert browser.page.url == f"{installation.bridge}/"
+    check_they_get_credentials(installation, browser)
+    accepted = [record for record in installation.records() if record["event"] == "sign_in.accepted"][-1]
+    assert accepted["solicited"] is False
+
+
+def test_lemonldap_signs_a_person_in_over_openid_connect(world, people):
+    installation, _ = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap-oidc")
+    sign_in_at_lemonldap(browser, people[0])
+    assert browser.page.url == f"{installation.bridge}/"
+    check_they_get_credentials(installation, browser)
+    accepted = [record for record in installation.records() if record["event"] == "sign_in.accepted"][-1]
+    assert accepted["protocol"] == "oidc"
+
+
+def test_an_empty_group_attribute_of_lemonldap_means_no_group(world, people):
+    installation, _ = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    sign_in_at_lemonldap(browser, people[2])
+    installation.go_on(browser)
+    assert "Nothing is assigned to you yet" in browser.page.text()
+
+
+def test_the_node_provider_signs_a_person_in_over_openid_connect(node_world, people):
+    installation, _ = node_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/node")
+    sign_in_at_node(browser, people[0])
+    assert browser.page.url == f"{installation.bridge}/"
+    check_they_get_credentials(installation, browser)
