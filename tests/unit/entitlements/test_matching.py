@@ -37,8 +37,8 @@ def test_a_value_that_is_there_matches(groups):
         pytest.param(["\u202eplatform"], id="bidirectional override"),
         pytest.param(["platform\n"], id="newline"),
         pytest.param(["platform\x00"], id="NUL"),
-        pytest.param(["plаtform"], id="Cyrillic a"),  # noqa: RUF001
-        pytest.param(["ｐｌａｔｆｏｒｍ"], id="full width"),  # noqa: RUF001
+        pytest.param(["plаtform"], id="Cyrillic a"),
+        pytest.param(["ｐｌａｔｆｏｒｍ"], id="full width"),
     ],
 )
 def test_t_map_05_a_value_that_only_looks_alike_does_not_match(groups):

@@ -170,6 +170,8 @@ def test_acs3_session_token_is_read_from_its_signed_header():
 
 NAMES = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version"
 
+TOKEN_NAMES = ("x-acs-accesskey-id", "x-acs-security-token")
+
 
 def authorization(names=NAMES, algorithm="ACS3-HMAC-SHA256", key="testid", value="0" * 64):
     return {"authorization": f"{algorithm} Credential={key},SignedHeaders={names},Signature={value}"}
@@ -207,6 +209,14 @@ def authorization(names=NAMES, algorithm="ACS3-HMAC-SHA256", key="testid", value
             acs3(change=authorization(algorithm="ACS3-RSA-SHA256")), "InvalidSignatureMethod", id="RSA algorithm"
         ),
         pytest.param(acs3(change={"authorization": "Bearer x"}), "InvalidSignatureMethod", id="bearer"),
+        pytest.param(
+            acs3(
+                security_token="t",
+                change=authorization(";".join(sorted([*NAMES.split(";"), *TOKEN_NAMES])), key="other"),
+            ),
+            "IncompleteSignature",
+            id="signed key id is another",
+        ),
         pytest.param(acs3(change={"x-acs-accesskey-id": "other"}), "IncompleteSignature", id="two key ids"),
         pytest.param(
             acs3(change={"x-acs-content-sha256": hashlib.sha256(b"other").hexdigest()}),
