@@ -64,38 +64,14 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     """
     clock = clock or SystemClock()
     settings = configuration.settings
-    public_url = settings.public_url
+    public_url, providers, accounts = settings.public_url, configuration.providers, configuration.accounts
     keys = KeyFolder(settings.key_folder)
     outbound = Outbound(development=settings.development)
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     audit = _open_audit(settings.audit_url(), clock)
-    service_providers = _service_providers(configuration, keys, outbound, clock)
-    federation = Federation(
-        audit=audit,
-        rules=configuration.rules,
-        exchange=Exchange(
-            configuration.accounts,
-            issuer=public_url,
-            entity_id=entity_id(public_url),
-            keys=keys,
-            sts=STSClient(outbound, clock),
-            clock=clock,
-        ),
-        console=Console(configuration.accounts, entity_id(public_url), keys, clock),
-        clock=clock,
-    )
-    desk = SignInDesk(
-        service_providers=service_providers,
-        relying_parties={
-            name: RelyingParty(provider, public_url, outbound, clock)
-            for name, provider in configuration.providers.items()
-            if isinstance(provider, OIDCProvider)
-        },
-        pending=PendingSignIns(redis, sealer, clock),
-        replay=ReplayMemory(redis, clock),
-        clock=clock,
-    )
+    service_providers = _build_service_providers(configuration, keys, outbound, clock)
+    federation = _build_federation(configuration, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -103,10 +79,18 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         idle_seconds=settings.session.idle_seconds,
         absolute_seconds=settings.session.absolute_seconds,
     )
+    desk = SignInDesk(
+        service_providers=service_providers,
+        relying_parties={
+            name: RelyingParty(provider, public_url, outbound, clock)
+            for name, provider in providers.items()
+            if isinstance(provider, OIDCProvider)
+        },
+        pending=PendingSignIns(redis, sealer, clock),
+        replay=ReplayMemory(redis, clock),
+        clock=clock,
+    )
     access = Access(sessions, public_url)
-
-    app = _create_flask(public_url)
-    accounts, providers = configuration.accounts, configuration.providers
     login = Login(
         federation=federation,
         desk=desk,
@@ -118,6 +102,8 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         accounts=accounts,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts)
+
+    app = _create_flask(public_url)
     app.register_blueprint(login.blueprint())
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
@@ -127,6 +113,22 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _build_federation(
+    configuration: Configuration, keys: KeyFolder, outbound: Outbound, audit: AuditLog, clock: Clock
+) -> Federation:
+    accounts, public_url = configuration.accounts, configuration.settings.public_url
+    exchange = Exchange(
+        accounts,
+        issuer=public_url,
+        entity_id=entity_id(public_url),
+        keys=keys,
+        sts=STSClient(outbound, clock),
+        clock=clock,
+    )
+    console = Console(accounts, entity_id(public_url), keys, clock)
+    return Federation(audit=audit, rules=configuration.rules, exchange=exchange, console=console, clock=clock)
 
 
 def _create_flask(public_url: str) -> Flask:
@@ -146,7 +148,7 @@ def _create_flask(public_url: str) -> Flask:
     return app
 
 
-def _service_providers(
+def _build_service_providers(
     configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock
 ) -> dict[str, ServiceProvider]:
     return {

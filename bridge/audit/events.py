@@ -50,17 +50,32 @@ def _cap(value: Value) -> Value:
 
 
 @dataclass(frozen=True)
-class SignInAccepted(Event):
-    """A provider's statement passed every check; this is who it speaks of, and how strongly."""
+class PersonEvent(Event):
+    """Something that a known person did."""
 
-    name = "sign_in.accepted"
     provider: str
-    protocol: str
     issuer: str
     subject: str
     """Unique only together with the issuer."""
     person: str
     """What people call the person; it identifies nobody."""
+
+
+@dataclass(frozen=True)
+class EntitlementEvent(PersonEvent):
+    """Something that a known person did with one entitlement."""
+
+    account: str
+    entitlement: str
+    """``role NAME`` or ``user NAME``."""
+
+
+@dataclass(frozen=True)
+class SignInAccepted(PersonEvent):
+    """A provider's statement passed every check; this is who it speaks of, and how strongly."""
+
+    name = "sign_in.accepted"
+    protocol: str
     message_id: str
     authenticated_at: str
     acr: str | None
@@ -72,66 +87,47 @@ class SignInAccepted(Event):
 
 @dataclass(frozen=True)
 class SignInRefused(Event):
-    """A provider's answer was turned away. ``issuer_claimed`` and ``message_digest`` are of the unverified message."""
+    """A provider's answer was turned away."""
 
     name = "sign_in.refused"
     provider: str
     protocol: str
     code: str
     detail: str
-    issuer_claimed: str = ""
     message_digest: str = ""
     """SHA-256 (hex) of the message as it arrived."""
 
 
 @dataclass(frozen=True)
-class SessionStarted(Event):
+class SessionStarted(PersonEvent):
     """A browser now holds a session for this person."""
 
     name = "session.started"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
     ends_at: str
 
 
 @dataclass(frozen=True)
-class SessionEnded(Event):
+class SessionEnded(PersonEvent):
     """A person signed out here."""
 
     name = "session.ended"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
 
 
 @dataclass(frozen=True)
-class EntitlementsResolved(Event):
+class EntitlementsResolved(PersonEvent):
     """The rules were asked what this person may become."""
 
     name = "entitlements.resolved"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
     rules_version: str
     granted: tuple[str, ...]
     """``kind account/name`` of each entitlement."""
 
 
 @dataclass(frozen=True)
-class ChoiceMade(Event):
+class ChoiceMade(EntitlementEvent):
     """A person picked one entitlement and the rules of that moment granted it."""
 
     name = "choice.made"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
-    account: str
-    entitlement: str
     rule: str
     rules_version: str
     purpose: str
@@ -139,30 +135,20 @@ class ChoiceMade(Event):
 
 
 @dataclass(frozen=True)
-class ChoiceRefused(Event):
+class ChoiceRefused(PersonEvent):
     """A person asked for something that the rules of that moment do not grant."""
 
     name = "choice.refused"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
     entitlement: str
     code: str
     detail: str
 
 
 @dataclass(frozen=True)
-class ExchangeIssued(Event):
+class ExchangeIssued(EntitlementEvent):
     """STS issued credentials; they have not left the bridge yet. ``access_key_id`` leads into ActionTrail."""
 
     name = "exchange.issued"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
-    account: str
-    entitlement: str
     rule: str
     rules_version: str
     trust: str
@@ -175,16 +161,10 @@ class ExchangeIssued(Event):
 
 
 @dataclass(frozen=True)
-class ExchangeFailed(Event):
+class ExchangeFailed(EntitlementEvent):
     """STS refused, or could not be reached; nothing was issued as far as we know."""
 
     name = "exchange.refused"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
-    account: str
-    entitlement: str
     code: str
     detail: str
     sts_code: str = ""
@@ -192,30 +172,18 @@ class ExchangeFailed(Event):
 
 
 @dataclass(frozen=True)
-class CredentialsDelivered(Event):
+class CredentialsDelivered(EntitlementEvent):
     """Credentials are about to be shown to the person who chose them."""
 
     name = "delivery.credentials"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
-    account: str
-    entitlement: str
     access_key_id: str
 
 
 @dataclass(frozen=True)
-class ConsoleOpened(Event):
+class ConsoleOpened(EntitlementEvent):
     """A signed response for the console is about to be handed to the person's browser."""
 
     name = "delivery.console"
-    provider: str
-    issuer: str
-    subject: str
-    person: str
-    account: str
-    entitlement: str
     rule: str
     rules_version: str
     assertion_id: str

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.audit.chain import Head
 from bridge.audit.reader import read_after, read_last, verify_log
 from bridge.audit.schema import open_database
-from bridge.cli.output import errors_to_exit_code, printable
+from bridge.cli.output import errors_to_exit_code, printable, short_path
 from bridge.errors import AuditUnavailable
 from bridge.settings import load_settings
 
@@ -35,7 +35,8 @@ def verify(folder: Path, expect: str | None) -> None:
     """Check every record of the log against the hash chain, and print the chain's head."""
     with errors_to_exit_code():
         head = verify_log(_open(folder), _parse_head(expect) if expect else None)
-    click.secho(f"{head.sequence} records verified: none was changed, moved or left out.", fg="green")
+    click.secho(f"{head.sequence} records verified: none was changed, moved, or removed from between.", fg="green")
+    click.echo("Note the head; with --expect it proves later that the end was not cut off either.")
     click.echo(f"head {head.sequence}:{head.digest}")
 
 
@@ -74,8 +75,12 @@ def describe_record(record: dict[str, Any]) -> str:
 
 
 def _open(folder: Path) -> Engine:
+    url = load_settings(folder).audit_url()
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:") and not path.exists():
+        raise AuditUnavailable(f"there is no audit log at {short_path(path)}")
     try:
-        return open_database(load_settings(folder).audit_url())
+        return open_database(url)
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from bridge import embedded_store
-from bridge.cli.output import errors_to_exit_code
+from bridge.cli.output import errors_to_exit_code, short_path
 from bridge.cli.processes import run_demo
 from bridge.cli.walkthrough import walk_through
 from bridge.clock import SystemClock
@@ -32,7 +32,7 @@ def demo(folder: Path, once: bool) -> None:  # noqa: FBT001  click passes flags
         config = _prepare(folder)
         settings = load_settings(config)
         for path in create_missing(settings.key_folder, SystemClock()):
-            click.echo(f"made {_short(path)}")
+            click.echo(f"made {short_path(path)}")
         try:
             with run_demo(config, settings.public_url, settings.data_folder / "logs"):
                 if once:
@@ -52,7 +52,7 @@ def _prepare(folder: Path) -> Path:
     ports = find_free_ports(len(DEFAULT_PORTS))
     target = folder.resolve().parent / "var" / "demo"
     click.echo(
-        f"Port {taken[0]} is taken: using {', '.join(map(str, ports))} and a copy of {folder} in {_short(target)}."
+        f"Port {taken[0]} is taken: using {', '.join(map(str, ports))} and a copy of {folder} in {short_path(target)}."
     )
     return copy_configuration(folder, target, ports)
 
@@ -74,8 +74,8 @@ def _wait(config: Path, public_url: str, logs: Path) -> None:
     click.echo(f"  2. Sign in as {someone.name} (any password), with the security key or without")
     click.echo("  3. Click a tile, pick a role, open the console or get credentials\n")
     click.echo(f"  Your access   {public_url}")
-    click.echo(f"  Records       rambridge --config {_short(config)} audit tail --follow")
-    click.echo(f"  Logs          {_short(logs)}\n")
+    click.echo(f"  Records       rambridge --config {short_path(config)} audit tail --follow")
+    click.echo(f"  Logs          {short_path(logs)}\n")
     click.echo("Ctrl-C ends it.")
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -83,9 +83,3 @@ def _wait(config: Path, public_url: str, logs: Path) -> None:
         signal.pause()
     except KeyboardInterrupt:
         click.echo("\nStopped.")
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd().resolve()
-    path = path.resolve()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -5,7 +5,7 @@ from typing import get_args
 
 import click
 
-from bridge.cli.output import errors_to_exit_code
+from bridge.cli.output import errors_to_exit_code, short_path
 from bridge.clock import SystemClock
 from bridge.keys import KeyFolder, Purpose, create_missing, rotate
 from bridge.settings import load_settings
@@ -23,7 +23,7 @@ def create(folder: Path) -> None:
     with errors_to_exit_code():
         made = create_missing(load_settings(folder).key_folder, SystemClock())
     for path in made:
-        click.echo(f"made {path}")
+        click.echo(f"made {short_path(path)}")
     if not made:
         click.echo("All keys are there already.")
 
@@ -37,10 +37,10 @@ def list_keys(folder: Path) -> None:
     if not rows:
         click.echo("There are no keys yet. Run `rambridge keys create`.")
         return
-    click.echo(f"{'PURPOSE':<12} {'SLOT':<9} {'ALGORITHM':<11} {'CREATED':<11} {'ENDS':<11} ID")
+    click.echo(f"{'PURPOSE':<12} {'SLOT':<9} {'ALGORITHM':<12} {'CREATED':<11} {'ENDS':<11} ID")
     for row in rows:
         ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "-"
-        click.echo(f"{row.purpose:<12} {row.slot:<9} {row.algorithm:<11} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
+        click.echo(f"{row.purpose:<12} {row.slot:<9} {row.algorithm:<12} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
 
 
 @keys.command("rotate")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -28,12 +29,18 @@ def print_problems(problems: Sequence[Problem]) -> None:
     """Print each problem with its place, then their count, on standard error."""
     for problem in problems:
         colour = "red" if problem.severity == "error" else "yellow"
-        place = f"{problem.file}:{problem.line}:{problem.column}"
+        place = f"{short_path(problem.file)}:{problem.line}:{problem.column}"
         click.secho(f"{place}: {problem.severity}: {problem.message}", fg=colour, err=True)
         click.echo(f"    {problem.fix}", err=True)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     click.echo(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}.", err=True)
+
+
+def short_path(path: Path) -> str:
+    """Return a path as one would type it here: relative where it lies below the current folder."""
+    here, path = Path.cwd().resolve(), path.resolve()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def printable(text: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from gunicorn.app.base import BaseApplication
 
-from bridge.cli.output import errors_to_exit_code
+from bridge.cli.output import errors_to_exit_code, print_problems
 from bridge.embedded_store import start
 from bridge.settings import Configuration, load_configuration
 
@@ -26,6 +26,8 @@ def serve(folder: Path, listen: str | None) -> None:
     """
     with errors_to_exit_code():
         configuration = load_configuration(folder)
+        if configuration.warnings:
+            print_problems(configuration.warnings)
         store_url = find_store(configuration)
     logging.basicConfig(
         stream=sys.stderr,

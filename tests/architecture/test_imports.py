@@ -23,15 +23,7 @@ ALLOWED = {
     "exchange": {"errors", "clock", "keys", "outbound", "sts_wire", "identity.verified", "entitlements"},
     "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
-    "configuration_checks": {
-        "errors",
-        "yaml_documents",
-        "identity.providers",
-        "exchange.accounts",
-        "entitlements.rules",
-    },
     "settings": {
-        "configuration_checks",
         "errors",
         "yaml_documents",
         "store_connection",

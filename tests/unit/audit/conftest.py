@@ -13,6 +13,7 @@ _numbers = itertools.count()
 def audit_database(request, tmp_path):
     """Return a function that opens a new empty database, or with ``same=True`` always the same one."""
     opened = []
+    databases = {}
     if request.param == "postgresql":
         server = request.getfixturevalue("postgresql_url")
         administration = create_engine(server, isolation_level="AUTOCOMMIT")
@@ -22,12 +23,11 @@ def audit_database(request, tmp_path):
         if request.param == "sqlite":
             url = f"sqlite:///{tmp_path}/{name}.db"
         else:
-            name = f"audit_{uuid.uuid5(uuid.NAMESPACE_URL, f'{tmp_path}{name}').hex}"
-            with administration.connect() as connection:
-                exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
-                if not connection.execute(exists, {"name": name}).first():
-                    connection.execute(text(f"CREATE DATABASE {name}"))
-            url = server.set(database=name)
+            if name not in databases:
+                databases[name] = f"audit_{uuid.uuid4().hex}"
+                with administration.connect() as connection:
+                    connection.execute(text(f"CREATE DATABASE {databases[name]}"))
+            url = server.set(database=databases[name])
         opened.append(open_database(url))
         return opened[-1]
 
@@ -35,4 +35,7 @@ def audit_database(request, tmp_path):
     for engine in opened:
         engine.dispose()
     if request.param == "postgresql":
+        with administration.connect() as connection:
+            for database in databases.values():
+                connection.execute(text(f"DROP DATABASE {database}"))
         administration.dispose()

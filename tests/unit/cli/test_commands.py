@@ -111,7 +111,15 @@ def test_verify_names_the_first_bad_record_and_exits_with_1(run, config):
     assert "audit_chain_broken: record 2" in result.output
 
 
-def test_a_head_that_makes_no_sense_is_a_usage_error(run):
+def test_a_log_that_is_not_there_is_not_called_whole(run, config):
+    result = run("audit", "verify")
+    assert result.exit_code == 1
+    assert "there is no audit log" in result.output
+    assert not (config.parent / "var" / "audit.db").exists()
+
+
+def test_a_head_that_makes_no_sense_is_a_usage_error(run, config):
+    write_records(config)
     assert run("audit", "verify", "--expect", "12").exit_code == 2
 
 

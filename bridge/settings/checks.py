@@ -1,7 +1,7 @@
 """What only shows when several settings are read together: production rules, references, bounds of the cloud.
 
 Each function yields every problem that it finds and changes nothing. What one value may look like stands with the
-setting itself: in ``settings.py``, ``identity/providers.py``, ``exchange/accounts.py`` and ``entitlements/rules.py``.
+setting itself: in ``service.py``, ``identity/providers.py``, ``exchange/accounts.py`` and ``entitlements/rules.py``.
 """
 
 import re

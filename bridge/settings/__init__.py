@@ -1,0 +1,28 @@
+"""Everything that an operator can set, read once, checked as a whole, then frozen.
+
+::
+
+    config/
+    ├── bridge.yaml      this service: service.py
+    ├── providers/       one file for each identity provider: identity/providers.py
+    ├── accounts/        one file for each Alibaba Cloud account: exchange/accounts.py
+    ├── rules/           who may become what: entitlements/rules.py
+    └── schema/          JSON Schemas of these files for editors: schemas.py
+
+One reading (configuration.py) finds every problem of every file, those between files too (checks.py). Nothing is ever
+used in part: either all of it is good, or none of it takes effect. Reading changes nothing and needs no network.
+"""
+
+from bridge.settings.configuration import Configuration, check_configuration, load_configuration
+from bridge.settings.schemas import build_schemas, write_schemas
+from bridge.settings.service import Settings, load_settings
+
+__all__ = [
+    "Configuration",
+    "Settings",
+    "build_schemas",
+    "check_configuration",
+    "load_configuration",
+    "load_settings",
+    "write_schemas",
+]

@@ -1,0 +1,192 @@
+"""The whole configuration: every file read, every problem found, then all of it or none of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from bridge.entitlements.rules import RuleDocument, RuleSet, compile_rules, read_rules
+from bridge.errors import Problem, SettingsError
+from bridge.exchange.accounts import Account
+from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
+from bridge.settings.checks import find_account_problems, find_provider_problems, find_rule_problems
+from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
+from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
+
+PROVIDER: TypeAdapter[SAMLProvider | OIDCProvider] = TypeAdapter(Provider)
+ACCOUNT: TypeAdapter[Account] = TypeAdapter(Account)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that an operator has written, good as a whole. Every path in it is absolute."""
+
+    folder: Path
+    settings: Settings
+    providers: Mapping[str, SAMLProvider | OIDCProvider]
+    accounts: Mapping[str, Account]
+    rules: RuleSet
+    warnings: tuple[Problem, ...]
+
+
+def load_configuration(folder: Path) -> Configuration:
+    """Return the configuration in a folder.
+
+    Raises:
+        SettingsError: with every error of every file, in the order of files and lines.
+    """
+    configuration, problems = _read(folder)
+    errors = tuple(problem for problem in problems if problem.severity == "error")
+    if configuration is None or errors:
+        raise SettingsError(errors)
+    return configuration
+
+
+def check_configuration(folder: Path) -> list[Problem]:
+    """Return everything that is wrong (errors) or unwise (warnings) in a folder; empty if nothing is."""
+    _, problems = _read(folder)
+    return list(problems)
+
+
+Content = TypeVar("Content", bound=SAMLProvider | OIDCProvider | Account)
+
+
+@dataclass(frozen=True)
+class _File(Generic[Content]):
+    """A file of which there is something to look into."""
+
+    content: Content
+    positions: Positions
+
+
+@dataclass(frozen=True)
+class _Folder(Generic[Content]):
+    """The files of one kind."""
+
+    files: tuple[_File[Content], ...]
+    unusable: frozenset[str]
+    """The names in files that cannot be looked into: known, so that one mistake does not look like many."""
+
+    @property
+    def by_name(self) -> dict[str, _File[Content]]:
+        return {file.content.name: file for file in self.files}
+
+
+def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
+    """Return the configuration, None if it has errors, and all problems."""
+    folder = folder.resolve()
+    problems: list[Problem] = []
+    bridge = read_model(folder / "bridge.yaml", SETTINGS)
+    problems += bridge.problems
+    development = _is_development(bridge)
+    providers = _read_folder(folder / "providers", PROVIDER, problems)
+    accounts = _read_folder(folder / "accounts", ACCOUNT, problems)
+    documents: list[RuleDocument] = []
+    for path in _find_files(folder / "rules", problems):
+        document, found = read_rules(path)
+        documents.append(document)
+        problems += found
+
+    if bridge.content:
+        problems += find_settings_problems(bridge.content, bridge.document.positions, development=development)
+    problems += _find_repeated(providers.files, "name")
+    problems += _find_repeated(accounts.files, "name")
+    problems += _find_repeated(accounts.files, "id")
+    for provider in providers.files:
+        problems += find_provider_problems(provider.content, provider.positions, development=development)
+    for account in accounts.files:
+        problems += find_account_problems(account.content, account.positions, development=development)
+    known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
+    known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
+    for document in documents:
+        problems += find_rule_problems(document, {*providers.by_name, *providers.unusable}, known_accounts)
+    rules = _compile(documents, providers, problems)
+
+    found_problems = sort_problems(problems)
+    if bridge.content is None or rules is None or any(each.severity == "error" for each in found_problems):
+        return None, found_problems
+    configuration = Configuration(
+        folder=folder,
+        settings=resolve_paths(bridge.content, folder),
+        providers={name: _resolve_metadata(file) for name, file in providers.by_name.items()},
+        accounts={name: _resolve_ca_file(file) for name, file in accounts.by_name.items()},
+        rules=rules,
+        warnings=found_problems,
+    )
+    return configuration, found_problems
+
+
+def _is_development(bridge: Reading[Settings]) -> bool:
+    """Return what the file means, in doubt true: a file with a mistake should not make others look wrong."""
+    data = bridge.document.data
+    written = data.get("development", False) if isinstance(data, dict) else True
+    return bridge.content.development if bridge.content and not bridge.problems else written is not False
+
+
+def _compile(
+    documents: list[RuleDocument], providers: _Folder[SAMLProvider | OIDCProvider], problems: list[Problem]
+) -> RuleSet | None:
+    try:
+        return compile_rules(documents, {name: file.content.groups_claim for name, file in providers.by_name.items()})
+    except SettingsError as error:
+        problems += error.problems
+        return None
+
+
+def _read_folder(folder: Path, kind: TypeAdapter[Content], problems: list[Problem]) -> _Folder[Content]:
+    files: list[_File[Content]] = []
+    unusable: set[str] = set()
+    for path in _find_files(folder, problems):
+        reading = read_model(path, kind)
+        problems += reading.problems
+        if reading.content is not None:
+            files.append(_File(reading.content, reading.document.positions))
+        else:
+            data = reading.document.data
+            name = data.get("name") if isinstance(data, dict) else None
+            unusable.add(name if isinstance(name, str) else path.stem)
+    return _Folder(tuple(files), frozenset(unusable))
+
+
+def _find_files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
+    """Yield the files to read, in the order of their names."""
+    paths = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+    problems += (
+        Problem(path, 1, 1, "this file is not read", "Give it a name that ends in .yaml.")
+        for path in paths
+        if path.suffix.lower() in {".yaml", ".yml"} and path.suffix != ".yaml"
+    )
+    chosen = [path for path in paths if path.suffix == ".yaml"]
+    if not chosen:
+        effect = f"there is no file in {folder.name}/, so nobody can be given anything"
+        problems.append(Problem(folder, 1, 1, effect, "Add one; config/README.md shows how.", "warning"))
+    yield from chosen
+
+
+def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem]:
+    counts = Counter(getattr(file.content, name) for file in files)
+    first: dict[str, str] = {}
+    for file in files:
+        value = getattr(file.content, name)
+        if counts[value] > 1 and value in first:
+            message = f"the {name} `{value}` stands in {first[value]} already"
+            yield file.positions.problem((name,), message, "Give each its own.")
+        first.setdefault(value, file.positions.file.name)
+
+
+def _resolve_metadata(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:
+    provider = file.content
+    if isinstance(provider, OIDCProvider) or "://" in provider.metadata:
+        return provider
+    path = (file.positions.file.parent / provider.metadata).resolve()
+    return provider.model_copy(update={"metadata": str(path)})
+
+
+def _resolve_ca_file(file: _File[Account]) -> Account:
+    account = file.content
+    if account.ca_file is None:
+        return account
+    return account.model_copy(update={"ca_file": (file.positions.file.parent / account.ca_file).resolve()})
