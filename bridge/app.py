@@ -4,6 +4,7 @@ The only place that builds clients. Nothing below it looks anything up: each par
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -171,9 +172,12 @@ def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:
 
     def load() -> bytes:
         try:
-            return outbound.get(place, limits=METADATA_LIMITS).body
+            answer = outbound.get(place, limits=METADATA_LIMITS)
         except (FetchFailed, FetchRefused) as error:
             raise ProviderUnavailable(error.detail) from error
+        if answer.status != HTTPStatus.OK:
+            raise ProviderUnavailable(f"{place} answered with status {answer.status}")
+        return answer.body
 
     return load
 

@@ -1,10 +1,22 @@
-"""What every folder of tests shares: a database server, free ports, and skips that a strict run turns into failures."""
+"""What every folder of tests shares: a database server and a browser."""
 
 import os
-import socket
 
 import pytest
 from sqlalchemy import make_url
+
+from tests.requirements import find_chromium, require
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +37,13 @@ def postgresql_url(tmp_path_factory):
     server.cleanup()
 
 
-@pytest.fixture
-def free_ports():
-    """Return a function that gives ``count`` ports of this machine that nobody listens on."""
+@pytest.fixture(scope="session")
+def chromium():
+    """Return a running headless Chromium; one for the whole process, since playwright allows no second one."""
+    require("chromium")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  slow to import, and few tests need it
 
-    def find(count):
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        ports = [each.getsockname()[1] for each in sockets]
-        for each in sockets:
-            each.close()
-        return ports
-
-    return find
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()

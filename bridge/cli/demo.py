@@ -57,6 +57,12 @@ def _prepare(folder: Path) -> Path:
     return copy_configuration(folder, target, ports)
 
 
+def _this_command(config: Path) -> str:
+    program = Path(sys.argv[0])
+    name = short_path(program) if program.name == "rambridge" else "rambridge"
+    return name if config == Path("config") else f"{name} --config {short_path(config)}"
+
+
 def _read_ports(folder: Path) -> list[int]:
     urls = (
         load_settings(folder).public_url,
@@ -74,7 +80,7 @@ def _wait(config: Path, public_url: str, logs: Path) -> None:
     click.echo(f"  2. Sign in as {someone.name} (any password), with the security key or without")
     click.echo("  3. Click a tile, pick a role, open the console or get credentials\n")
     click.echo(f"  Your access   {public_url}")
-    click.echo(f"  Records       rambridge --config {short_path(config)} audit tail --follow")
+    click.echo(f"  Records       {_this_command(config)} audit tail --follow")
     click.echo(f"  Logs          {short_path(logs)}\n")
     click.echo("Ctrl-C ends it.")
     sys.stdout.flush()

@@ -13,6 +13,11 @@ TARGETS = {
 }
 
 
+def find(page, role, name):
+    """Return the element; a radio button's name goes on with an explanation."""
+    return page.get_by_role(role, name=name, exact=role != "radio")
+
+
 class Mouse:
     """Points and clicks."""
 
@@ -20,7 +25,7 @@ class Mouse:
         self._page = page
 
     def activate(self, role, name):
-        self._page.get_by_role(role, name=name, exact=True).click()
+        find(self._page, role, name).click()
 
     def type(self, label, text):
         self._page.get_by_label(label, exact=True).fill(text)
@@ -33,7 +38,7 @@ class Keyboard:
         self._page = page
 
     def activate(self, role, name):
-        self._reach(self._page.get_by_role(role, name=name, exact=True))
+        self._reach(find(self._page, role, name))
         self._page.keyboard.press("Space" if role == "radio" else "Enter")
 
     def type(self, label, text):
@@ -56,7 +61,7 @@ class Keyboard:
 def sign_in_at_idp(page, hand, installation, uid="lin.wei"):
     page.goto(installation.idp)
     hand.type("User name or e-mail", uid)
-    hand.activate("radio", "Password + security key Two factors, if you have a key registered")
+    hand.activate("radio", "Password + security key")
     hand.activate("button", "Sign in")
     page.get_by_role("heading", name="My applications").wait_for()
 

@@ -14,6 +14,7 @@ from bridge import embedded_store
 from bridge.errors import StoreUnavailable, Unsealable
 from bridge.identity.pending import PendingSignIn, PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
+from bridge.sandbox.workspace import find_free_ports
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore, session_key
 from bridge.store_connection import StoreAddress, build_key, connect_store, parse_store_url, store_errors
@@ -108,8 +109,8 @@ def test_parts_of_a_key_never_run_into_each_other():
     assert build_key("used", "a") != build_key("pending", "a")
 
 
-def test_nothing_of_the_client_library_gets_out(free_ports):
-    (port,) = free_ports(1)
+def test_nothing_of_the_client_library_gets_out():
+    (port,) = find_free_ports(1)
     client = connect_store(f"redis://127.0.0.1:{port}")
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable), store_errors():
@@ -202,9 +203,9 @@ def exercise(client):
     client.close()
 
 
-def test_everything_works_on_one_server_as_a_user_of_least_privilege(free_ports):
+def test_everything_works_on_one_server_as_a_user_of_least_privilege():
     """T-REDIS-01."""
-    (port,) = free_ports(1)
+    (port,) = find_free_ports(1)
     with server(port) as admin:
         admin.execute_command("ACL", "SETUSER", "rambridge", *ACL.split())
         exercise(connect_store(f"redis://127.0.0.1:{port}", username="rambridge", password="secret"))
@@ -212,8 +213,8 @@ def test_everything_works_on_one_server_as_a_user_of_least_privilege(free_ports)
             connect_store(f"redis://127.0.0.1:{port}", username="rambridge", password="wrong").ping()
 
 
-def test_everything_works_on_a_cluster_as_a_user_of_least_privilege(free_ports):
-    port = next(port for port in free_ports(20) if port < 55_000)
+def test_everything_works_on_a_cluster_as_a_user_of_least_privilege():
+    port = next(port for port in find_free_ports(20) if port < 55_000)
     with server(port, "--cluster-enabled", "yes") as admin:
         admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         admin.execute_command("ACL", "SETUSER", "rambridge", *CLUSTER_ACL.split())
@@ -223,8 +224,8 @@ def test_everything_works_on_a_cluster_as_a_user_of_least_privilege(free_ports):
         exercise(connect_store(f"redis+cluster://127.0.0.1:{port}", username="rambridge", password="secret"))
 
 
-def test_everything_works_through_a_sentinel(free_ports):
-    port, sentinel_port = free_ports(2)
+def test_everything_works_through_a_sentinel():
+    port, sentinel_port = find_free_ports(2)
     watched = f"sentinel monitor main 127.0.0.1 {port} 1\n"
     with server(port), server(sentinel_port, "--sentinel", watched):
         exercise(connect_store(f"redis+sentinel://127.0.0.1:{sentinel_port}/main/0"))

@@ -4,6 +4,7 @@ import itertools
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,6 @@ from flask import Flask, redirect, request
 from werkzeug.serving import make_server
 
 from bridge.sandbox.browser import Browser
-from tests.requirements import find_chromium, require
 
 COMPARED = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Cookie")
 COOKIES = {
@@ -354,19 +354,16 @@ WAYS = {
 }
 
 
-def visit_with_chromium(here, visits):
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 -- slow to import, and only this test needs it
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page()
-        page.goto(f"{here.url}/set-cookies")
-        for address, policy in visits:
-            here.headers["Referrer-Policy"] = policy
-            page.goto(address)
-            page.click("text=Go")
-            page.wait_for_url("**/end*")
-        chromium.close()
+def visit_with_chromium(chromium, here, visits):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{here.url}/set-cookies")
+    for address, policy in visits:
+        here.headers["Referrer-Policy"] = policy
+        page.goto(address)
+        page.click("text=Go")
+        page.wait_for_url("**/end*")
+    context.close()
 
 
 def visit_with_scripted_browser(here, visits):
@@ -378,8 +375,7 @@ def visit_with_scripted_browser(here, visits):
         browser.click("Go")
 
 
-def test_chromium_sends_the_same(here, there):
-    require("chromium")
+def test_chromium_sends_the_same(chromium, here, there):
     for name, way in WAYS.items():
         action = way.format(here=here.url, there=there.url)
         here.bodies[f"form-{name}"] = form(action)
@@ -387,7 +383,7 @@ def test_chromium_sends_the_same(here, there):
     pages = itertools.product(("form", "link"), WAYS, POLICIES)
     visits = [(f"{here.url}/{kind}-{name}", policy) for kind, name, policy in pages]
     records = []
-    for visit in (visit_with_chromium, visit_with_scripted_browser):
+    for visit in (partial(visit_with_chromium, chromium), visit_with_scripted_browser):
         here.seen.clear()
         there.seen.clear()
         visit(here, visits)
