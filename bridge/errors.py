@@ -532,6 +532,12 @@ class NotOurQuestion(IdentityError):
     )
 
 
+class ConfirmationUnknown(NotOurQuestion):
+    """The confirmation page was answered too late, twice, or from another browser."""
+
+    code = "confirmation_unknown"
+
+
 class SAMLInResponseTo(NotOurQuestion):
     """``InResponseTo`` is missing, differs, or names no pending sign-in of this browser."""
 

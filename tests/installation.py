@@ -150,6 +150,11 @@ class BridgeProcess:
                 time.sleep(0.02)
         raise AssertionError((self._installation.folder / "bridge.log").read_text())
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def end(self, signal_number: int = signal.SIGTERM) -> None:
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal_number)

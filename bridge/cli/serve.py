@@ -10,7 +10,10 @@ from gunicorn.app.base import BaseApplication
 
 from bridge.cli.output import errors_to_exit_code, print_problems
 from bridge.embedded_store import start
+from bridge.errors import SettingsError, StoreUnavailable
 from bridge.settings import Configuration, load_configuration
+
+_logger = logging.getLogger(__name__)
 
 REQUEST_LINE_BYTES = 8_190
 GRACE_SECONDS = 10
@@ -22,7 +25,8 @@ GRACE_SECONDS = 10
 def serve(folder: Path, listen: str | None) -> None:
     """Serve people and programs until the process is told to stop.
 
-    SIGHUP reads the configuration again and replaces the workers one by one; SIGTERM finishes what is under way.
+    SIGHUP reads the configuration again and replaces the workers; one with an error changes nothing. SIGTERM
+    finishes what is under way.
     """
     with errors_to_exit_code():
         configuration = load_configuration(folder)
@@ -47,7 +51,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with threads; each worker builds the application for itself, after the fork."""
 
     def __init__(self, folder: Path, store_url: str, configuration: Configuration, listen: str | None) -> None:
-        """Take where the configuration is, so that a reload reads it again."""
+        """Take a configuration that is good as a whole, and its folder, to read it again from."""
         self._folder = folder
         self._store_url = store_url
         self._configuration = configuration
@@ -72,8 +76,21 @@ class Server(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             self.cfg.set(name, value)
 
+    def reload(self) -> None:
+        """Take over the configuration as it stands now, or keep the old one if the new one has an error."""
+        try:
+            configuration = load_configuration(self._folder)
+            self._store_url = find_store(configuration)
+            self._configuration = configuration
+        except SettingsError as error:
+            _logger.error("the configuration was not read again: it has errors")  # noqa: TRY400  they follow
+            print_problems(error.problems)
+        except StoreUnavailable as error:
+            _logger.error("the configuration was not read again: %s", error.detail)  # noqa: TRY400
+        super().reload()
+
     def load(self) -> Any:
         """Return the application: called in each worker."""
         from bridge.app import create_app  # noqa: PLC0415  the master needs none of it
 
-        return create_app(load_configuration(self._folder), self._store_url)
+        return create_app(self._configuration, self._store_url)

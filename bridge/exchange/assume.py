@@ -33,6 +33,7 @@ class RoleSession:
     name: str
     """The role session name."""
     subject: str
+    """The person, as the token names them: ``provider:subject``."""
     duration: Duration
     policy: str | None
 
@@ -98,7 +99,9 @@ class Exchange:
             valid_until=choice.identity.valid_until,
             now=self._clock.now(),
         )
-        return RoleSession(account, role, name, choice.identity.subject, duration, entitlement.session_policy)
+        # Subjects are unique within a provider only; trust policies compare this text (``oidc:sub``).
+        subject = f"{choice.identity.provider}:{choice.identity.subject}"
+        return RoleSession(account, role, name, subject, duration, entitlement.session_policy)
 
     def _assume_with_saml(self, session: RoleSession) -> Mapping[str, Any]:
         now = self._clock.now()

@@ -16,7 +16,6 @@ from bridge.keys import SigningKey
 
 _MD = "urn:oasis:names:tc:SAML:2.0:metadata"
 _DS = "http://www.w3.org/2000/09/xmldsig#"
-_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 
@@ -42,8 +41,7 @@ def build_saml_metadata(entity_id: str, sign_in_url: str, keys: Sequence[Signing
         etree.SubElement(data, f"{{{_DS}}}X509Certificate").text = certificate
     name_id_format = etree.SubElement(role, f"{{{_MD}}}NameIDFormat")
     name_id_format.text = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
-    for binding in (_REDIRECT, _POST):
-        etree.SubElement(role, f"{{{_MD}}}SingleSignOnService", Binding=binding, Location=sign_in_url)
+    etree.SubElement(role, f"{{{_MD}}}SingleSignOnService", Binding=_REDIRECT, Location=sign_in_url)
     document: bytes = etree.tostring(entity, encoding="UTF-8", xml_declaration=True, pretty_print=True)
     return document
 

@@ -1,0 +1,77 @@
+"""SIGHUP takes over a good configuration without a failed request, and a broken one changes nothing."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+import requests
+
+from bridge import embedded_store
+from bridge.sandbox.servers import run_sandbox
+from tests.installation import BridgeProcess, prepare
+from tests.integration.test_main_job import entitlements
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    installation = prepare(tmp_path_factory.mktemp("reload"))
+    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"):
+        with BridgeProcess(installation) as bridge:
+            yield installation, bridge
+        embedded_store.stop(installation.store_folder)
+
+
+def hang_up(bridge):
+    os.kill(bridge.pid, signal.SIGHUP)
+
+
+def wait_until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_a_broken_configuration_changes_nothing_and_a_good_one_takes_over(served):
+    installation, bridge = served
+    browser = installation.sign_in()
+    rules = installation.config / "rules" / "10-platform.yaml"
+    good = rules.read_text()
+    log = installation.folder / "bridge.log"
+
+    rules.write_text(good + "  - nonsense\n")
+    hang_up(bridge)
+    wait_until(lambda: "10-platform.yaml" in log.read_text())
+    time.sleep(1)
+    assert "role acme-production/PlatformAdmin" in entitlements(installation, browser)
+
+    rules.write_text(good.replace("role: PlatformAdmin", "role: DatabaseOperator"))
+    hang_up(bridge)
+    wait_until(lambda: "role acme-production/DatabaseOperator" in entitlements(installation, browser))
+    wait_until(lambda: "role acme-production/PlatformAdmin" not in entitlements(installation, browser))
+
+
+def test_no_request_fails_during_a_reload(served):
+    installation, bridge = served
+    failures, answers, stop = [], [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            try:
+                answers.append(requests.get(f"{installation.bridge}/health/live", timeout=5).status_code)
+            except requests.RequestException as error:
+                failures.append(repr(error))
+
+    people = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in people:
+        thread.start()
+    for _ in range(2):
+        hang_up(bridge)
+        time.sleep(2)
+    stop.set()
+    for thread in people:
+        thread.join()
+    assert not failures
+    assert set(answers) == {200}
