@@ -14,8 +14,8 @@ from bridge.cli.walkthrough import walk_through
 from bridge.clock import SystemClock
 from bridge.errors import DemoFailed
 from bridge.keys import create_missing
+from bridge.sandbox.cloud.state import load_cloud_state
 from bridge.sandbox.idp.state import load_state
-from bridge.sandbox.state import load_cloud_state
 from bridge.sandbox.workspace import DEFAULT_PORTS, copy_configuration, find_free_ports, is_free
 from bridge.settings import load_settings
 

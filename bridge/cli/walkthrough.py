@@ -19,9 +19,9 @@ from bridge.clock import SystemClock, format_utc
 from bridge.errors import DemoFailed
 from bridge.outbound import Outbound
 from bridge.sandbox.browser import Browser
+from bridge.sandbox.cloud.state import load_cloud_state
 from bridge.sandbox.idp.sessions import Method
 from bridge.sandbox.idp.state import IdPState, load_state
-from bridge.sandbox.state import load_cloud_state
 from bridge.settings import load_settings
 from bridge.sts_wire.signature import sign_v3
 

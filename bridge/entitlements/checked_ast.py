@@ -2,7 +2,8 @@
 
 The runtime hands out its checked syntax tree as a ``google.api.expr`` ``CheckedExpr`` protobuf message. This module
 reads just enough of that message to name each path (``claims.groups``, ``claims.address.city``) and each regular
-expression; a name that a macro binds (the ``g`` of ``exists(g, …)``) is not a path.
+expression, and to tell how long the longest value can become. A name that a macro binds (the ``g`` of
+``exists(g, …)``) is not a path.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,13 @@ _ANY_VALUE, _CHECKED_EXPR = 2, 4
 _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
 _CONST_STRING = 6
 _INDEX_FUNCTIONS = frozenset({"_[_]", "_[?_]", "_?._"})
+_PARTS = {_SELECT: (1,), _CALL: (1, 3), _LIST: (1,), _COMPREHENSION: (2, 4, 5, 6, 7)}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+ANY_LENGTH = 1_000
+"""The growth by a text whose length is known only when it is read: more than is ever allowed."""
+MANY_ITEMS = 30
+"""The growth by a macro within a macro. The runtime stops one that goes on and on, but not one behind the other."""
 
 Fields: TypeAlias = dict[int, list[bytes]]
 
@@ -28,6 +35,11 @@ class Reads:
     """The pattern of each call of ``matches``; None for one that is not written as a literal."""
     repeated: set[str] = field(default_factory=set)
     """The functions that are called within a macro, so once for each item of a list."""
+    growth: int = 1
+    """How many times longer than what goes in something can become, at most, if every step makes the next one longer.
+
+    A step is a call that makes a longer text, or a macro that makes a list or an optional value.
+    """
 
 
 def find_reads(serialized: bytes) -> Reads:
@@ -46,34 +58,82 @@ def _walk(expression: bytes, bound: frozenset[str], reads: Reads) -> None:
         return
     if _COMPREHENSION in fields:
         _walk_comprehension(_split(fields[_COMPREHENSION][0]), bound, reads)
-    elif _CALL in fields:
-        call = _split(fields[_CALL][0])
-        if bound:
-            reads.repeated.add(_text(call, 2))
-        if _text(call, 2) == "matches":
-            reads.patterns.append(_find_string(_split(call[3][-1])))
-        _walk_each(call, 1, bound, reads)
-        _walk_each(call, 3, bound, reads)
-    elif _STRUCT in fields:
-        for entry in _split(fields[_STRUCT][0]).get(2, []):
-            _walk_each(_split(entry), 3, bound, reads)
-            _walk_each(_split(entry), 4, bound, reads)
-    for number in (_SELECT, _LIST):
-        for part in fields.get(number, []):
-            _walk_each(_split(part), 1, bound, reads)
+        return
+    if _CALL in fields:
+        _note_call(_split(fields[_CALL][0]), bound, reads)
+    for part in _iterate_parts(fields):
+        _walk(part, bound, reads)
+
+
+def _note_call(call: Fields, bound: frozenset[str], reads: Reads) -> None:
+    function = _text(call, 2)
+    if bound:
+        reads.repeated.add(function)
+    if function == "matches":
+        reads.patterns.append(_find_string(_split(call[3][-1])))
+    reads.growth *= _measure_call(function, call.get(3, []))
 
 
 def _walk_comprehension(parts: Fields, bound: frozenset[str], reads: Reads) -> None:
+    reads.growth *= _measure_macro(parts)
     names = {_text(parts, number) for number in (1, 3, 8)}
     for number in (2, 4):  # the range and the start value are outside of what the macro binds
-        _walk_each(parts, number, bound, reads)
+        for part in parts.get(number, []):
+            _walk(part, bound, reads)
     for number in (5, 6, 7):
-        _walk_each(parts, number, bound | names, reads)
+        for part in parts.get(number, []):
+            _walk(part, bound | names, reads)
 
 
-def _walk_each(fields: Fields, number: int, bound: frozenset[str], reads: Reads) -> None:
-    for expression in fields.get(number, []):
-        _walk(expression, bound, reads)
+def _measure_call(function: str, arguments: list[bytes]) -> int:
+    """Return how many times longer a call makes a text, at most; what makes one text of a list counts as two."""
+    texts = [_find_string(_split(argument)) for argument in arguments]
+    lengths = [ANY_LENGTH if text is None else len(text) for text in texts]
+    match function:
+        case "replace" if texts[0]:
+            return max(1, -(-lengths[1] // len(texts[0])))
+        case "replace":  # of nothing, it inserts between all letters
+            return lengths[1] + 1
+        case "join":
+            return max(2, 1 + sum(lengths))
+        case "format" | "strings.quote":
+            return 2
+    return 1
+
+
+def _measure_macro(parts: Fields) -> int:
+    """Return how often a macro that makes a list, or an optional value, can put one item into what it makes.
+
+    ``[text].map(t, t + t)`` doubles, and so does each further ``map`` behind it. What ``exists`` and its like make is
+    true, false or a number.
+    """
+    if _CONST in _split(parts[4][0]):
+        return 1
+    in_step = sum(_count_uses(step, {_text(parts, 1), _text(parts, 8)}) for step in parts[6])
+    in_result = sum(_count_uses(result, {_text(parts, 3)}) for result in parts[7])
+    return max(1, in_step) * max(1, in_result)
+
+
+def _count_uses(expression: bytes, names: set[str]) -> int:
+    """Return how often an expression mentions the names; what a macro within it does counts once for each item."""
+    fields = _split(expression)
+    if _IDENT in fields:
+        return int(_text(_split(fields[_IDENT][0]), 1) in names)
+    uses = sum(_count_uses(part, names) for part in _iterate_parts(fields))
+    return uses * MANY_ITEMS if _COMPREHENSION in fields else uses
+
+
+def _iterate_parts(fields: Fields) -> Iterator[bytes]:
+    """Yield the expressions directly within one."""
+    for kind, numbers in _PARTS.items():
+        for node in fields.get(kind, []):
+            inside = _split(node)
+            for number in numbers:
+                yield from inside.get(number, [])
+    for struct in fields.get(_STRUCT, []):
+        for entry in _split(struct).get(2, []):
+            inside = _split(entry)
+            yield from (*inside.get(3, []), *inside.get(4, []))
 
 
 def _find_path(fields: Fields, bound: frozenset[str]) -> str | None:

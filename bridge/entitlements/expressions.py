@@ -3,7 +3,8 @@
 An expression reads ``claims`` (a map of JSON values), ``identity`` (``provider``, ``protocol``, ``issuer``,
 ``subject``, ``acr``, ``amr``, ``authenticated_at``) and ``request`` (``source_address``, ``time``). It has no side
 effects, is checked when rules are loaded, and its evaluation ends: the runtime stops after 10,000 iterations, and
-regular expressions are RE2's, which take linear time (threats MAP-01 and MAP-02). We add bounds on what goes in.
+regular expressions are RE2's, which take linear time (threats MAP-01 and MAP-02). We add bounds on what goes in, and
+on how much longer it can become.
 
 What is absent is left out, so that reading it is an error; an error means that the condition cannot be decided.
 Loaded are the ``strings`` and ``optional`` extensions only: ``bindings`` would let an expression double its memory
@@ -27,6 +28,8 @@ MAX_EXPRESSION_CHARACTERS = 2000
 MAX_CLAIM_NODES = 5_000
 MAX_CLAIM_DEPTH = 8
 MAX_INTEGER = 2**63 - 1
+MAX_GROWTH = 50
+"""How many times longer than a claim a text or list may become on the way. What doubles it can be written in a row."""
 
 _MULTIPLYING = frozenset({"join", "format"})
 _STRING, _TIMESTAMP = cel.Type.STRING, cel.Type.TIMESTAMP
@@ -159,6 +162,8 @@ def bind_variables(identity: VerifiedIdentity, now: datetime, source_address: st
 def _compile(text: str) -> Any:
     if len(text) > MAX_EXPRESSION_CHARACTERS:
         raise ExpressionInvalid(f"this is longer than {MAX_EXPRESSION_CHARACTERS} characters")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ExpressionInvalid("this holds half of a character")
     try:
         return _ENVIRONMENT.compile(text)
     except RuntimeError as error:
@@ -173,6 +178,11 @@ def _check_reads(text: str, compiled: Any) -> Expression:
     multiplying = sorted(reads.repeated & _MULTIPLYING)
     if multiplying:
         raise ExpressionInvalid(f"`{multiplying[0]}` within a macro could make one list as long as its square")
+    if reads.growth > MAX_GROWTH:
+        raise ExpressionInvalid(
+            f"this could make a text or list more than {MAX_GROWTH} times as long: write out what `replace` and `join` "
+            "put in, and use fewer of them and of `map`"
+        )
     for pattern in reads.patterns:
         _check_pattern(pattern)
     return Expression(text, frozenset(reads.paths), compiled)

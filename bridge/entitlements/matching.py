@@ -67,7 +67,7 @@ def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
         elsewhere = claims.get("_claim_names")
         if isinstance(elsewhere, dict) and name in elsewhere:
             return Texts(frozenset(), readable=False, note=f"the provider did not send `{name}`: too many values")
-        if name == "groups" and claims.get("hasgroups") in {True, "true"}:
+        if name == "groups" and claims.get("hasgroups", False) is not False:
             return Texts(frozenset(), readable=False, note="the provider did not send `groups`: too many values")
         return Texts(frozenset())
     values = [claim] if isinstance(claim, str) else claim

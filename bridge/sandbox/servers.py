@@ -12,10 +12,10 @@ from werkzeug.serving import BaseWSGIServer
 
 from bridge.clock import Clock, SystemClock
 from bridge.sandbox.cloud.app import create_cloud
-from bridge.sandbox.cloud.server import make_cloud_server
+from bridge.sandbox.cloud.state import load_cloud_state
 from bridge.sandbox.idp.app import create_idp
 from bridge.sandbox.idp.state import load_state
-from bridge.sandbox.state import load_cloud_state
+from bridge.sandbox.long_requests import make_long_request_server
 
 FETCH_SECONDS = 5
 MAX_FETCH_BYTES = 1_000_000
@@ -59,6 +59,6 @@ def fetch(url: str) -> bytes:
 
 def _serve(app: Flask, url: str) -> BaseWSGIServer:
     parts = urlsplit(url)
-    server = make_cloud_server(app, parts.hostname or "127.0.0.1", parts.port or 80)
+    server = make_long_request_server(app, parts.hostname or "127.0.0.1", parts.port or 80)
     threading.Thread(target=server.serve_forever, name=f"sandbox {parts.port}", daemon=True).start()
     return server

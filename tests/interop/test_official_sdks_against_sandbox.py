@@ -20,7 +20,7 @@ from alibabacloud_tea_openapi.utils_models import Config
 
 from bridge.clock import SystemClock
 from bridge.sandbox.cloud.app import create_cloud
-from bridge.sandbox.cloud.server import make_cloud_server
+from bridge.sandbox.long_requests import make_long_request_server
 from tests.unit.sandbox.cloud.client import role_arn
 from tests.unit.sandbox.cloud.parties import (
     KEY_ID,
@@ -99,7 +99,7 @@ def parties():
 @pytest.fixture(scope="module")
 def endpoint(parties, module_port):
     state = build_state(f"http://127.0.0.1:{module_port}", parties.url, f"{parties.url}/metadata")
-    server = make_cloud_server(create_cloud(state, SystemClock(), fetch), "127.0.0.1", module_port)
+    server = make_long_request_server(create_cloud(state, SystemClock(), fetch), "127.0.0.1", module_port)
     with serve(server):
         yield f"127.0.0.1:{module_port}"
 

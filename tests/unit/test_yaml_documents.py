@@ -210,6 +210,9 @@ def test_a_secret_is_read_from_the_environment(write, monkeypatch):
         ("file:absent", "cannot be read"),
         ("file:.", "cannot be read"),
         ("file:empty", "is empty"),
+        ("file:latin", "cannot be read"),
+        ("file:nul\\0", "cannot be read"),
+        ("file:long", "is larger than"),
     ],
 )
 def test_a_secret_that_cannot_be_used_is_a_problem_which_does_not_show_it(
@@ -217,6 +220,8 @@ def test_a_secret_that_cannot_be_used_is_a_problem_which_does_not_show_it(
 ):
     monkeypatch.setenv("EMPTY", "")
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "latin").write_bytes(b"s\xe9cret")
+    (tmp_path / "long").write_bytes(b"x" * 70_000)
     (fault,) = faults(lambda: load_document(write(f'name: x\nsecret: "{reference}"\n'), OUTER))
     assert fault[:2] == (2, 9)
     assert word in fault[2]

@@ -2,6 +2,6 @@
 
 It is a second opinion. It verifies what it is shown with its own code and other libraries than the bridge does, and
 answers in the vendor's words, so that a wrong assertion fails here first. What it cannot know about the live
-service it decides strictly. ``app.create_cloud`` makes the application; ``server`` runs it for requests whose query
-holds a whole SAML response; everything issued lives in memory and ends with the process.
+service it decides strictly. ``app.create_cloud`` makes the application; everything issued lives in memory and ends with
+the process.
 """

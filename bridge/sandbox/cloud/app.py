@@ -14,8 +14,8 @@ from bridge.sandbox.cloud.console import Console
 from bridge.sandbox.cloud.documents import Documents, Fetch
 from bridge.sandbox.cloud.pages import build_pages
 from bridge.sandbox.cloud.saml_sign_in import SAMLSignIns
+from bridge.sandbox.cloud.state import CloudState
 from bridge.sandbox.cloud.sts import STS
-from bridge.sandbox.state import CloudState
 from bridge.sts_wire.reply import Format, STSFault, build_fault, build_fault_reply, build_reply
 from bridge.sts_wire.request import MAX_REQUEST_BYTES, RawRequest, find_format, parse_request
 

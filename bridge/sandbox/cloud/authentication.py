@@ -4,6 +4,7 @@ The order is deliberate: the signature is checked before a nonce is remembered, 
 up somebody's nonce nor fill the memory.
 """
 
+import contextlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TypeAlias
 
 from bridge.clock import Clock
 from bridge.sandbox.cloud.credentials import CredentialStore, IssuedCredentials, RoleSession
-from bridge.sandbox.state import Account, CloudState, User
+from bridge.sandbox.cloud.state import Account, CloudState, User
 from bridge.sandbox.store import ExpiringStore
 from bridge.sts_wire.arn import ARN
 from bridge.sts_wire.reply import STSFault, build_fault
@@ -85,8 +86,6 @@ class Authenticator:
 
 def _refuse_unknown_key(signature: Signature) -> STSFault:
     """Return the refusal of an unknown key after the work that a known one costs."""
-    try:
+    with contextlib.suppress(STSFault):
         verify_signature(signature, _NOBODYS_SECRET)
-    except STSFault:
-        return build_fault("InvalidAccessKeyId.NotFound")
     return build_fault("InvalidAccessKeyId.NotFound")

@@ -14,7 +14,7 @@ from bridge.clock import Clock
 from bridge.sandbox.cloud.role_statement import read_role_pairs, read_role_session_name, read_session_duration
 from bridge.sandbox.cloud.saml_response import ROLE, SAMLStatement, UnverifiedResponse, parse_saml_response
 from bridge.sandbox.cloud.saml_sign_in import SAMLSignIns, TrustedRole
-from bridge.sandbox.state import Account, CloudState, User
+from bridge.sandbox.cloud.state import Account, CloudState, User
 from bridge.sandbox.store import ExpiringStore
 from bridge.sts_wire.arn import ARN
 from bridge.sts_wire.reply import STSFault, build_fault

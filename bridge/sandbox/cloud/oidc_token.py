@@ -21,7 +21,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import RSAKey
 
 from bridge.sandbox.cloud.documents import Documents
-from bridge.sandbox.state import OIDCProvider
+from bridge.sandbox.cloud.state import OIDCProvider
 from bridge.sts_wire.reply import STSFault, build_fault
 
 MAX_TOKEN = 20_000
@@ -74,7 +74,7 @@ def _read_parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         _decode(parts[2])
     except (ValueError, RecursionError) as error:
         raise _refuse("Invalid", "OIDC token cannot be decoded.") from error
-    if not isinstance(header, dict) or not isinstance(claims, dict):
+    if not isinstance(header, dict) or not isinstance(claims, dict) or not isinstance(header.get("kid"), str | None):
         raise _refuse("Invalid", "OIDC token cannot be decoded.")
     return header, claims
 

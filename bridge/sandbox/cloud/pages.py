@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from bridge.clock import Clock
 from bridge.sandbox.cloud.console import Console
-from bridge.sandbox.state import CloudState
+from bridge.sandbox.cloud.state import CloudState
 from bridge.sts_wire.reply import STSFault, build_fault
 
 COOKIE = "sandbox_console"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from bridge.sandbox.cloud.policy import PermissionPolicy, parse_session_policy
-from bridge.sandbox.state import Role
+from bridge.sandbox.cloud.state import Role
 from bridge.sts_wire.arn import ARN, Kind, parse_arn
 from bridge.sts_wire.reply import build_malformed, build_missing
 

@@ -161,8 +161,14 @@ def _refuse_constant(name: str) -> None:
 
 
 def _matches(pattern: str, text: str, *, fold_case: bool = False) -> bool:
-    """Whether the text fits the pattern, in which ``*`` stands for anything and ``?`` for one character."""
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    """Whether the text fits the pattern, in which ``*`` stands for anything and ``?`` for one character.
+
+    Each part between two stars is taken where it first fits and then kept: another place further on could not help,
+    and trying them all would let a pattern of many stars run for ever.
+    """
+    start, *others = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
+    middle = "".join(f"(?>.*?{part})" for part in others[:-1])
+    expression = f"{start}{middle}.*{others[-1]}" if others else start
     return re.fullmatch(expression, text, re.DOTALL | (re.IGNORECASE if fold_case else 0)) is not None
 
 
@@ -198,7 +204,7 @@ def _converted(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool
     def compare_converted(actual: str, wanted: str) -> bool:
         try:
             return compare(convert(actual), convert(wanted))
-        except (ValueError, ArithmeticError):
+        except (ValueError, ArithmeticError, TypeError):  # TypeError: a time with an offset beside one without
             return False
 
     return compare_converted

@@ -12,7 +12,7 @@ from bridge.sandbox.cloud.saml_response import (
     UnverifiedResponse,
     verify_saml_response,
 )
-from bridge.sandbox.state import CONSOLE_AUDIENCE, Account, CloudState, Role
+from bridge.sandbox.cloud.state import CONSOLE_AUDIENCE, Account, CloudState, Role
 from bridge.sandbox.store import ExpiringStore
 from bridge.sts_wire.arn import ARN
 from bridge.sts_wire.reply import STSFault, build_fault

@@ -21,7 +21,7 @@ from bridge.sandbox.cloud.policy import Context
 from bridge.sandbox.cloud.role_statement import RolePair, read_role_pairs, read_role_session_name
 from bridge.sandbox.cloud.saml_response import ROLE, parse_saml_response
 from bridge.sandbox.cloud.saml_sign_in import SAMLSignIns
-from bridge.sandbox.state import CloudState
+from bridge.sandbox.cloud.state import CloudState
 from bridge.sts_wire.arn import build_caller_arn, build_role_session_arn, parse_arn
 from bridge.sts_wire.reply import Fields, build_fault
 from bridge.sts_wire.request import STSRequest

@@ -1,7 +1,6 @@
 """Signatures: theirs on requests, ours on responses."""
 
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote_plus
@@ -50,7 +49,7 @@ def verify_query(parameters: dict[str, str], certificates: Sequence[x509.Certifi
     signed = "&".join(f"{name}={parameters[name]}" for name in names if name in parameters).encode()
     try:
         signature = b64decode(unquote_plus(parameters["Signature"]), validate=True)
-    except Base64Error as error:
+    except ValueError as error:
         raise Refused("idp_request_signature", "The request's signature is not base64.") from error
     for certificate in certificates:
         key = certificate.public_key()

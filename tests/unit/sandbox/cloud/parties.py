@@ -23,7 +23,7 @@ from joserfc.jwk import RSAKey
 from lxml import etree
 
 from bridge.clock import format_utc
-from bridge.sandbox.state import CloudState
+from bridge.sandbox.cloud.state import CloudState
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 URL = "http://127.0.0.1:8082"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bridge.sandbox.cloud.documents import Documents as LoadedDocuments
 from bridge.sandbox.cloud.oidc_token import verify_oidc_token
-from bridge.sandbox.state import OIDCProvider
+from bridge.sandbox.cloud.state import OIDCProvider
 from bridge.sts_wire.reply import STSFault
 from tests.unit.sandbox.cloud.parties import (
     ISSUER,
@@ -136,6 +136,13 @@ def test_other_algorithm_is_named_as_the_cause_and_no_key_is_asked_for(algorithm
 
 def test_public_key_is_not_taken_as_a_shared_secret():
     assert refused_kind(use_public_key_as_secret()) == "Invalid"
+
+
+def test_key_id_that_is_no_string_is_refused():
+    parts = GOOD.split(".")
+    header = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":["key-1"]}').rstrip(b"=").decode()
+
+    assert refused_kind(".".join([header, *parts[1:]])) == "Invalid"
 
 
 def test_unknown_critical_header_is_refused():

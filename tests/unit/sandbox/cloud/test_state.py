@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.sandbox.state import CloudState, load_cloud_state
+from bridge.sandbox.cloud.state import CloudState, load_cloud_state
 from bridge.sts_wire.arn import parse_arn
 from tests.unit.sandbox.cloud.parties import PRODUCTION, build_state
 

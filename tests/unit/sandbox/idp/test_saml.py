@@ -308,6 +308,7 @@ def replace_in_query(query, name, value):
         pytest.param(lambda q: re.sub("RelayState=[^&]*&", "", q), "idp_request_signature", id="relay-state-dropped"),
         pytest.param(lambda q: replace_in_query(q, "Signature", "AAAA"), "idp_request_signature", id="other-signature"),
         pytest.param(lambda q: replace_in_query(q, "Signature", "%00"), "idp_request_signature", id="not-base64"),
+        pytest.param(lambda q: replace_in_query(q, "Signature", "%C3%A9"), "idp_request_signature", id="not-ascii"),
         pytest.param(
             lambda q: replace_in_query(q, "SigAlg", "http://www.w3.org/2000/09/xmldsig%23rsa-sha1"),
             "idp_request_algorithm",

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import pytest
 
-from bridge.sandbox.cloud.server import MAX_REQUEST_LINE, make_cloud_server
+from bridge.sandbox.long_requests import MAX_REQUEST_LINE, make_long_request_server
 from tests.unit.sandbox.cloud.client import Cloud
 
 
 @pytest.fixture
 def port():
-    server = make_cloud_server(Cloud().app, "127.0.0.1", 0)
+    server = make_long_request_server(Cloud().app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.port

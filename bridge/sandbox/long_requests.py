@@ -1,4 +1,4 @@
-"""Runs the stand-in cloud on a port of this machine, for requests whose address holds a whole SAML response.
+"""Runs a stand-in on a port of this machine, for requests whose address holds a whole SAML response.
 
 Official SDKs put every parameter into the query, and Python's own server stops at 64 kB. Neither the query nor a
 form is ever logged, since both hold tokens.
@@ -47,6 +47,6 @@ class LongRequestHandler(WSGIRequestHandler):
         _log.debug("%s %s %s", self.command, getattr(self, "path", "").partition("?")[0], code)
 
 
-def make_cloud_server(app: Flask, host: str, port: int) -> BaseWSGIServer:
+def make_long_request_server(app: Flask, host: str, port: int) -> BaseWSGIServer:
     """Return a threaded server that listens; port 0 takes a free one (``server.port``)."""
     return make_server(host, port, app, threaded=True, request_handler=LongRequestHandler)

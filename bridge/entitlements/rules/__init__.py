@@ -1,0 +1,25 @@
+"""Mapping rules: their language, and their compilation into one immutable rule set.
+
+The pydantic classes in ``language.py`` are what an administrator writes in ``config/rules/*.yaml``: strict, every key
+known. :func:`compile_rules` turns all files into a :class:`RuleSet` once, or refuses with every problem; nothing is
+ever half-applied.
+"""
+
+from bridge.entitlements.rules.compilation import RuleDocument, compile_rules, read_rules
+from bridge.entitlements.rules.language import RULE_FILE, Requirement, RoleGrant, RuleFile, Target, UserGrant
+from bridge.entitlements.rules.rule_set import Grant, Rule, RuleSet
+
+__all__ = [
+    "RULE_FILE",
+    "Grant",
+    "Requirement",
+    "RoleGrant",
+    "Rule",
+    "RuleDocument",
+    "RuleFile",
+    "RuleSet",
+    "Target",
+    "UserGrant",
+    "compile_rules",
+    "read_rules",
+]

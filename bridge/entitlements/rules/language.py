@@ -1,0 +1,204 @@
+"""The language of rules, as an administrator writes it: strict, every key known."""
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    model_validator,
+)
+
+from bridge.entitlements.matching import find_flaw
+from bridge.yaml_documents import refusal
+
+MAX_POLICY_CHARACTERS = 2048
+"""What STS takes as ``Policy``."""
+
+
+def _check_comparable(text: str) -> str:
+    flaw = find_flaw(text)
+    if flaw:
+        raise refusal(f"no claim can ever equal this text: {flaw}", "Type it again, without what one cannot see.")
+    return text
+
+
+def _wrap(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _write_policy(value: Any) -> Any:
+    """Return a session policy as JSON text, whichever way it was written."""
+    if isinstance(value, dict):
+        value = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if not isinstance(value, str):
+        return value
+    try:
+        policy = json.loads(value, object_pairs_hook=_refuse_duplicates)
+    except ValueError as error:
+        raise refusal(f"this session policy is not JSON: {error}", "Correct it, or write it as YAML.") from error
+    if not isinstance(policy, dict) or not isinstance(policy.get("Statement"), list) or "Version" not in policy:
+        raise refusal("this is not a RAM policy", 'Write "Version": "1" and a list "Statement".')
+    return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a member comes twice")
+    return dict(pairs)
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Word = Annotated[str, Field(min_length=1), AfterValidator(_check_comparable)]
+Words = Annotated[tuple[Word, ...], Field(min_length=1)]
+OneOrMoreWords = Annotated[Words, BeforeValidator(_wrap, json_schema_input_type=str | list[str])]
+OneOrMoreNames = Annotated[
+    tuple[Name, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
+]
+Policy = Annotated[
+    str,
+    Field(max_length=MAX_POLICY_CHARACTERS),
+    BeforeValidator(_write_policy, json_schema_input_type=str | dict[str, Any]),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Requirement(_Strict):
+    """How strongly and how recently the person must have authenticated."""
+
+    amr: Words | None = None
+    """Authentication methods, any of which is enough. OIDC sends them; SAML has ``acr`` only."""
+    acr: Words | None = None
+    """Authentication contexts, any of which is enough. With ``amr`` beside it, one of the two is enough."""
+    max_age_seconds: int | None = Field(default=None, ge=60, le=86_400)
+    """How long ago the person may have authenticated at the provider."""
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> Self:
+        if self.amr is None and self.acr is None and self.max_age_seconds is None:
+            raise refusal("`require` asks for nothing", "Write `amr`, `acr` or `max_age_seconds`, or remove it.")
+        return self
+
+
+class _Grant(_Strict):
+    account: Name
+    """The account's name in config/accounts/."""
+    title: str = Field(default="", max_length=80)
+    """What the card says."""
+    purpose: str = Field(default="", max_length=200)
+    """What the card explains: one sentence."""
+    duration_seconds: int = Field(default=3600, ge=900, le=43_200)
+    """This rule's limit on a session; the account's and the role's own limits come on top."""
+
+
+class RoleGrant(_Grant):
+    """The right to assume a RAM role."""
+
+    role: RAMName
+    session_policy: Policy | None = None
+    """A RAM policy, as JSON text or as YAML, that narrows the role for this session."""
+
+
+class UserGrant(_Grant):
+    """The right to sign in to the console as a RAM user."""
+
+    user: str = Field(min_length=1, max_length=500)
+    """The RAM user's name; ``${ claims.uid }`` takes it, or a part of it, from a claim."""
+    terminal_role: RAMName | None = None
+    """The role that a terminal gets, since STS has no credentials for a RAM user."""
+
+
+class Target(_Strict):
+    """What a rule denies: one role, one user, or with neither everything in the account."""
+
+    account: Name
+    role: RAMName | None = None
+    user: RAMName | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if self.role is not None and self.user is not None:
+            raise refusal("this names a role and a user", "Write one target for each.")
+        return self
+
+
+def _tell_kind(value: Any) -> str | None:
+    names = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseModel) else {}
+    kinds = [kind for kind in ("role", "user") if kind in names]
+    return kinds[0] if len(kinds) == 1 else None
+
+
+GrantEntry = Annotated[
+    Annotated[RoleGrant, Tag("role")] | Annotated[UserGrant, Tag("user")],
+    Discriminator(
+        _tell_kind,
+        custom_error_type="refused",
+        custom_error_message="a grant names a role or a user, and exactly one of them",
+        custom_error_context={"fix": "Write `account: …` and `role: …`, or `account: …` and `user: …`."},
+    ),
+]
+
+
+class RuleEntry(_Strict):
+    """One rule. All its conditions must hold; then it grants, or denies."""
+
+    name: Name
+    """How records and explanations name this rule."""
+    provider: OneOrMoreNames | None = None
+    """Only for identities of this provider, or of one of these."""
+    groups: Words | None = None
+    """Only for members of at least one of these groups, as the provider's ``groups_claim`` lists them."""
+    claims: dict[str, OneOrMoreWords] | None = Field(default=None, min_length=1)
+    """Only where each of these claims has the value, or one of the values. Compared exactly."""
+    when: str | None = None
+    """Only where this CEL expression is true."""
+    everyone: Literal[True] | None = None
+    """For everybody whom any provider vouches for. In place of conditions, so that nobody writes it by accident."""
+    require: Requirement | None = None
+    """Only after a sign-in that was strong or recent enough."""
+    grant: tuple[GrantEntry, ...] | None = Field(default=None, min_length=1)
+    deny: tuple[Target, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Self:
+        conditions = (self.provider, self.groups, self.claims, self.when)
+        if self.everyone is None and all(condition is None for condition in conditions):
+            raise refusal(
+                f"the rule `{self.name}` has no condition, so it would match everybody",
+                "Add `groups`, `claims`, `when` or `provider`; if everybody is meant, write `everyone: true`.",
+            )
+        if self.everyone and any(condition is not None for condition in conditions):
+            raise refusal(f"the rule `{self.name}` has conditions and `everyone: true`", "Remove one or the other.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_effect(self) -> Self:
+        if (self.grant is None) == (self.deny is None):
+            raise refusal(f"the rule `{self.name}` must either grant or deny", "Write `grant:` or `deny:`, not both.")
+        if self.deny is not None and self.require is not None:
+            raise refusal(
+                f"the rule `{self.name}` denies, and `require` would make it deny the strong sign-ins only",
+                "Move `require` to the rules that grant.",
+            )
+        return self
+
+
+class RuleFile(_Strict):
+    """One file in config/rules/."""
+
+    rules: tuple[RuleEntry, ...] = Field(min_length=1)
+
+
+RULE_FILE: TypeAdapter[RuleFile] = TypeAdapter(RuleFile)
+RULE_ENTRY: TypeAdapter[RuleEntry] = TypeAdapter(RuleEntry)

@@ -1,0 +1,86 @@
+"""From the data of one file to a validated model, its secrets resolved."""
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.errors import Problem, SettingsError
+from bridge.yaml_documents.positions import Loc, Positions
+from bridge.yaml_documents.problems import explain
+from bridge.yaml_documents.reader import Document, Value, read_document
+from bridge.yaml_documents.secrets import resolve_secrets
+
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True)
+class Reading(Generic[Model]):
+    """One file, read as far as it goes."""
+
+    content: Model | None
+    """With problems beside it: a part that is good only for finding more of them. None: nothing is usable."""
+    document: Document
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return every problem of the file; empty if ``content`` is all of it and right."""
+        return self.document.problems
+
+
+def read_model(path: Path, model: TypeAdapter[Model]) -> Reading[Model]:
+    """Read one file, validate it and resolve its secret references; collect every problem instead of raising."""
+    try:
+        document = read_document(path)
+    except SettingsError as error:
+        return Reading(None, Document(None, Positions(path, {}, {}), error.problems))
+    problems = list(document.problems)
+    try:
+        content: Model | None = model.validate_python(document.data)
+    except ValidationError as error:
+        problems += explain(error, document.positions, model)
+        content = salvage(document.data, model)
+    if content is not None:
+        content = resolve_secrets(content, document.positions, (), problems)
+    return Reading(content, replace(document, problems=tuple(problems)))
+
+
+def load_document(path: Path, model: TypeAdapter[Model]) -> tuple[Model, Positions]:
+    """Read one file, validate it and resolve its secret references.
+
+    Raises:
+        SettingsError: with every problem of the file.
+    """
+    reading = read_model(path, model)
+    if reading.content is None or reading.problems:
+        raise SettingsError(reading.problems)
+    return reading.content, reading.document.positions
+
+
+def salvage(data: Value, model: TypeAdapter[Model]) -> Model | None:
+    """Return what is left of ``data`` without its faulty optional values, to look for further problems in it.
+
+    None where it cannot be used even so. Never let anything but a search for problems use it.
+    """
+    data = copy.deepcopy(data)
+    for _ in range(2):  # without a faulty value, a fault of the whole may show
+        try:
+            return model.validate_python(data)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                _remove(data, detail["loc"])
+    return None
+
+
+def _remove(data: Value, loc: Loc) -> None:
+    """Remove the key at ``loc``; steps that are not in the data (names of union members) are passed over."""
+    parent: Value = None
+    for step in loc:
+        if isinstance(data, dict) and step in data:
+            parent, key, data = data, str(step), data[str(step)]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+    if isinstance(parent, dict):
+        parent.pop(key, None)
