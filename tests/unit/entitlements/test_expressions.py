@@ -128,6 +128,7 @@ def test_an_error_decides_nothing_and_says_why(text, word):
         pytest.param('claims.__class__.mro()[0] == ""', 1, 21, "mro", id="attributes of Python"),
         pytest.param('open("/etc/passwd") == ""', 1, 5, "open", id="functions of Python"),
         pytest.param("claims.a.map(x, claims.a.join(x)).size() == 1", 1, 1, "join", id="text multiplied"),
+        pytest.param('"\ud800" == claims.a', 1, 1, "half of a character", id="half of a surrogate pair"),
         pytest.param(
             'claims.a.exists(x, "%s".format([claims.a]) == x)', 1, 1, "format", id="text multiplied by format"
         ),
@@ -222,6 +223,44 @@ def test_t_map_01_a_pattern_that_covers_the_whole_text_is_accepted(pattern):
 def test_t_map_01_a_pattern_from_a_claim_is_refused():
     with pytest.raises(ExpressionInvalid, match="written out"):
         compile_expression("claims.a.matches(claims.b)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[claims.a]" + ".map(x, x + x)" * 10 + " == []", id="each map doubles"),
+        pytest.param("[claims.a]" + ".map(x, true, [x, x])" * 10 + " == []", id="lists of lists"),
+        pytest.param("claims.?a" + ".optMap(x, x + x)" * 10 + '.orValue("") == ""', id="each optional doubles"),
+        pytest.param("[claims.a]" + ".map(x, claims.many.map(y, x))[0]" * 2 + " == []", id="copies of copies"),
+        pytest.param(
+            '[claims.many.map(x, claims.a).join("")].map(x, claims.many.map(y, x)) == []', id="copies of joined copies"
+        ),
+        pytest.param("claims.a" + '.replace("a", "aaa")' * 7 + ' == ""', id="each replacement triples"),
+        pytest.param('claims.a.replace("a", claims.a) == ""', id="a replacement of any length"),
+        pytest.param("claims.a.replace('', '" + "x" * 64 + "') == ''", id="between all letters"),
+        pytest.param('claims.a.split("").join(claims.a) == ""', id="joined by any length"),
+        pytest.param("strings.quote(" * 10 + "claims.a" + ")" * 10 + ' == ""', id="each quoting doubles"),
+    ],
+)
+def test_t_map_02_what_could_make_a_claim_grow_without_bound_is_refused(text):
+    with pytest.raises(ExpressionInvalid, match="as long"):
+        compile_expression(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'claims.mail.lowerAscii().replace("@acme.example", "").replace(".", "-") == "lin-wei"',
+        'claims.groups.filter(g, g.startsWith("a-") || g.startsWith("b-")).map(g, g.replace("a-", "")).size() > 1',
+        'claims.groups.exists(g, g == claims.a + "-" + claims.b || g == "x" + g + g)',
+        'claims.groups.join(", ") == "a, b"',
+        "claims.groups.filter(g, g in claims.a || g in claims.b || g in claims.c).size() > 1",
+        'claims.mail.replace("@acme.example", "-at-acme-example").replace(".", "-dot-") == "lin-dot-wei-at-acme"',
+        'claims.?a.optMap(x, x + "-" + x).orValue("") == "a-a"',
+    ],
+)
+def test_what_grows_within_bounds_is_accepted(text):
+    compile_expression(text)
 
 
 @pytest.mark.parametrize(

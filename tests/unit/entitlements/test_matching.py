@@ -107,6 +107,7 @@ def test_t_map_06_null_is_absent():
         {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://idp.example/x"}}},
         {"hasgroups": True},
         {"hasgroups": "true"},
+        {"hasgroups": ["true"]},
     ],
 )
 def test_t_map_06_groups_that_were_too_many_to_send_are_unknown_not_empty(claims):
