@@ -98,17 +98,20 @@ def _launch(folder: Path, address: Path, lock: int) -> None:
         "unixsocket": str(address),
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    done = subprocess.run(
-        [_find_binary(), *options],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=folder,
-        umask=0o077,
-        pass_fds=(lock,),
-        check=False,
-        text=True,
-        timeout=READY_SECONDS,
-    )
+    try:
+        done = subprocess.run(
+            [_find_binary(), *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=folder,
+            umask=0o077,
+            pass_fds=(lock,),
+            check=False,
+            text=True,
+            timeout=READY_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StoreUnavailable(f"the embedded store did not go to the background in {READY_SECONDS:.0f} s") from error
     if done.returncode != 0:
         raise StoreUnavailable(f"the embedded store could not be started: {done.stdout}{done.stderr}"[:500])
 

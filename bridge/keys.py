@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.x509.oid import NameOID
@@ -214,12 +215,13 @@ def _load_signing(path: Path) -> SigningKey:
     try:
         private_key = serialization.load_pem_private_key(content, password=None)
         certificate = x509.load_pem_x509_certificate(content)
-    except (ValueError, TypeError) as error:
+        certified_key = certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyUnusable(f"{path}: not an unencrypted private key and a certificate in PEM") from error
     if not isinstance(private_key, RSAPrivateKey) or private_key.key_size < RSA_BITS:
         raise KeyUnusable(f"{path}: not an RSA key of at least {RSA_BITS} bits")
     public_key = private_key.public_key()
-    if certificate.public_key() != public_key:
+    if certified_key != public_key:
         raise KeyUnusable(f"{path}: the certificate belongs to another private key")
     return SigningKey(_thumbprint(public_key), private_key, certificate)
 

@@ -198,7 +198,10 @@ def _read(response: BaseHTTPResponse, place: str, max_bytes: int) -> Answer:
     with contextlib.closing(response):  # a body that is left unread must not go back into the pool
         if response.status in _REDIRECTS:
             raise FetchRefused(f"{place} answered with a redirect")
-        body = response.read(max_bytes + 1, decode_content=True)
+        try:
+            body = response.read(max_bytes + 1, decode_content=True)
+        except ValueError as error:  # urllib3 takes the length of a chunk as it comes, a negative one too
+            raise FetchFailed(f"{place}: a length that is none") from error
         if len(body) > max_bytes:
             raise FetchTooLarge(f"{place} answered with more than {max_bytes} bytes")
         response.release_conn()

@@ -12,6 +12,8 @@ from datetime import timedelta
 
 from bridge.clock import Clock
 from bridge.errors import (
+    IdentityError,
+    OIDCCallback,
     OIDCInitiate,
     OIDCMixUp,
     OIDCReplay,
@@ -122,8 +124,10 @@ class SignInDesk:
         """
         if provider not in self._service_providers:
             raise UnknownProvider(f"no SAML provider is called {provider!r}")
-        encoded = _single(form, "SAMLResponse")
-        relay_state = _single(form, "RelayState", required=False)
+        encoded = _find_single(form, "SAMLResponse", ParameterTwice)
+        if encoded is None:
+            raise ParameterTwice("SAMLResponse is missing")
+        relay_state = _find_single(form, "RelayState", ParameterTwice)
         question = self._pending.find(relay_state) if relay_state else None
         if question is not None:
             if question.provider != provider:
@@ -153,7 +157,8 @@ class SignInDesk:
             StoreUnavailable: replay cannot be ruled out.
         """
         party = self._relying_party(provider)
-        question = self._pending.find(_single(query, "state"))
+        state = _find_single(query, "state", OIDCCallback)
+        question = self._pending.find(state) if state else None
         if question is None:
             raise OIDCState("no pending sign-in has this state")
         if question.browser != browser:
@@ -185,11 +190,12 @@ class SignInDesk:
         return party
 
 
-def _single(pairs: Pairs, name: str, *, required: bool = True) -> str:
+def _find_single(pairs: Pairs, name: str, refusal: type[IdentityError]) -> str | None:
+    """Return the value of a parameter, None without one; of two, nobody knows which counts: ``refusal``."""
     values = [value for key, value in pairs if key == name]
-    if len(values) > 1 or (required and not values):
-        raise ParameterTwice(f"{name} came {len(values)} times")
-    return values[0] if values else ""
+    if len(values) > 1:
+        raise refusal(f"{name} came {len(values)} times")
+    return values[0] if values else None
 
 
 def _finished(identity: VerifiedIdentity, question: PendingSignIn) -> FinishedSignIn:

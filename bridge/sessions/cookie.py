@@ -41,8 +41,10 @@ def read_single(cookie_header: str, name: str) -> str | None:
     """
     if len(cookie_header) > LARGEST_HEADER_CHARACTERS:
         raise TooLarge("the Cookie header")
-    pairs = (pair.strip().partition("=") for pair in cookie_header.split(";"))
-    values = [value.strip() for found, _, value in pairs if found.strip() == name]
+    # NOTE: blanks and tabs only (RFC 6265 5.2). Python strips more, such as NBSP, and to the browser a name with that
+    # in front does not begin with ``__Host-``: a neighbouring host may plant it.
+    pairs = (pair.partition("=") for pair in cookie_header.split(";"))
+    values = [value.strip(" \t") for found, _, value in pairs if found.strip(" \t") == name]
     if len(values) > 1:
         raise BadParameter(f"{len(values)} cookies are called {name}")
     return values[0] if values else None

@@ -180,18 +180,16 @@ def _read_format(parameters: Mapping[str, str]) -> Format:
 
 def _read_action(parameters: Mapping[str, str], headers: Mapping[str, str]) -> Action:
     """Return the action; parameter and header may both name it (SDKs do) but must then agree."""
-    names = [parameters[name] for name in ("Action",) if name in parameters]
-    versions = [parameters[name] for name in ("Version",) if name in parameters]
-    names += [headers[name] for name in ("x-acs-action",) if name in headers]
-    versions += [headers[name] for name in ("x-acs-version",) if name in headers]
+    names = {parameters.get("Action"), headers.get("x-acs-action")} - {None}
+    versions = {parameters.get("Version"), headers.get("x-acs-version")} - {None}
     if not names:
         raise build_missing_common("Action")
     if not versions:
         raise build_missing_common("Version")
-    if set(versions) != {VERSION}:
+    if versions != {VERSION}:
         raise build_fault("InvalidVersion")
     for action in PARAMETERS:
-        if set(names) == {action}:
+        if names == {action}:
             return action
     raise build_fault("InvalidApi.NotFound")
 

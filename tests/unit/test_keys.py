@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import json
 import os
@@ -232,8 +233,21 @@ def without_certificate(folder):
     return content[: content.index(b"-----BEGIN CERTIFICATE")]
 
 
+def key_of_an_unknown_kind(_):
+    kind, content = b"PRIVATE KEY", base64.b64encode(bytes.fromhex("300c020100300506032a03040400"))
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (kind, content, kind)
+
+
 @pytest.mark.parametrize(
-    "content", [elliptic_key, foreign_certificate, without_certificate, lambda _: b"", lambda _: b"x"]
+    "content",
+    [
+        elliptic_key,
+        foreign_certificate,
+        without_certificate,
+        key_of_an_unknown_kind,
+        lambda _: b"",
+        lambda _: b"x",
+    ],
 )
 def test_a_file_that_is_no_key_with_its_certificate_is_refused(folder, content):
     (folder / "saml-sp" / "current.pem").write_bytes(content(folder))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
-from bridge.outbound import Limits, Outbound
+from bridge.outbound import Limits, Outbound, _TimedReader
 from tests.fakes.scripted_server import Reply, ScriptedServer
 
 QUICK = Limits(connect_seconds=0.5, total_seconds=0.5, max_bytes=10_000)
@@ -156,6 +156,22 @@ def test_the_deadline_is_for_the_whole_answer(server, outbound, reply):
     assert 0.4 < time.monotonic() - started < 2
 
 
+def test_the_last_read_waits_no_longer_than_the_deadline(server, outbound):
+    server.replies["/"] = Reply(body=b"xxxx", pause_seconds=0.9)
+    started = time.monotonic()
+    with pytest.raises(FetchFailed):
+        outbound.get(f"{server.url}/", limits=Limits(total_seconds=1))
+    assert time.monotonic() - started < 1.5
+
+
+def test_nothing_is_read_after_the_deadline():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb", buffering=0) as raw:
+        theirs.sendall(b"late")
+        with pytest.raises(TimeoutError):
+            _TimedReader(raw, ours, time.monotonic() - 1).readinto(bytearray(4))
+
+
 def test_an_answer_slower_than_one_read_but_within_the_deadline_is_accepted(server, outbound):
     server.replies["/"] = Reply(body=b"x" * 20, pause_seconds=0.01)
     assert outbound.get(f"{server.url}/", limits=QUICK).body == b"x" * 20
@@ -169,8 +185,14 @@ def test_a_pooled_connection_gets_a_deadline_of_its_own(server, outbound):
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"not http\r\n\r\n", HEAD + b"Content-Length: 50\r\n\r\nshort", HEAD + b"A: b\r\n" * 200 + b"\r\n"],
-    ids=["nothing", "not HTTP", "cut short", "too many headers"],
+    [
+        b"",
+        b"not http\r\n\r\n",
+        HEAD + b"Content-Length: 50\r\n\r\nshort",
+        HEAD + b"A: b\r\n" * 200 + b"\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nx\r\n0\r\n\r\n",
+    ],
+    ids=["nothing", "not HTTP", "cut short", "too many headers", "negative chunk"],
 )
 def test_a_broken_answer_is_a_failure(server, outbound, raw):
     server.replies["/"] = Reply(raw=raw)

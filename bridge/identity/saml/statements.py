@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bridge.errors import (
     ClaimNotSingle,
+    GroupsUnknown,
     SAMLAttributeStructured,
     SAMLAttributeTwice,
     SAMLAuthnStatement,
@@ -68,6 +69,8 @@ def read_authentication(assertion: Element, expected: Expected) -> Authenticatio
     session_end = read_time(statement, "SessionNotOnOrAfter")
     if session_end is not None:
         check_not_over(session_end, expected, SAMLSessionOver)
+        # A session without an end is often written 9999-12-31T23:59:59.9999999Z, which no timestamp can hold.
+        session_end = session_end.replace(microsecond=0)
     session_index: str | None = statement.get("SessionIndex")
     if session_index is not None and len(session_index) > MAX_SESSION_INDEX_CHARACTERS:
         raise SAMLAuthnStatement("an overlong SessionIndex")
@@ -85,9 +88,13 @@ def read_claims(assertion: Element, provider: SAMLProvider) -> dict[str, Claim]:
     """Return the attributes under our names for them.
 
     A claim that the settings take from some attribute is never filled by another one that happens to be called like
-    the claim. Raises ClaimNotSingle, and what :func:`read_attributes` raises.
+    the claim. Groups that were left out because they are many (Entra ID then sends ``….link``) are not "no groups",
+    which would lift a rule that denies by group (threat MAP-06). Raises ClaimNotSingle, GroupsUnknown, and what
+    :func:`read_attributes` raises.
     """
     attributes = read_attributes(assertion)
+    if f"{provider.claims.get(provider.groups_claim, provider.groups_claim)}.link" in attributes:
+        raise GroupsUnknown("the provider sent a reference instead of the groups")
     theirs = frozenset(provider.claims.values())
     named = {name: values for name, values in attributes.items() if name not in theirs | provider.claims.keys()}
     named.update({ours: attributes[name] for ours, name in provider.claims.items() if name in attributes})

@@ -25,7 +25,7 @@ def check_started(moment: datetime, expected: Expected) -> None:
 
 def check_not_over(end: datetime, expected: Expected, refusal: type[OutsideValidity] = SAMLExpired) -> None:
     """The end, itself excluded, lies ahead, skew allowed. Raises ``refusal``."""
-    if end + expected.skew <= expected.now:
+    if end <= expected.now - expected.skew:  # the end itself may be the last moment that exists
         raise refusal(f"{(expected.now - end).total_seconds():.0f} s late")
 
 

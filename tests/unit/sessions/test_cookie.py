@@ -63,6 +63,9 @@ def test_the_sign_in_cookie_travels_with_a_post_from_another_site_and_not_for_lo
         ("a=__Host-rambridge=abc", None),
         ("rambridge=abc", None),
         (";;;", None),
+        ("\xa0__Host-rambridge=planted", None),
+        ("__Host-rambridge\x85=planted", None),
+        ("\x1c__Host-rambridge=planted; __Host-rambridge=abc", "abc"),
     ],
 )
 def test_one_cookie_is_read_by_its_exact_name(header, value):

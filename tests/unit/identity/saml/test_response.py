@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.errors import OutsideValidity
+from bridge.errors import OutsideValidity, SAMLLifetime
 from bridge.identity.saml.response import verify_response
+from bridge.identity.stored import pack_identity, unpack_identity
 from tests.saml_messages import EMAIL, NOW, PASSWORD, Draft, at, element, make_provider
 
 SECOND = timedelta(seconds=1)
@@ -136,3 +137,23 @@ def test_fractions_are_kept():
     draft.find("//saml:AuthnStatement").set("AuthnInstant", "2026-03-02T09:00:00.1234567Z")
 
     assert verify(draft).authenticated_at == NOW + timedelta(microseconds=123_456)
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.9999999Z"])
+def test_session_that_never_ends_is_accepted_and_can_be_remembered(end):
+    draft = Draft()
+    draft.find("//saml:AuthnStatement").set("SessionNotOnOrAfter", end)
+
+    identity = verify(draft)
+
+    assert identity.valid_until == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert unpack_identity(pack_identity(identity)) == identity
+
+
+@pytest.mark.parametrize("path", ["//saml:Conditions", "//saml:SubjectConfirmationData"])
+def test_assertion_that_never_ends_is_refused(path):
+    draft = Draft()
+    draft.find(path).set("NotOnOrAfter", "9999-12-31T23:59:59Z")
+
+    with pytest.raises(SAMLLifetime):
+        verify(draft)

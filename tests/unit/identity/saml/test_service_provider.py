@@ -11,8 +11,9 @@ from bridge.errors import (
     SAMLMetadata,
     SAMLSignatureInvalid,
 )
+from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER
 from bridge.identity.saml.request import PostForm, Redirect
-from bridge.identity.saml.service_provider import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER, ServiceProvider
+from bridge.identity.saml.service_provider import ServiceProvider
 from tests.saml_messages import (
     ACS,
     NOW,

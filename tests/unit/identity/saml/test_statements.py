@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.errors import ClaimNotSingle
+from bridge.errors import ClaimNotSingle, GroupsUnknown
 from bridge.identity.saml.statements import read_claims
 from tests.saml_messages import NS, Draft, element, make_provider
 
@@ -90,3 +90,12 @@ def test_value_that_is_not_null_is_a_value():
     add(draft, "department", "Finance")[0].set(f"{{{NS['xsi']}}}nil", "false")
 
     assert claims(draft)["department"] == ["Finance"]
+
+
+@pytest.mark.parametrize("mapped", [{}, {"groups": "http://schemas.example/claims/groups"}])
+def test_groups_that_were_too_many_to_send_are_unknown_not_empty(mapped):
+    draft = Draft()
+    add(draft, f"{mapped.get('groups', 'groups')}.link", "https://graph.example/users/1/getMemberObjects")
+
+    with pytest.raises(GroupsUnknown):
+        claims(draft, claims=mapped)
