@@ -102,7 +102,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         providers=providers,
         accounts=accounts,
     )
-    portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts)
+    portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
 
     app = _create_flask(public_url)
     app.register_blueprint(login.blueprint())

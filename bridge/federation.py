@@ -59,7 +59,8 @@ class Federation:
         """Return the sign-in that ``verify`` accepts; record it, or the refusal that it raises."""
         try:
             finished = verify()
-        except BridgeError as refusal:
+        except Exception as failure:
+            refusal = _describe(failure)
             self._audit.append(
                 origin,
                 events.SignInRefused(
@@ -129,7 +130,8 @@ class Federation:
             choice = choose(
                 identity, entitlement_id, self._rules, self._clock.now(), origin.source_address, duration_seconds
             )
-        except BridgeError as refusal:
+        except Exception as failure:
+            refusal = _describe(failure)
             self._audit.append(
                 origin,
                 events.ChoiceRefused(
@@ -217,7 +219,8 @@ class Federation:
     def _recording_failure(self, origin: Origin, choice: Choice) -> Iterator[None]:
         try:
             yield
-        except BridgeError as refusal:
+        except Exception as failure:
+            refusal = _describe(failure)
             upstream = refusal if isinstance(refusal, ExchangeRefused) else None
             self._audit.append(
                 origin,
@@ -231,6 +234,11 @@ class Federation:
                 ),
             )
             raise
+
+
+def _describe(failure: Exception) -> BridgeError:
+    """Return what to record of a failure: of an unexpected one its kind alone, since its text may quote a secret."""
+    return failure if isinstance(failure, BridgeError) else BridgeError(type(failure).__name__)
 
 
 def _who(identity: VerifiedIdentity) -> dict[str, str]:

@@ -99,14 +99,6 @@ class SignInRefused(Event):
 
 
 @dataclass(frozen=True)
-class SessionStarted(PersonEvent):
-    """A browser now holds a session for this person."""
-
-    name = "session.started"
-    ends_at: str
-
-
-@dataclass(frozen=True)
 class SessionEnded(PersonEvent):
     """A person signed out here."""
 
@@ -115,7 +107,7 @@ class SessionEnded(PersonEvent):
 
 @dataclass(frozen=True)
 class EntitlementsResolved(PersonEvent):
-    """The rules were asked what this person may become."""
+    """A session begins for this person, and this is what the rules say at that moment that they may become."""
 
     name = "entitlements.resolved"
     rules_version: str

@@ -154,11 +154,11 @@ def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime)
         issued = answer["Credentials"]
         expires_at = datetime.strptime(issued["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         credentials = TemporaryCredentials(
-            access_key_id=str(issued["AccessKeyId"]),
-            access_key_secret=str(issued["AccessKeySecret"]),
-            security_token=str(issued["SecurityToken"]),
+            access_key_id=_text(issued["AccessKeyId"]),
+            access_key_secret=_text(issued["AccessKeySecret"]),
+            security_token=_text(issued["SecurityToken"]),
             expires_at=expires_at,
-            assumed_role_arn=str(answer["AssumedRoleUser"]["Arn"]),
+            assumed_role_arn=_text(answer["AssumedRoleUser"]["Arn"]),
             role_session_name=session.name,
             request_id=str(answer.get("RequestId", ""))[:64],
             duration_seconds=session.duration.seconds,
@@ -170,13 +170,17 @@ def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime)
     return credentials
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("not a text")
+    return value
+
+
 def _check_answer(credentials: TemporaryCredentials, session: RoleSession, now: datetime) -> None:
     """The credentials are for what was asked: account, role, session name and lifetime (threat STS-15)."""
     expected = f"{session.account.role_arn(session.role)}/{session.name}"
     if credentials.assumed_role_arn != expected:
         raise ExchangeMismatch(f"asked for {expected}, STS answered {credentials.assumed_role_arn[:200]}")
-    if not (credentials.access_key_id and credentials.access_key_secret and credentials.security_token):
-        raise ExchangeMismatch("STS answered with an empty credential")
     latest = now + timedelta(seconds=session.duration.seconds) + CLOCK_ALLOWANCE
     if not now - CLOCK_ALLOWANCE < credentials.expires_at <= latest:
         raise ExchangeMismatch(f"STS answered with an expiry of {credentials.expires_at.isoformat()}")

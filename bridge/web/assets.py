@@ -4,7 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, request
 
 FOREVER_SECONDS = 31_536_000
 
@@ -20,7 +20,8 @@ def install_assets(app: Flask) -> None:
 
     @app.template_global()
     def asset(name: str) -> str:
-        return url_for("static", filename=name, v=_version(folder / name))
+        # Not by url_for: the page that refuses an unknown host has no addresses to build from.
+        return f"{app.static_url_path}/{name}?v={_version(folder / name)}"
 
     @app.after_request
     def keep(response: Response) -> Response:

@@ -4,7 +4,7 @@ import logging
 import traceback
 
 from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.errors import (
@@ -78,7 +78,7 @@ def install_errors(app: Flask) -> None:
     @app.errorhandler(BridgeError)
     def refuse(error: BridgeError) -> AnyResponse:
         _logger.info("%s refused: %s", current_origin().reference, error.code)
-        if isinstance(error, SessionError) and request.method == "GET" and not _wants_json():
+        if isinstance(error, SessionError) and request.method in ("GET", "HEAD") and not _wants_json():
             return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
         return _answer(find_status(type(error)), error)
 
@@ -92,7 +92,10 @@ def install_errors(app: Flask) -> None:
         if status == _TOO_LARGE:
             return _answer(status, TooLarge())
         if _BAD_REQUEST <= status < _SERVER_ERROR:
-            return _answer(status, BadParameter())
+            response = _answer(status, BadParameter())
+            if isinstance(error, MethodNotAllowed):
+                response.allow.update(error.valid_methods or ())
+            return response
         return error.get_response()  # a redirect of the router
 
     @app.errorhandler(Exception)

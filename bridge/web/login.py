@@ -6,17 +6,20 @@ has is known from the question, and is replaced silently only for the same perso
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit import events
 from bridge.audit.log import AuditLog
-from bridge.clock import format_utc
-from bridge.errors import NotOurQuestion, UnknownProvider
+from bridge.errors import ConfirmationUnknown, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
 from bridge.identity.pending import LIFETIME_SECONDS, UnconfirmedSignIns
@@ -39,7 +42,9 @@ from bridge.web.console import open_console
 from bridge.web.headers import allow_form_action
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_person
-from bridge.web.return_path import local_path
+from bridge.web.return_path import local_path, local_target
+
+_BROWSER_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Login:
@@ -103,18 +108,19 @@ class Login:
     def initiate(self, provider: str) -> AnyResponse:
         """Start a sign-in that the provider asks for (OIDC Core 4): its tile was clicked."""
         self._desk.check_initiator(provider, request.values.get("iss", ""))
-        target = urlsplit(request.values.get("target_link_uri", ""))
-        same_site = target.netloc in ("", urlsplit(request.host_url).netloc)
         return self._begin(
             provider,
-            return_to=local_path(target.path) if same_site else "/",
+            return_to=local_target(request.values.get("target_link_uri", ""), request.host),
             login_hint=request.values.get("login_hint"),
         )
 
     def receive_saml(self, provider: str) -> AnyResponse:
         """Assertion consumer service, POST binding (SAML Bindings 3.5)."""
-        form = list(request.form.items(multi=True))
-        message = request.form.get("SAMLResponse", "")
+        try:
+            form = list(request.form.items(multi=True))
+        except RequestEntityTooLarge:
+            return self._finish(Answer(provider, "saml", digest=""), _refuse_size)
+        message = next((value for name, value in form if name == "SAMLResponse"), "")
         return self._finish(
             Answer(provider, "saml", _digest(message)),
             lambda: self._desk.finish_saml(provider, form, self._find_browser()),
@@ -135,7 +141,7 @@ class Login:
         browser = self._find_browser()
         identity = self._unconfirmed.take(request.form.get("token", ""), browser) if browser else None
         if identity is None:
-            raise NotOurQuestion("the confirmation is unknown, used, too old, or of another browser")
+            raise ConfirmationUnknown("the confirmation is unknown, used, too old, or of another browser")
         cookie = self._access.find_cookie()
         finished = FinishedSignIn(identity, solicited=False, replaces_session=session_key(cookie) if cookie else None)
         return self._open_session(finished)
@@ -164,7 +170,7 @@ class Login:
     def _begin(self, provider: str, *, return_to: str, login_hint: str | None = None) -> AnyResponse:
         if provider not in self._providers:
             raise UnknownProvider(f"no provider is called {provider[:64]!r}")
-        cookie = read_single(request.headers.get("Cookie", ""), BROWSER_COOKIE) or new_browser_cookie()
+        cookie = _find_browser_cookie() or new_browser_cookie()
         session_cookie = self._access.find_cookie()
         destination = self._desk.begin(
             provider,
@@ -186,7 +192,13 @@ class Login:
         return response
 
     def _finish(self, answer: Answer, verify: Callable[[], FinishedSignIn]) -> AnyResponse:
-        finished = self._federation.sign_in(current_origin(), answer, verify)
+        def verify_here() -> FinishedSignIn:
+            cookie = self._access.find_cookie()
+            finished = verify()
+            # A callback comes with the session's cookie; the question may not have, when another site's form began it.
+            return replace(finished, replaces_session=session_key(cookie)) if cookie else finished
+
+        finished = self._federation.sign_in(current_origin(), answer, verify_here)
         current = self._find_current(finished)
         if finished.solicited and (current is None or _same_person(current, finished.identity)):
             return self._open_session(finished)
@@ -202,7 +214,7 @@ class Login:
         """Show who would be signed in: a stranger's own answer, posted from a stranger's page, ends here."""
         titles = {name: provider.title for name, provider in self._providers.items()}
         token = secrets.token_urlsafe(32)
-        cookie = read_single(request.headers.get("Cookie", ""), BROWSER_COOKIE) or new_browser_cookie()
+        cookie = _find_browser_cookie() or new_browser_cookie()
         self._unconfirmed.save(token, browser_digest(cookie), identity)
         page = render_template(
             "confirm.html",
@@ -217,20 +229,9 @@ class Login:
         return response
 
     def _open_session(self, finished: FinishedSignIn) -> AnyResponse:
-        origin = current_origin()
         identity = finished.identity
-        entitlements = self._federation.entitlements(origin, identity)
-        cookie, session = self._sessions.create(identity, finished.replaces_session)
-        self._audit.append(
-            origin,
-            events.SessionStarted(
-                provider=identity.provider,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                person=identity.name,
-                ends_at=format_utc(session.ends_at),
-            ),
-        )
+        entitlements = self._federation.entitlements(current_origin(), identity)
+        cookie, _ = self._sessions.create(identity, finished.replaces_session)
         response: AnyResponse
         if len(entitlements) == 1 and finished.return_to == "/":
             response = open_console(self._federation, self._accounts, identity, entitlements[0].id)
@@ -244,8 +245,18 @@ class Login:
         return sorted({source for account in self._accounts.values() for source in account.console.form_action})
 
     def _find_browser(self) -> str | None:
-        cookie = read_single(request.headers.get("Cookie", ""), BROWSER_COOKIE)
+        cookie = _find_browser_cookie()
         return browser_digest(cookie) if cookie else None
+
+
+def _find_browser_cookie() -> str | None:
+    """Return the value of the sign-in cookie, None without one that we could have set."""
+    value = read_single(request.headers.get("Cookie", ""), BROWSER_COOKIE)
+    return value if value and _BROWSER_COOKIE_VALUE.fullmatch(value) else None
+
+
+def _refuse_size() -> NoReturn:
+    raise TooLarge("the posted form")
 
 
 def _same_person(first: VerifiedIdentity, second: VerifiedIdentity) -> bool:

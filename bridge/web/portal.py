@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template
 
-from bridge.clock import format_utc
+from bridge.clock import Clock, format_utc
 from bridge.delivery.profiles import write_environment, write_json, write_profile
 from bridge.entitlements.entitlement import Entitlement
 from bridge.exchange.accounts import Account
@@ -40,12 +40,14 @@ class Portal:
         access: Access,
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
+        clock: Clock,
     ) -> None:
         """Take what the pages use."""
         self._federation = federation
         self._access = access
         self._titles = {name: provider.title for name, provider in providers.items()}
         self._accounts = accounts
+        self._clock = clock
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -104,6 +106,7 @@ class Portal:
             "person": describe_person(session.identity, self._titles),
             "session_ends": format_utc(session.ends_at),
             "csrf_token": session.csrf_token,
+            "server_time": format_utc(self._clock.now()),
         }
 
     def _group(self, entitlements: tuple[Entitlement, ...]) -> list[dict[str, Any]]:

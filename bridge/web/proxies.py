@@ -19,11 +19,25 @@ def trust_proxies(application: "WSGIApplication", addresses: Iterable[str], coun
         count: how many proxies each request passes through.
     """
     networks = [ip_network(address) for address in addresses]
-    behind_proxies = ProxyFix(application, x_for=count, x_proto=count)
+
+    def believe_addresses_only(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if not _is_address(environ["REMOTE_ADDR"]):
+            environ["REMOTE_ADDR"] = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
+        return application(environ, start_response)
+
+    behind_proxies = ProxyFix(believe_addresses_only, x_for=count, x_proto=count)
 
     def choose(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         peer = environ.get("REMOTE_ADDR", "")
-        trusted = bool(peer) and any(ip_address(peer) in network for network in networks)
+        trusted = _is_address(peer) and any(ip_address(peer) in network for network in networks)
         return (behind_proxies if trusted else application)(environ, start_response)
 
     return choose
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

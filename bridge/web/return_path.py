@@ -1,5 +1,7 @@
 """Where to go after signing in: a path of our own, or the start page (threats SAML-28, WEB-10)."""
 
+from urllib.parse import urlsplit
+
 MAX_LENGTH = 512
 
 
@@ -9,8 +11,17 @@ def local_path(text: str) -> str:
     A second slash, or the backslash that browsers take for one, would begin a host name; a control character is
     dropped by browsers before they look, so it can hide either.
     """
-    if not text.startswith("/") or text[1:2] in ("/", "\\") or len(text) > MAX_LENGTH:
+    if not text.startswith("/") or text.startswith("//") or len(text) > MAX_LENGTH:
         return "/"
     if not text.isascii() or not text.isprintable() or "\\" in text:
         return "/"
     return text
+
+
+def local_target(url: str, host: str) -> str:
+    """Return the path of an address of this site (``host`` with its port), else ``/``."""
+    try:
+        target = urlsplit(url)
+    except ValueError:
+        return "/"
+    return local_path(target.path) if target.netloc in ("", host) else "/"

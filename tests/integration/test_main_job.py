@@ -105,14 +105,13 @@ def test_every_arrow_is_recorded_in_order(installation):
     assert [record["event"] for record in written] == [
         "sign_in.accepted",
         "entitlements.resolved",
-        "session.started",
         "choice.made",
         "exchange.issued",
         "delivery.credentials",
     ]
     assert {record["person"] for record in written} == {"林薇"}
-    assert written[4]["access_key_id"] == credentials["AccessKeyId"]
-    assert written[4]["rule"]
+    assert written[3]["access_key_id"] == credentials["AccessKeyId"]
+    assert written[3]["rule"]
     assert written[0]["acr"] == "https://refeds.org/profile/mfa"
 
 
