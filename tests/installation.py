@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,9 +107,13 @@ def prepare(folder: Path) -> Installation:
 
 
 @contextmanager
-def run_installation(folder: Path):
-    """Run everything in this process; yields the installation and the bridge's Flask application."""
+def run_installation(folder: Path, configure: Callable[[Installation], None] = lambda _: None):
+    """Run everything in this process; yields the installation and the bridge's Flask application.
+
+    ``configure`` may change the configuration before anything reads it.
+    """
     installation = prepare(folder)
+    configure(installation)
     with ExitStack() as stack:
         stack.enter_context(run_sandbox(installation.config, folder / "certs" / "sandbox"))
         stack.callback(embedded_store.stop, installation.store_folder)

@@ -55,7 +55,7 @@ class Account(BaseModel):
     title: str = Field(min_length=1, max_length=80)
     site: Site = "china"
     trust: Literal["saml", "oidc", "access_key"] = "saml"
-    """How credentials are asked for: see design 4.1. The console always goes by SAML."""
+    """How credentials are asked for: docs/operating.md has the three. The console always goes by SAML."""
     saml_provider: RAMName = "rambridge"
     """The name of the RAM SAML identity provider that holds our metadata."""
     oidc_provider: RAMName = "rambridge"

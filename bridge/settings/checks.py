@@ -21,6 +21,9 @@ DEFAULT_ROLE_MAX_DURATION_SECONDS = 3600
 SHORT_DURATION_SECONDS = 1800
 """Below this, several SDKs ask for new credentials on each call."""
 
+RESERVED_PROVIDER_NAMES = frozenset({"confirm"})
+"""Names that would be taken for another page: ``/sign-in/confirm``."""
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _FORM_ACTION = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
@@ -48,6 +51,8 @@ def find_provider_problems(
     provider: SAMLProvider | OIDCProvider, positions: Positions, *, development: bool
 ) -> Iterator[Problem]:
     """Yield what is wrong with one identity provider."""
+    if provider.name in RESERVED_PROVIDER_NAMES:
+        yield positions.problem(("name",), f"`{provider.name}` is part of an address of ours", "Choose another name.")
     if isinstance(provider, SAMLProvider):
         yield from _find_metadata_problems(provider, positions, development=development)
     else:

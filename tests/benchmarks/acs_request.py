@@ -5,7 +5,7 @@ checks nothing, remembers nothing and records nothing. Ours does all of it: stri
 consumed, rules, sealed session in a real Redis, two durable audit commits on SQLite. Both are called in process, so no
 server is part of the figures; wall time, in turns, one request at a time.
 
-Run it with ``python -m tests.benchmarks.acs_request``; the goal of the design is at most 1.5 on a served endpoint.
+Run it with ``python -m tests.benchmarks.acs_request``. The goal is a ratio of at most 1.5.
 """
 
 import base64

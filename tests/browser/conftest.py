@@ -9,8 +9,14 @@ SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory):
-    with run_installation(tmp_path_factory.mktemp("browser")) as (installation, _):
+    with run_installation(tmp_path_factory.mktemp("browser"), ask_by_post) as (installation, _):
         yield installation
+
+
+def ask_by_post(installation):
+    """Let AuthnRequests travel by a form: what a browser lets a form do, only a browser can tell."""
+    provider = installation.config / "providers" / "acme-saml.yaml"
+    provider.write_text(provider.read_text() + "\nrequest_binding: post\n")
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -120,7 +120,9 @@ def test_pages_work_without_scripts(chromium, installation):
     page.set_default_timeout(10_000)
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "saml-sp-initiated")
-    page.get_by_role("button", name="Continue", exact=True).click()
+    for party in (installation.bridge, installation.idp):  # our question, then the provider's answer
+        page.wait_for_url(f"{party}/**")
+        page.get_by_role("button", name="Continue", exact=True).click()
     page.get_by_role("button", name="Open console: Read only in Acme Production").click()
     page.get_by_role("button", name="Continue", exact=True).click()
     page.wait_for_url(f"{installation.cloud}/console")

@@ -359,3 +359,8 @@ def test_the_schemas_know_every_setting_and_no_other():
     assert schema["additionalProperties"] is False
     assert {"public_url", "development", "store", "audit"} <= set(schema["properties"])
     assert all("description" in setting for name, setting in schema["properties"].items() if name.startswith("store"))
+
+
+def test_a_provider_cannot_have_the_name_of_another_page(tmp_path):
+    folder = write_configuration(tmp_path, {"providers/acme-oidc.yaml": OIDC.replace("acme-oidc", "confirm")})
+    assert [message for _, _, message in faults(folder) if "part of an address of ours" in message]
