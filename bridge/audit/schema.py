@@ -22,6 +22,7 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 metadata = MetaData()
 
@@ -97,11 +98,15 @@ def open_database(url: str | URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "begin", _begin_postgresql)
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        triggers = _APPEND_ONLY_SQLITE if engine.dialect.name == "sqlite" else _APPEND_ONLY_POSTGRESQL
-        for statement in triggers:
-            connection.exec_driver_sql(statement)
+    try:
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            triggers = _APPEND_ONLY_SQLITE if engine.dialect.name == "sqlite" else _APPEND_ONLY_POSTGRESQL
+            for statement in triggers:
+                connection.exec_driver_sql(statement)
+    except SQLAlchemyError:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,8 @@ def audit() -> None:
 @click.pass_obj
 def verify(folder: Path, expect: str | None) -> None:
     """Check every record of the log against the hash chain, and print the chain's head."""
-    with errors_to_exit_code():
-        head = verify_log(_open(folder), _parse_head(expect) if expect else None)
+    with errors_to_exit_code(), open_log(folder) as engine:
+        head = verify_log(engine, _parse_head(expect) if expect else None)
     click.secho(f"{head.sequence} records verified: none was changed, moved, or removed from between.", fg="green")
     click.echo("Note the head; with --expect it proves later that the end was not cut off either.")
     click.echo(f"head {head.sequence}:{head.digest}")
@@ -47,8 +49,7 @@ def verify(folder: Path, expect: str | None) -> None:
 @click.pass_obj
 def tail(folder: Path, lines: int, follow: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags
     """Print the last records, oldest first."""
-    with errors_to_exit_code():
-        engine = _open(folder)
+    with errors_to_exit_code(), open_log(folder) as engine:
         records = read_last(engine, lines)
         printed = 0
         while True:
@@ -74,15 +75,25 @@ def describe_record(record: dict[str, Any]) -> str:
     return printable(line.rstrip())
 
 
-def _open(folder: Path) -> Engine:
+@contextmanager
+def open_log(folder: Path) -> Iterator[Engine]:
+    """Open the audit database of a configuration for the time of a block.
+
+    Raises:
+        AuditUnavailable: there is none, or it cannot be opened.
+    """
     url = load_settings(folder).audit_url()
     path = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:") and not path.exists():
         raise AuditUnavailable(f"there is no audit log at {short_path(path)}")
     try:
-        return open_database(url)
+        engine = open_database(url)
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _parse_head(text: str) -> Head:

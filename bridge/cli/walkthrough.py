@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from bridge.audit.reader import read_after, read_last, verify_log
-from bridge.audit.schema import open_database
-from bridge.cli.audit import describe_record
+from bridge.cli.audit import describe_record, open_log
 from bridge.clock import SystemClock, format_utc
 from bridge.errors import DemoFailed
 from bridge.outbound import Outbound
@@ -22,7 +21,6 @@ from bridge.sandbox.browser import Browser
 from bridge.sandbox.cloud.state import load_cloud_state
 from bridge.sandbox.idp.sessions import Method
 from bridge.sandbox.idp.state import IdPState, load_state
-from bridge.settings import load_settings
 from bridge.sts_wire.signature import sign_v3
 
 URL_WIDTH = 60
@@ -60,18 +58,18 @@ def walk_through(config: Path, public_url: str) -> None:
     """
     cloud = load_cloud_state(config / "sandbox.yaml")
     walk = _Walk(load_state(config / "sandbox-idp.yaml"), public_url, cloud.url)
-    engine = open_database(load_settings(config).audit_url())
-    before = (read_last(engine, 1) or [{"sequence": 0}])[0]["sequence"]
     started = time.perf_counter()
-    try:
-        walk.sign_in("SAML 2.0, from the identity provider's tile", "saml-idp-initiated", cloud.accounts[0].id)
-        walk.sign_in("OpenID Connect, from the identity provider's tile", "oidc", cloud.accounts[1].id)
-    except (LookupError, OSError) as error:  # a page without what should be on it, or a party that went away
-        raise DemoFailed(str(error)) from error
-    click.secho("\nAudit records written", bold=True)
-    for record in read_after(engine, before):
-        click.echo(describe_record(record))
-    head = verify_log(engine)
+    with open_log(config) as engine:
+        before = (read_last(engine, 1) or [{"sequence": 0}])[0]["sequence"]
+        try:
+            walk.sign_in("SAML 2.0, from the identity provider's tile", "saml-idp-initiated", cloud.accounts[0].id)
+            walk.sign_in("OpenID Connect, from the identity provider's tile", "oidc", cloud.accounts[1].id)
+        except (LookupError, OSError) as error:  # a page without what should be on it, or a party that went away
+            raise DemoFailed(str(error)) from error
+        click.secho("\nAudit records written", bold=True)
+        for record in read_after(engine, before):
+            click.echo(describe_record(record))
+        head = verify_log(engine)
     click.echo(f"  {click.style('✓', fg='green')} {head.sequence} records verified, head {head.digest[:16]}…")
     click.secho(f"\nBoth sign-ins are complete ({time.perf_counter() - started:.1f} s).", fg="green", bold=True)
 
