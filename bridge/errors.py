@@ -219,9 +219,15 @@ class SAMLAttributeStructured(Malformed):
 
 
 class SAMLEncrypted(Malformed):
-    """The assertion is encrypted, which this provider is not set up for."""
+    """What is encrypted was not, or could not be, opened. Why is for the audit record alone: see ``decryption``."""
 
     code = "saml_decrypt"
+
+
+class SAMLNotEncrypted(Malformed):
+    """The assertion came in the clear, and this provider must encrypt."""
+
+    code = "saml_not_encrypted"
 
 
 class ParameterTwice(Malformed):

@@ -46,6 +46,10 @@ class SAMLProvider(_Provider):
     """The ``NameID`` format that we request, and then the only one that we accept."""
     max_authentication_age_seconds: int = Field(default=43_200, ge=60)
     """How long ago the person may have authenticated at the provider."""
+    encryption: Literal["refuse", "allow", "require"] = "allow"
+    """Whether the assertion may, or must, be encrypted for us. ``allow`` without a decryption key is ``refuse``."""
+    encryption_cbc: bool = False
+    """Whether AES-CBC is accepted beside AES-GCM, and then only in a response whose own signature is valid."""
 
 
 class OIDCProvider(_Provider):
