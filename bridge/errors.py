@@ -224,6 +224,16 @@ class SAMLEncrypted(Malformed):
     code = "saml_decrypt"
 
 
+class SAMLAuthnContext(Malformed):
+    """The person did not authenticate in one of the ways that we asked for."""
+
+    code = "saml_authn_context"
+    public = (
+        "You did not sign in at your identity provider in the way that is required here, for example with a second "
+        "factor. Sign out there, then start again."
+    )
+
+
 class SAMLNotEncrypted(Malformed):
     """The assertion came in the clear, and this provider must encrypt."""
 

@@ -29,6 +29,7 @@ ACS = "https://bridge.example.com/saml/corp/acs"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 REQUEST_ID = "_4fee3b046395c4e751011e97f8900b5273d56685"
 PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+MFA = "https://refeds.org/profile/mfa"
 EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 DECRYPTION_KEYS = ("decryption", "decryption-next", "decryption-previous")
 """The names of the service provider's keys: current, next and previous."""
@@ -228,6 +229,8 @@ class Draft:
     signed: str = "assertion"
     """``assertion``, ``response``, ``both`` or ``none``."""
     groups: tuple[str, ...] = ("platform", "staff")
+    context: str = PASSWORD
+    """The authentication context class."""
     provider: SAMLProvider = field(default_factory=make_provider)
     request_id: str | None = REQUEST_ID
     options: SignatureOptions = field(default_factory=SignatureOptions)
@@ -258,7 +261,7 @@ class Draft:
                 sp=SP,
                 success=SUCCESS,
                 email=EMAIL,
-                password=PASSWORD,
+                password=self.context,
                 groups=groups,
             )
         )
@@ -272,6 +275,7 @@ class Draft:
             acs_url=ACS,
             request_id=self.request_id,
             now=NOW,
+            asked_at=NOW if self.request_id else None,
             decryption_keys=tuple(make_key(name) for name in DECRYPTION_KEYS),
         )
 

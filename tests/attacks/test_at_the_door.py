@@ -118,7 +118,9 @@ def deliver(service, saml_nodes):
 
 def _ask(service, draft):
     service.clock.moment = draft.expected.now
-    return service.ask(BROWSER, request_id=draft.request_id) if draft.request_id else None
+    if not draft.request_id:
+        return None
+    return service.ask(BROWSER, request_id=draft.request_id, asked_at=draft.expected.asked_at)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

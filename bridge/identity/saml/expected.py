@@ -24,6 +24,8 @@ class Expected:
     now: datetime
     decryption_keys: tuple[RSAPrivateKey, ...] = field(default=(), repr=False)
     """Our keys that open an encrypted assertion; without one, none is accepted."""
+    asked_at: datetime | None = None
+    """When we asked; None if nobody did."""
 
     @cached_property
     def skew(self) -> timedelta:

@@ -25,7 +25,7 @@ from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
 from bridge.clock import format_utc
 from bridge.identity.saml.document import METADATA, parse_untrusted
-from bridge.identity.saml.elements import ISSUER
+from bridge.identity.saml.elements import AUTHN_CONTEXT_CLASS_REF, ISSUER
 from bridge.keys import SigningKey
 
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
@@ -66,9 +66,19 @@ class PostForm:
 
 
 def build_authn_request(
-    *, sp_entity_id: str, acs_url: str, sso_url: str, name_id_format: str | None, now: datetime
+    *,
+    sp_entity_id: str,
+    acs_url: str,
+    sso_url: str,
+    name_id_format: str | None,
+    now: datetime,
+    requested_authn_contexts: Sequence[str] = (),
+    force_authn: bool = False,
 ) -> AuthnRequest:
-    """Return an unsigned request for an answer by POST at ``acs_url``. Its ID has 160 random bits (Core 1.3.4)."""
+    """Return an unsigned request for an answer by POST at ``acs_url``. Its ID has 160 random bits (Core 1.3.4).
+
+    A provider may ignore what is asked of it, so the answer is checked for all of it.
+    """
     request_id = f"_{secrets.token_hex(20)}"
     request = etree.Element(
         f"{{{_PROTOCOL}}}AuthnRequest",
@@ -86,6 +96,12 @@ def build_authn_request(
     policy = etree.SubElement(request, f"{{{_PROTOCOL}}}NameIDPolicy", {"AllowCreate": "true"})
     if name_id_format is not None:
         policy.set("Format", name_id_format)
+    if force_authn:
+        request.set("ForceAuthn", "true")
+    if requested_authn_contexts:
+        contexts = etree.SubElement(request, f"{{{_PROTOCOL}}}RequestedAuthnContext", {"Comparison": "exact"})
+        for context in requested_authn_contexts:
+            etree.SubElement(contexts, AUTHN_CONTEXT_CLASS_REF).text = context
     return AuthnRequest(id=request_id, xml=etree.tostring(request))
 
 

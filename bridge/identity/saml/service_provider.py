@@ -82,12 +82,16 @@ class ServiceProvider:
             sso_url=sso_url,
             name_id_format=self.provider.name_id_format,
             now=now,
+            requested_authn_contexts=self.provider.requested_authn_contexts,
+            force_authn=self.provider.force_authn,
         )
         build = build_redirect if by_redirect else build_post_form
         return build(request, sso_url, relay_state, self._signing_key)
 
-    def verify(self, encoded: str, request_id: str | None, now: datetime) -> VerifiedIdentity:
-        """Return who the provider says this is. ``request_id`` is None if nobody asked.
+    def verify(
+        self, encoded: str, request_id: str | None, now: datetime, asked_at: datetime | None = None
+    ) -> VerifiedIdentity:
+        """Return who the provider says this is. ``request_id`` and ``asked_at`` are None if nobody asked.
 
         Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
         """
@@ -99,5 +103,6 @@ class ServiceProvider:
             request_id=request_id,
             now=now,
             decryption_keys=self._decryption_keys,
+            asked_at=asked_at,
         )
         return verify_response(encoded, expected)

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import xmlsec
@@ -23,8 +24,11 @@ from tests.saml_encryption import (
 from tests.saml_messages import (
     DECRYPTION_KEYS,
     IDP,
+    MFA,
     MORE,
+    NOW,
     NS,
+    PASSWORD,
     SP,
     Draft,
     SignatureOptions,
@@ -411,6 +415,37 @@ def thousand_groups():
 @honest
 def other_scripts():
     return Draft(groups=("平台", "Größe", "🚀"))
+
+
+@honest
+def authenticated_anew():
+    return Draft(provider=make_provider(force_authn=True))
+
+
+@honest
+def authenticated_anew_by_a_clock_that_is_behind():
+    draft = Draft(provider=make_provider(force_authn=True))
+    draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-60))
+    return draft
+
+
+@honest
+def authenticated_anew_in_the_second_in_which_we_asked():
+    """Providers write whole seconds."""
+    draft = Draft(provider=make_provider(force_authn=True, clock_skew_seconds=0))
+    draft.expect(asked_at=NOW + timedelta(milliseconds=900), now=NOW + timedelta(seconds=1))
+    return draft
+
+
+@honest
+def second_of_two_requested_contexts():
+    return Draft(context=MFA, provider=make_provider(requested_authn_contexts=[PASSWORD, MFA]))
+
+
+@honest
+def requested_context_unsolicited():
+    provider = make_provider(idp_initiated=True, requested_authn_contexts=[PASSWORD])
+    return Draft(request_id=None, provider=provider)
 
 
 # ── Encrypted ────────────────────────────────────────────────────────────────────────────────────────────────
