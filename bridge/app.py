@@ -159,6 +159,7 @@ def _build_service_providers(
             keys.signing("saml-sp"),
             _metadata_source(provider.metadata, outbound),
             also_published=keys.published("saml-sp")[1:],
+            decryption=keys.decryption(),
             clock=clock,
         )
         for name, provider in configuration.providers.items()

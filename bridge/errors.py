@@ -219,9 +219,25 @@ class SAMLAttributeStructured(Malformed):
 
 
 class SAMLEncrypted(Malformed):
-    """The assertion is encrypted, which this provider is not set up for."""
+    """What is encrypted was not, or could not be, opened. Why is for the audit record alone: see ``decryption``."""
 
     code = "saml_decrypt"
+
+
+class SAMLAuthnContext(Malformed):
+    """The person did not authenticate in one of the ways that we asked for."""
+
+    code = "saml_authn_context"
+    public = (
+        "You did not sign in at your identity provider in the way that is required here, for example with a second "
+        "factor. Sign out there, then start again."
+    )
+
+
+class SAMLNotEncrypted(Malformed):
+    """The assertion came in the clear, and this provider must encrypt."""
+
+    code = "saml_not_encrypted"
 
 
 class ParameterTwice(Malformed):

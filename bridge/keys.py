@@ -5,11 +5,13 @@
     <folder>/saml-sp/{current,next,previous}.pem       signs AuthnRequests
     <folder>/saml-issuer/{current,next,previous}.pem   signs responses for the cloud
     <folder>/oidc-issuer/{current,next,previous}.pem   signs tokens for the cloud
+    <folder>/saml-decryption/{current,next,previous}.pem  opens what SAML providers encrypt for us
     <folder>/store/{current,next,previous}.key         seals what is kept in Redis
 
 A ``.pem`` file holds a private key (PKCS 8) and its certificate; a ``.key`` file holds 32 random bytes in base64.
 ``current`` signs. ``next`` is published already, so that whoever caches our metadata knows it before it signs.
-``previous`` is published still, so that what it signed stays verifiable. No key serves two purposes.
+``previous`` is published still, so that what it signed stays verifiable. Not so the ``previous`` decryption key: nobody
+is to use it any more, but it still opens what arrives. No key serves two purposes.
 """
 
 import base64
@@ -37,11 +39,13 @@ from bridge.clock import Clock
 from bridge.errors import KeyMissing, KeyUnusable
 
 SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer"]
-Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "store"]
+CertifiedPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "saml-decryption"]
+Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "saml-decryption", "store"]
 Slot = Literal["current", "next", "previous"]
 
 SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer")
-PURPOSES: tuple[Purpose, ...] = (*SIGNING_PURPOSES, "store")
+CERTIFIED_PURPOSES: tuple[CertifiedPurpose, ...] = (*SIGNING_PURPOSES, "saml-decryption")
+PURPOSES: tuple[Purpose, ...] = (*CERTIFIED_PURPOSES, "store")
 SLOTS: tuple[Slot, ...] = ("current", "next", "previous")
 
 RSA_BITS = 2048
@@ -59,6 +63,21 @@ class SigningKey:
     """The RFC 7638 thumbprint (SHA-256, base64url) of the public key: the ``kid`` of tokens."""
     private_key: RSAPrivateKey = field(repr=False)
     certificate: x509.Certificate = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DecryptionKeys:
+    """The keys that open what others encrypted for us. They have the form of keys that sign, and sign nothing."""
+
+    published: tuple[SigningKey, ...] = ()
+    """``current`` and ``next``: whoever encrypts now uses one of them."""
+    retired: tuple[SigningKey, ...] = ()
+    """``previous``: somebody who read our metadata before the rotation may still use it."""
+
+    @property
+    def private_keys(self) -> tuple[RSAPrivateKey, ...]:
+        """All of them: what arrives may be for any."""
+        return tuple(key.private_key for key in (*self.published, *self.retired))
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,20 @@ class KeyFolder:
         others = (self._path(purpose, slot) for slot in SLOTS[1:])
         return (current, *(self._load_signing(path) for path in others if _is_there(path)))
 
+    def decryption(self) -> DecryptionKeys:
+        """Return the keys that open what SAML providers encrypt; none if the folder has no ``current`` one.
+
+        A folder from before this purpose existed stays usable: nothing encrypted is accepted then.
+        """
+        paths = {slot: self._path("saml-decryption", slot) for slot in SLOTS}
+        if not _is_there(paths["current"]):
+            return DecryptionKeys()
+        found = {slot: self._load_signing(path) for slot, path in paths.items() if _is_there(path)}
+        return DecryptionKeys(
+            published=tuple(key for slot, key in found.items() if slot != "previous"),
+            retired=tuple(key for slot, key in found.items() if slot == "previous"),
+        )
+
     def sealing_keys(self) -> tuple[bytes, tuple[bytes, ...]]:
         """Return the key that seals now, and the others that may still, or already, have sealed a value.
 
@@ -108,7 +141,7 @@ class KeyFolder:
     def describe(self) -> list[KeyDescription]:
         """Return what there is, by purpose and slot, without any secret."""
         rows: list[KeyDescription] = []
-        for purpose in SIGNING_PURPOSES:
+        for purpose in CERTIFIED_PURPOSES:
             rows.extend(self._describe_signing(purpose, slot) for slot in SLOTS if _is_there(self._path(purpose, slot)))
         rows.extend(self._describe_sealing(slot) for slot in SLOTS if _is_there(self._path("store", slot)))
         return rows
@@ -121,7 +154,7 @@ class KeyFolder:
             self._signing[path] = _load_signing(path)
         return self._signing[path]
 
-    def _describe_signing(self, purpose: SigningPurpose, slot: Slot) -> KeyDescription:
+    def _describe_signing(self, purpose: CertifiedPurpose, slot: Slot) -> KeyDescription:
         key = self._load_signing(self._path(purpose, slot))
         return KeyDescription(
             purpose=purpose,
@@ -189,7 +222,7 @@ def _new_key(purpose: Purpose, clock: Clock) -> bytes:
     return _new_signing_key(purpose, clock.now())
 
 
-def _new_signing_key(purpose: SigningPurpose, now: datetime) -> bytes:
+def _new_signing_key(purpose: CertifiedPurpose, now: datetime) -> bytes:
     private_key = generate_private_key(public_exponent=65_537, key_size=RSA_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"rambridge {purpose}")])
     certificate = (

@@ -21,6 +21,7 @@ from lxml import etree
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.response import Expected
 from bridge.keys import SigningKey
+from tests.saml_encryption import EncryptionOptions, encrypt
 
 IDP = "https://idp.example.com/saml"
 SP = "https://bridge.example.com/saml/corp/metadata"
@@ -28,7 +29,10 @@ ACS = "https://bridge.example.com/saml/corp/acs"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 REQUEST_ID = "_4fee3b046395c4e751011e97f8900b5273d56685"
 PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+MFA = "https://refeds.org/profile/mfa"
 EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
+DECRYPTION_KEYS = ("decryption", "decryption-next", "decryption-previous")
+"""The names of the service provider's keys: current, next and previous."""
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 
 NS = {
@@ -225,11 +229,15 @@ class Draft:
     signed: str = "assertion"
     """``assertion``, ``response``, ``both`` or ``none``."""
     groups: tuple[str, ...] = ("platform", "staff")
+    context: str = PASSWORD
+    """The authentication context class."""
     provider: SAMLProvider = field(default_factory=make_provider)
     request_id: str | None = REQUEST_ID
     options: SignatureOptions = field(default_factory=SignatureOptions)
     response_options: SignatureOptions | None = None
     """How the response is signed, if not like the assertion."""
+    encryption: EncryptionOptions | None = None
+    """How the assertion is encrypted, after its own signature and before that of the response."""
     expected: Expected = field(init=False)
     root: Any = field(init=False)
     _on_signed: list[Callable[[Any], Any]] = field(default_factory=list)
@@ -253,7 +261,7 @@ class Draft:
                 sp=SP,
                 success=SUCCESS,
                 email=EMAIL,
-                password=PASSWORD,
+                password=self.context,
                 groups=groups,
             )
         )
@@ -267,6 +275,8 @@ class Draft:
             acs_url=ACS,
             request_id=self.request_id,
             now=NOW,
+            asked_at=NOW if self.request_id else None,
+            decryption_keys=tuple(make_key(name) for name in DECRYPTION_KEYS),
         )
 
     def find(self, path: str) -> Any:
@@ -298,6 +308,8 @@ class Draft:
         root = deepcopy(self.root)
         if self.signed in {"assertion", "both"}:
             sign(root.find("saml:Assertion", NS), self.options)
+        if self.encryption is not None:
+            encrypt(root.find("saml:Assertion", NS), self.encryption, make_key(DECRYPTION_KEYS[0]).public_key())
         if self.signed in {"response", "both"}:
             sign(root, self.response_options or self.options)
         for change in self._on_signed:

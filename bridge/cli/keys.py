@@ -37,10 +37,10 @@ def list_keys(folder: Path) -> None:
     if not rows:
         click.echo("There are no keys yet. Run `rambridge keys create`.")
         return
-    click.echo(f"{'PURPOSE':<12} {'SLOT':<9} {'ALGORITHM':<12} {'CREATED':<11} {'ENDS':<11} ID")
+    click.echo(f"{'PURPOSE':<15} {'SLOT':<9} {'ALGORITHM':<12} {'CREATED':<11} {'ENDS':<11} ID")
     for row in rows:
         ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "-"
-        click.echo(f"{row.purpose:<12} {row.slot:<9} {row.algorithm:<12} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
+        click.echo(f"{row.purpose:<15} {row.slot:<9} {row.algorithm:<12} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
 
 
 @keys.command("rotate")
@@ -54,4 +54,4 @@ def rotate_key(folder: Path, purpose: Purpose) -> None:
     """
     with errors_to_exit_code():
         rotate(load_settings(folder).key_folder, purpose, SystemClock())
-    click.echo(f"Rotated {purpose}. Restart the service: it signs with what was the next key.")
+    click.echo(f"Rotated {purpose}. Restart the service: it uses what was the next key.")

@@ -42,6 +42,8 @@ class PendingSignIn:
     """Where the person wanted to go: a local path."""
     replaces_session: str | None = None
     """The key of the session that the browser had when it asked, if any."""
+    asked_at: datetime | None = None
+    """When we asked. None: by a version of us that did not remember it."""
 
 
 class PendingSignIns:
@@ -56,7 +58,8 @@ class PendingSignIns:
     def save(self, pending: PendingSignIn) -> None:
         """Remember the question until its ``expires_at``."""
         key = build_key("pending", pending.handle)
-        fields = asdict(pending) | {"expires_at": pending.expires_at.timestamp()}
+        asked_at = pending.asked_at.timestamp() if pending.asked_at else None
+        fields = asdict(pending) | {"expires_at": pending.expires_at.timestamp(), "asked_at": asked_at}
         lifetime = max(pending.expires_at - self._clock.now(), timedelta(seconds=1))
         with store_errors():
             self._redis.set(key, self._sealer.seal_json(key, fields), px=lifetime)
@@ -127,7 +130,9 @@ class UnconfirmedSignIns:
 def _parse_pending(fields: Mapping[str, Any]) -> PendingSignIn:
     try:
         expires_at = datetime.fromtimestamp(fields["expires_at"], UTC)
-        return PendingSignIn(**{**fields, "expires_at": expires_at})
+        asked = fields.get("asked_at")
+        asked_at = None if asked is None else datetime.fromtimestamp(asked, UTC)
+        return PendingSignIn(**{**fields, "expires_at": expires_at, "asked_at": asked_at})
     except (KeyError, TypeError, ValueError) as error:
         raise Unsealable("not a pending sign-in in the form that this version writes") from error
 

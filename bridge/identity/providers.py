@@ -3,9 +3,9 @@
 These are settings only. How a provider is spoken to stands in ``saml/`` and ``oidc/``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -46,6 +46,20 @@ class SAMLProvider(_Provider):
     """The ``NameID`` format that we request, and then the only one that we accept."""
     max_authentication_age_seconds: int = Field(default=43_200, ge=60)
     """How long ago the person may have authenticated at the provider."""
+    encryption: Literal["refuse", "allow", "require"] = "allow"
+    """Whether the assertion may, or must, be encrypted for us. ``allow`` without a decryption key is ``refuse``."""
+    encryption_cbc: bool = False
+    """Whether AES-CBC is accepted beside AES-GCM, and then only in a response whose own signature is valid."""
+    requested_authn_contexts: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
+    """The authentication context classes to ask for (compared exactly), and then the only ones that we accept."""
+    force_authn: bool = False
+    """Whether the person must authenticate anew for each of our questions, whatever session the provider has."""
+
+    @model_validator(mode="after")
+    def _check_that_freshness_can_be_measured(self) -> Self:
+        if self.force_authn and self.idp_initiated:
+            raise ValueError("force_authn needs a question to be newer than: set idp_initiated to false")
+        return self
 
 
 class OIDCProvider(_Provider):

@@ -90,12 +90,14 @@ class SignInDesk:
             StoreUnavailable: the question cannot be remembered.
         """
         handle = secrets.token_urlsafe(32)
+        now = self._clock.now()
         question = PendingSignIn(
             handle=handle,
             provider=provider,
             protocol="saml" if provider in self._service_providers else "oidc",
             browser=browser,
-            expires_at=self._clock.now() + timedelta(seconds=LIFETIME_SECONDS),
+            expires_at=now + timedelta(seconds=LIFETIME_SECONDS),
+            asked_at=now,
             nonce=secrets.token_urlsafe(32),
             code_verifier=new_verifier(),
             return_to=return_to,
@@ -135,7 +137,8 @@ class SignInDesk:
             if question.browser != browser:
                 raise SAMLInResponseTo("the sign-in was started in another browser")
         request_id = question.request_id if question else None
-        identity = self._service_providers[provider].verify(encoded, request_id, self._clock.now())
+        asked_at = question.asked_at if question else None
+        identity = self._service_providers[provider].verify(encoded, request_id, self._clock.now(), asked_at)
         if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
             raise SAMLReplay(f"assertion {identity.message_id} was accepted before")
         if question is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 from lxml import etree
 from markupsafe import escape
@@ -40,7 +41,17 @@ from bridge.store_connection import connect_store
 from tests.fakes.alibaba_sts import AlibabaSTS
 from tests.fakes.openid_provider import OpenIDProvider
 from tests.live_store import MovableClock
-from tests.saml_messages import IDP, NOW, NS, Draft, SignatureOptions, build_idp_metadata, make_certificate, make_key
+from tests.saml_messages import (
+    DECRYPTION_KEYS,
+    IDP,
+    NOW,
+    NS,
+    Draft,
+    SignatureOptions,
+    build_idp_metadata,
+    make_certificate,
+    make_key,
+)
 
 HOST = "bridge.example.com"
 PUBLIC_URL = f"https://{HOST}"
@@ -174,10 +185,19 @@ def run_service(folder: Path) -> Iterator[Service]:
         staff, guests = (stack.enter_context(OpenIDProvider(client_secret=CLIENT_SECRET)) for _ in range(2))
         config = _write_configuration(folder / "config", sts, {"staff": staff, "guests": guests})
         create_missing(folder / "certs", SystemClock())
+        _write_decryption_keys(folder / "certs" / "saml-decryption")
         stack.callback(embedded_store.stop, folder / "store")
         service = Service(load_configuration(config), embedded_store.start(folder / "store"), sts, staff, guests)
         stack.callback(service.close)
         yield service
+
+
+def _write_decryption_keys(folder: Path) -> None:
+    """Let the service have the keys for which the tests encrypt."""
+    for slot, name in zip(("current", "next", "previous"), DECRYPTION_KEYS, strict=True):
+        private_key = make_key(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / f"{slot}.pem").touch(0o600)
+        (folder / f"{slot}.pem").write_bytes(private_key + make_certificate(name).public_bytes(Encoding.PEM))
 
 
 def _write_configuration(folder: Path, sts: AlibabaSTS, openid: dict[str, OpenIDProvider]) -> Path:

@@ -46,14 +46,14 @@ from tests.attacks.door import (
 from tests.attacks.oidc import test_claims, test_flow, test_form, test_signature, tokens
 from tests.attacks.oidc.corpus import Row
 from tests.attacks.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
-from tests.attacks.saml import cases_document, cases_signature, cases_statement
+from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
 from tests.attacks.saml.corpus import CASES
 from tests.attacks.saml.honest import HONEST
 from tests.fakes.openid_provider import OpenIDProvider
 from tests.fakes.scripted_server import Reply
 from tests.saml_messages import build_idp_metadata, make_certificate, make_key
 
-FILES = (cases_document, cases_signature, cases_statement)
+FILES = (cases_document, cases_encryption, cases_signature, cases_statement)
 """Importing them fills CASES."""
 SECONDS = 1.0
 BROWSER = "the-cookie-of-the-browser-that-asked".ljust(43, "_")
@@ -118,7 +118,9 @@ def deliver(service, saml_nodes):
 
 def _ask(service, draft):
     service.clock.moment = draft.expected.now
-    return service.ask(BROWSER, request_id=draft.request_id) if draft.request_id else None
+    if not draft.request_id:
+        return None
+    return service.ask(BROWSER, request_id=draft.request_id, asked_at=draft.expected.asked_at)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -52,7 +52,7 @@ def test_everything_that_is_missing_is_made_once(tmp_path):
     names = [str(path.relative_to(tmp_path)) for path in create_missing(tmp_path, FixedClock())]
     assert names == [
         f"{purpose}/{slot}.{'key' if purpose == 'store' else 'pem'}"
-        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "store")
+        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "saml-decryption", "store")
         for slot in ("current", "next")
     ]
     assert create_missing(tmp_path, FixedClock()) == []
@@ -77,8 +77,37 @@ def test_no_unfinished_file_is_left_behind(made):
 
 def test_no_key_serves_two_purposes(made):
     """T-OUT-03."""
-    found = [key.id for purpose in SIGNING_PURPOSES for key in KeyFolder(made).published(purpose)]
-    assert len(set(found)) == len(found) == 6
+    keys = KeyFolder(made)
+    found = [key.id for purpose in SIGNING_PURPOSES for key in keys.published(purpose)]
+    found += [key.id for key in keys.decryption().published]
+    assert len(set(found)) == len(found) == 8
+
+
+def test_a_decryption_key_is_published_until_the_next_one_takes_its_place_and_opens_until_the_one_after(folder):
+    """T-OUT-03: nobody is to encrypt for the previous key any more, but somebody may not know it yet."""
+    first, second = KeyFolder(folder).decryption().published
+    rotate(folder, "saml-decryption", FixedClock())
+    keys = KeyFolder(folder).decryption()
+    current, following = keys.published
+    assert current.id == second.id
+    assert [key.id for key in keys.retired] == [first.id]
+    assert [key.key_size for key in keys.private_keys] == [2048] * 3
+    rotate(folder, "saml-decryption", FixedClock())
+    again = KeyFolder(folder).decryption()
+    assert again.published[0].id == following.id
+    assert [key.id for key in again.retired] == [second.id]
+
+
+def test_a_folder_without_decryption_keys_has_none(folder):
+    for path in (folder / "saml-decryption").iterdir():
+        path.unlink()
+    assert KeyFolder(folder).decryption().private_keys == ()
+
+
+def test_a_decryption_key_that_others_may_read_is_refused(folder):
+    (folder / "saml-decryption" / "next.pem").chmod(0o640)
+    with pytest.raises(KeyUnusable):
+        KeyFolder(folder).decryption()
 
 
 @pytest.mark.parametrize("purpose", SIGNING_PURPOSES)
@@ -165,6 +194,8 @@ def test_the_list_names_what_there_is_and_shows_no_secret(folder):
         ("saml-issuer", "next"),
         ("oidc-issuer", "current"),
         ("oidc-issuer", "next"),
+        ("saml-decryption", "current"),
+        ("saml-decryption", "next"),
         ("store", "current"),
         ("store", "next"),
         ("store", "previous"),
@@ -276,7 +307,7 @@ def test_two_that_create_at_once_end_with_one_set_of_keys(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == len(set(made)) == 8
+    assert len(made) == len(set(made)) == 10
 
 
 def test_the_certificate_is_no_authority(made):

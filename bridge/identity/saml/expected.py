@@ -1,8 +1,10 @@
 """What the answer to one sign-in has to fit: everything that the checks compare with, none of it from the message."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.signature import PublicKey
@@ -20,6 +22,10 @@ class Expected:
     request_id: str | None
     """The ``ID`` of our AuthnRequest. None: nobody asked, the provider began."""
     now: datetime
+    decryption_keys: tuple[RSAPrivateKey, ...] = field(default=(), repr=False)
+    """Our keys that open an encrypted assertion; without one, none is accepted."""
+    asked_at: datetime | None = None
+    """When we asked; None if nobody did."""
 
     @cached_property
     def skew(self) -> timedelta:

@@ -24,13 +24,20 @@ from onelogin.saml2.metadata import OneLogin_Saml2_Metadata
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
 from bridge.clock import format_utc
-from bridge.identity.saml.elements import ISSUER
+from bridge.identity.saml.document import METADATA, parse_untrusted
+from bridge.identity.saml.elements import AUTHN_CONTEXT_CLASS_REF, ISSUER
 from bridge.keys import SigningKey
 
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+
+_MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+_DS = "{http://www.w3.org/2000/09/xmldsig#}"
+_CONTENT_ENCRYPTION = ("http://www.w3.org/2009/xmlenc11#aes256-gcm", "http://www.w3.org/2009/xmlenc11#aes128-gcm")
+_CBC_ENCRYPTION = ("http://www.w3.org/2001/04/xmlenc#aes256-cbc", "http://www.w3.org/2001/04/xmlenc#aes128-cbc")
+_KEY_TRANSPORT = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,19 @@ class PostForm:
 
 
 def build_authn_request(
-    *, sp_entity_id: str, acs_url: str, sso_url: str, name_id_format: str | None, now: datetime
+    *,
+    sp_entity_id: str,
+    acs_url: str,
+    sso_url: str,
+    name_id_format: str | None,
+    now: datetime,
+    requested_authn_contexts: Sequence[str] = (),
+    force_authn: bool = False,
 ) -> AuthnRequest:
-    """Return an unsigned request for an answer by POST at ``acs_url``. Its ID has 160 random bits (Core 1.3.4)."""
+    """Return an unsigned request for an answer by POST at ``acs_url``. Its ID has 160 random bits (Core 1.3.4).
+
+    A provider may ignore what is asked of it, so the answer is checked for all of it.
+    """
     request_id = f"_{secrets.token_hex(20)}"
     request = etree.Element(
         f"{{{_PROTOCOL}}}AuthnRequest",
@@ -79,6 +96,12 @@ def build_authn_request(
     policy = etree.SubElement(request, f"{{{_PROTOCOL}}}NameIDPolicy", {"AllowCreate": "true"})
     if name_id_format is not None:
         policy.set("Format", name_id_format)
+    if force_authn:
+        request.set("ForceAuthn", "true")
+    if requested_authn_contexts:
+        contexts = etree.SubElement(request, f"{{{_PROTOCOL}}}RequestedAuthnContext", {"Comparison": "exact"})
+        for context in requested_authn_contexts:
+            etree.SubElement(contexts, AUTHN_CONTEXT_CLASS_REF).text = context
     return AuthnRequest(id=request_id, xml=etree.tostring(request))
 
 
@@ -110,10 +133,18 @@ def build_post_form(request: AuthnRequest, sso_url: str, relay_state: str, key: 
 
 
 def build_sp_metadata(
-    *, entity_id: str, acs_url: str, name_id_format: str | None, certificates: Sequence[x509.Certificate]
+    *,
+    entity_id: str,
+    acs_url: str,
+    name_id_format: str | None,
+    certificates: Sequence[x509.Certificate],
+    encryption_certificates: Sequence[x509.Certificate] = (),
+    encryption_cbc: bool = False,
 ) -> bytes:
-    """Return our metadata: one ACS, signed requests, signed assertions wanted, and the keys that we sign with.
+    """Return our metadata: one ACS, signed requests, signed assertions wanted, and our keys.
 
+    ``certificates`` are of the keys that we sign with, ``encryption_certificates`` of those to encrypt for, each with
+    the algorithms that we open, the best one first.
     It is valid as long as the first certificate, since many providers read it once and keep it.
     """
     service_provider = {
@@ -131,7 +162,24 @@ def build_sp_metadata(
     for certificate in reversed(certificates):
         pem = certificate.public_bytes(Encoding.PEM).decode()
         metadata = OneLogin_Saml2_Metadata.add_x509_key_descriptors(metadata, pem, add_encryption=False)
-    return bytes(metadata)
+    return _add_encryption(bytes(metadata), encryption_certificates, cbc=encryption_cbc)
+
+
+def _add_encryption(metadata: bytes, certificates: Sequence[x509.Certificate], *, cbc: bool) -> bytes:
+    """Add the keys to encrypt for behind those that verify (Metadata 2.4.1.1)."""
+    if not certificates:
+        return metadata
+    root = parse_untrusted(metadata, METADATA)
+    for place, certificate in enumerate(certificates, len(root.findall(f".//{_MD}KeyDescriptor"))):
+        descriptor = etree.Element(f"{_MD}KeyDescriptor", {"use": "encryption"})
+        data = etree.SubElement(etree.SubElement(descriptor, f"{_DS}KeyInfo"), f"{_DS}X509Data")
+        encoded = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
+        etree.SubElement(data, f"{_DS}X509Certificate").text = encoded
+        for algorithm in (*_CONTENT_ENCRYPTION, *(_CBC_ENCRYPTION if cbc else ()), _KEY_TRANSPORT):
+            etree.SubElement(descriptor, f"{_MD}EncryptionMethod", {"Algorithm": algorithm})
+        root.find(f"{_MD}SPSSODescriptor").insert(place, descriptor)
+    written: bytes = etree.tostring(root)
+    return written
 
 
 def _escape(text: str) -> str:

@@ -5,9 +5,10 @@ The checks, in the order in which :func:`verify_response` makes them:
 1.  ``decode_base64``, ``parse_untrusted``: one small UTF-8 document, with nothing in it that two programs could
     read differently
 2.  ``check_root``: a response
-3.  ``check_one_assertion``: with exactly one assertion in the one place for it
+3.  ``check_one_assertion``: with exactly one assertion in the one place for it, encrypted or not, as the settings say
 4.  ``check_signature_places``: and signatures nowhere but in these two, once each
-5.  ``verify_signatures``: every signature is there that must be, and every one that is there is the provider's
+5.  ``verify_signatures``: every signature is there that must be, and every one that is there is the provider's; an
+    encrypted assertion is opened after the response's signature and before its own (``decryption``)
 6.  ``check_children``: the response has its own children and no others
 7.  ``check_versions``, ``check_status``, ``check_issuers``: SAML 2.0, success, from this provider
 8.  ``check_destination``, ``check_in_response_to``: sent here, in answer to our question
@@ -33,6 +34,7 @@ from bridge.errors import (
     SAMLEncrypted,
     SAMLId,
     SAMLIssuer,
+    SAMLNotEncrypted,
     SAMLRoot,
     SAMLSchema,
     SAMLSignatureCount,
@@ -44,6 +46,7 @@ from bridge.errors import (
     SAMLVersion,
 )
 from bridge.identity.saml.conditions import check_audience, check_proxy_restriction, check_validity, find_conditions
+from bridge.identity.saml.decryption import decrypt_assertion
 from bridge.identity.saml.document import Element, decode_base64, parse_untrusted
 from bridge.identity.saml.elements import (
     ASSERTION,
@@ -84,7 +87,7 @@ class Verified:
     """Parsed from the signed bytes if ``response_is_signed``; else as it came, and proof of nothing."""
     response_is_signed: bool
     assertion: Element
-    """Parsed from the signed bytes."""
+    """Parsed from the signed bytes, or opened from signed ciphertext."""
 
 
 def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
@@ -95,7 +98,7 @@ def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
     """
     document = parse_untrusted(decode_base64(encoded))
     check_root(document)
-    check_one_assertion(document)
+    check_one_assertion(document, expected)
     check_signature_places(document)
     verified = verify_signatures(document, expected)
     response, assertion = verified.response, verified.assertion
@@ -148,34 +151,38 @@ def check_root(document: Element) -> None:
         raise SAMLRoot(f"root {ascii(document.tag)[:200]}")
 
 
-def check_one_assertion(document: Element) -> None:
+def check_one_assertion(document: Element, expected: Expected) -> None:
     """There is one assertion, a child of the root, and nothing anywhere that is called like one.
 
     With two, the one that was verified need not be the one that is read (XSW). Look-alikes in other namespaces count,
-    since they can only be there to confuse. Raises SAMLAssertionCount, SAMLEncrypted, or SAMLStatus if there is none
-    because the provider reports an error.
+    since they can only be there to confuse; so does a plain one beside an encrypted one. Raises SAMLAssertionCount;
+    SAMLEncrypted or SAMLNotEncrypted if the settings want it the other way; or SAMLStatus if there is none because the
+    provider reports an error.
     """
     found = list(document.iter("{*}Assertion", "{*}EncryptedAssertion"))
     if not found:
         check_status(document)
     if len(found) != 1 or found[0].getparent() is not document:
         raise SAMLAssertionCount(f"{len(found)} assertions, or one in a wrong place")
-    if found[0].tag == ENCRYPTED_ASSERTION:
-        raise SAMLEncrypted("an encrypted assertion")
-    if found[0].tag != ASSERTION:
+    if found[0].tag not in {ASSERTION, ENCRYPTED_ASSERTION}:
         raise SAMLAssertionCount("an assertion in another namespace")
+    encrypted, policy = found[0].tag == ENCRYPTED_ASSERTION, expected.provider.encryption
+    if encrypted and policy == "refuse":
+        raise SAMLEncrypted("an encrypted assertion, which the settings refuse")
+    if not encrypted and policy == "require":
+        raise SAMLNotEncrypted("a plain assertion")
 
 
-def check_signature_places(document: Element) -> None:
+def check_signature_places(root: Element) -> None:
     """Signatures stand directly in the response or in the assertion, right after the issuer, at most one in each.
 
-    Raises SAMLSignaturePlace or SAMLSignatureCount.
+    ``root`` is the document, or an assertion that was encrypted. Raises SAMLSignaturePlace or SAMLSignatureCount.
     """
-    assertion = find_first(document, ASSERTION)
+    assertion = find_first(root, ASSERTION)
     parents = []
-    for signature in document.iter("{*}Signature"):
+    for signature in root.iter("{*}Signature"):
         parent, previous = signature.getparent(), signature.getprevious()
-        if parent is document or parent is assertion:
+        if parent is root or parent is assertion:
             parents.append(parent)
         else:
             raise SAMLSignaturePlace("in neither response nor assertion")
@@ -196,14 +203,11 @@ def verify_signatures(document: Element, expected: Expected) -> Verified:
     Raises SAMLUnsigned if a signature that must be there is not, and the leaves of BadSignature.
     """
     assertion = find_first(document, ASSERTION)
+    if assertion is None:
+        return _verify_encrypted(document, expected)
     response_is_signed = find_first(document, SIGNATURE) is not None
     assertion_is_signed = find_first(assertion, SIGNATURE) is not None
-    required = expected.provider.signed
-    if not response_is_signed and (required in {"response", "both"} or not assertion_is_signed):
-        raise SAMLUnsigned("the response is not signed")
-    if not assertion_is_signed and required in {"assertion", "both"}:
-        raise SAMLUnsigned("the assertion is not signed")
-
+    _check_signed(expected, response=response_is_signed, assertion=assertion_is_signed)
     response = verify_enveloped(document, expected.keys) if response_is_signed else document
     return Verified(
         response=response,
@@ -214,6 +218,36 @@ def verify_signatures(document: Element, expected: Expected) -> Verified:
     )
 
 
+def _verify_encrypted(document: Element, expected: Expected) -> Verified:
+    """The same for an assertion that is encrypted. Raises SAMLEncrypted as well.
+
+    Anybody can encrypt for us, so encryption proves nothing: the assertion is believed for its own signature, or for
+    that of the response, which covers the ciphertext. What is opened is then taken from the verified response.
+    """
+    response_is_signed = find_first(document, SIGNATURE) is not None
+    _check_signed(expected, response=response_is_signed, assertion=True)
+    response = verify_enveloped(document, expected.keys) if response_is_signed else document
+    encrypted = find_first(response, ENCRYPTED_ASSERTION)
+    assertion = decrypt_assertion(encrypted, expected, signature_covers_it=response_is_signed)
+    check_signature_places(assertion)
+    assertion_is_signed = find_first(assertion, SIGNATURE) is not None
+    _check_signed(expected, response=response_is_signed, assertion=assertion_is_signed)
+    return Verified(
+        response=response,
+        response_is_signed=response_is_signed,
+        assertion=verify_enveloped(assertion, expected.keys) if assertion_is_signed else assertion,
+    )
+
+
+def _check_signed(expected: Expected, *, response: bool, assertion: bool) -> None:
+    """Every signature is there that the settings want, and at least one."""
+    required = expected.provider.signed
+    if not response and (required in {"response", "both"} or not assertion):
+        raise SAMLUnsigned("the response is not signed")
+    if not assertion and required in {"assertion", "both"}:
+        raise SAMLUnsigned("the assertion is not signed")
+
+
 def check_children(response: Element) -> None:
     """The response has the attributes and children that SAML knows, and no text between them. Raises SAMLSchema.
 
@@ -221,7 +255,7 @@ def check_children(response: Element) -> None:
     """
     if set(response.keys()) - _RESPONSE_ATTRIBUTES:
         raise SAMLSchema("a response with unknown attributes")
-    order = [ISSUER, SIGNATURE, EXTENSIONS, STATUS, ASSERTION]
+    order = [ISSUER, SIGNATURE, EXTENSIONS, STATUS, ASSERTION, ENCRYPTED_ASSERTION]
     children = [child.tag for child in response]
     if children != [name for name in order if name in children]:
         raise SAMLSchema("a response with unknown, repeated or misplaced children")

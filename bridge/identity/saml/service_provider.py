@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bridge.clock import Clock, SystemClock
-from bridge.errors import SAMLMetadata
+from bridge.errors import KeyMissing, SAMLMetadata
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.metadata_cache import MetadataCache
 from bridge.identity.saml.request import (
@@ -20,7 +20,7 @@ from bridge.identity.saml.request import (
 )
 from bridge.identity.saml.response import Expected, verify_response
 from bridge.identity.verified import VerifiedIdentity
-from bridge.keys import SigningKey
+from bridge.keys import DecryptionKeys, SigningKey
 
 
 class ServiceProvider:
@@ -34,16 +34,22 @@ class ServiceProvider:
         load_metadata: Callable[[], bytes],
         *,
         also_published: Sequence[SigningKey] = (),
+        decryption: DecryptionKeys | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Take the settings, and how to get the provider's metadata: from a file, or through ``bridge.outbound``.
 
-        ``also_published`` are keys that do not sign now, but did recently or will soon.
+        ``also_published`` are keys that do not sign now, but did recently or will soon. Without ``decryption`` keys, or
+        where the settings refuse encryption, our metadata asks for none. Raises KeyMissing if the settings require it.
         """
+        decryption = DecryptionKeys() if decryption is None or provider.encryption == "refuse" else decryption
+        if provider.encryption == "require" and not decryption.published:
+            raise KeyMissing(f"{provider.name} must encrypt, and there is no saml-decryption key")
         self.provider = provider
         self.entity_id = f"{public_url}/saml/{provider.name}/metadata"
         self.acs_url = f"{public_url}/saml/{provider.name}/acs"
         self._signing_key = signing_key
+        self._decryption_keys = decryption.private_keys
         self._clock = clock or SystemClock()
         self._metadata = MetadataCache(provider.entity_id, load_metadata)
         self._own_metadata = build_sp_metadata(
@@ -51,6 +57,8 @@ class ServiceProvider:
             acs_url=self.acs_url,
             name_id_format=provider.name_id_format,
             certificates=[key.certificate for key in (signing_key, *also_published)],
+            encryption_certificates=[key.certificate for key in decryption.published],
+            encryption_cbc=provider.encryption_cbc,
         )
 
     def metadata_xml(self) -> bytes:
@@ -74,12 +82,16 @@ class ServiceProvider:
             sso_url=sso_url,
             name_id_format=self.provider.name_id_format,
             now=now,
+            requested_authn_contexts=self.provider.requested_authn_contexts,
+            force_authn=self.provider.force_authn,
         )
         build = build_redirect if by_redirect else build_post_form
         return build(request, sso_url, relay_state, self._signing_key)
 
-    def verify(self, encoded: str, request_id: str | None, now: datetime) -> VerifiedIdentity:
-        """Return who the provider says this is. ``request_id`` is None if nobody asked.
+    def verify(
+        self, encoded: str, request_id: str | None, now: datetime, asked_at: datetime | None = None
+    ) -> VerifiedIdentity:
+        """Return who the provider says this is. ``request_id`` and ``asked_at`` are None if nobody asked.
 
         Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
         """
@@ -90,5 +102,7 @@ class ServiceProvider:
             acs_url=self.acs_url,
             request_id=request_id,
             now=now,
+            decryption_keys=self._decryption_keys,
+            asked_at=asked_at,
         )
         return verify_response(encoded, expected)

@@ -11,10 +11,12 @@ from bridge.errors import (
     GroupsUnknown,
     SAMLAttributeStructured,
     SAMLAttributeTwice,
+    SAMLAuthnContext,
     SAMLAuthnStatement,
     SAMLEncrypted,
     SAMLSchema,
     SAMLSessionOver,
+    SAMLStale,
     SAMLTooComplex,
 )
 from bridge.identity.providers import SAMLProvider
@@ -56,16 +58,17 @@ class Authentication:
 
 
 def read_authentication(assertion: Element, expected: Expected) -> Authentication:
-    """Return the one ``AuthnStatement``; the authentication is recent enough and its session not over.
+    """Return the one ``AuthnStatement``; the authentication is as the settings want it, and its session not over.
 
-    A provider may ignore that we ask for a fresh sign-in, so its age is checked here. Raises SAMLAuthnStatement,
-    SAMLNotYet, SAMLStale or SAMLSessionOver.
+    A provider may ignore what we ask for, so age, freshness and class are checked here. Raises SAMLAuthnStatement,
+    SAMLAuthnContext, SAMLNotYet, SAMLStale or SAMLSessionOver.
     """
     statement = find_only(assertion, AUTHN_STATEMENT, SAMLAuthnStatement)
     at = read_time(statement, "AuthnInstant")
     if at is None:
         raise SAMLAuthnStatement("no AuthnInstant")
     check_age(at, timedelta(seconds=expected.provider.max_authentication_age_seconds), expected)
+    _check_fresh(at, expected)
     session_end = read_time(statement, "SessionNotOnOrAfter")
     if session_end is not None:
         check_not_over(session_end, expected, SAMLSessionOver)
@@ -75,13 +78,31 @@ def read_authentication(assertion: Element, expected: Expected) -> Authenticatio
     if session_index is not None and len(session_index) > MAX_SESSION_INDEX_CHARACTERS:
         raise SAMLAuthnStatement("an overlong SessionIndex")
     context = find_only(statement, AUTHN_CONTEXT, SAMLAuthnStatement)
-    class_ref = find_first(context, AUTHN_CONTEXT_CLASS_REF)
+    class_element = find_first(context, AUTHN_CONTEXT_CLASS_REF)
+    class_ref = None if class_element is None else read_text(class_element, SAMLAuthnStatement)
+    requested = expected.provider.requested_authn_contexts
+    if requested and class_ref not in requested:
+        raise SAMLAuthnContext(f"authenticated by {'nothing said' if class_ref is None else ascii(class_ref[:200])}")
     return Authentication(
         at=at,
         session_end=session_end,
         session_index=session_index,
-        class_ref=None if class_ref is None else read_text(class_ref, SAMLAuthnStatement),
+        class_ref=class_ref,
     )
+
+
+def _check_fresh(at: datetime, expected: Expected) -> None:
+    """Where the settings force it, the person authenticated for this question, skew allowed. Raises SAMLStale.
+
+    Providers write whole seconds, so the second in which we asked counts as a whole.
+    """
+    if not expected.provider.force_authn:
+        return
+    if expected.asked_at is None:
+        raise SAMLStale("a new authentication is required, and nothing says since when")
+    asked_at = expected.asked_at.replace(microsecond=0)
+    if at < asked_at - expected.skew:
+        raise SAMLStale(f"authenticated {(asked_at - at).total_seconds():.0f} s before we asked for it anew")
 
 
 def read_claims(assertion: Element, provider: SAMLProvider) -> dict[str, Claim]:

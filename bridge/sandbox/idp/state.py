@@ -64,6 +64,8 @@ class ServiceProvider(_Entry):
     entity_id: str = Field(min_length=1, max_length=1024)
     metadata_url: URL
     name_id_format: Literal["persistent", "emailAddress"] = "persistent"
+    encrypt: bool = False
+    """Whether assertions are encrypted, with the first encryption certificate of its metadata."""
 
 
 class OIDCClient(_Entry):

@@ -490,15 +490,6 @@ def deflated(draft):
 # ── SAML-26: encryption ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@hostile_table("SAML-26", SAMLEncrypted, {"one_key": 1, "hundred_keys": 100})
-def encrypted_assertion(draft, keys):
-    """An encrypted assertion, which this provider is not set up for."""
-    draft.signed = "response"
-    encrypted = element("saml:EncryptedAssertion")
-    encrypted.extend(etree.Element("{http://www.w3.org/2001/04/xmlenc#}EncryptedKey") for _ in range(keys))
-    draft.root.replace(draft.assertion, encrypted)
-
-
 @hostile("SAML-26", SAMLEncrypted)
 def encrypted_attribute(draft):
     """An attribute that we cannot read may be one that forbids something."""

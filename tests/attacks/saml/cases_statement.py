@@ -6,6 +6,7 @@ from bridge.errors import (
     ClaimNotSingle,
     SAMLAttributeTwice,
     SAMLAudience,
+    SAMLAuthnContext,
     SAMLAuthnStatement,
     SAMLConditions,
     SAMLConfirmation,
@@ -28,7 +29,7 @@ from bridge.errors import (
     SAMLVersion,
 )
 from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import ACS, IDP, REQUEST_ID, SP, at, element, make_provider
+from tests.saml_messages import ACS, IDP, MFA, PASSWORD, REQUEST_ID, SP, at, element, make_provider
 
 DATA = "//saml:SubjectConfirmationData"
 
@@ -198,6 +199,10 @@ def unsolicited_with_in_response_to_in_the_confirmation(draft, value):
 SKEW = 60
 
 
+def forced():
+    return make_provider(force_authn=True)
+
+
 def shift(draft, seconds):
     """Look at the message so much later."""
     draft.expect(now=draft.expected.now.__class__.fromisoformat(at(seconds)))
@@ -288,6 +293,24 @@ def issued_in_the_future(draft, path):
 def authenticated_long_ago(draft):
     """Longer ago than the settings allow; ForceAuthn is only a wish."""
     draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-43_200 - SKEW - 1))
+
+
+@hostile_table("SAML-20", SAMLStale, {"just": -SKEW - 1, "an_hour": -3600}, provider=forced)
+def authenticated_before_we_asked_for_it_anew(draft, seconds):
+    """The provider ignored ForceAuthn and answered from a session that it had."""
+    draft.find("//saml:AuthnStatement").set("AuthnInstant", at(seconds))
+
+
+@hostile("SAML-20", SAMLStale, provider=lambda: make_provider(force_authn=True, clock_skew_seconds=0))
+def authenticated_a_second_before_we_asked_where_clocks_agree(draft):
+    """Not even a second of an old session."""
+    draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-1))
+
+
+@hostile("SAML-20", SAMLStale, provider=forced)
+def asked_nobody_knows_when(draft):
+    """A question that does not say when it was asked cannot show that the answer is newer."""
+    draft.expect(asked_at=None)
 
 
 @hostile("SAML-20", SAMLNotYet)
@@ -530,6 +553,34 @@ def no_authn_context(draft):
 def class_ref_in_pieces(draft):
     """A strength that could be read in part."""
     draft.find("//saml:AuthnContextClassRef").append(element("saml:Anything"))
+
+
+@hostile_table(
+    "SAML-21",
+    SAMLAuthnContext,
+    {
+        "password": PASSWORD,
+        "empty": "",
+        "blank_before": f" {MFA}",
+        "newline": f"{MFA}\n",
+        "slash": f"{MFA}/",
+        "prefix": MFA[:-1],
+        "case": MFA.upper(),
+        "both": f"{PASSWORD} {MFA}",
+    },
+    provider=lambda: make_provider(requested_authn_contexts=[MFA, PASSWORD.replace("Password", "X509")]),
+    context=MFA,
+)
+def weaker_authentication(draft, context):
+    """The provider ignored RequestedAuthnContext; a password is not what was asked for, nor what resembles it."""
+    draft.find("//saml:AuthnContextClassRef").text = context
+
+
+@hostile("SAML-21", SAMLAuthnContext, provider=lambda: make_provider(requested_authn_contexts=[PASSWORD]))
+def authentication_by_declaration_only(draft):
+    """A reference to a description of the authentication, where a class was asked for."""
+    context = draft.find("//saml:AuthnContext")
+    context[:] = [element("saml:AuthnContextDeclRef", PASSWORD)]
 
 
 @hostile("SAML-21", SAMLAuthnStatement)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import xmlsec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from lxml import etree
 from onelogin.saml2.response import OneLogin_Saml2_Response
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
@@ -14,9 +14,10 @@ from signxml import DigestAlgorithm, SignatureConfiguration, SignatureMethod, XM
 
 from bridge.errors import SAMLDTD, SAMLCommentOrPI, SAMLTransform
 from bridge.identity.saml.response import verify_response
-from tests.attacks.saml.honest import HONEST, OUTSIDE_THE_SCHEMA, values_of
+from tests.attacks.saml.honest import HONEST, NOT_FOR_PYTHON3_SAML, OUTSIDE_THE_SCHEMA, values_of
 from tests.saml_messages import (
     ACS,
+    DECRYPTION_KEYS,
     ENVELOPED,
     EXCLUSIVE,
     IDP,
@@ -27,11 +28,13 @@ from tests.saml_messages import (
     SignatureOptions,
     certificate_base64,
     make_certificate,
+    make_key,
 )
 
 every_honest_message = pytest.mark.parametrize("build", HONEST.values(), ids=HONEST)
 in_the_schema = {name: build for name, build in HONEST.items() if name not in OUTSIDE_THE_SCHEMA}
 every_honest_message_in_the_schema = pytest.mark.parametrize("build", in_the_schema.values(), ids=in_the_schema)
+for_python3_saml = {name: build for name, build in in_the_schema.items() if name not in NOT_FOR_PYTHON3_SAML}
 
 
 @every_honest_message
@@ -46,18 +49,58 @@ def test_honest_message_is_accepted_and_read_whole(build):
     assert identity.claims == attributes
 
 
+def test_there_are_enough_layouts():
+    assert len(HONEST) >= 40
+    assert len([name for name in HONEST if name.startswith("encrypted_")]) >= 20
+
+
 def certificate_of(draft: Draft):
     return draft.options.certificate or make_certificate("idp")
 
 
-@every_honest_message_in_the_schema
+def intended_key(draft):
+    """Return the name of the key for which the draft is encrypted."""
+    key = draft.encryption and draft.encryption.key
+    return next((name for name in DECRYPTION_KEYS if make_key(name).public_key() == key), DECRYPTION_KEYS[0])
+
+
+def key_pem(name):
+    return make_key(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def open_with_xmlsec(root, name):
+    """Put the assertion in the place of an encrypted one, as xmlsec opens it; ``root`` is the response.
+
+    xmlsec needs to be told the type, and where the key is.
+    """
+    for data in root.iterfind("saml:EncryptedAssertion/{*}EncryptedData", NS):
+        place = data.getparent()
+        [key] = place.iter("{*}EncryptedKey")
+        info = data.find("ds:KeyInfo", NS)
+        if info is None:
+            info = etree.Element(f"{{{NS['ds']}}}KeyInfo")
+            data.insert(1, info)
+        info[:] = [key]
+        data.set("Type", xmlsec.EncryptionType.ELEMENT)
+        manager = xmlsec.KeysManager()
+        manager.add_key(xmlsec.Key.from_memory(key_pem(name), xmlsec.KeyFormat.PEM))
+        opened = xmlsec.EncryptionContext(manager).decrypt(data)
+        root.replace(place, opened)
+    return root
+
+
+@pytest.mark.parametrize("build", for_python3_saml.values(), ids=for_python3_saml)
 def test_python3_saml_agrees(build, monkeypatch):
     draft = build()
     monkeypatch.setattr(OneLogin_Saml2_Utils, "now", staticmethod(lambda: int(NOW.timestamp())))
     settings = OneLogin_Saml2_Settings(
         {
             "strict": True,
-            "sp": {"entityId": SP, "assertionConsumerService": {"url": ACS}},
+            "sp": {
+                "entityId": SP,
+                "assertionConsumerService": {"url": ACS},
+                "privateKey": key_pem(intended_key(draft)).decode(),
+            },
             "idp": {
                 "entityId": IDP,
                 "singleSignOnService": {"url": "https://idp.example.com/sso"},
@@ -80,10 +123,21 @@ def test_xmlsec_agrees(build):
     xmlsec.tree.add_ids(root, ["ID"])
     public_key = certificate_of(draft).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-    for signature in root.iter(f"{{{NS['ds']}}}Signature"):
-        context = xmlsec.SignatureContext()
-        context.key = xmlsec.Key.from_memory(public_key, xmlsec.KeyFormat.PEM)
-        context.verify(signature)
+    outer = root.findall("ds:Signature", NS)
+    for signature in outer:
+        check_with_xmlsec(signature, public_key)
+    opened = open_with_xmlsec(root, intended_key(draft))
+    xmlsec.tree.add_ids(opened, ["ID"])
+    inner = opened.findall("saml:Assertion/ds:Signature", NS)
+    for signature in inner:
+        check_with_xmlsec(signature, public_key)
+    assert outer or inner
+
+
+def check_with_xmlsec(signature, public_key):
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(public_key, xmlsec.KeyFormat.PEM)
+    context.verify(signature)
 
 
 @every_honest_message_in_the_schema
@@ -92,7 +146,9 @@ def test_signxml_agrees_on_what_was_signed(build):
     document = draft.write()
     in_assertion = f"./{{{NS['saml']}}}Assertion/"
     signed = {"both": ("./", in_assertion), "response": ("./",)}.get(draft.signed, (in_assertion,))
+    opened = etree.tostring(open_with_xmlsec(etree.fromstring(document), intended_key(draft)))
     for location in signed:
+        document = opened if location == in_assertion and b"EncryptedAssertion" in document else document
         result = XMLVerifier().verify(
             document,
             x509_cert=certificate_of(draft),

@@ -6,11 +6,11 @@ import pytest
 
 from bridge.errors import IdentityError
 from bridge.identity.saml.response import verify_response
-from tests.attacks.saml import cases_document, cases_signature, cases_statement
+from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
 from tests.attacks.saml.corpus import CASES, Case
 
 SECONDS = 1.0
-FILES = (cases_document, cases_signature, cases_statement)
+FILES = (cases_document, cases_encryption, cases_signature, cases_statement)
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 

@@ -69,18 +69,18 @@ def test_check_on_a_folder_that_is_not_there_says_so(tmp_path):
 
 def test_keys_are_made_once_listed_and_rotated(run, config):
     assert "There are no keys yet" in run("keys", "list").output
-    assert run("keys", "create").output.count("made ") == 8
+    assert run("keys", "create").output.count("made ") == 10
     assert run("keys", "create").output == "All keys are there already.\n"
     before = run("keys", "list").output.splitlines()
-    assert len(before) == 9
+    assert len(before) == 11
     assert "PRIVATE" not in "".join(before)
     result = run("keys", "rotate", "oidc-issuer")
     assert result.exit_code == 0
     after = run("keys", "list").output.splitlines()
-    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer  next")] == [
-        line.split()[-1] for line in after if line.startswith("oidc-issuer  current")
+    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer     next")] == [
+        line.split()[-1] for line in after if line.startswith("oidc-issuer     current")
     ]
-    assert [line for line in after if line.startswith("oidc-issuer  previous")]
+    assert [line for line in after if line.startswith("oidc-issuer     previous")]
 
 
 def test_an_unknown_purpose_is_a_usage_error(run):

@@ -54,6 +54,7 @@ def question(clock):
         code_verifier="the-verifier",
         return_to="/accounts",
         replaces_session="rambridge:session:old",
+        asked_at=clock.now(),
     )
 
 
@@ -61,6 +62,15 @@ def test_a_question_is_found_as_it_was_asked_and_stays(questions, question):
     questions.save(question)
     assert questions.find(HANDLE) == question
     assert questions.find(HANDLE) == question
+
+
+def test_a_question_of_a_version_that_did_not_remember_when_it_asked_is_found(questions, question, redis, sealer):
+    questions.save(question)
+    key = build_key("pending", HANDLE)
+    fields = sealer.open_json(key, redis.get(key))
+    del fields["asked_at"]
+    redis.set(key, sealer.seal_json(key, fields))
+    assert questions.find(HANDLE) == replace(question, asked_at=None)
 
 
 @pytest.mark.parametrize("handle", ["", HANDLE[:-1], HANDLE + "A", HANDLE.lower(), "*", "a:b\r\nc", "\udce4"])

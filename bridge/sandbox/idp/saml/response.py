@@ -13,6 +13,7 @@ from lxml import etree
 from lxml.builder import ElementMaker
 
 from bridge.clock import format_utc
+from bridge.sandbox.idp.saml.encryption import encrypt_assertion
 from bridge.sandbox.idp.saml.names import (
     ASSERTION,
     BASIC_ATTRIBUTE,
@@ -55,11 +56,17 @@ class ResponseIssuer:
         self._signer = signer
 
     def issue_success(self, addressee: Addressee, session: Session, context: str, now: datetime) -> bytes:
-        """Return a response about the signed-in person; assertion and response are both signed."""
+        """Return a response about the signed-in person; assertion and response are both signed.
+
+        Where the service provider is registered so, the signed assertion is encrypted before the response is signed.
+        """
         response = self._build_response(addressee, _build_status(SUCCESS), now)
         assertion = self._build_assertion(addressee, session, context, now)
         response.append(assertion)
         self._signer.sign(assertion)
+        provider = addressee.service_provider
+        if provider.registration.encrypt and provider.encryption_certificate is not None:
+            response.append(encrypt_assertion(assertion, provider.encryption_certificate))
         self._signer.sign(response)
         return _serialize(response)
 

@@ -36,6 +36,8 @@ class KnownServiceProvider:
     """Never empty; POST binding only."""
     certificates: tuple[x509.Certificate, ...]
     """Its signing certificates; never empty."""
+    encryption_certificate: x509.Certificate | None
+    """The first one to encrypt for."""
 
     @property
     def default_acs_url(self) -> str:
@@ -98,18 +100,21 @@ def parse_metadata(document: bytes, registration: ServiceProvider) -> KnownServi
         for each in descriptor.iterfind(f"{{{METADATA}}}AssertionConsumerService")
         if each.get("Binding") == POST_BINDING
     )
-    certificates = tuple(_read_certificates(descriptor))
+    certificates = tuple(_read_certificates(descriptor, "signing"))
+    encryption_certificate = next(iter(_read_certificates(descriptor, "encryption")), None)
+    if registration.encrypt and encryption_certificate is None:
+        raise Refused("idp_metadata", "The application's metadata has no certificate to encrypt for.", 502)
     if not consumers or not certificates:
         raise Refused(
             "idp_metadata", "The application's metadata lacks a signing certificate or an ACS for HTTP-POST.", 502
         )
-    return KnownServiceProvider(registration, consumers, certificates)
+    return KnownServiceProvider(registration, consumers, certificates, encryption_certificate)
 
 
-def _read_certificates(descriptor: Any) -> list[x509.Certificate]:
+def _read_certificates(descriptor: Any, use: str) -> list[x509.Certificate]:
     certificates = []
     for key in descriptor.iterfind(f"{{{METADATA}}}KeyDescriptor"):
-        if key.get("use", "signing") != "signing":
+        if key.get("use", use) != use:
             continue
         for element in key.iter(f"{{{XMLDSIG}}}X509Certificate"):
             body = "".join((element.text or "").split())

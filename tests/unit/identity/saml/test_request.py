@@ -44,11 +44,24 @@ def test_request_asks_for_the_configured_name_format():
     assert etree.fromstring(request(name_id_format=EMAIL).xml).find("samlp:NameIDPolicy", NS).get("Format") == EMAIL
 
 
+def test_request_asks_for_a_new_authentication_and_for_contexts_only_where_configured():
+    plain = etree.fromstring(request().xml)
+    asking = etree.fromstring(request(force_authn=True, requested_authn_contexts=["urn:a", "urn:b&<c>"]).xml)
+
+    assert plain.get("ForceAuthn") is None
+    assert plain.find("samlp:RequestedAuthnContext", NS) is None
+    assert asking.get("ForceAuthn") == "true"
+    contexts = asking.find("samlp:RequestedAuthnContext", NS)
+    assert contexts.get("Comparison") == "exact"
+    assert [context.text for context in contexts.findall("saml:AuthnContextClassRef", NS)] == ["urn:a", "urn:b&<c>"]
+
+
 @pytest.mark.parametrize("name_id_format", [None, EMAIL])
-def test_request_follows_the_schema(name_id_format):
+@pytest.mark.parametrize("policies", [{}, {"force_authn": True, "requested_authn_contexts": ["urn:a", "urn:b"]}])
+def test_request_follows_the_schema(name_id_format, policies):
     schema = etree.XMLSchema(file=str(_FILE))
 
-    schema.assertValid(etree.fromstring(request(name_id_format=name_id_format).xml))
+    schema.assertValid(etree.fromstring(request(name_id_format=name_id_format, **policies).xml))
 
 
 def test_no_two_requests_have_the_same_id():

@@ -2,11 +2,15 @@ import threading
 from datetime import timedelta
 
 import pytest
+from lxml import etree
+from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
 from bridge.errors import (
     FetchFailed,
     FetchRefused,
+    KeyMissing,
     ProviderUnavailable,
+    SAMLEncrypted,
     SAMLInResponseTo,
     SAMLMetadata,
     SAMLSignatureInvalid,
@@ -14,18 +18,28 @@ from bridge.errors import (
 from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER
 from bridge.identity.saml.request import PostForm, Redirect
 from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.keys import DecryptionKeys
+from tests.saml_encryption import AES128_CBC, AES128_GCM, AES256_CBC, AES256_GCM, OAEP_MGF1P, EncryptionOptions
 from tests.saml_messages import (
     ACS,
+    DECRYPTION_KEYS,
     NOW,
+    NS,
     REQUEST_ID,
     SP,
     Draft,
     build_idp_metadata,
+    certificate_base64,
     make_certificate,
+    make_key,
     make_provider,
     make_signing_key,
 )
 
+DECRYPTION = DecryptionKeys(
+    published=tuple(make_signing_key(name) for name in DECRYPTION_KEYS[:2]),
+    retired=(make_signing_key(DECRYPTION_KEYS[2]),),
+)
 MINUTE = timedelta(minutes=1)
 
 
@@ -81,6 +95,67 @@ def test_keys_that_do_not_sign_now_are_published_too(source):
     )
 
     assert service_provider.metadata_xml().count(b"<ds:X509Certificate>") == 2
+
+
+def encrypting(source, keys=DECRYPTION, **settings):
+    return ServiceProvider(
+        make_provider(**settings), "https://bridge.example.com", make_signing_key(), source, decryption=keys
+    )
+
+
+def encryption_certificates(service_provider):
+    """Return the certificates to encrypt for, and the algorithms beside the first one."""
+    root = etree.fromstring(service_provider.metadata_xml())
+    found = root.findall("md:SPSSODescriptor/md:KeyDescriptor[@use='encryption']", NS)
+    methods = [method.get("Algorithm") for method in found[0].findall("md:EncryptionMethod", NS)] if found else []
+    return [item.findtext(".//ds:X509Certificate", namespaces=NS) for item in found], methods
+
+
+def test_metadata_names_the_keys_to_encrypt_for_with_what_we_open(source):
+    certificates, methods = encryption_certificates(encrypting(source))
+
+    assert certificates == [certificate_base64(make_certificate(name)) for name in DECRYPTION_KEYS[:2]]
+    assert methods == [AES256_GCM, AES128_GCM, OAEP_MGF1P]
+    assert encryption_certificates(encrypting(source, encryption_cbc=True))[1] == [
+        AES256_GCM,
+        AES128_GCM,
+        AES256_CBC,
+        AES128_CBC,
+        OAEP_MGF1P,
+    ]
+
+
+def test_metadata_with_encryption_keys_follows_the_schema(source):
+    result = OneLogin_Saml2_XML.validate_xml(encrypting(source).metadata_xml(), "saml-schema-metadata-2.0.xsd")
+
+    assert isinstance(result, etree._Element), result
+
+
+def test_metadata_asks_for_no_encryption_that_would_be_refused(source):
+    assert encryption_certificates(encrypting(source, encryption="refuse")) == ([], [])
+    assert encryption_certificates(encrypting(source, keys=None)) == ([], [])
+
+
+def test_required_encryption_without_a_key_is_an_error_at_the_start(source):
+    assert encrypting(source, encryption="require")
+    with pytest.raises(KeyMissing):
+        encrypting(source, keys=DecryptionKeys(), encryption="require")
+
+
+@pytest.mark.parametrize("name", DECRYPTION_KEYS)
+def test_encrypted_answer_is_opened_by_each_of_our_keys(source, name):
+    draft = Draft(encryption=EncryptionOptions(key=make_key(name).public_key()))
+
+    assert encrypting(source).verify(draft.encode(), REQUEST_ID, NOW).subject == "alice@example.com"
+
+
+@pytest.mark.parametrize(("keys", "encryption"), [(None, "allow"), (DECRYPTION, "refuse")])
+def test_encrypted_answer_is_refused_without_a_key_or_by_the_settings(source, keys, encryption):
+    service_provider = encrypting(source, keys, encryption=encryption)
+
+    assert verify(service_provider)
+    with pytest.raises(SAMLEncrypted):
+        service_provider.verify(Draft(encryption=EncryptionOptions()).encode(), REQUEST_ID, NOW)
 
 
 def test_redirect_is_the_default(source):
