@@ -562,6 +562,18 @@ class OIDCNonce(NotOurQuestion):
     code = "oidc_nonce"
 
 
+class OIDCAccessTokenHash(NotOurQuestion):
+    """``at_hash`` is not the digest of the access token that came with the ID token."""
+
+    code = "oidc_at_hash"
+
+
+class OIDCCodeHash(NotOurQuestion):
+    """``c_hash`` is not the digest of the code that we redeemed."""
+
+    code = "oidc_c_hash"
+
+
 class OIDCCode(NotOurQuestion):
     """The provider did not accept the authorization code."""
 

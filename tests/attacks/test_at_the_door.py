@@ -43,7 +43,7 @@ from tests.attacks.door import (
     read,
     sha256,
 )
-from tests.attacks.oidc import test_claims, test_flow, test_form, test_signature, tokens
+from tests.attacks.oidc import test_claims, test_flow, test_form, test_hashes, test_signature, tokens
 from tests.attacks.oidc.corpus import Row
 from tests.attacks.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
 from tests.attacks.saml import cases_document, cases_signature, cases_statement
@@ -212,7 +212,7 @@ def test_an_acs_of_no_saml_provider_refuses(service, visitor, provider):
 
 ROWS = [
     row
-    for module in (test_claims, test_form, test_signature)
+    for module in (test_claims, test_form, test_hashes, test_signature)
     for table in vars(module).values()
     if isinstance(table, list)
     for row in table
@@ -274,11 +274,11 @@ def bring(service, corpus_provider):
 
     def come_back(token, question, settings):
         service.clock.moment = tokens.NOW
-        answer = {"access_token": "a", "token_type": "Bearer", "id_token": token}
+        answer = {"access_token": tokens.ACCESS_TOKEN, "token_type": "Bearer", "id_token": token}
         corpus_provider.server.replies["/token"] = Reply(body=json.dumps(answer).encode())
         visitor = Visitor(corpus_provider.find_node(**settings))
         visitor.cookies = {BROWSER_COOKIE: BROWSER}
-        query = [("code", "c0de"), ("state", question.handle), ("iss", ISSUER)]
+        query = [("code", tokens.CODE), ("state", question.handle), ("iss", ISSUER)]
         begun = time.perf_counter()
         response = call_back(visitor, "corp", query)
         return urlencode(query), response, time.perf_counter() - begun

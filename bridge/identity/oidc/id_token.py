@@ -16,17 +16,19 @@ The checks, in the order in which they run; the first that fails decides::
     12  check_subject          one person, written one way
     13  check_times            valid now, not for long, authenticated recently enough
     14  check_groups_known     nothing was left out that decides about access
+    15  check_hashes           it belongs to this code and this access token
 
 Nothing of the payload is looked at before step 8, nothing of the header but ``alg``, ``kid`` and ``typ`` ever counts.
-OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10.
+OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10, OIDC-12.
 """
 
+import base64
 import binascii
 import functools
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -36,11 +38,13 @@ from joserfc.jws import JWSRegistry
 from bridge.errors import (
     OIDCJSON,
     GroupsUnknown,
+    OIDCAccessTokenHash,
     OIDCAlgorithm,
     OIDCAudience,
     OIDCAuthorizedParty,
     OIDCAuthTime,
     OIDCClaim,
+    OIDCCodeHash,
     OIDCExpiry,
     OIDCForm,
     OIDCHeader,
@@ -101,6 +105,10 @@ class ExpectedToken:
     """What the provider may sign with: its settings, narrowed by its metadata."""
     nonce: str
     now: datetime
+    code: str = field(repr=False)
+    """The authorization code that the token was given for."""
+    access_token: str = field(repr=False)
+    """What came with the token."""
 
 
 class DecodedToken(NamedTuple):
@@ -143,6 +151,7 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
     check_subject(claims)
     authenticated_at, accept_until = check_times(claims, provider, expected.now)
     check_groups_known(claims, provider)
+    check_hashes(claims, algorithm, code=expected.code, access_token=expected.access_token)
 
     return VerifiedIdentity(
         provider=provider.name,
@@ -378,6 +387,27 @@ def check_groups_known(claims: Mapping[str, Any], provider: OIDCProvider) -> Non
     name = provider.claims.get(provider.groups_claim, provider.groups_claim)
     if not isinstance(elsewhere, dict) or name in elsewhere or claims.get("hasgroups", False) is not False:
         raise GroupsUnknown("the provider sent a reference instead of the groups")
+
+
+def check_hashes(claims: Mapping[str, Any], algorithm: str, *, code: str, access_token: str) -> None:
+    """The token was issued together with this access token, for this code, where it says so.
+
+    Both claims are optional, since everything came straight from the token endpoint. Each is the left half of a digest
+    with the hash function of the token's own algorithm. OIDC Core 3.1.3.6, 3.1.3.8 and 3.3.2.11; threat OIDC-12.
+
+    Raises:
+        OIDCAccessTokenHash: ``at_hash`` is there and is another digest, or none.
+        OIDCCodeHash: the same of ``c_hash``.
+    """
+    if "at_hash" in claims and claims["at_hash"] != _left_half(access_token, algorithm):
+        raise OIDCAccessTokenHash("at_hash is not the digest of the access token")
+    if "c_hash" in claims and claims["c_hash"] != _left_half(code, algorithm):
+        raise OIDCCodeHash("c_hash is not the digest of the code")
+
+
+def _left_half(text: str, algorithm: str) -> str:
+    digest = hashlib.new(f"sha{algorithm[-3:]}", text.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 
 @functools.lru_cache(maxsize=1_024)

@@ -9,6 +9,7 @@ import base64
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -36,6 +37,7 @@ from bridge.outbound import Answer, Limits, Outbound
 MAX_TOKEN_RESPONSE_BYTES = 100_000
 
 _CODE = re.compile(r"[!-~]{1,4096}")
+_ACCESS_TOKEN = re.compile(r"[!-~]{1,20000}")
 _LOGIN_HINT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _ERROR_NAMES = frozenset(
     {
@@ -58,6 +60,16 @@ _ERROR_NAMES = frozenset(
 _OK = 200
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a code was traded for. Neither is ever stored or logged; they print as nothing."""
+
+    id_token: str = field(repr=False)
+    """Not yet verified."""
+    access_token: str = field(repr=False)
+    """Opaque to us: for the digest in the ID token, and for the userinfo endpoint."""
 
 
 def new_verifier() -> str:
@@ -134,8 +146,8 @@ def redeem_code(
     code: str,
     code_verifier: str,
     redirect_uri: str,
-) -> str:
-    """Return the ID token that the provider gave for a code, unverified.
+) -> Tokens:
+    """Return the tokens that the provider gave for a code, unverified.
 
     The code is redeemed once and never again: the provider may have used it up before its answer was lost.
 
@@ -167,8 +179,8 @@ def redeem_code(
     return parse_token_response(answer)
 
 
-def parse_token_response(answer: Answer) -> str:
-    """Return the ID token of a successful token response (OIDC Core 3.1.3.3); an error in it wins over tokens.
+def parse_token_response(answer: Answer) -> Tokens:
+    """Return the tokens of a successful token response (OIDC Core 3.1.3.3); an error in it wins over tokens.
 
     Raises:
         OIDCCode: the error is ``invalid_grant``.
@@ -191,7 +203,9 @@ def parse_token_response(answer: Answer) -> str:
     for name in ("access_token", "id_token"):
         if not isinstance(members.get(name), str) or not members[name]:
             raise OIDCTokenResponse(f"{name} is not there")
-    return str(members["id_token"])
+    if not _ACCESS_TOKEN.fullmatch(members["access_token"]):
+        raise OIDCTokenResponse("access_token is too long, or not visible ASCII")
+    return Tokens(members["id_token"], members["access_token"])
 
 
 def _basic(client_id: str, secret: str) -> str:

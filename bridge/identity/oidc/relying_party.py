@@ -59,7 +59,7 @@ class RelyingParty:
         """
         metadata = self._discovery.metadata()
         code = parse_callback(query, pending, metadata)
-        token = redeem_code(
+        tokens = redeem_code(
             self.provider,
             metadata,
             self._outbound,
@@ -74,5 +74,7 @@ class RelyingParty:
             algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
             nonce=pending.nonce,
             now=self._clock.now(),
+            code=code,
+            access_token=tokens.access_token,
         )
-        return verify_id_token(token, expected)
+        return verify_id_token(tokens.id_token, expected)
