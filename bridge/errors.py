@@ -279,6 +279,12 @@ class OIDCTokenResponse(Malformed):
     code = "oidc_token_response"
 
 
+class OIDCUserInfo(Malformed):
+    """The userinfo endpoint's answer is about somebody else, or is not the JSON object that it must be."""
+
+    code = "oidc_userinfo"
+
+
 class OIDCClaim(Malformed):
     """A claim of the protocol has a type that it must not have: ``jti``, ``sid``, ``acr`` or ``amr``."""
 

@@ -67,6 +67,10 @@ class OIDCProvider(_Provider):
     """The ID-token algorithms that we accept; the provider's metadata can narrow this, never widen it."""
     max_age_seconds: int | None = Field(default=None, ge=60)
     """``max_age`` to ask for; ``auth_time`` is then required and checked."""
+    userinfo: Literal["never", "when_offered", "always"] = "never"
+    """Whether to ask the userinfo endpoint for claims that are not in the ID token."""
+    email_verified_required: bool = False
+    """Whether an e-mail address counts only beside ``email_verified: true``; otherwise the person has none."""
 
 
 Provider = Annotated[SAMLProvider | OIDCProvider, Field(discriminator="protocol")]

@@ -81,6 +81,12 @@ def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, devel
         )
     if "openid" not in provider.scopes:
         yield positions.problem(("scopes",), "without the scope `openid` there is no ID token", "Add `- openid`.")
+    if provider.email_verified_required and provider.claims.get("email", "email") != "email":
+        yield positions.problem(
+            ("claims", "email"),
+            "`email_verified` vouches for the provider's own claim `email`, not for this one",
+            "Remove `email` from `claims`, or `email_verified_required`.",
+        )
 
 
 def find_account_problems(account: Account, positions: Positions, *, development: bool) -> Iterator[Problem]:

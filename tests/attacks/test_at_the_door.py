@@ -43,7 +43,7 @@ from tests.attacks.door import (
     read,
     sha256,
 )
-from tests.attacks.oidc import test_claims, test_flow, test_form, test_hashes, test_signature, tokens
+from tests.attacks.oidc import test_claims, test_flow, test_form, test_hashes, test_signature, test_userinfo, tokens
 from tests.attacks.oidc.corpus import Row
 from tests.attacks.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
 from tests.attacks.saml import cases_document, cases_signature, cases_statement
@@ -345,6 +345,29 @@ def test_hostile_token_response_is_refused_and_the_honest_one_then_accepted(serv
     assert service.memory() == before
     service.staff.replies.clear()
     assert_accepted(call_back(visitor, "staff", honest))
+
+
+@pytest.fixture(scope="session")
+def asking_node(running_service):
+    """Return a node that asks ``staff`` for userinfo."""
+    providers = dict(running_service.configuration.providers)
+    providers["staff"] = providers["staff"].model_copy(update={"userinfo": "always"})
+    return running_service.start(providers=providers)
+
+
+@pytest.mark.parametrize("name", test_userinfo.USERINFO)
+def test_hostile_userinfo_is_refused_and_the_honest_one_then_accepted(service, asking_node, name):
+    error, reply = test_userinfo.USERINFO[name]
+    visitor = Visitor(asking_node)
+    question = begin(visitor, "staff")
+    honest = service.staff.authorize(question.url)
+    service.staff.replies["/userinfo"] = reply
+    before, last = service.memory(), service.last()
+    response = call_back(visitor, "staff", honest)
+    check_refusal(service, response, error, after=last, status=503 if error is ProviderUnavailable else 400)
+    assert service.memory() == before, "a refused answer burns nothing and begins nothing"
+    service.staff.replies.clear()
+    assert_accepted(call_back(visitor, "staff", service.staff.authorize(question.url)))
 
 
 @pytest.mark.parametrize("change", test_flow.METADATA.values(), ids=test_flow.METADATA)

@@ -52,8 +52,11 @@ class OpenIDProvider(ScriptedServer):
         """Sign with this key, published or not."""
         self.token_response: dict[str, Any] = {}
         """Changed members of the token response; None removes one."""
+        self.userinfo: dict[str, Any] = {}
+        """Changed members of every userinfo response; None removes one."""
         self.now = time.time
         self._codes: dict[str, dict[str, str]] = {}
+        self._subjects: dict[str, str] = {}
 
     def rotate(self, kid: str) -> None:
         """Sign with a new key; the old one is no longer published."""
@@ -84,6 +87,8 @@ class OpenIDProvider(ScriptedServer):
             return _json({"keys": [key.as_dict(private=False) for key in self.keys]})
         if request.path == "/token" and request.method == "POST":
             return self._token(request)
+        if request.path == "/userinfo":
+            return self._userinfo(request)
         return Reply(404)
 
     def _discovery_document(self) -> dict[str, Any]:
@@ -93,6 +98,7 @@ class OpenIDProvider(ScriptedServer):
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "jwks_uri": f"{self.url}/jwks",
+                "userinfo_endpoint": f"{self.url}/userinfo",
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
@@ -133,7 +139,15 @@ class OpenIDProvider(ScriptedServer):
             "id_token": self.sign(_without_none(claims)),
             **self.token_response,
         }
+        self._subjects[f"Bearer {answer['access_token']}"] = asked["sub"]
         return _json(_without_none(answer))
+
+    def _userinfo(self, request: Request) -> Reply:
+        subject = self._subjects.get(request.headers.get("Authorization", ""))
+        if subject is None:
+            return _json({"error": "invalid_token"}, 401)
+        claims = {"sub": subject, "locale": "de", "department": "Research", **self.userinfo}
+        return _json(_without_none(claims))
 
     def _is_client(self, request: Request) -> bool:
         authorization = request.headers.get("Authorization", "")

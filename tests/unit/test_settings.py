@@ -185,6 +185,13 @@ def test_plain_http_is_for_development_only(tmp_path, file, text, line, word):
         pytest.param("providers/acme-oidc.yaml", OIDC + "algorithms: [none]\n", 7, "algorithms", id="algorithm"),
         pytest.param("providers/acme-oidc.yaml", OIDC + "algorithms: [HS256]\n", 7, "algorithms", id="HMAC"),
         pytest.param("providers/acme-oidc.yaml", OIDC + "scopes: [profile]\n", 7, "openid", id="scopes"),
+        pytest.param(
+            "providers/acme-oidc.yaml",
+            OIDC + "email_verified_required: true\nclaims: {email: upn}\n",
+            8,
+            "vouches",
+            id="verified address of another claim",
+        ),
         pytest.param("providers/acme-oidc.yaml", OIDC.replace("acme-oidc", "acme-saml", 1), 0, "already", id="twice"),
         pytest.param("accounts/production.yaml", PRODUCTION.replace('"', ""), 2, "text is expected", id="number"),
         pytest.param("accounts/production.yaml", PRODUCTION.replace("7200", "86400"), 4, "86400", id="role duration"),

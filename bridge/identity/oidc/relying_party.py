@@ -1,11 +1,15 @@
 """One OpenID provider's relying party: how a sign-in begins and how it ends."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from bridge.clock import Clock
-from bridge.identity.oidc.discovery import Discovery
+from bridge.errors import OIDCMetadata
+from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
 from bridge.identity.oidc.login import build_authorization_url, parse_callback, redeem_code
+from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
@@ -76,5 +80,15 @@ class RelyingParty:
             now=self._clock.now(),
             code=code,
             access_token=tokens.access_token,
+            userinfo=self._userinfo(metadata, tokens.access_token),
         )
         return verify_id_token(tokens.id_token, expected)
+
+    def _userinfo(self, metadata: ProviderMetadata, access_token: str) -> Callable[[str], Mapping[str, Any]] | None:
+        """Return what asks for further claims, None where we are not to ask."""
+        wanted, endpoint = self.provider.userinfo, metadata.userinfo_endpoint
+        if wanted == "never" or (wanted == "when_offered" and endpoint is None):
+            return None
+        if endpoint is None:
+            raise OIDCMetadata("the discovery document has no userinfo_endpoint")
+        return functools.partial(fetch_userinfo, endpoint, access_token, outbound=self._outbound)

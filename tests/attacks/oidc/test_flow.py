@@ -369,6 +369,8 @@ METADATA = {
     "authorization endpoint with a fragment": {"authorization_endpoint": "https://idp.example/#"},
     "keys missing": {"jwks_uri": None},
     "keys in the document's own scheme": {"jwks_uri": "data:application/json,{}"},
+    "userinfo endpoint a file": {"userinfo_endpoint": "file:///etc/passwd"},
+    "userinfo endpoint no string": {"userinfo_endpoint": ["https://idp.example"]},
     "algorithms no list": {"id_token_signing_alg_values_supported": "RS256"},
     "algorithms no names": {"id_token_signing_alg_values_supported": [1]},
 }
