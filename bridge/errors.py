@@ -656,6 +656,13 @@ class SAMLMetadata(ProviderUnavailable):
     public = "This identity provider is not set up correctly here. Give IT the reference number."
 
 
+class OIDCClientAssertion(ProviderUnavailable):
+    """We cannot prove to the provider who we are. It needs an administrator, who finds the reason in the detail."""
+
+    code = "oidc_client_assertion"
+    public = "This identity provider is not set up correctly here. Give IT the reference number."
+
+
 # ── Sessions, access, requests ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -5,6 +5,7 @@
     <folder>/saml-sp/{current,next,previous}.pem       signs AuthnRequests
     <folder>/saml-issuer/{current,next,previous}.pem   signs responses for the cloud
     <folder>/oidc-issuer/{current,next,previous}.pem   signs tokens for the cloud
+    <folder>/oidc-client/{current,next,previous}.pem   signs what proves to OpenID providers who we are
     <folder>/store/{current,next,previous}.key         seals what is kept in Redis
 
 A ``.pem`` file holds a private key (PKCS 8) and its certificate; a ``.key`` file holds 32 random bytes in base64.
@@ -36,11 +37,11 @@ from cryptography.x509.oid import NameOID
 from bridge.clock import Clock
 from bridge.errors import KeyMissing, KeyUnusable
 
-SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer"]
-Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "store"]
+SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client"]
+Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "store"]
 Slot = Literal["current", "next", "previous"]
 
-SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer")
+SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client")
 PURPOSES: tuple[Purpose, ...] = (*SIGNING_PURPOSES, "store")
 SLOTS: tuple[Slot, ...] = ("current", "next", "previous")
 

@@ -55,9 +55,16 @@ class OIDCProvider(_Provider):
     issuer: str = Field(min_length=1, max_length=1024)
     """Compared exactly with ``iss`` and with the discovery document."""
     client_id: str = Field(min_length=1, max_length=255)
-    client_secret: SecretStr
-    """A reference: ``env:NAME`` or ``file:PATH``."""
-    client_authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    client_secret: SecretStr | None = None
+    """A reference: ``env:NAME`` or ``file:PATH``; with one of the two methods that are named after it."""
+    client_authentication: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "federated"] = (
+        "client_secret_basic"
+    )
+    """How we prove to the provider who we are."""
+    client_assertion_file: str | None = None
+    """With ``federated``: the file that holds somebody else's assertion about us, read at each use."""
+    client_assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
+    """With ``private_key_jwt``: whom our assertions are for."""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"], ...] = (
         "RS256",

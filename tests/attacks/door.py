@@ -128,7 +128,7 @@ class Service:
         for provider in (self.staff, self.guests):
             provider.claims, provider.header, provider.token_response, provider.metadata = {}, {}, {}, {}
             provider.userinfo = {}
-            provider.signing_key = None
+            provider.signing_key = provider.client_keys = None
             provider.replies.clear()
             provider.requests.clear()
 

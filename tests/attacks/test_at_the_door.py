@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from joserfc.jwk import KeySet
 from werkzeug.datastructures import MultiDict
 
 from bridge.app import MAX_REQUEST_BYTES
@@ -368,6 +369,21 @@ def test_hostile_userinfo_is_refused_and_the_honest_one_then_accepted(service, a
     assert service.memory() == before, "a refused answer burns nothing and begins nothing"
     service.staff.replies.clear()
     assert_accepted(call_back(visitor, "staff", service.staff.authorize(question.url)))
+
+
+def test_a_client_with_a_key_of_its_own_signs_in_and_publishes_no_private_part(service):
+    settings = {"client_authentication": "private_key_jwt", "client_secret": None}
+    providers = dict(service.configuration.providers)
+    providers["staff"] = providers["staff"].model_copy(update=settings)
+    visitor = Visitor(service.start(providers=providers))
+    published = visitor.get("/oidc/staff/jwks").json
+    assert [set(key) for key in published["keys"]] == [{"kty", "n", "e", "kid", "use", "alg"}] * 2
+    service.staff.client_keys = KeySet.import_key_set(published)
+    question = begin(visitor, "staff")
+    assert_accepted(call_back(visitor, "staff", service.staff.authorize(question.url)))
+    for other in ("guests", "corp", "nobody"):
+        response = visitor.get(f"/oidc/{other}/jwks")
+        assert (response.status_code, find_code(response)) == (400, UnknownProvider.code)
 
 
 @pytest.mark.parametrize("change", test_flow.METADATA.values(), ids=test_flow.METADATA)

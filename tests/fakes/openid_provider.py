@@ -14,8 +14,9 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from joserfc import jws
-from joserfc.jwk import ECKey, RSAKey
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from tests.fakes.scripted_server import Reply, Request, ScriptedServer
 
@@ -52,6 +53,10 @@ class OpenIDProvider(ScriptedServer):
         """Sign with this key, published or not."""
         self.token_response: dict[str, Any] = {}
         """Changed members of the token response; None removes one."""
+        self.client_keys: KeySet | None = None
+        """What the client signs with; None: it has a secret."""
+        self.assertions: dict[str, dict[str, Any]] = {}
+        """The client's assertions that were accepted, by ``jti``."""
         self.userinfo: dict[str, Any] = {}
         """Changed members of every userinfo response; None removes one."""
         self.now = time.time
@@ -156,7 +161,28 @@ class OpenIDProvider(ScriptedServer):
             name, _, secret = base64.b64decode(authorization[6:]).decode().partition(":")
             return (unquote_plus(name), unquote_plus(secret)) == (self.client_id, self.client_secret)
         form = request.form
+        if self.client_keys is not None:
+            return form.get("client_id") == self.client_id and self._accepts(form)
         return (form.get("client_id"), form.get("client_secret")) == (self.client_id, self.client_secret)
+
+    def _accepts(self, form: dict[str, str]) -> bool:
+        """Check an assertion as RFC 7523 3 says: who signed it, for whom, for how long, and only once."""
+        if form.get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
+            return False
+        try:
+            token = jwt.decode(form.get("client_assertion", ""), self.client_keys, algorithms=["RS256"])
+        except (JoseError, ValueError):
+            return False
+        claims, now = token.claims, self.now()
+        if token.header["alg"] != "RS256" or claims["jti"] in self.assertions:
+            return False
+        self.assertions[claims["jti"]] = claims
+        return (
+            claims["iss"] == claims["sub"] == self.client_id
+            and claims["aud"] in {self.issuer, f"{self.url}/token"}
+            and now - 60 <= claims["iat"] <= now + 1
+            and now < claims["exp"] <= now + 61
+        )
 
 
 def _json(members: dict[str, Any], status: int = 200) -> Reply:

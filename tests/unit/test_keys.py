@@ -52,7 +52,7 @@ def test_everything_that_is_missing_is_made_once(tmp_path):
     names = [str(path.relative_to(tmp_path)) for path in create_missing(tmp_path, FixedClock())]
     assert names == [
         f"{purpose}/{slot}.{'key' if purpose == 'store' else 'pem'}"
-        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "store")
+        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "store")
         for slot in ("current", "next")
     ]
     assert create_missing(tmp_path, FixedClock()) == []
@@ -78,7 +78,7 @@ def test_no_unfinished_file_is_left_behind(made):
 def test_no_key_serves_two_purposes(made):
     """T-OUT-03."""
     found = [key.id for purpose in SIGNING_PURPOSES for key in KeyFolder(made).published(purpose)]
-    assert len(set(found)) == len(found) == 6
+    assert len(set(found)) == len(found) == 8
 
 
 @pytest.mark.parametrize("purpose", SIGNING_PURPOSES)
@@ -165,6 +165,8 @@ def test_the_list_names_what_there_is_and_shows_no_secret(folder):
         ("saml-issuer", "next"),
         ("oidc-issuer", "current"),
         ("oidc-issuer", "next"),
+        ("oidc-client", "current"),
+        ("oidc-client", "next"),
         ("store", "current"),
         ("store", "next"),
         ("store", "previous"),
@@ -276,7 +278,7 @@ def test_two_that_create_at_once_end_with_one_set_of_keys(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == len(set(made)) == 8
+    assert len(made) == len(set(made)) == 10
 
 
 def test_the_certificate_is_no_authority(made):

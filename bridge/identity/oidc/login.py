@@ -5,13 +5,11 @@ text of an error is never the provider's: what it says goes through a table. Ope
 RFC 6749, RFC 7636, RFC 9207; threats OIDC-11, OIDC-17, OIDC-18, OIDC-19.
 """
 
-import base64
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus
 
 from authlib.oauth2.client import OAuth2Client
 
@@ -28,6 +26,7 @@ from bridge.errors import (
     OIDCTokenResponse,
     ProviderUnavailable,
 )
+from bridge.identity.oidc.client_authentication import ClientProof
 from bridge.identity.oidc.discovery import ProviderMetadata
 from bridge.identity.oidc.strict_json import parse_object
 from bridge.identity.pending import PendingSignIn
@@ -139,9 +138,9 @@ def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, met
 
 
 def redeem_code(
-    provider: OIDCProvider,
     metadata: ProviderMetadata,
     outbound: Outbound,
+    proof: ClientProof,
     *,
     code: str,
     code_verifier: str,
@@ -163,20 +162,7 @@ def redeem_code(
         "redirect_uri": redirect_uri,
         "code_verifier": code_verifier,
     }
-    headers = {"Accept": "application/json"}
-    secret = provider.client_secret.get_secret_value()
-    if provider.client_authentication == "client_secret_basic":
-        headers["Authorization"] = _basic(provider.client_id, secret)
-    else:
-        fields |= {"client_id": provider.client_id, "client_secret": secret}
-    limits = Limits(max_bytes=MAX_TOKEN_RESPONSE_BYTES)
-    try:
-        answer = outbound.post_form(metadata.token_endpoint, fields, headers=headers, limits=limits)
-    except FetchTooLarge as error:
-        raise OIDCSize(error.detail) from error
-    except (FetchFailed, FetchRefused) as error:
-        raise ProviderUnavailable(error.detail) from error
-    return parse_token_response(answer)
+    return parse_token_response(_post(outbound, metadata.token_endpoint, fields, proof))
 
 
 def parse_token_response(answer: Answer) -> Tokens:
@@ -208,11 +194,16 @@ def parse_token_response(answer: Answer) -> Tokens:
     return Tokens(members["id_token"], members["access_token"])
 
 
-def _basic(client_id: str, secret: str) -> str:
-    # NOTE: RFC 6749 2.3.1 form-encodes both parts first; authlib and requests do not, and then a secret with "%",
-    # "+" or a letter outside Latin-1 is another secret, or none, at the provider.
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
+def _post(outbound: Outbound, url: str, fields: Mapping[str, str], proof: ClientProof) -> Answer:
+    """Return the answer of one of the provider's endpoints that are for clients."""
+    headers = {"Accept": "application/json", **proof.headers}
+    limits = Limits(max_bytes=MAX_TOKEN_RESPONSE_BYTES)
+    try:
+        return outbound.post_form(url, {**fields, **proof.fields}, headers=headers, limits=limits)
+    except FetchTooLarge as error:
+        raise OIDCSize(error.detail) from error
+    except (FetchFailed, FetchRefused) as error:
+        raise ProviderUnavailable(error.detail) from error
 
 
 def _error_name(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bridge.clock import Clock
 from bridge.errors import OIDCMetadata
+from bridge.identity.oidc.client_authentication import ClientProof, authenticate
 from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
 from bridge.identity.oidc.login import build_authorization_url, parse_callback, redeem_code
@@ -13,18 +14,30 @@ from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.keys import SigningKey
 from bridge.outbound import Outbound
 
 
 class RelyingParty:
     """Us, as one provider knows us; shared by all threads."""
 
-    def __init__(self, provider: OIDCProvider, public_url: str, outbound: Outbound, clock: Clock) -> None:
-        """Take our own public address, without a slash at its end. Nothing is fetched yet."""
+    def __init__(
+        self,
+        provider: OIDCProvider,
+        public_url: str,
+        outbound: Outbound,
+        clock: Clock,
+        client_key: SigningKey | None = None,
+    ) -> None:
+        """Take our own public address, without a slash at its end, and what to sign with for ``private_key_jwt``.
+
+        Nothing is fetched yet.
+        """
         self.provider = provider
         self.redirect_uri = f"{public_url}/oidc/{provider.name}/callback"
         self._outbound = outbound
         self._clock = clock
+        self._client_key = client_key
         self._discovery = Discovery(provider.issuer, outbound, clock)
 
     def begin(self, state: str, nonce: str, code_verifier: str, login_hint: str | None = None) -> str:
@@ -64,9 +77,9 @@ class RelyingParty:
         metadata = self._discovery.metadata()
         code = parse_callback(query, pending, metadata)
         tokens = redeem_code(
-            self.provider,
             metadata,
             self._outbound,
+            self._proof(metadata),
             code=code,
             code_verifier=pending.code_verifier,
             redirect_uri=self.redirect_uri,
@@ -83,6 +96,9 @@ class RelyingParty:
             userinfo=self._userinfo(metadata, tokens.access_token),
         )
         return verify_id_token(tokens.id_token, expected)
+
+    def _proof(self, metadata: ProviderMetadata) -> ClientProof:
+        return authenticate(self.provider, metadata, self._client_key, self._clock.now())
 
     def _userinfo(self, metadata: ProviderMetadata, access_token: str) -> Callable[[str], Mapping[str, Any]] | None:
         """Return what asks for further claims, None where we are not to ask."""
