@@ -285,6 +285,13 @@ class OIDCUserInfo(Malformed):
     code = "oidc_userinfo"
 
 
+class OIDCPushedRequest(Malformed):
+    """The provider did not take the authorization request that we pushed to it."""
+
+    code = "oidc_par"
+    public = "Your identity provider did not accept our question. Give IT the reference number."
+
+
 class OIDCClaim(Malformed):
     """A claim of the protocol has a type that it must not have: ``jti``, ``sid``, ``acr`` or ``amr``."""
 
@@ -624,6 +631,13 @@ class OIDCSubject(MissingClaim):
     """``sub`` is not a string of 1 to 255 visible ASCII characters."""
 
     code = "oidc_sub"
+
+
+class OIDCAcr(MissingClaim):
+    """``acr`` is missing, or is none of those that are required."""
+
+    code = "oidc_acr"
+    public = "Your identity provider did not sign you in by a method that is required here. Start again, or ask IT."
 
 
 class ClaimNotSingle(MissingClaim):

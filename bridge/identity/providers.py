@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
+ACR = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
+"""A name of an authentication context: no blanks, since a list of them is sent in one parameter."""
+
+
 class _Provider(BaseModel):
     """What both protocols share."""
 
@@ -74,6 +78,14 @@ class OIDCProvider(_Provider):
     """The ID-token algorithms that we accept; the provider's metadata can narrow this, never widen it."""
     max_age_seconds: int | None = Field(default=None, ge=60)
     """``max_age`` to ask for; ``auth_time`` is then required and checked."""
+    acr_values: tuple[ACR, ...] = ()
+    """The authentication contexts to ask for, the preferred one first."""
+    required_acr: tuple[ACR, ...] = ()
+    """The contexts of which the token must name one; empty: any will do."""
+    prompt: Literal["login", "select_account", "consent"] | None = None
+    """What the provider is to ask the person, each time."""
+    par: Literal["auto", "require", "never"] = "auto"
+    """Whether to push the question to the provider first (RFC 9126); ``auto``: where it offers that."""
     userinfo: Literal["never", "when_offered", "always"] = "never"
     """Whether to ask the userinfo endpoint for claims that are not in the ID token."""
     email_verified_required: bool = False

@@ -62,6 +62,7 @@ class OpenIDProvider(ScriptedServer):
         self.now = time.time
         self._codes: dict[str, dict[str, str]] = {}
         self._subjects: dict[str, str] = {}
+        self._pushed: dict[str, dict[str, str]] = {}
 
     def rotate(self, kid: str) -> None:
         """Sign with a new key; the old one is no longer published."""
@@ -71,6 +72,9 @@ class OpenIDProvider(ScriptedServer):
         """Return the callback's parameters for a browser that was sent to ``url`` and signed in there."""
         assert url.startswith(f"{self.url}/authorize?"), url
         asked = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        if "request_uri" in asked:
+            assert asked.keys() == {"client_id", "request_uri"}, "what was pushed is not repeated"
+            asked = self._pushed.pop(asked["request_uri"])
         assert asked["response_type"] == "code"
         assert asked["client_id"] == self.client_id
         assert asked["code_challenge_method"] == "S256"
@@ -92,6 +96,8 @@ class OpenIDProvider(ScriptedServer):
             return _json({"keys": [key.as_dict(private=False) for key in self.keys]})
         if request.path == "/token" and request.method == "POST":
             return self._token(request)
+        if request.path == "/par" and request.method == "POST":
+            return self._push(request)
         if request.path == "/userinfo":
             return self._userinfo(request)
         return Reply(404)
@@ -146,6 +152,18 @@ class OpenIDProvider(ScriptedServer):
         }
         self._subjects[f"Bearer {answer['access_token']}"] = asked["sub"]
         return _json(_without_none(answer))
+
+    def _push(self, request: Request) -> Reply:
+        if not self._is_client(request):
+            return _json({"error": "invalid_client"}, 401)
+        proof = {"client_secret", "client_assertion", "client_assertion_type"}
+        uri = f"urn:ietf:params:oauth:request_uri:{secrets.token_urlsafe(12)}"
+        self._pushed[uri] = {name: value for name, value in request.form.items() if name not in proof}
+        return _json({"request_uri": uri, "expires_in": 60}, 201)
+
+    def offer_par(self) -> None:
+        """Take pushed requests, and say so."""
+        self.metadata["pushed_authorization_request_endpoint"] = f"{self.url}/par"
 
     def _userinfo(self, request: Request) -> Reply:
         subject = self._subjects.get(request.headers.get("Authorization", ""))

@@ -36,6 +36,7 @@ class ProviderMetadata:
     promises_issuer: bool
     """Whether every authorization response carries ``iss`` (RFC 9207)."""
     userinfo_endpoint: str | None = None
+    pushed_authorization_request_endpoint: str | None = None
 
 
 class Discovery:
@@ -116,6 +117,9 @@ def parse_metadata(document: bytes, issuer: str, outbound: Outbound) -> Provider
         algorithms=None if algorithms is None else frozenset(algorithms),
         promises_issuer=members.get("authorization_response_iss_parameter_supported") is True,
         userinfo_endpoint=_optional_endpoint(members, "userinfo_endpoint", outbound),
+        pushed_authorization_request_endpoint=_optional_endpoint(
+            members, "pushed_authorization_request_endpoint", outbound
+        ),
     )
 
 

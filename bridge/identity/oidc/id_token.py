@@ -17,7 +17,8 @@ The checks, in the order in which they run; the first that fails decides::
     13  check_times            valid now, not for long, authenticated recently enough
     14  check_groups_known     nothing was left out that decides about access
     15  check_hashes           it belongs to this code and this access token
-    16  check_groups_known     once more, over what userinfo adds, where that is asked
+    16  check_acr              the person authenticated by a method that is required
+    17  check_groups_known     once more, over what userinfo adds, where that is asked
 
 Nothing of the payload is looked at before step 8, nothing of the header but ``alg``, ``kid`` and ``typ`` ever counts.
 OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10, OIDC-12.
@@ -28,7 +29,7 @@ import binascii
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -40,6 +41,7 @@ from bridge.errors import (
     OIDCJSON,
     GroupsUnknown,
     OIDCAccessTokenHash,
+    OIDCAcr,
     OIDCAlgorithm,
     OIDCAudience,
     OIDCAuthorizedParty,
@@ -156,6 +158,7 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
     authenticated_at, accept_until = check_times(claims, provider, expected.now)
     check_groups_known(claims, provider)
     check_hashes(claims, algorithm, code=expected.code, access_token=expected.access_token)
+    check_acr(claims, provider.required_acr)
     about_the_person = claims
     if expected.userinfo is not None:
         further = expected.userinfo(claims["sub"])
@@ -412,6 +415,18 @@ def check_hashes(claims: Mapping[str, Any], algorithm: str, *, code: str, access
         raise OIDCAccessTokenHash("at_hash is not the digest of the access token")
     if "c_hash" in claims and claims["c_hash"] != _left_half(code, algorithm):
         raise OIDCCodeHash("c_hash is not the digest of the code")
+
+
+def check_acr(claims: Mapping[str, Any], required: Collection[str]) -> None:
+    """The provider says that the person authenticated in one of these ways; what we asked for is a wish to it.
+
+    OIDC Core 2 and 3.1.3.7 (12).
+
+    Raises:
+        OIDCAcr: it says another, or does not say.
+    """
+    if required and claims.get("acr") not in required:
+        raise OIDCAcr("acr is missing, or is none of required_acr")
 
 
 def _left_half(text: str, algorithm: str) -> str:

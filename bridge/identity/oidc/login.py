@@ -10,7 +10,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.client import OAuth2Client
 
 from bridge.errors import (
@@ -19,8 +21,10 @@ from bridge.errors import (
     FetchTooLarge,
     OIDCCallback,
     OIDCCode,
+    OIDCMetadata,
     OIDCMixUp,
     OIDCProviderError,
+    OIDCPushedRequest,
     OIDCSize,
     OIDCState,
     OIDCTokenResponse,
@@ -37,6 +41,7 @@ MAX_TOKEN_RESPONSE_BYTES = 100_000
 
 _CODE = re.compile(r"[!-~]{1,4096}")
 _ACCESS_TOKEN = re.compile(r"[!-~]{1,20000}")
+_REQUEST_URI = re.compile(r"[!-~]{1,1024}")
 _LOGIN_HINT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _ERROR_NAMES = frozenset(
     {
@@ -57,6 +62,7 @@ _ERROR_NAMES = frozenset(
     }
 )
 _OK = 200
+_CREATED = 201
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
@@ -76,17 +82,16 @@ def new_verifier() -> str:
     return secrets.token_urlsafe(48)
 
 
-def build_authorization_url(
+def build_question(
     provider: OIDCProvider,
-    metadata: ProviderMetadata,
     *,
     redirect_uri: str,
     state: str,
     nonce: str,
     code_verifier: str,
     login_hint: str | None,
-) -> str:
-    """Return where to send the browser.
+) -> dict[str, str]:
+    """Return the parameters of an authorization request (OIDC Core 3.1.2.1).
 
     A ``login_hint`` may come from a stranger (third-party initiated login): one that is longer than 255 characters
     or has control characters is left out.
@@ -99,14 +104,64 @@ def build_authorization_url(
         code_challenge_method="S256",
     )
     url, _ = client.create_authorization_url(
-        metadata.authorization_endpoint,
+        "",
         state=state,
         code_verifier=code_verifier,
         nonce=nonce,
         max_age=None if provider.max_age_seconds is None else str(provider.max_age_seconds),
+        acr_values=" ".join(provider.acr_values) or None,
+        prompt=provider.prompt,
         login_hint=login_hint if login_hint and _LOGIN_HINT.fullmatch(login_hint) else None,
     )
-    return str(url)
+    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+
+def build_authorization_url(metadata: ProviderMetadata, question: Mapping[str, str]) -> str:
+    """Return where to send the browser with the question, or with what stands for it."""
+    return str(add_params_to_uri(metadata.authorization_endpoint, list(question.items())))
+
+
+def push_question(
+    metadata: ProviderMetadata, outbound: Outbound, proof: ClientProof, question: Mapping[str, str]
+) -> dict[str, str]:
+    """Leave the question at the provider itself and return what stands for it in the browser (RFC 9126).
+
+    Nobody between us and the provider can then read or change it, and the provider knows who asks.
+
+    Raises:
+        OIDCMetadata: the provider takes no pushed requests.
+        OIDCPushedRequest: it did not take this one.
+        OIDCSize: its answer is too long.
+        ProviderUnavailable: no answer, or one that asks for patience.
+    """
+    endpoint = metadata.pushed_authorization_request_endpoint
+    if endpoint is None:
+        raise OIDCMetadata("the discovery document has no pushed_authorization_request_endpoint")
+    answer = _post(outbound, endpoint, question, proof)
+    return {"client_id": question["client_id"], "request_uri": parse_pushed(answer)}
+
+
+def parse_pushed(answer: Answer) -> str:
+    """Return the ``request_uri`` of a successful answer to a pushed request (RFC 9126 2.2).
+
+    Raises:
+        OIDCPushedRequest: an error, or not the JSON object that it must be.
+        ProviderUnavailable: status 429 or 5xx.
+    """
+    if answer.status == _TOO_MANY_REQUESTS or answer.status >= _SERVER_ERROR:
+        raise ProviderUnavailable(f"the endpoint for pushed requests answered {answer.status}")
+    try:
+        members = parse_object(answer.body)
+    except ValueError as error:
+        raise OIDCPushedRequest(f"the answer (status {answer.status}) is {error}") from error
+    if "error" in members or answer.status != _CREATED:
+        raise OIDCPushedRequest(f"the provider answered {_error_name(members.get('error'))}")
+    uri, lifetime = members.get("request_uri"), members.get("expires_in")
+    if not isinstance(uri, str) or not _REQUEST_URI.fullmatch(uri):
+        raise OIDCPushedRequest("request_uri is not there, too long or not visible ASCII")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
+        raise OIDCPushedRequest("expires_in is not a number of seconds to come")
+    return uri
 
 
 def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, metadata: ProviderMetadata) -> str:

@@ -9,7 +9,13 @@ from bridge.errors import OIDCMetadata
 from bridge.identity.oidc.client_authentication import ClientProof, authenticate
 from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
-from bridge.identity.oidc.login import build_authorization_url, parse_callback, redeem_code
+from bridge.identity.oidc.login import (
+    build_authorization_url,
+    build_question,
+    parse_callback,
+    push_question,
+    redeem_code,
+)
 from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
@@ -51,17 +57,22 @@ class RelyingParty:
 
         Raises:
             OIDCMetadata: what the provider publishes cannot be used.
-            ProviderUnavailable: the provider's metadata cannot be had.
+            OIDCPushedRequest: the provider did not take our question.
+            ProviderUnavailable: the provider cannot be asked.
         """
-        return build_authorization_url(
+        metadata = self._discovery.metadata()
+        question = build_question(
             self.provider,
-            self._discovery.metadata(),
             redirect_uri=self.redirect_uri,
             state=state,
             nonce=nonce,
             code_verifier=code_verifier,
             login_hint=login_hint,
         )
+        offered = metadata.pushed_authorization_request_endpoint is not None
+        if self.provider.par == "require" or (self.provider.par == "auto" and offered):
+            question = push_question(metadata, self._outbound, self._proof(metadata), question)
+        return build_authorization_url(metadata, question)
 
     def finish(self, query: Sequence[tuple[str, str]], pending: PendingSignIn) -> VerifiedIdentity:
         """Return who signed in.
