@@ -3,7 +3,7 @@
 The only place that builds clients. Nothing below it looks anything up: each part receives what it uses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,11 +21,11 @@ from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
-from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
-from bridge.keys import KeyFolder
+from bridge.keys import KeyFolder, SigningKey
 from bridge.outbound import Limits, Outbound
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
@@ -83,7 +83,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     desk = SignInDesk(
         service_providers=service_providers,
         relying_parties={
-            name: RelyingParty(provider, public_url, outbound, clock)
+            name: RelyingParty(provider, public_url, outbound, clock, _client_key(provider, keys))
             for name, provider in providers.items()
             if isinstance(provider, OIDCProvider)
         },
@@ -108,7 +108,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     app.register_blueprint(login.blueprint())
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
-    app.register_blueprint(Published(public_url, keys, service_providers).blueprint())
+    app.register_blueprint(Published(public_url, keys, service_providers, _clients_with_keys(providers)).blueprint())
     app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}))
     proxies = settings.trusted_proxies
     if proxies.count:
@@ -165,6 +165,18 @@ def _build_service_providers(
         for name, provider in configuration.providers.items()
         if isinstance(provider, SAMLProvider)
     }
+
+
+def _client_key(provider: OIDCProvider, keys: KeyFolder) -> SigningKey | None:
+    return keys.signing("oidc-client") if provider.client_authentication == "private_key_jwt" else None
+
+
+def _clients_with_keys(providers: Mapping[str, Provider]) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, provider in providers.items()
+        if isinstance(provider, OIDCProvider) and provider.client_authentication == "private_key_jwt"
+    )
 
 
 def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:

@@ -295,6 +295,19 @@ class OIDCTokenResponse(Malformed):
     code = "oidc_token_response"
 
 
+class OIDCUserInfo(Malformed):
+    """The userinfo endpoint's answer is about somebody else, or is not the JSON object that it must be."""
+
+    code = "oidc_userinfo"
+
+
+class OIDCPushedRequest(Malformed):
+    """The provider did not take the authorization request that we pushed to it."""
+
+    code = "oidc_par"
+    public = "Your identity provider did not accept our question. Give IT the reference number."
+
+
 class OIDCClaim(Malformed):
     """A claim of the protocol has a type that it must not have: ``jti``, ``sid``, ``acr`` or ``amr``."""
 
@@ -578,6 +591,18 @@ class OIDCNonce(NotOurQuestion):
     code = "oidc_nonce"
 
 
+class OIDCAccessTokenHash(NotOurQuestion):
+    """``at_hash`` is not the digest of the access token that came with the ID token."""
+
+    code = "oidc_at_hash"
+
+
+class OIDCCodeHash(NotOurQuestion):
+    """``c_hash`` is not the digest of the code that we redeemed."""
+
+    code = "oidc_c_hash"
+
+
 class OIDCCode(NotOurQuestion):
     """The provider did not accept the authorization code."""
 
@@ -624,6 +649,13 @@ class OIDCSubject(MissingClaim):
     code = "oidc_sub"
 
 
+class OIDCAcr(MissingClaim):
+    """``acr`` is missing, or is none of those that are required."""
+
+    code = "oidc_acr"
+    public = "Your identity provider did not sign you in by a method that is required here. Start again, or ask IT."
+
+
 class ClaimNotSingle(MissingClaim):
     """A claim that is configured as single-valued came with several values."""
 
@@ -651,6 +683,13 @@ class SAMLMetadata(ProviderUnavailable):
     """The provider's metadata cannot be used. It needs an administrator, who finds the reason in the detail."""
 
     code = "saml_metadata"
+    public = "This identity provider is not set up correctly here. Give IT the reference number."
+
+
+class OIDCClientAssertion(ProviderUnavailable):
+    """We cannot prove to the provider who we are. It needs an administrator, who finds the reason in the detail."""
+
+    code = "oidc_client_assertion"
     public = "This identity provider is not set up correctly here. Give IT the reference number."
 
 

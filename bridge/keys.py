@@ -5,6 +5,7 @@
     <folder>/saml-sp/{current,next,previous}.pem       signs AuthnRequests
     <folder>/saml-issuer/{current,next,previous}.pem   signs responses for the cloud
     <folder>/oidc-issuer/{current,next,previous}.pem   signs tokens for the cloud
+    <folder>/oidc-client/{current,next,previous}.pem   signs what proves to OpenID providers who we are
     <folder>/saml-decryption/{current,next,previous}.pem  opens what SAML providers encrypt for us
     <folder>/store/{current,next,previous}.key         seals what is kept in Redis
 
@@ -38,12 +39,12 @@ from cryptography.x509.oid import NameOID
 from bridge.clock import Clock
 from bridge.errors import KeyMissing, KeyUnusable
 
-SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer"]
-CertifiedPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "saml-decryption"]
-Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "saml-decryption", "store"]
+SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client"]
+CertifiedPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption"]
+Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "store"]
 Slot = Literal["current", "next", "previous"]
 
-SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer")
+SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client")
 CERTIFIED_PURPOSES: tuple[CertifiedPurpose, ...] = (*SIGNING_PURPOSES, "saml-decryption")
 PURPOSES: tuple[Purpose, ...] = (*CERTIFIED_PURPOSES, "store")
 SLOTS: tuple[Slot, ...] = ("current", "next", "previous")

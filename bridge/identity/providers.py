@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
+ACR = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
+"""A name of an authentication context: no blanks, since a list of them is sent in one parameter."""
+
+
 class _Provider(BaseModel):
     """What both protocols share."""
 
@@ -69,9 +73,16 @@ class OIDCProvider(_Provider):
     issuer: str = Field(min_length=1, max_length=1024)
     """Compared exactly with ``iss`` and with the discovery document."""
     client_id: str = Field(min_length=1, max_length=255)
-    client_secret: SecretStr
-    """A reference: ``env:NAME`` or ``file:PATH``."""
-    client_authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    client_secret: SecretStr | None = None
+    """A reference: ``env:NAME`` or ``file:PATH``; with one of the two methods that are named after it."""
+    client_authentication: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "federated"] = (
+        "client_secret_basic"
+    )
+    """How we prove to the provider who we are."""
+    client_assertion_file: str | None = None
+    """With ``federated``: the file that holds somebody else's assertion about us, read at each use."""
+    client_assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
+    """With ``private_key_jwt``: whom our assertions are for."""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"], ...] = (
         "RS256",
@@ -81,6 +92,18 @@ class OIDCProvider(_Provider):
     """The ID-token algorithms that we accept; the provider's metadata can narrow this, never widen it."""
     max_age_seconds: int | None = Field(default=None, ge=60)
     """``max_age`` to ask for; ``auth_time`` is then required and checked."""
+    acr_values: tuple[ACR, ...] = ()
+    """The authentication contexts to ask for, the preferred one first."""
+    required_acr: tuple[ACR, ...] = ()
+    """The contexts of which the token must name one; empty: any will do."""
+    prompt: Literal["login", "select_account", "consent"] | None = None
+    """What the provider is to ask the person, each time."""
+    par: Literal["auto", "require", "never"] = "auto"
+    """Whether to push the question to the provider first (RFC 9126); ``auto``: where it offers that."""
+    userinfo: Literal["never", "when_offered", "always"] = "never"
+    """Whether to ask the userinfo endpoint for claims that are not in the ID token."""
+    email_verified_required: bool = False
+    """Whether an e-mail address counts only beside ``email_verified: true``; otherwise the person has none."""
 
 
 Provider = Annotated[SAMLProvider | OIDCProvider, Field(discriminator="protocol")]

@@ -73,6 +73,7 @@ def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, dev
 
 def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:
     yield from _find_url_problems(provider.issuer, positions, ("issuer",), development=development)
+    yield from _find_client_problems(provider, positions)
     if "?" in provider.issuer or "#" in provider.issuer:
         yield positions.problem(
             ("issuer",),
@@ -81,6 +82,39 @@ def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, devel
         )
     if "openid" not in provider.scopes:
         yield positions.problem(("scopes",), "without the scope `openid` there is no ID token", "Add `- openid`.")
+    if provider.email_verified_required and provider.claims.get("email", "email") != "email":
+        yield positions.problem(
+            ("claims", "email"),
+            "`email_verified` vouches for the provider's own claim `email`, not for this one",
+            "Remove `email` from `claims`, or `email_verified_required`.",
+        )
+
+
+def _find_client_problems(provider: OIDCProvider, positions: Positions) -> Iterator[Problem]:
+    method = provider.client_authentication
+    needed = {"private_key_jwt": None, "federated": "client_assertion_file"}.get(method, "client_secret")
+    for name, fix in (
+        ("client_secret", "Add `client_secret: env:NAME` or `client_secret: file:PATH`."),
+        ("client_assertion_file", "Write the path of the file that holds the assertion."),
+    ):
+        present = getattr(provider, name) is not None
+        if name == needed and not present:
+            at: Loc = ("client_authentication",) if "client_authentication" in provider.model_fields_set else ()
+            yield positions.problem(at, f"`client_authentication: {method}` needs `{name}`", fix)
+        elif name != needed and present:
+            message = f"`client_authentication: {method}` never uses `{name}`"
+            yield positions.problem((name,), message, "Remove it.", at_key=True)
+    if "client_assertion_audience" in provider.model_fields_set and method != "private_key_jwt":
+        message = f"`client_authentication: {method}` never uses `client_assertion_audience`"
+        yield positions.problem(("client_assertion_audience",), message, "Remove it.", at_key=True)
+    file = provider.client_assertion_file
+    if file is not None and not (positions.file.parent / file).is_file():
+        yield positions.problem(
+            ("client_assertion_file",),
+            f"the file {file} does not exist now",
+            "See that it is there when the service runs; the path is relative to this file.",
+            severity="warning",
+        )
 
 
 def find_account_problems(account: Account, positions: Positions, *, development: bool) -> Iterator[Problem]:

@@ -111,7 +111,7 @@ def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
     configuration = Configuration(
         folder=folder,
         settings=resolve_paths(bridge.content, folder),
-        providers={name: _resolve_metadata(file) for name, file in providers.by_name.items()},
+        providers={name: _resolve_files(file) for name, file in providers.by_name.items()},
         accounts={name: _resolve_ca_file(file) for name, file in accounts.by_name.items()},
         rules=rules,
         warnings=found_problems,
@@ -177,8 +177,11 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
         first.setdefault(value, file.positions.file.name)
 
 
-def _resolve_metadata(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:
+def _resolve_files(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:
     provider = file.content
+    if isinstance(provider, OIDCProvider) and provider.client_assertion_file is not None:
+        path = (file.positions.file.parent / provider.client_assertion_file).resolve()
+        return provider.model_copy(update={"client_assertion_file": str(path)})
     if isinstance(provider, OIDCProvider) or "://" in provider.metadata:
         return provider
     path = (file.positions.file.parent / provider.metadata).resolve()

@@ -1,6 +1,6 @@
 """What other parties read about us: SP metadata, and our metadata, discovery document and keys for the cloud."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Blueprint, Response, jsonify
 
@@ -16,11 +16,18 @@ SAML_METADATA = "application/samlmetadata+xml"
 class Published:
     """Public documents; nothing in them is secret, and they may be cached for five minutes."""
 
-    def __init__(self, public_url: str, keys: KeyFolder, service_providers: Mapping[str, ServiceProvider]) -> None:
-        """Take our public address, our keys, and our SAML roles by provider name."""
+    def __init__(
+        self,
+        public_url: str,
+        keys: KeyFolder,
+        service_providers: Mapping[str, ServiceProvider],
+        clients_with_keys: Collection[str],
+    ) -> None:
+        """Take our public address, our keys, our SAML roles by provider name, and the OpenID providers we sign for."""
         self._public_url = public_url
         self._keys = keys
         self._service_providers = service_providers
+        self._clients_with_keys = clients_with_keys
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -29,6 +36,7 @@ class Published:
         routes.add_url_rule("/cloud/saml/metadata", "saml_idp", self.identity_provider_metadata)
         routes.add_url_rule("/.well-known/openid-configuration", "discovery", self.discovery)
         routes.add_url_rule("/cloud/oidc/keys", "jwks", self.jwks)
+        routes.add_url_rule("/oidc/<provider>/jwks", "client_jwks", self.client_jwks)
         return routes
 
     def service_provider_metadata(self, provider: str) -> Response:
@@ -52,6 +60,12 @@ class Published:
     def jwks(self) -> Response:
         """Our public token keys."""
         return _cached(jsonify(build_jwks(self._keys.published("oidc-issuer"))))
+
+    def client_jwks(self, provider: str) -> Response:
+        """Our public keys as a client of one OpenID provider, which checks our assertions with them."""
+        if provider not in self._clients_with_keys:
+            raise UnknownProvider(f"no OpenID provider for which we sign is called {provider[:64]!r}")
+        return _cached(jsonify(build_jwks(self._keys.published("oidc-client"))))
 
 
 def entity_id(public_url: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from joserfc.jwk import KeySet
 from werkzeug.datastructures import MultiDict
 
 from bridge.app import MAX_REQUEST_BYTES
@@ -43,7 +44,7 @@ from tests.attacks.door import (
     read,
     sha256,
 )
-from tests.attacks.oidc import test_claims, test_flow, test_form, test_signature, tokens
+from tests.attacks.oidc import test_claims, test_flow, test_form, test_hashes, test_signature, test_userinfo, tokens
 from tests.attacks.oidc.corpus import Row
 from tests.attacks.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
 from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
@@ -214,7 +215,7 @@ def test_an_acs_of_no_saml_provider_refuses(service, visitor, provider):
 
 ROWS = [
     row
-    for module in (test_claims, test_form, test_signature)
+    for module in (test_claims, test_form, test_hashes, test_signature)
     for table in vars(module).values()
     if isinstance(table, list)
     for row in table
@@ -276,11 +277,11 @@ def bring(service, corpus_provider):
 
     def come_back(token, question, settings):
         service.clock.moment = tokens.NOW
-        answer = {"access_token": "a", "token_type": "Bearer", "id_token": token}
+        answer = {"access_token": tokens.ACCESS_TOKEN, "token_type": "Bearer", "id_token": token}
         corpus_provider.server.replies["/token"] = Reply(body=json.dumps(answer).encode())
         visitor = Visitor(corpus_provider.find_node(**settings))
         visitor.cookies = {BROWSER_COOKIE: BROWSER}
-        query = [("code", "c0de"), ("state", question.handle), ("iss", ISSUER)]
+        query = [("code", tokens.CODE), ("state", question.handle), ("iss", ISSUER)]
         begun = time.perf_counter()
         response = call_back(visitor, "corp", query)
         return urlencode(query), response, time.perf_counter() - begun
@@ -347,6 +348,44 @@ def test_hostile_token_response_is_refused_and_the_honest_one_then_accepted(serv
     assert service.memory() == before
     service.staff.replies.clear()
     assert_accepted(call_back(visitor, "staff", honest))
+
+
+@pytest.fixture(scope="session")
+def asking_node(running_service):
+    """Return a node that asks ``staff`` for userinfo."""
+    providers = dict(running_service.configuration.providers)
+    providers["staff"] = providers["staff"].model_copy(update={"userinfo": "always"})
+    return running_service.start(providers=providers)
+
+
+@pytest.mark.parametrize("name", test_userinfo.USERINFO)
+def test_hostile_userinfo_is_refused_and_the_honest_one_then_accepted(service, asking_node, name):
+    error, reply = test_userinfo.USERINFO[name]
+    visitor = Visitor(asking_node)
+    question = begin(visitor, "staff")
+    honest = service.staff.authorize(question.url)
+    service.staff.replies["/userinfo"] = reply
+    before, last = service.memory(), service.last()
+    response = call_back(visitor, "staff", honest)
+    check_refusal(service, response, error, after=last, status=503 if error is ProviderUnavailable else 400)
+    assert service.memory() == before, "a refused answer burns nothing and begins nothing"
+    service.staff.replies.clear()
+    assert_accepted(call_back(visitor, "staff", service.staff.authorize(question.url)))
+
+
+def test_a_client_with_a_key_of_its_own_signs_in_and_publishes_no_private_part(service):
+    settings = {"client_authentication": "private_key_jwt", "client_secret": None}
+    providers = dict(service.configuration.providers)
+    providers["staff"] = providers["staff"].model_copy(update=settings)
+    visitor = Visitor(service.start(providers=providers))
+    published = visitor.get("/oidc/staff/jwks").json
+    assert [set(key) for key in published["keys"]] == [{"kty", "n", "e", "kid", "use", "alg"}] * 2
+    service.staff.client_keys = KeySet.import_key_set(published)
+    question = begin(visitor, "staff")
+    assert_accepted(call_back(visitor, "staff", service.staff.authorize(question.url)))
+    for other in ("guests", "corp", "nobody"):
+        response = visitor.get(f"/oidc/{other}/jwks")
+        assert (response.status_code, find_code(response)) == (400, UnknownProvider.code)
 
 
 @pytest.mark.parametrize("change", test_flow.METADATA.values(), ids=test_flow.METADATA)

@@ -120,7 +120,7 @@ def main() -> None:
     curve = ECKey.generate_key("P-256", {"kid": "ec", "use": "sig", "alg": "ES256"})
     published = [key.as_dict(private=False) for key in (*others, rsa, curve)]
     keys = Keys(parse_key_set(json.dumps({"keys": published}).encode()))
-    expected = ExpectedToken(PROVIDER, keys, frozenset(PROVIDER.algorithms), NONCE, NOW)
+    expected = ExpectedToken(PROVIDER, keys, frozenset(PROVIDER.algorithms), NONCE, NOW, code="c", access_token="a")
     for algorithm, key, check in (("RS256", rsa, rsa_check(rsa)), ("ES256", curve, ec_check(curve))):
         header = {"alg": algorithm, "kid": key.kid, "typ": "JWT"}
         token = jws.serialize_compact(header, json.dumps(make_claims()), key, [algorithm])

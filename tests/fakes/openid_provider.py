@@ -14,8 +14,9 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from joserfc import jws
-from joserfc.jwk import ECKey, RSAKey
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from tests.fakes.scripted_server import Reply, Request, ScriptedServer
 
@@ -52,8 +53,16 @@ class OpenIDProvider(ScriptedServer):
         """Sign with this key, published or not."""
         self.token_response: dict[str, Any] = {}
         """Changed members of the token response; None removes one."""
+        self.client_keys: KeySet | None = None
+        """What the client signs with; None: it has a secret."""
+        self.assertions: dict[str, dict[str, Any]] = {}
+        """The client's assertions that were accepted, by ``jti``."""
+        self.userinfo: dict[str, Any] = {}
+        """Changed members of every userinfo response; None removes one."""
         self.now = time.time
         self._codes: dict[str, dict[str, str]] = {}
+        self._subjects: dict[str, str] = {}
+        self._pushed: dict[str, dict[str, str]] = {}
 
     def rotate(self, kid: str) -> None:
         """Sign with a new key; the old one is no longer published."""
@@ -63,6 +72,9 @@ class OpenIDProvider(ScriptedServer):
         """Return the callback's parameters for a browser that was sent to ``url`` and signed in there."""
         assert url.startswith(f"{self.url}/authorize?"), url
         asked = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        if "request_uri" in asked:
+            assert asked.keys() == {"client_id", "request_uri"}, "what was pushed is not repeated"
+            asked = self._pushed.pop(asked["request_uri"])
         assert asked["response_type"] == "code"
         assert asked["client_id"] == self.client_id
         assert asked["code_challenge_method"] == "S256"
@@ -84,6 +96,10 @@ class OpenIDProvider(ScriptedServer):
             return _json({"keys": [key.as_dict(private=False) for key in self.keys]})
         if request.path == "/token" and request.method == "POST":
             return self._token(request)
+        if request.path == "/par" and request.method == "POST":
+            return self._push(request)
+        if request.path == "/userinfo":
+            return self._userinfo(request)
         return Reply(404)
 
     def _discovery_document(self) -> dict[str, Any]:
@@ -93,6 +109,7 @@ class OpenIDProvider(ScriptedServer):
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "jwks_uri": f"{self.url}/jwks",
+                "userinfo_endpoint": f"{self.url}/userinfo",
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
@@ -133,7 +150,27 @@ class OpenIDProvider(ScriptedServer):
             "id_token": self.sign(_without_none(claims)),
             **self.token_response,
         }
+        self._subjects[f"Bearer {answer['access_token']}"] = asked["sub"]
         return _json(_without_none(answer))
+
+    def _push(self, request: Request) -> Reply:
+        if not self._is_client(request):
+            return _json({"error": "invalid_client"}, 401)
+        proof = {"client_secret", "client_assertion", "client_assertion_type"}
+        uri = f"urn:ietf:params:oauth:request_uri:{secrets.token_urlsafe(12)}"
+        self._pushed[uri] = {name: value for name, value in request.form.items() if name not in proof}
+        return _json({"request_uri": uri, "expires_in": 60}, 201)
+
+    def offer_par(self) -> None:
+        """Take pushed requests, and say so."""
+        self.metadata["pushed_authorization_request_endpoint"] = f"{self.url}/par"
+
+    def _userinfo(self, request: Request) -> Reply:
+        subject = self._subjects.get(request.headers.get("Authorization", ""))
+        if subject is None:
+            return _json({"error": "invalid_token"}, 401)
+        claims = {"sub": subject, "locale": "de", "department": "Research", **self.userinfo}
+        return _json(_without_none(claims))
 
     def _is_client(self, request: Request) -> bool:
         authorization = request.headers.get("Authorization", "")
@@ -142,7 +179,28 @@ class OpenIDProvider(ScriptedServer):
             name, _, secret = base64.b64decode(authorization[6:]).decode().partition(":")
             return (unquote_plus(name), unquote_plus(secret)) == (self.client_id, self.client_secret)
         form = request.form
+        if self.client_keys is not None:
+            return form.get("client_id") == self.client_id and self._accepts(form)
         return (form.get("client_id"), form.get("client_secret")) == (self.client_id, self.client_secret)
+
+    def _accepts(self, form: dict[str, str]) -> bool:
+        """Check an assertion as RFC 7523 3 says: who signed it, for whom, for how long, and only once."""
+        if form.get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
+            return False
+        try:
+            token = jwt.decode(form.get("client_assertion", ""), self.client_keys, algorithms=["RS256"])
+        except (JoseError, ValueError):
+            return False
+        claims, now = token.claims, self.now()
+        if token.header["alg"] != "RS256" or claims["jti"] in self.assertions:
+            return False
+        self.assertions[claims["jti"]] = claims
+        return (
+            claims["iss"] == claims["sub"] == self.client_id
+            and claims["aud"] in {self.issuer, f"{self.url}/token"}
+            and now - 60 <= claims["iat"] <= now + 1
+            and now < claims["exp"] <= now + 61
+        )
 
 
 def _json(members: dict[str, Any], status: int = 200) -> Reply:

@@ -13,6 +13,7 @@ from alibabacloud_tea_openapi.models import Config
 
 from bridge import embedded_store
 from bridge.app import create_app
+from bridge.exchange.metadata import build_jwks
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.keys import KeyFolder
@@ -60,6 +61,36 @@ def node_world(tmp_path_factory, people, build_client):
     with ExitStack() as stack:
         rig = stack.enter_context(NodeProvider(tmp_path_factory.mktemp("node"), oidc_client=client, people=people))
         write_provider(installation, oidc_provider("node", rig.issuer, client, installation))
+        start_bridge(stack, installation)
+        yield installation, rig
+
+
+@pytest.fixture(scope="module")
+def strict_node_world(tmp_path_factory, people, build_client):
+    """Run the bridge with an oidc-provider as it comes: claims in userinfo; and as strict as it can be set."""
+    require("node")
+    installation = prepare(tmp_path_factory.mktemp("strict-node-world"))
+    client = build_client(installation.bridge, "strict")
+    keys = KeyFolder(installation.folder / "certs").published("oidc-client")
+    metadata = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": build_jwks(keys),
+        "require_pushed_authorization_requests": True,
+    }
+    with ExitStack() as stack:
+        rig = NodeProvider(
+            tmp_path_factory.mktemp("strict-node"),
+            oidc_client=client,
+            people=people,
+            client_metadata=metadata,
+            claims_in_id_token=False,
+        )
+        stack.enter_context(rig)
+        settings = oidc_provider("strict", rig.issuer, client, installation)
+        del settings["client_secret"]
+        settings |= {"client_authentication": "private_key_jwt", "userinfo": "always", "par": "require"}
+        settings |= {"prompt": "login", "max_age_seconds": 300, "email_verified_required": True}
+        write_provider(installation, settings)
         start_bridge(stack, installation)
         yield installation, rig
 
@@ -193,3 +224,14 @@ def test_the_node_provider_signs_a_person_in_over_openid_connect(node_world, peo
     sign_in_at_node(browser, people[0])
     assert browser.page.url == f"{installation.bridge}/"
     check_they_get_credentials(installation, browser)
+
+
+def test_a_strict_node_provider_signs_a_person_in_by_key_pushed_question_and_userinfo(strict_node_world, people):
+    installation, rig = strict_node_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/strict")
+    sign_in_at_node(browser, people[0])
+    assert browser.page.url == f"{installation.bridge}/"
+    check_they_get_credentials(installation, browser)
+    accepted = [record for record in installation.records() if record["event"] == "sign_in.accepted"][-1]
+    assert (accepted["issuer"], accepted["subject"], accepted["person"]) == (rig.issuer, "lin.wei", "林薇")

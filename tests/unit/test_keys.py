@@ -52,7 +52,7 @@ def test_everything_that_is_missing_is_made_once(tmp_path):
     names = [str(path.relative_to(tmp_path)) for path in create_missing(tmp_path, FixedClock())]
     assert names == [
         f"{purpose}/{slot}.{'key' if purpose == 'store' else 'pem'}"
-        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "saml-decryption", "store")
+        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "store")
         for slot in ("current", "next")
     ]
     assert create_missing(tmp_path, FixedClock()) == []
@@ -80,7 +80,7 @@ def test_no_key_serves_two_purposes(made):
     keys = KeyFolder(made)
     found = [key.id for purpose in SIGNING_PURPOSES for key in keys.published(purpose)]
     found += [key.id for key in keys.decryption().published]
-    assert len(set(found)) == len(found) == 8
+    assert len(set(found)) == len(found) == 10
 
 
 def test_a_decryption_key_is_published_until_the_next_one_takes_its_place_and_opens_until_the_one_after(folder):
@@ -194,6 +194,8 @@ def test_the_list_names_what_there_is_and_shows_no_secret(folder):
         ("saml-issuer", "next"),
         ("oidc-issuer", "current"),
         ("oidc-issuer", "next"),
+        ("oidc-client", "current"),
+        ("oidc-client", "next"),
         ("saml-decryption", "current"),
         ("saml-decryption", "next"),
         ("store", "current"),

@@ -185,6 +185,30 @@ def test_plain_http_is_for_development_only(tmp_path, file, text, line, word):
         pytest.param("providers/acme-oidc.yaml", OIDC + "algorithms: [none]\n", 7, "algorithms", id="algorithm"),
         pytest.param("providers/acme-oidc.yaml", OIDC + "algorithms: [HS256]\n", 7, "algorithms", id="HMAC"),
         pytest.param("providers/acme-oidc.yaml", OIDC + "scopes: [profile]\n", 7, "openid", id="scopes"),
+        pytest.param(
+            "providers/acme-oidc.yaml", OIDC.replace("client_secret: file:secret\n", ""), 1, "needs", id="no secret"
+        ),
+        pytest.param(
+            "providers/acme-oidc.yaml", OIDC + "client_authentication: private_key_jwt\n", 6, "never", id="secret"
+        ),
+        pytest.param(
+            "providers/acme-oidc.yaml",
+            OIDC.replace("client_secret: file:secret", "client_authentication: federated"),
+            6,
+            "needs `client_assertion_file`",
+            id="no assertion",
+        ),
+        pytest.param("providers/acme-oidc.yaml", OIDC + "client_assertion_file: x\n", 7, "never", id="assertion"),
+        pytest.param(
+            "providers/acme-oidc.yaml", OIDC + "client_assertion_audience: issuer\n", 7, "never", id="audience"
+        ),
+        pytest.param(
+            "providers/acme-oidc.yaml",
+            OIDC + "email_verified_required: true\nclaims: {email: upn}\n",
+            8,
+            "vouches",
+            id="verified address of another claim",
+        ),
         pytest.param("providers/acme-oidc.yaml", OIDC.replace("acme-oidc", "acme-saml", 1), 0, "already", id="twice"),
         pytest.param("accounts/production.yaml", PRODUCTION.replace('"', ""), 2, "text is expected", id="number"),
         pytest.param("accounts/production.yaml", PRODUCTION.replace("7200", "86400"), 4, "86400", id="role duration"),
@@ -364,3 +388,21 @@ def test_the_schemas_know_every_setting_and_no_other():
 def test_a_provider_cannot_have_the_name_of_another_page(tmp_path):
     folder = write_configuration(tmp_path, {"providers/acme-oidc.yaml": OIDC.replace("acme-oidc", "confirm")})
     assert [message for _, _, message in faults(folder) if "part of an address of ours" in message]
+
+
+@pytest.mark.parametrize(
+    ("settings", "warnings"),
+    [
+        ("client_authentication: private_key_jwt\nclient_assertion_audience: token_endpoint\n", 0),
+        ("client_authentication: federated\nclient_assertion_file: secret\n", 0),
+        ("client_authentication: federated\nclient_assertion_file: not-there-yet\n", 1),
+        ("client_authentication: client_secret_post\nclient_secret: file:secret\n", 0),
+    ],
+)
+def test_each_way_to_prove_who_we_are_is_complete(tmp_path, settings, warnings):
+    text = OIDC.replace("client_secret: file:secret\n", settings)
+    folder = write_configuration(tmp_path, {"providers/acme-oidc.yaml": text})
+    configuration = load_configuration(folder)
+    assert len(configuration.warnings) == warnings
+    file = configuration.providers["acme-oidc"].client_assertion_file
+    assert file is None or Path(file).is_absolute()

@@ -35,6 +35,8 @@ class ProviderMetadata:
     """The ID-token algorithms that the provider says it uses; None: it does not say."""
     promises_issuer: bool
     """Whether every authorization response carries ``iss`` (RFC 9207)."""
+    userinfo_endpoint: str | None = None
+    pushed_authorization_request_endpoint: str | None = None
 
 
 class Discovery:
@@ -114,6 +116,10 @@ def parse_metadata(document: bytes, issuer: str, outbound: Outbound) -> Provider
         jwks_uri=_endpoint(members, "jwks_uri", outbound),
         algorithms=None if algorithms is None else frozenset(algorithms),
         promises_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        userinfo_endpoint=_optional_endpoint(members, "userinfo_endpoint", outbound),
+        pushed_authorization_request_endpoint=_optional_endpoint(
+            members, "pushed_authorization_request_endpoint", outbound
+        ),
     )
 
 
@@ -126,6 +132,10 @@ def _endpoint(members: dict[str, Any], name: str, outbound: Outbound) -> str:
     except FetchRefused as error:
         raise OIDCMetadata(f"{name}: {error.detail}") from error
     return url
+
+
+def _optional_endpoint(members: dict[str, Any], name: str, outbound: Outbound) -> str | None:
+    return None if members.get(name) is None else _endpoint(members, name, outbound)
 
 
 def _is_list_of_strings(value: object) -> bool:

@@ -16,17 +16,21 @@ The checks, in the order in which they run; the first that fails decides::
     12  check_subject          one person, written one way
     13  check_times            valid now, not for long, authenticated recently enough
     14  check_groups_known     nothing was left out that decides about access
+    15  check_hashes           it belongs to this code and this access token
+    16  check_acr              the person authenticated by a method that is required
+    17  check_groups_known     once more, over what userinfo adds, where that is asked
 
 Nothing of the payload is looked at before step 8, nothing of the header but ``alg``, ``kid`` and ``typ`` ever counts.
-OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10.
+OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10, OIDC-12.
 """
 
+import base64
 import binascii
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -36,11 +40,14 @@ from joserfc.jws import JWSRegistry
 from bridge.errors import (
     OIDCJSON,
     GroupsUnknown,
+    OIDCAccessTokenHash,
+    OIDCAcr,
     OIDCAlgorithm,
     OIDCAudience,
     OIDCAuthorizedParty,
     OIDCAuthTime,
     OIDCClaim,
+    OIDCCodeHash,
     OIDCExpiry,
     OIDCForm,
     OIDCHeader,
@@ -58,6 +65,7 @@ from bridge.errors import (
 )
 from bridge.identity.oidc.key_set import ProviderKey
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.oidc.userinfo import merge_claims
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
 
@@ -101,6 +109,12 @@ class ExpectedToken:
     """What the provider may sign with: its settings, narrowed by its metadata."""
     nonce: str
     now: datetime
+    code: str = field(repr=False)
+    """The authorization code that the token was given for."""
+    access_token: str = field(repr=False)
+    """What came with the token."""
+    userinfo: Callable[[str], Mapping[str, Any]] | None = None
+    """What fetches further claims about the subject of a token that passed every check; None: there are none."""
 
 
 class DecodedToken(NamedTuple):
@@ -120,7 +134,7 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
 
     Raises:
         IdentityError: the leaf of the first check that fails.
-        ProviderUnavailable: the provider's keys cannot be had.
+        ProviderUnavailable: the provider's keys, or userinfo, cannot be had.
     """
     decoded = decode_token(token)
     header = decoded.unverified_header
@@ -143,13 +157,20 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
     check_subject(claims)
     authenticated_at, accept_until = check_times(claims, provider, expected.now)
     check_groups_known(claims, provider)
+    check_hashes(claims, algorithm, code=expected.code, access_token=expected.access_token)
+    check_acr(claims, provider.required_acr)
+    about_the_person = claims
+    if expected.userinfo is not None:
+        further = expected.userinfo(claims["sub"])
+        check_groups_known(further, provider)
+        about_the_person = merge_claims(claims, further, _verified(provider))
 
     return VerifiedIdentity(
         provider=provider.name,
         protocol="oidc",
         issuer=provider.issuer,
         subject=claims["sub"],
-        claims=_rename(claims, provider.claims),
+        claims=_rename(_drop_unverified_email(about_the_person, provider), provider.claims),
         authenticated_at=authenticated_at,
         # NOTE: not the digest of the whole token. An ECDSA signature has a second valid form, the content has not.
         message_id=_text(claims, "jti") or hashlib.sha256(decoded.signed).hexdigest(),
@@ -380,6 +401,39 @@ def check_groups_known(claims: Mapping[str, Any], provider: OIDCProvider) -> Non
         raise GroupsUnknown("the provider sent a reference instead of the groups")
 
 
+def check_hashes(claims: Mapping[str, Any], algorithm: str, *, code: str, access_token: str) -> None:
+    """The token was issued together with this access token, for this code, where it says so.
+
+    Both claims are optional, since everything came straight from the token endpoint. Each is the left half of a digest
+    with the hash function of the token's own algorithm. OIDC Core 3.1.3.6, 3.1.3.8 and 3.3.2.11; threat OIDC-12.
+
+    Raises:
+        OIDCAccessTokenHash: ``at_hash`` is there and is another digest, or none.
+        OIDCCodeHash: the same of ``c_hash``.
+    """
+    if "at_hash" in claims and claims["at_hash"] != _left_half(access_token, algorithm):
+        raise OIDCAccessTokenHash("at_hash is not the digest of the access token")
+    if "c_hash" in claims and claims["c_hash"] != _left_half(code, algorithm):
+        raise OIDCCodeHash("c_hash is not the digest of the code")
+
+
+def check_acr(claims: Mapping[str, Any], required: Collection[str]) -> None:
+    """The provider says that the person authenticated in one of these ways; what we asked for is a wish to it.
+
+    OIDC Core 2 and 3.1.3.7 (12).
+
+    Raises:
+        OIDCAcr: it says another, or does not say.
+    """
+    if required and claims.get("acr") not in required:
+        raise OIDCAcr("acr is missing, or is none of required_acr")
+
+
+def _left_half(text: str, algorithm: str) -> str:
+    digest = hashlib.new(f"sha{algorithm[-3:]}", text.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+
+
 @functools.lru_cache(maxsize=1_024)
 def _parse_header(part: bytes) -> Mapping[str, Any]:
     # A provider puts the same header on every token until it changes its key.
@@ -422,6 +476,20 @@ def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise OIDCClaim(f"{name} is not a list of strings")
     return tuple(values)
+
+
+def _drop_unverified_email(claims: Mapping[str, Any], provider: OIDCProvider) -> Mapping[str, Any]:
+    """Leave out an address that the provider does not vouch for, where that is asked for (threat OIDC-14).
+
+    Only the boolean ``true`` vouches: some providers send ``"false"`` as a text.
+    """
+    if claims.get(_verified(provider)) is True or not provider.email_verified_required:
+        return claims
+    return {name: value for name, value in claims.items() if name != "email"}
+
+
+def _verified(provider: OIDCProvider) -> str:
+    return provider.claims.get("email_verified", "email_verified")
 
 
 def _rename(claims: Mapping[str, Any], theirs: Mapping[str, str]) -> dict[str, Any]:

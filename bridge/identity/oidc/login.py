@@ -5,13 +5,14 @@ text of an error is never the provider's: what it says goes through a table. Ope
 RFC 6749, RFC 7636, RFC 9207; threats OIDC-11, OIDC-17, OIDC-18, OIDC-19.
 """
 
-import base64
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import parse_qsl, urlsplit
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.client import OAuth2Client
 
 from bridge.errors import (
@@ -20,13 +21,16 @@ from bridge.errors import (
     FetchTooLarge,
     OIDCCallback,
     OIDCCode,
+    OIDCMetadata,
     OIDCMixUp,
     OIDCProviderError,
+    OIDCPushedRequest,
     OIDCSize,
     OIDCState,
     OIDCTokenResponse,
     ProviderUnavailable,
 )
+from bridge.identity.oidc.client_authentication import ClientProof
 from bridge.identity.oidc.discovery import ProviderMetadata
 from bridge.identity.oidc.strict_json import parse_object
 from bridge.identity.pending import PendingSignIn
@@ -36,6 +40,8 @@ from bridge.outbound import Answer, Limits, Outbound
 MAX_TOKEN_RESPONSE_BYTES = 100_000
 
 _CODE = re.compile(r"[!-~]{1,4096}")
+_ACCESS_TOKEN = re.compile(r"[!-~]{1,20000}")
+_REQUEST_URI = re.compile(r"[!-~]{1,1024}")
 _LOGIN_HINT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _ERROR_NAMES = frozenset(
     {
@@ -56,8 +62,19 @@ _ERROR_NAMES = frozenset(
     }
 )
 _OK = 200
+_CREATED = 201
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a code was traded for. Neither is ever stored or logged; they print as nothing."""
+
+    id_token: str = field(repr=False)
+    """Not yet verified."""
+    access_token: str = field(repr=False)
+    """Opaque to us: for the digest in the ID token, and for the userinfo endpoint."""
 
 
 def new_verifier() -> str:
@@ -65,17 +82,16 @@ def new_verifier() -> str:
     return secrets.token_urlsafe(48)
 
 
-def build_authorization_url(
+def build_question(
     provider: OIDCProvider,
-    metadata: ProviderMetadata,
     *,
     redirect_uri: str,
     state: str,
     nonce: str,
     code_verifier: str,
     login_hint: str | None,
-) -> str:
-    """Return where to send the browser.
+) -> dict[str, str]:
+    """Return the parameters of an authorization request (OIDC Core 3.1.2.1).
 
     A ``login_hint`` may come from a stranger (third-party initiated login): one that is longer than 255 characters
     or has control characters is left out.
@@ -88,14 +104,64 @@ def build_authorization_url(
         code_challenge_method="S256",
     )
     url, _ = client.create_authorization_url(
-        metadata.authorization_endpoint,
+        "",
         state=state,
         code_verifier=code_verifier,
         nonce=nonce,
         max_age=None if provider.max_age_seconds is None else str(provider.max_age_seconds),
+        acr_values=" ".join(provider.acr_values) or None,
+        prompt=provider.prompt,
         login_hint=login_hint if login_hint and _LOGIN_HINT.fullmatch(login_hint) else None,
     )
-    return str(url)
+    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+
+def build_authorization_url(metadata: ProviderMetadata, question: Mapping[str, str]) -> str:
+    """Return where to send the browser with the question, or with what stands for it."""
+    return str(add_params_to_uri(metadata.authorization_endpoint, list(question.items())))
+
+
+def push_question(
+    metadata: ProviderMetadata, outbound: Outbound, proof: ClientProof, question: Mapping[str, str]
+) -> dict[str, str]:
+    """Leave the question at the provider itself and return what stands for it in the browser (RFC 9126).
+
+    Nobody between us and the provider can then read or change it, and the provider knows who asks.
+
+    Raises:
+        OIDCMetadata: the provider takes no pushed requests.
+        OIDCPushedRequest: it did not take this one.
+        OIDCSize: its answer is too long.
+        ProviderUnavailable: no answer, or one that asks for patience.
+    """
+    endpoint = metadata.pushed_authorization_request_endpoint
+    if endpoint is None:
+        raise OIDCMetadata("the discovery document has no pushed_authorization_request_endpoint")
+    answer = _post(outbound, endpoint, question, proof)
+    return {"client_id": question["client_id"], "request_uri": parse_pushed(answer)}
+
+
+def parse_pushed(answer: Answer) -> str:
+    """Return the ``request_uri`` of a successful answer to a pushed request (RFC 9126 2.2).
+
+    Raises:
+        OIDCPushedRequest: an error, or not the JSON object that it must be.
+        ProviderUnavailable: status 429 or 5xx.
+    """
+    if answer.status == _TOO_MANY_REQUESTS or answer.status >= _SERVER_ERROR:
+        raise ProviderUnavailable(f"the endpoint for pushed requests answered {answer.status}")
+    try:
+        members = parse_object(answer.body)
+    except ValueError as error:
+        raise OIDCPushedRequest(f"the answer (status {answer.status}) is {error}") from error
+    if "error" in members or answer.status != _CREATED:
+        raise OIDCPushedRequest(f"the provider answered {_error_name(members.get('error'))}")
+    uri, lifetime = members.get("request_uri"), members.get("expires_in")
+    if not isinstance(uri, str) or not _REQUEST_URI.fullmatch(uri):
+        raise OIDCPushedRequest("request_uri is not there, too long or not visible ASCII")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
+        raise OIDCPushedRequest("expires_in is not a number of seconds to come")
+    return uri
 
 
 def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, metadata: ProviderMetadata) -> str:
@@ -127,15 +193,15 @@ def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, met
 
 
 def redeem_code(
-    provider: OIDCProvider,
     metadata: ProviderMetadata,
     outbound: Outbound,
+    proof: ClientProof,
     *,
     code: str,
     code_verifier: str,
     redirect_uri: str,
-) -> str:
-    """Return the ID token that the provider gave for a code, unverified.
+) -> Tokens:
+    """Return the tokens that the provider gave for a code, unverified.
 
     The code is redeemed once and never again: the provider may have used it up before its answer was lost.
 
@@ -151,24 +217,11 @@ def redeem_code(
         "redirect_uri": redirect_uri,
         "code_verifier": code_verifier,
     }
-    headers = {"Accept": "application/json"}
-    secret = provider.client_secret.get_secret_value()
-    if provider.client_authentication == "client_secret_basic":
-        headers["Authorization"] = _basic(provider.client_id, secret)
-    else:
-        fields |= {"client_id": provider.client_id, "client_secret": secret}
-    limits = Limits(max_bytes=MAX_TOKEN_RESPONSE_BYTES)
-    try:
-        answer = outbound.post_form(metadata.token_endpoint, fields, headers=headers, limits=limits)
-    except FetchTooLarge as error:
-        raise OIDCSize(error.detail) from error
-    except (FetchFailed, FetchRefused) as error:
-        raise ProviderUnavailable(error.detail) from error
-    return parse_token_response(answer)
+    return parse_token_response(_post(outbound, metadata.token_endpoint, fields, proof))
 
 
-def parse_token_response(answer: Answer) -> str:
-    """Return the ID token of a successful token response (OIDC Core 3.1.3.3); an error in it wins over tokens.
+def parse_token_response(answer: Answer) -> Tokens:
+    """Return the tokens of a successful token response (OIDC Core 3.1.3.3); an error in it wins over tokens.
 
     Raises:
         OIDCCode: the error is ``invalid_grant``.
@@ -191,14 +244,21 @@ def parse_token_response(answer: Answer) -> str:
     for name in ("access_token", "id_token"):
         if not isinstance(members.get(name), str) or not members[name]:
             raise OIDCTokenResponse(f"{name} is not there")
-    return str(members["id_token"])
+    if not _ACCESS_TOKEN.fullmatch(members["access_token"]):
+        raise OIDCTokenResponse("access_token is too long, or not visible ASCII")
+    return Tokens(members["id_token"], members["access_token"])
 
 
-def _basic(client_id: str, secret: str) -> str:
-    # NOTE: RFC 6749 2.3.1 form-encodes both parts first; authlib and requests do not, and then a secret with "%",
-    # "+" or a letter outside Latin-1 is another secret, or none, at the provider.
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
+def _post(outbound: Outbound, url: str, fields: Mapping[str, str], proof: ClientProof) -> Answer:
+    """Return the answer of one of the provider's endpoints that are for clients."""
+    headers = {"Accept": "application/json", **proof.headers}
+    limits = Limits(max_bytes=MAX_TOKEN_RESPONSE_BYTES)
+    try:
+        return outbound.post_form(url, {**fields, **proof.fields}, headers=headers, limits=limits)
+    except FetchTooLarge as error:
+        raise OIDCSize(error.detail) from error
+    except (FetchFailed, FetchRefused) as error:
+        raise ProviderUnavailable(error.detail) from error
 
 
 def _error_name(value: Any) -> str:

@@ -1,26 +1,49 @@
 """One OpenID provider's relying party: how a sign-in begins and how it ends."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from bridge.clock import Clock
-from bridge.identity.oidc.discovery import Discovery
+from bridge.errors import OIDCMetadata
+from bridge.identity.oidc.client_authentication import ClientProof, authenticate
+from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
-from bridge.identity.oidc.login import build_authorization_url, parse_callback, redeem_code
+from bridge.identity.oidc.login import (
+    build_authorization_url,
+    build_question,
+    parse_callback,
+    push_question,
+    redeem_code,
+)
+from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.keys import SigningKey
 from bridge.outbound import Outbound
 
 
 class RelyingParty:
     """Us, as one provider knows us; shared by all threads."""
 
-    def __init__(self, provider: OIDCProvider, public_url: str, outbound: Outbound, clock: Clock) -> None:
-        """Take our own public address, without a slash at its end. Nothing is fetched yet."""
+    def __init__(
+        self,
+        provider: OIDCProvider,
+        public_url: str,
+        outbound: Outbound,
+        clock: Clock,
+        client_key: SigningKey | None = None,
+    ) -> None:
+        """Take our own public address, without a slash at its end, and what to sign with for ``private_key_jwt``.
+
+        Nothing is fetched yet.
+        """
         self.provider = provider
         self.redirect_uri = f"{public_url}/oidc/{provider.name}/callback"
         self._outbound = outbound
         self._clock = clock
+        self._client_key = client_key
         self._discovery = Discovery(provider.issuer, outbound, clock)
 
     def begin(self, state: str, nonce: str, code_verifier: str, login_hint: str | None = None) -> str:
@@ -34,17 +57,22 @@ class RelyingParty:
 
         Raises:
             OIDCMetadata: what the provider publishes cannot be used.
-            ProviderUnavailable: the provider's metadata cannot be had.
+            OIDCPushedRequest: the provider did not take our question.
+            ProviderUnavailable: the provider cannot be asked.
         """
-        return build_authorization_url(
+        metadata = self._discovery.metadata()
+        question = build_question(
             self.provider,
-            self._discovery.metadata(),
             redirect_uri=self.redirect_uri,
             state=state,
             nonce=nonce,
             code_verifier=code_verifier,
             login_hint=login_hint,
         )
+        offered = metadata.pushed_authorization_request_endpoint is not None
+        if self.provider.par == "require" or (self.provider.par == "auto" and offered):
+            question = push_question(metadata, self._outbound, self._proof(metadata), question)
+        return build_authorization_url(metadata, question)
 
     def finish(self, query: Sequence[tuple[str, str]], pending: PendingSignIn) -> VerifiedIdentity:
         """Return who signed in.
@@ -59,10 +87,10 @@ class RelyingParty:
         """
         metadata = self._discovery.metadata()
         code = parse_callback(query, pending, metadata)
-        token = redeem_code(
-            self.provider,
+        tokens = redeem_code(
             metadata,
             self._outbound,
+            self._proof(metadata),
             code=code,
             code_verifier=pending.code_verifier,
             redirect_uri=self.redirect_uri,
@@ -74,5 +102,20 @@ class RelyingParty:
             algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
             nonce=pending.nonce,
             now=self._clock.now(),
+            code=code,
+            access_token=tokens.access_token,
+            userinfo=self._userinfo(metadata, tokens.access_token),
         )
-        return verify_id_token(token, expected)
+        return verify_id_token(tokens.id_token, expected)
+
+    def _proof(self, metadata: ProviderMetadata) -> ClientProof:
+        return authenticate(self.provider, metadata, self._client_key, self._clock.now())
+
+    def _userinfo(self, metadata: ProviderMetadata, access_token: str) -> Callable[[str], Mapping[str, Any]] | None:
+        """Return what asks for further claims, None where we are not to ask."""
+        wanted, endpoint = self.provider.userinfo, metadata.userinfo_endpoint
+        if wanted == "never" or (wanted == "when_offered" and endpoint is None):
+            return None
+        if endpoint is None:
+            raise OIDCMetadata("the discovery document has no userinfo_endpoint")
+        return functools.partial(fetch_userinfo, endpoint, access_token, outbound=self._outbound)

@@ -7,6 +7,7 @@ import pytest
 from bridge.errors import (
     GroupsUnknown,
     IdentityError,
+    OIDCAcr,
     OIDCAudience,
     OIDCAuthorizedParty,
     OIDCAuthTime,
@@ -245,6 +246,25 @@ OTHERS = [
     *claim_rows("OIDC-10", OIDCClaim, "jti", {"number": 1, "empty": "", "array": ["a"], "256 long": "j" * 256}),
     *claim_rows("OIDC-10", OIDCClaim, "sid", {"number": 1, "empty": "", "object": {}}),
     *claim_rows("OIDC-10", OIDCClaim, "acr", {"number": 2, "array": ["urn:mfa"], "true": True}),
+    *[
+        row(
+            "OIDC-10",
+            f"acr required, {label}",
+            OIDCAcr,
+            lambda value=value: forge({"acr": value}),
+            required_acr=("urn:mfa", "urn:hwk"),
+        )
+        for label, value in {
+            "missing": ABSENT,
+            "null": None,
+            "another": "urn:pwd",
+            "in another case": "urn:MFA",
+            "longer": "urn:mfa2",
+            "both in one": "urn:mfa urn:hwk",
+            "array": ["urn:mfa"],
+            "object": {"urn:mfa": True},
+        }.items()
+    ],
     *claim_rows("OIDC-10", OIDCClaim, "amr", {"string": "mfa", "null": None, "array of numbers": [1], "object": {}}),
 ]
 

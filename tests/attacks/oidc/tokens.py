@@ -5,6 +5,7 @@ also be given as bytes, because many faults are ones that no JSON or JOSE librar
 """
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ ISSUER = "https://idp.example/realms/corp"
 CLIENT = "rambridge"
 CLIENT_SECRET = "the-client-secret-of-rambridge"
 NONCE = "n-0S6_WzA2Mj_n-0S6_WzA2Mj_n-0S6_WzA2Mj"
+CODE = "c0de"
+ACCESS_TOKEN = "the-access-token"
 ABSENT = object()
 """As a value: the member is left out."""
 
@@ -97,7 +100,13 @@ def expected(*, nonce: str = NONCE, algorithms=None, alone=False, now=NOW, **set
     provider = PROVIDER.model_copy(update=settings)
     return replace(
         ExpectedToken(
-            provider, Keys(published_alone() if alone else published()), frozenset(provider.algorithms), nonce, now
+            provider,
+            Keys(published_alone() if alone else published()),
+            frozenset(provider.algorithms),
+            nonce,
+            now,
+            code=CODE,
+            access_token=ACCESS_TOKEN,
         ),
         **({} if algorithms is None else {"algorithms": frozenset(algorithms)}),
     )
@@ -135,6 +144,12 @@ def sign(data: bytes, algorithm: str, key: Any) -> bytes:
 def signature_of(token: str) -> bytes:
     """Return the signature in a token."""
     return base64.urlsafe_b64decode(token.rpartition(".")[2] + "==")
+
+
+def left_half(text: str, hash_name: str = "sha256") -> str:
+    """Return what ``at_hash`` and ``c_hash`` are made of."""
+    digest = hashlib.new(hash_name, text.encode()).digest()
+    return b64(digest[: len(digest) // 2])
 
 
 def payload(**claims: Any) -> bytes:

@@ -5,7 +5,7 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +38,19 @@ class NodeProvider:
     The address is known before the start, so that the bridge can be configured first.
     """
 
-    def __init__(self, folder: Path, *, oidc_client: OIDCClient, people: Iterable[Person]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        oidc_client: OIDCClient,
+        people: Iterable[Person],
+        client_metadata: Mapping[str, Any] | None = None,
+        claims_in_id_token: bool = True,
+    ) -> None:
+        """Take further metadata of the client, such as how it proves who it is, and where claims are to be found.
+
+        ``claims_in_id_token=False`` is how oidc-provider comes: claims of scopes are in userinfo only.
+        """
         port = find_free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.issuer = self.url
@@ -50,6 +62,8 @@ class NodeProvider:
             "client": asdict(oidc_client),
             "people": [{**asdict(person), "password": person.password} for person in people],
             "jwks": {"keys": [_make_signing_key()]},
+            "clientMetadata": dict(client_metadata or {}),
+            "claimsInIdToken": claims_in_id_token,
             "cookieKey": secrets.token_urlsafe(32),
         }
 

@@ -8,7 +8,8 @@ import { createServer } from 'node:http';
 
 import { Provider, interactionPolicy } from 'oidc-provider';
 
-const { port, issuer, client, people, jwks, cookieKey } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const configuration = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const { port, issuer, client, clientMetadata, claimsInIdToken, people, jwks, cookieKey } = configuration;
 const accounts = new Map(people.map((person) => [person.uid, person]));
 
 const policy = interactionPolicy.base();
@@ -23,6 +24,7 @@ const provider = new Provider(issuer, {
       token_endpoint_auth_method: 'client_secret_basic',
       grant_types: ['authorization_code'],
       response_types: ['code'],
+      ...clientMetadata,
     },
   ],
   jwks,
@@ -35,7 +37,7 @@ const provider = new Provider(issuer, {
     profile: ['name', 'preferred_username'],
     groups: ['groups', 'department'],
   },
-  conformIdTokenClaims: false,
+  conformIdTokenClaims: !claimsInIdToken,
   features: { devInteractions: { enabled: false } },
   interactions: { policy, url: (_context, interaction) => `/sign-in/${interaction.uid}` },
   ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
@@ -98,6 +100,9 @@ async function signIn(request, response) {
   }
   return provider.interactionFinished(request, response, { login: { accountId: person.uid, amr: ['pwd'] } });
 }
+
+provider.on('pushed_authorization_request.error', (_context, error) => console.error(error.error_description));
+provider.on('server_error', (_context, error) => console.error(error));
 
 const protocol = provider.callback();
 createServer((request, response) => {

@@ -6,21 +6,21 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 from bridge.identity.oidc.discovery import ProviderMetadata
-from bridge.identity.oidc.login import build_authorization_url, new_verifier
+from bridge.identity.oidc.login import build_authorization_url, build_question, new_verifier
 from tests.attacks.oidc.tokens import PROVIDER
 
 
 def build(endpoint="https://idp.example/authorize", login_hint=None, **settings):
     metadata = ProviderMetadata("https://idp.example", endpoint, "https://t", "https://k", None, promises_issuer=True)
-    return build_authorization_url(
+    question = build_question(
         PROVIDER.model_copy(update=settings),
-        metadata,
         redirect_uri="https://bridge.example/oidc/corp/callback",
         state="the state",
         nonce="the nonce",
         code_verifier="v" * 64,
         login_hint=login_hint,
     )
+    return build_authorization_url(metadata, question)
 
 
 def test_the_request_asks_for_a_code_with_state_nonce_and_s256():
@@ -41,6 +41,12 @@ def test_a_maximum_age_and_other_scopes_are_asked_for():
     asked = parse_qs(urlsplit(build(max_age_seconds=300, scopes=("openid", "groups"))).query)
     assert asked["max_age"] == ["300"]
     assert asked["scope"] == ["openid groups"]
+
+
+def test_a_context_and_a_prompt_are_asked_for():
+    asked = parse_qs(urlsplit(build(acr_values=("urn:mfa", "urn:pwd"), prompt="login")).query)
+    assert asked["acr_values"] == ["urn:mfa urn:pwd"]
+    assert asked["prompt"] == ["login"]
 
 
 def test_the_endpoints_own_query_is_kept():
