@@ -67,7 +67,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     settings = configuration.settings
     public_url, providers, accounts = settings.public_url, configuration.providers, configuration.accounts
     keys = KeyFolder(settings.key_folder)
-    outbound = Outbound(development=settings.development)
+    outbound = Outbound(development=settings.development, destinations=settings.destinations())
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     audit = _open_audit(settings.audit_url(), clock)

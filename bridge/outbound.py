@@ -3,6 +3,8 @@
 What every request gets, whoever the other side is (threats WEB-09, OIDC-16):
 
 - https only; http where the installation says that it is for development
+- the name is resolved once, every address that comes back must be one that ``destinations`` allows, and the connection
+  goes to an address of that answer: a name that means another machine a moment later (rebinding) gains nothing
 - no redirect is followed, no proxy, cookie or credential is taken from the environment
 - a deadline for the whole exchange: urllib3's read time-out starts again with every byte, so that a server that
   drips would hold a worker for ever
@@ -32,12 +34,15 @@ from urllib3.exceptions import HTTPError, LocationParseError, NameResolutionErro
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Url, parse_url
 
+from bridge.destinations import HTTPS_PORT, Destinations
 from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
 
 _POOLS = 64
 _CONNECTIONS_PER_HOST = 16
 _MAX_URL_CHARACTERS = 2_048
 _REDIRECTS = range(300, 400)
+_HTTP_PORT = 80
+_MAX_PLACE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,11 @@ class Answer:
 class Outbound:
     """Sends requests and reads answers within fixed bounds; shared by all threads, connections are pooled."""
 
-    def __init__(self, *, development: bool, ca_file: Path | None = None) -> None:
-        """Trust ``ca_file`` (PEM), or the system's authorities; ``development`` allows http."""
+    def __init__(
+        self, *, development: bool, ca_file: Path | None = None, destinations: Destinations | None = None
+    ) -> None:
+        """Trust ``ca_file`` (PEM), or the system's authorities; ``development`` allows http, loopback and any port."""
+        self._destinations = destinations or Destinations(development)
         self._schemes = ("https", "http") if development else ("https",)
         self._ca_file = ca_file
         self._pools: dict[Path | None, PoolManager] = {}
@@ -79,7 +87,8 @@ class Outbound:
         """Return only if ``url`` is one that this door would open.
 
         Refused are other schemes than https (a ``file:`` or ``javascript:`` address in a provider's metadata),
-        names and passwords in the address, fragments, and what is not visible ASCII.
+        names and passwords in the address, fragments, what is not visible ASCII, ports and IP addresses that are not
+        allowed. Nothing is resolved: a host name can still lead to an address that is refused when it is fetched.
 
         Raises:
             FetchRefused: for any of these.
@@ -138,8 +147,8 @@ class Outbound:
         return self._send(_Request("POST", url, urlencode(pairs).encode(), form), limits, ca_file)
 
     def _send(self, request: "_Request", limits: Limits, ca_file: Path | None) -> Answer:
-        target = self._parse(request.url)
-        place = f"{target.scheme}://{target.netloc}{target.path or ''}"
+        self._parse(request.url)
+        place = _describe(request.url)
         try:
             response = self._pool(ca_file or self._ca_file).urlopen(
                 request.method,
@@ -152,27 +161,39 @@ class Outbound:
                 preload_content=False,
             )
             return _read(response, place, limits.max_bytes)
+        except _AddressRefused as error:
+            raise FetchRefused(f"{place}: {error}") from error
         except (HTTPError, OSError, http.client.HTTPException) as error:
             raise FetchFailed(f"{place}: {type(error).__name__}") from error
 
     def _parse(self, url: str) -> Url:
-        # NOTE: the parser is the one that also opens the connection; two parsers could see two hosts in one address.
-        if len(url) > _MAX_URL_CHARACTERS or not all("!" <= character <= "~" for character in url) or "\\" in url:
-            raise FetchRefused("the address is too long or has characters that no address has")
-        try:
-            target = parse_url(url)
-        except LocationParseError as error:
-            raise FetchRefused("the address cannot be parsed") from error
+        fault = "it is too long or has characters that no address has"
+        if len(url) <= _MAX_URL_CHARACTERS and all("!" <= character <= "~" for character in url) and "\\" not in url:
+            # NOTE: the parser is the one that also opens the connection; two could see two hosts in one address.
+            try:
+                target = parse_url(url)
+            except LocationParseError:
+                fault = "it cannot be parsed"
+            else:
+                found = self._find_fault(target)
+                if found is None:
+                    return target
+                fault = found
+        raise FetchRefused(f"{_describe(url)}: {fault}")
+
+    def _find_fault(self, target: Url) -> str | None:
         if target.scheme not in self._schemes:
-            raise FetchRefused(f"the scheme of the address is not {' or '.join(self._schemes)}")
+            return f"the scheme is not {' or '.join(self._schemes)}"
         if not target.host or target.auth is not None or target.fragment is not None:
-            raise FetchRefused("the address has no host, or has a user name or a fragment")
-        return target
+            return "it has no host, or has a user name or a fragment"
+        usual = HTTPS_PORT if target.scheme == "https" else _HTTP_PORT
+        port = usual if target.port is None else target.port
+        return self._destinations.find_host_fault(target.host) or self._destinations.find_port_fault(port)
 
     def _pool(self, ca_file: Path | None) -> PoolManager:
         with self._lock:
             if ca_file not in self._pools:
-                self._pools[ca_file] = _build_pool(ca_file)
+                self._pools[ca_file] = _build_pool(ca_file, self._destinations)
             return self._pools[ca_file]
 
 
@@ -184,13 +205,29 @@ class _Request:
     headers: Mapping[str, str]
 
 
-def _build_pool(ca_file: Path | None) -> PoolManager:
+class _AddressRefused(Exception):
+    """A host name led to an address that may not be reached."""
+
+
+def _describe(url: str) -> str:
+    """Return an address as a log may have it: without what could be a secret, and harmless wherever it is printed."""
+    place, _, _ = url.partition("?")
+    place, _, _ = place.partition("#")
+    scheme, slashes, rest = place.partition("//")
+    host, slash, path = rest.partition("/")
+    return ascii(f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}")[1:-1][:_MAX_PLACE_CHARACTERS]
+
+
+def _build_pool(ca_file: Path | None, destinations: Destinations) -> PoolManager:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise FetchFailed(f"the certificate authorities in {ca_file} cannot be read") from error
     pool = PoolManager(num_pools=_POOLS, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
-    pool.pool_classes_by_scheme = {"http": _TimedPool, "https": _TimedTLSPool}
+    pool.pool_classes_by_scheme = {
+        "http": functools.partial(_TimedPool, destinations=destinations),  # type: ignore[dict-item]  # it only calls it
+        "https": functools.partial(_TimedTLSPool, destinations=destinations),  # type: ignore[dict-item]
+    }
     return pool
 
 
@@ -241,7 +278,9 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _TimedConnection(HTTPConnection):
-    """A connection that keeps to urllib3's total time-out where urllib3 itself applies it to each read."""
+    """A connection to a checked address, within urllib3's total time-out, which urllib3 itself applies to each read."""
+
+    destinations: Destinations
 
     def _new_conn(self) -> socket.socket:
         # TCP to the first address that answers, in the time that urllib3 would give to each; the rest is for TLS.
@@ -252,6 +291,10 @@ class _TimedConnection(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:  # a label of more than 63 characters
             raise LocationParseError(self.host) from error
+        for *_, address in addresses:
+            fault = self.destinations.find_address_fault(str(address[0]))
+            if fault:
+                raise _AddressRefused(fault)
         failure: OSError = TimeoutError("no address")
         for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
             sock = socket.socket(family, kind, protocol)
@@ -281,6 +324,15 @@ class _TimedTLSConnection(_TimedConnection, HTTPSConnection):
 class _TimedPool(HTTPConnectionPool):
     ConnectionCls = _TimedConnection
 
+    def __init__(self, *args: Any, destinations: Destinations, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._destinations = destinations
 
-class _TimedTLSPool(HTTPSConnectionPool):
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.destinations = self._destinations
+        return connection
+
+
+class _TimedTLSPool(_TimedPool, HTTPSConnectionPool):
     ConnectionCls = _TimedTLSConnection

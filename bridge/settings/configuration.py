@@ -13,6 +13,7 @@ from bridge.errors import Problem, SettingsError
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.settings.checks import find_account_problems, find_provider_problems, find_rule_problems
+from bridge.settings.reach import find_reach_problems
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
 
@@ -92,6 +93,11 @@ def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
 
     if bridge.content:
         problems += find_settings_problems(bridge.content, bridge.document.positions, development=development)
+        destinations = bridge.content.model_copy(update={"development": development}).destinations()
+        for provider in providers.files:
+            problems += find_reach_problems(provider.content, provider.positions, destinations)
+        for account in accounts.files:
+            problems += find_reach_problems(account.content, account.positions, destinations)
     problems += _find_repeated(providers.files, "name")
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")

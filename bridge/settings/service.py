@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, model_validator
 
+from bridge.destinations import Destinations, is_loopback_network, is_never_allowed
 from bridge.errors import Problem
 from bridge.settings.checks import is_loopback, split_web_url
 from bridge.store_connection import parse_store_url
@@ -108,6 +109,15 @@ class TrustedProxies(_Strict):
         return self
 
 
+class OutboundLimits(_Strict):
+    """What our own requests may reach beyond public addresses at port 443."""
+
+    allowed_networks: tuple[Annotated[str, AfterValidator(_check_network)], ...] = ()
+    """Addresses or networks that are not public, such as those of identity providers in the intranet."""
+    allowed_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = ()
+    """Ports beside 443. In development every port is allowed."""
+
+
 class StoreCredentials(TypedDict):
     """What :func:`bridge.store_connection.connect_store` takes beside the address."""
 
@@ -147,12 +157,21 @@ class Settings(_Strict):
     """Our signing and sealing keys, relative to this file."""
     session: SessionLimits = SessionLimits()
     trusted_proxies: TrustedProxies = TrustedProxies()
+    outbound: OutboundLimits = OutboundLimits()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def store_credentials(self) -> StoreCredentials:
         """Return what to present to Redis."""
         password = self.store_password.get_secret_value() if self.store_password else ""
         return {"username": self.store_user, "password": password, "ca_file": self.store_ca_file}
+
+    def destinations(self) -> Destinations:
+        """Return what our own requests may reach."""
+        return Destinations.read(
+            development=self.development,
+            networks=self.outbound.allowed_networks,
+            ports=self.outbound.allowed_ports,
+        )
 
     def audit_url(self) -> str:
         """Return the address of the audit database with its password: never print or log it."""
@@ -189,6 +208,7 @@ def find_settings_problems(settings: Settings, positions: Positions, *, developm
             )
     else:
         yield from _find_production_problems(settings, positions)
+    yield from _find_outbound_problems(settings, positions, development=development)
     if settings.audit_password is not None and not settings.audit.startswith(f"{_POSTGRESQL}"):
         yield positions.problem(("audit_password",), "SQLite has no password", "Remove `audit_password`.", at_key=True)
     if settings.store_ca_file and not (positions.file.parent / settings.store_ca_file).is_file():
@@ -214,6 +234,23 @@ def _find_production_problems(settings: Settings, positions: Positions) -> Itera
             f"STORE_INSECURE: {weakness}",
             "Write a rediss:// address, `store_user` and `store_password`.",
         )
+
+
+def _find_outbound_problems(settings: Settings, positions: Positions, *, development: bool) -> Iterator[Problem]:
+    for number, text in enumerate(settings.outbound.allowed_networks):
+        loc = ("outbound", "allowed_networks", number)
+        if is_never_allowed(ip_network(text)):
+            yield positions.problem(
+                loc,
+                f"{text} is never allowed: it is the cloud's metadata service, link-local, multicast or reserved",
+                "Remove it.",
+            )
+        elif is_loopback_network(ip_network(text)) and not development:
+            yield positions.problem(
+                loc,
+                f"{text} would let addresses in the configuration reach services of this machine itself",
+                "Write the networks of your identity providers only, such as 10.20.0.0/16.",
+            )
 
 
 def resolve_paths(settings: Settings, folder: Path) -> Settings:

@@ -13,7 +13,8 @@ ALLOWED = {
     "yaml_documents": {"errors"},
     "sealing": {"errors"},
     "keys": {"errors", "clock"},
-    "outbound": {"errors"},
+    "destinations": set(),
+    "outbound": {"errors", "destinations"},
     "store_connection": {"errors"},
     "embedded_store": {"errors"},
     "sts_wire": set(),
@@ -24,6 +25,7 @@ ALLOWED = {
     "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
     "settings": {
+        "destinations",
         "errors",
         "yaml_documents",
         "store_connection",

@@ -47,15 +47,20 @@ def _not_found(_: Request) -> Reply:
 class ScriptedServer:
     """Serves until the ``with`` block ends. ``requests`` is all that arrived, ``replies`` overrides by path."""
 
-    def __init__(self, answer: Callable[[Request], Reply] = _not_found, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Request], Reply] = _not_found,
+        tls: ssl.SSLContext | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.answer = answer
         self.replies: dict[str, Reply] = {}
         self.requests: list[Request] = []
         self._stopping = threading.Event()
-        self._http = _Quiet(("127.0.0.1", 0), _handler(self))
+        self._http = _Quiet(address, _handler(self))
         if tls:
             self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._http.server_address[1]}"
+        self.url = f"{'https' if tls else 'http'}://{address[0]}:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self):

@@ -1,21 +1,15 @@
 """The outgoing door keeps its bounds against a real server that does not."""
 
 import gzip
-import ipaddress
 import socket
-import ssl
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
 from bridge.outbound import Limits, Outbound, _TimedReader
+from tests.fakes.authority import make_authority
 from tests.fakes.scripted_server import Reply, ScriptedServer
 
 QUICK = Limits(connect_seconds=0.5, total_seconds=0.5, max_bytes=10_000)
@@ -69,6 +63,7 @@ def test_a_form_is_posted_as_utf8_with_repeated_names_and_headers(server, outbou
         "https://idp.example/\r\nX-Evil: 1",
         "https://idp.example/\x00",
         "https://idp.exämple/",
+        "https://idp..example/",
         "https://idp.example/" + "a" * 2_048,
     ],
 )
@@ -77,7 +72,7 @@ def test_an_address_that_is_not_plain_https_is_refused(url):
         Outbound(development=False).check_url(url)
 
 
-@pytest.mark.parametrize("url", ["https://idp.example", "https://idp.example:8443/a?b=c", "https://[::1]/"])
+@pytest.mark.parametrize("url", ["https://idp.example", "https://idp.example:443/a?b=c", "https://[2400:3200::1]/"])
 def test_a_plain_https_address_is_not_refused(url):
     Outbound(development=False).check_url(url)
 
@@ -209,7 +204,7 @@ def test_a_refused_connection_is_a_failure_and_its_detail_has_no_query(outbound)
     assert "secret" not in refused.value.detail
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example", "a..example"])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example"])
 def test_a_name_that_does_not_resolve_is_a_failure(outbound, host):
     with pytest.raises(FetchFailed):
         outbound.get(f"http://{host}/", limits=QUICK)
@@ -252,70 +247,27 @@ def test_threads_share_connections(server, outbound):
 # ── TLS ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _authority(folder, name):
-    """Make an authority and a server certificate for 127.0.0.1; return the CA file and the server's context."""
-    now = datetime.now(UTC)
-    authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-
-    def certificate(subject_name, key, *extensions):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject_name)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(hours=1))
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(authority, hashes.SHA256())
-
-    usages = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    usage = x509.KeyUsage(
-        **dict.fromkeys((*usages, "encipher_only", "decipher_only"), False), key_cert_sign=True, crl_sign=True
-    )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
-    root = certificate(subject, authority, (constraints, True), (usage, True), (identifier, False))
-    server = certificate(
-        x509.Name([]),
-        leaf,
-        (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), True),
-        (x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False),
-    )
-    ca_file, key_file = folder / f"{name}.pem", folder / f"{name}-server.pem"
-    ca_file.write_bytes(root.public_bytes(Encoding.PEM))
-    key_file.write_bytes(
-        leaf.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + server.public_bytes(Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(key_file)
-    return ca_file, context
-
-
 def test_a_server_is_trusted_by_the_given_authority_only(tmp_path):
-    ours, context = _authority(tmp_path, "ours")
-    other, _ = _authority(tmp_path, "other")
+    ours, context = make_authority(tmp_path, "ours")
+    other, _ = make_authority(tmp_path, "other")
     with ScriptedServer(lambda _: Reply(body=b"sealed"), tls=context) as server:
         url = f"{server.url}/"
-        assert Outbound(development=False, ca_file=ours).get(url).body == b"sealed"
-        assert Outbound(development=False).get(url, ca_file=ours).body == b"sealed"
-        assert Outbound(development=False, ca_file=other).post_form(url, {}, ca_file=ours).body == b"sealed"
-        for distrusting in (Outbound(development=False), Outbound(development=True, ca_file=other)):
+        assert Outbound(development=True, ca_file=ours).get(url).body == b"sealed"
+        assert Outbound(development=True).get(url, ca_file=ours).body == b"sealed"
+        assert Outbound(development=True, ca_file=other).post_form(url, {}, ca_file=ours).body == b"sealed"
+        for distrusting in (Outbound(development=True), Outbound(development=True, ca_file=other)):
             with pytest.raises(FetchFailed):
                 distrusting.get(url)
         with pytest.raises(FetchFailed):
-            Outbound(development=False, ca_file=ours).get(url.replace("127.0.0.1", "localhost"))
+            Outbound(development=True, ca_file=ours).get(url.replace("127.0.0.1", "localhost"))
 
 
 def test_the_deadline_holds_over_tls(tmp_path):
-    ours, context = _authority(tmp_path, "ours")
+    ours, context = make_authority(tmp_path, "ours")
     with ScriptedServer(lambda _: Reply(body=b"x" * 100, pause_seconds=0.1), tls=context) as server:
         started = time.monotonic()
         with pytest.raises(FetchFailed):
-            Outbound(development=False, ca_file=ours).get(f"{server.url}/", limits=QUICK)
+            Outbound(development=True, ca_file=ours).get(f"{server.url}/", limits=QUICK)
         assert time.monotonic() - started < 2
 
 
@@ -324,10 +276,10 @@ def test_a_handshake_that_never_ends_is_a_failure_in_time():
         port = silent.getsockname()[1]
         started = time.monotonic()
         with pytest.raises(FetchFailed):
-            Outbound(development=False).get(f"https://127.0.0.1:{port}/", limits=QUICK)
+            Outbound(development=True).get(f"https://127.0.0.1:{port}/", limits=QUICK)
         assert time.monotonic() - started < 2
 
 
 def test_a_missing_authority_file_is_a_failure(tmp_path):
     with pytest.raises(FetchFailed):
-        Outbound(development=False, ca_file=tmp_path / "absent.pem").get("https://127.0.0.1/")
+        Outbound(development=True, ca_file=tmp_path / "absent.pem").get("https://127.0.0.1/")

@@ -99,6 +99,12 @@ def test_a_password_of_any_characters_fits_into_the_database_address(tmp_path):
         pytest.param(BRIDGE + "trusted_proxies: {count: 1}\n", 2, "addresses", id="proxies without addresses"),
         pytest.param(BRIDGE + "trusted_proxies: {addresses: [10.0.0.0/8]}\n", 2, "count", id="proxies without count"),
         pytest.param(BRIDGE + "trusted_proxies: {count: 1, addresses: [10.0.0.1/8]}\n", 2, "network", id="host bits"),
+        pytest.param(BRIDGE + "outbound: {allowed_networks: [10.0.0.1/8]}\n", 2, "network", id="outbound host bits"),
+        pytest.param(BRIDGE + "outbound: {allowed_networks: [100.100.100.200]}\n", 2, "never", id="metadata service"),
+        pytest.param(BRIDGE + "outbound: {allowed_networks: [169.254.0.0/16]}\n", 2, "never", id="link-local"),
+        pytest.param(BRIDGE + "outbound: {allowed_networks: [127.0.0.0/8]}\n", 2, "this machine", id="loopback"),
+        pytest.param(BRIDGE + "outbound: {allowed_networks: ['::/0']}\n", 2, "this machine", id="everything"),
+        pytest.param(BRIDGE + "outbound: {allowed_ports: [0]}\n", 2, "allowed_ports", id="port 0"),
         pytest.param(BRIDGE + "store_ca_file: absent.pem\n", 2, "does not exist", id="CA file"),
         pytest.param(BRIDGE + "publik_url: x\n", 2, "not known", id="unknown key"),
     ],
@@ -406,3 +412,27 @@ def test_each_way_to_prove_who_we_are_is_complete(tmp_path, settings, warnings):
     assert len(configuration.warnings) == warnings
     file = configuration.providers["acme-oidc"].client_assertion_file
     assert file is None or Path(file).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("providers/acme-saml.yaml", SAML.replace("acme.xml", "https://10.1.2.3/metadata"), 5),
+        ("providers/acme-saml.yaml", SAML.replace("acme.xml", "https://idp.example.com:8443/metadata"), 5),
+        ("providers/acme-oidc.yaml", OIDC.replace("idp.example.com/", "idp.example.com:8443/"), 4),
+        ("accounts/production.yaml", PRODUCTION + "endpoint: https://100.64.0.9\n", 5),
+    ],
+)
+def test_t_web_09_an_address_that_could_never_be_reached_is_reported_unless_it_is_allowed(tmp_path, file, text, line):
+    found = faults(write_configuration(tmp_path, {file: text}))
+    assert [fault for fault in found if fault[:2] == (file, line) and "cannot be asked" in fault[2]], found
+    allowed = BRIDGE + "outbound: {allowed_networks: [10.0.0.0/8, 100.64.0.0/10], allowed_ports: [8443]}\n"
+    assert faults(write_configuration(tmp_path, {file: text, "bridge.yaml": allowed})) == []
+
+
+def test_t_web_09_the_metadata_service_is_reported_even_where_its_network_is_allowed(tmp_path):
+    files = {
+        "bridge.yaml": BRIDGE + "outbound: {allowed_networks: [100.64.0.0/10]}\n",
+        "accounts/production.yaml": PRODUCTION + "endpoint: https://100.100.100.200\n",
+    }
+    assert "metadata service" in faults(write_configuration(tmp_path, files))[0][2]

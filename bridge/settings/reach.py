@@ -1,0 +1,31 @@
+"""Which addresses of the configuration our own requests could never reach, said before somebody waits for one."""
+
+from collections.abc import Iterator
+
+from bridge.destinations import Destinations
+from bridge.errors import Problem
+from bridge.exchange.accounts import Account
+from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.settings.checks import split_web_url
+from bridge.yaml_documents import Positions
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def find_reach_problems(
+    content: SAMLProvider | OIDCProvider | Account, positions: Positions, destinations: Destinations
+) -> Iterator[Problem]:
+    """Yield the port or the IP address that ``outbound`` does not allow. Names are resolved when they are used."""
+    name = {"saml": "metadata", "oidc": "issuer"}.get(getattr(content, "protocol", ""), "endpoint")
+    parts = split_web_url(getattr(content, name))
+    if parts is None or parts.hostname is None or (parts.scheme == "http" and not destinations.development):
+        return  # each has a problem of its own
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    fault = destinations.find_host_fault(host) or destinations.find_port_fault(port)
+    if fault:
+        yield positions.problem(
+            (name,),
+            f"`{name}` cannot be asked: {fault}",
+            "Correct the address, or allow it under `outbound` in bridge.yaml.",
+        )
