@@ -309,7 +309,7 @@ def test_two_that_create_at_once_end_with_one_set_of_keys(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == len(set(made)) == 10
+    assert len(made) == len(set(made)) == 12
 
 
 def test_the_certificate_is_no_authority(made):
