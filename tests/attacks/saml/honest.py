@@ -564,6 +564,22 @@ def encrypted_without_declarations_under_a_signature():
 
 
 @honest
+def encrypted_in_default_namespaces():
+    """No prefixes, and the assertion is in the default namespace of what is above it."""
+    draft = default_namespaces()
+    draft.signed = "response"
+    draft.encryption = EncryptionOptions(
+        plaintext=lambda xml: xml.replace(f' xmlns="{NS["saml"]}"'.encode(), b"", 1),
+        tree=lambda tree: etree.fromstring(
+            etree.tostring(tree)
+            .replace(b"saml:EncryptedAssertion", b"EncryptedAssertion")
+            .replace(b"xmlns:saml=", b"xmlns=", 1)
+        ),
+    )
+    return draft
+
+
+@honest
 def encrypted_unsolicited():
     return Draft(
         request_id=None, provider=make_provider(idp_initiated=True), signed="both", encryption=EncryptionOptions()
