@@ -141,6 +141,18 @@ def ecdsa_p521():
 
 
 @honest
+def ecdsa_p256_with_a_longer_digest():
+    return _ecdsa("p256", "sha512")
+
+
+@honest
+def ecdsa_both_signed():
+    draft = _ecdsa("p384", "sha384")
+    draft.signed = "both"
+    return draft
+
+
+@honest
 def rollover():
     """The second of two pinned keys signed."""
     draft = Draft()
