@@ -26,6 +26,8 @@ class SAMLSP:
     entity_id: str
     acs_url: str
     metadata_xml: str
+    encryption: str = "none"
+    """What the provider encrypts: ``none`` or ``assertion``."""
 
 
 @dataclass(frozen=True)

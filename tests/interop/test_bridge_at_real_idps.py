@@ -95,12 +95,35 @@ def strict_node_world(tmp_path_factory, people, build_client):
         yield installation, rig
 
 
-def describe_service_provider(installation, name):
+@pytest.fixture(scope="module")
+def encrypting_world(tmp_path_factory, people, build_client):
+    """Run the bridge with LemonLDAP::NG as a SAML provider that encrypts assertions."""
+    require("lemonldap-ng")
+    require("nginx")
+    installation = prepare(tmp_path_factory.mktemp("encrypting-world"))
+    with ExitStack() as stack:
+        rig = LemonLDAP(
+            tmp_path_factory.mktemp("llng"),
+            saml_sp=describe_service_provider(installation, "lemonldap", encryption="assertion"),
+            oidc_client=build_client(installation.bridge, "lemonldap-oidc"),
+            people=people,
+        )
+        stack.enter_context(rig)
+        # Its library encrypts with AES-CBC and nothing else, and signs the response around it.
+        policies = {"encryption": "require", "encryption_cbc": True}
+        write_provider(installation, saml_provider(rig) | policies)
+        start_bridge(stack, installation)
+        yield installation, rig
+
+
+def describe_service_provider(installation, name, encryption="none"):
     """Return what an administrator of the provider registers: the bridge's own metadata."""
     settings = SAMLProvider(protocol="saml", name=name, title="-", entity_id="-", metadata="-")
     keys = KeyFolder(installation.folder / "certs")
-    party = ServiceProvider(settings, installation.bridge, keys.signing("saml-sp"), lambda: b"")
-    return SAMLSP(party.entity_id, party.acs_url, party.metadata_xml().decode())
+    party = ServiceProvider(
+        settings, installation.bridge, keys.signing("saml-sp"), lambda: b"", decryption=keys.decryption()
+    )
+    return SAMLSP(party.entity_id, party.acs_url, party.metadata_xml().decode(), encryption)
 
 
 def saml_provider(rig):
@@ -195,6 +218,16 @@ def test_lemonldap_signs_a_person_in_over_saml_by_itself(world, people):
     check_they_get_credentials(installation, browser)
     accepted = [record for record in installation.records() if record["event"] == "sign_in.accepted"][-1]
     assert accepted["solicited"] is False
+
+
+def test_lemonldap_signs_a_person_in_with_an_encrypted_assertion(encrypting_world, people):
+    installation, _ = encrypting_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    sign_in_at_lemonldap(browser, people[0])
+    installation.go_on(browser)
+    assert browser.page.url == f"{installation.bridge}/", browser.page.text()
+    check_they_get_credentials(installation, browser)
 
 
 def test_lemonldap_signs_a_person_in_over_openid_connect(world, people):

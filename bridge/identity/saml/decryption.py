@@ -3,8 +3,8 @@
 1. ``read_form``: the element has one of the few forms that honest providers send: one ``EncryptedData``, one
    ``EncryptedKey`` inside its ``KeyInfo`` or beside it, RSA-OAEP, AES-GCM, both values in place. Nothing is computed
    before this, and nothing that the message points to is followed, other than to the key beside the data.
-2. ``open_content``: each of our keys is tried, the same way whether it fits or not. A key that does not unwrap gives a
-   random content key, so that the content is always tried too: neither answer nor time says which step failed
+2. ``open_content``: each of our keys is tried until one opens it. A key that does not unwrap gives a random content
+   key, so that the content is always tried too: of what does not open, neither answer nor time says which step failed
    (Bleichenbacher 1998, Manger 2001; Jager and Somorovsky 2011).
 3. The plaintext is a stranger's document, whoever encrypted it: it passes every check of :mod:`document`, is one
    assertion, and holds no second one.
@@ -153,8 +153,11 @@ def read_form(encrypted: Element, recipient: str) -> EncryptedForm:
 
 
 def open_content(form: EncryptedForm, keys: Sequence[RSAPrivateKey]) -> bytes | None:
-    """Return the plaintext, or None. The same work is done for every key, whichever opens it, and if none does."""
-    opened = [_open(form, _unwrap(form, key)) for key in keys]
+    """Return the plaintext, or None. If no key opens it, each one got the same work, whatever was wrong.
+
+    Where one does, the rest is not tried: whoever encrypted it knows already for which key that was.
+    """
+    opened = (_open(form, _unwrap(form, key)) for key in keys)
     return next((plaintext for plaintext in opened if plaintext is not None), None)
 
 

@@ -62,6 +62,7 @@ _ANY_DECLARATION = re.compile(rb"<\?xml\s", re.IGNORECASE)
 _MARKUP_DECLARATION = re.compile(rb"<!(?!\[CDATA\[|--)")
 _COMMENT_OR_PI = re.compile(rb"<(?:!--|\?)")
 _NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_XML_SPACE = " \t\r\n"
 _NCNAME = re.compile(r"[^\W\d][\w.\-]*")
 
 _too_deep = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
@@ -149,11 +150,13 @@ def parse_fragment(xml: bytes, namespaces: Mapping[str | None, str]) -> Element:
     check_no_dtd(xml)
     check_namespaces(xml)
     check_no_comments(xml)
-    declared = "".join(f" xmlns{prefix and f':{prefix}'}={quoteattr(uri)}" for prefix, uri in namespaces.items())
+    declared = "".join(
+        f" xmlns{':' if prefix else ''}{prefix or ''}={quoteattr(uri)}" for prefix, uri in namespaces.items()
+    )
     place = _parse(b"<place%b>%b</place>" % (declared.encode(), xml), _parsers.strict)
     check_complexity(place, MESSAGE)
     check_ids(place)
-    if len(place) != 1 or (place.text or "").strip() or (place[0].tail or "").strip():
+    if len(place) != 1 or (place.text or "").strip(_XML_SPACE) or (place[0].tail or "").strip(_XML_SPACE):
         raise SAMLNotXML("not exactly one element")
     return place[0]
 

@@ -5,6 +5,7 @@ import hashlib
 from copy import deepcopy
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 
 from bridge.errors import (
@@ -950,6 +951,48 @@ def ecdsa_value_with_a_zero_between_its_numbers(draft):
         signature_value = genuine_signature(root).find("ds:SignatureValue", NS)
         value = base64.b64decode(signature_value.text)
         signature_value.text = base64.b64encode(value[:32] + b"\0" + value[32:]).decode()
+
+
+def as_der(value):
+    half = len(value) // 2
+    return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
+
+
+@hostile_table(
+    "SAML-11",
+    SAMLSignatureInvalid,
+    {
+        "der": as_der,
+        "all_ones": lambda value: b"\xff" * len(value),
+        "first_number_zero": lambda value: bytes(32) + value[32:],
+        "second_number_zero": lambda value: value[:32] + bytes(32),
+        "numbers_exchanged": lambda value: value[32:] + value[:32],
+        "flipped": lambda value: value[:-1] + bytes([value[-1] ^ 1]),
+    },
+)
+def ecdsa_value_changed_to(draft, change):
+    """A genuine ECDSA signature in OpenSSL's form, out of range, or with another number in it. RFC 6931 2.3.6."""
+    draft.expect(keys=(make_key("ec", "p256").public_key(),))
+    draft.options = SignatureOptions(key=make_key("ec", "p256"), signature_method=f"{MORE}ecdsa-sha256")
+
+    @draft.after_signing
+    def spoil(root):
+        signature_value = genuine_signature(root).find("ds:SignatureValue", NS)
+        signature_value.text = base64.b64encode(change(base64.b64decode(signature_value.text))).decode()
+
+
+@hostile_table("SAML-11", SAMLAlgorithm, {"sha1": f"{MORE}ecdsa-sha1", "sha224": f"{MORE}ecdsa-sha224"})
+def ecdsa_over_a_weak_digest(draft, method):
+    """A strong key does not make a weak digest strong."""
+    draft.expect(keys=(make_key("ec", "p256").public_key(),))
+    draft.options = SignatureOptions(key=make_key("ec", "p256"), signature_method=method)
+
+
+@hostile_table("SAML-12", SAMLSignatureInvalid, {"same_curve": "p256", "other_curve": "p384", "largest": "p521"})
+def ecdsa_key_of_the_attacker(draft, curve):
+    """The attacker's key on the provider's curve, or on another one; the provider pins one on P-256."""
+    draft.expect(keys=(make_key("ec", "p256").public_key(),))
+    draft.options = SignatureOptions(key=make_key("attacker", curve), signature_method=f"{MORE}ecdsa-sha256")
 
 
 # ── SAML-12: KeyInfo and wrong keys ──────────────────────────────────────────────────────────────────────────

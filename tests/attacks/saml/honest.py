@@ -141,6 +141,18 @@ def ecdsa_p521():
 
 
 @honest
+def ecdsa_p256_with_a_longer_digest():
+    return _ecdsa("p256", "sha512")
+
+
+@honest
+def ecdsa_both_signed():
+    draft = _ecdsa("p384", "sha384")
+    draft.signed = "both"
+    return draft
+
+
+@honest
 def rollover():
     """The second of two pinned keys signed."""
     draft = Draft()
@@ -561,6 +573,22 @@ def encrypted_without_declarations():
 @honest
 def encrypted_without_declarations_under_a_signature():
     return _encrypted("response", declared=False)
+
+
+@honest
+def encrypted_in_default_namespaces():
+    """No prefixes, and the assertion is in the default namespace of what is above it."""
+    draft = default_namespaces()
+    draft.signed = "response"
+    draft.encryption = EncryptionOptions(
+        plaintext=lambda xml: xml.replace(f' xmlns="{NS["saml"]}"'.encode(), b"", 1),
+        tree=lambda tree: etree.fromstring(
+            etree.tostring(tree)
+            .replace(b"saml:EncryptedAssertion", b"EncryptedAssertion")
+            .replace(b"xmlns:saml=", b"xmlns=", 1)
+        ),
+    )
+    return draft
 
 
 @honest

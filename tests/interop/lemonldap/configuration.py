@@ -142,7 +142,7 @@ def _saml(sp: SAMLSP) -> dict[str, Any]:
                 "samlSPMetaDataOptionsEnableIDPInitiatedURL": 1,
                 "samlSPMetaDataOptionsSessionNotOnOrAfterTimeout": 8 * HOUR_SECONDS,
                 "samlSPMetaDataOptionsNotOnOrAfterTimeout": 300,
-                "samlSPMetaDataOptionsEncryptionMode": "none",
+                "samlSPMetaDataOptionsEncryptionMode": sp.encryption,
             }
         },
     }

@@ -13,10 +13,10 @@ from bridge.sandbox.idp.saml.names import ASSERTION
 def encrypt_assertion(assertion: Any, certificate: x509.Certificate) -> Any:
     """Return an ``EncryptedAssertion`` for the holder of the certificate's key: AES-256-GCM, its key by RSA-OAEP.
 
-    The key stands in the ``KeyInfo`` of the data, where most providers put it. ``assertion`` is used up.
+    The key stands in the ``KeyInfo`` of the data, where most providers put it. The plaintext repeats every namespace
+    declaration, since not every service provider reads it in its place.
     """
     encrypted = etree.Element(f"{{{ASSERTION}}}EncryptedAssertion", nsmap={"saml": ASSERTION})
-    encrypted.append(assertion)
     data = xmlsec.template.encrypted_data_create(
         encrypted, xmlsec.constants.TransformAes256Gcm, type=xmlsec.constants.TypeEncElement, ns="xenc"
     )
@@ -29,5 +29,5 @@ def encrypt_assertion(assertion: Any, certificate: x509.Certificate) -> Any:
     manager.add_key(xmlsec.Key.from_memory(pem, xmlsec.constants.KeyDataFormatCertPem))
     context = xmlsec.EncryptionContext(manager)
     context.key = xmlsec.Key.generate(xmlsec.constants.KeyDataAes, 256, xmlsec.constants.KeyDataTypeSession)
-    context.encrypt_xml(data, assertion)
+    encrypted.append(context.encrypt_binary(data, etree.tostring(assertion)))
     return encrypted

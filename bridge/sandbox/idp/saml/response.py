@@ -66,7 +66,7 @@ class ResponseIssuer:
         self._signer.sign(assertion)
         provider = addressee.service_provider
         if provider.registration.encrypt and provider.encryption_certificate is not None:
-            response.append(encrypt_assertion(assertion, provider.encryption_certificate))
+            response.replace(assertion, encrypt_assertion(assertion, provider.encryption_certificate))
         self._signer.sign(response)
         return _serialize(response)
 

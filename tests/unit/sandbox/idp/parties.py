@@ -89,6 +89,8 @@ class RelyingParty:
     url: str
     key: SigningKey
     received: list[dict[str, str]] = field(default_factory=list)
+    encryption_key: SigningKey | None = None
+    """The key to encrypt for, if its metadata has one."""
 
     @property
     def entity_id(self) -> str:
@@ -112,10 +114,16 @@ class RelyingParty:
           <md:SPSSODescriptor AuthnRequestsSigned="true" protocolSupportEnumeration="{SAMLP}">
             <md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>
               {self.key.certificate_body}
-            </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
+            </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>{self._describe_encryption()}
             <md:AssertionConsumerService index="1" Binding="{POST}" Location="{self.second_acs_url}"/>
             <md:AssertionConsumerService index="0" isDefault="true" Binding="{POST}" Location="{self.acs_url}"/>
           </md:SPSSODescriptor></md:EntityDescriptor>""".encode()
+
+    def _describe_encryption(self) -> str:
+        if self.encryption_key is None:
+            return ""
+        return f"""<md:KeyDescriptor use="encryption"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>
+            {self.encryption_key.certificate_body}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"""
 
     def build_request(self, destination: str, now: datetime, inside: str = "", **changes: str | None) -> bytes:
         """Return an acceptable AuthnRequest, apart from ``changes`` to its attributes (None: absent)."""
