@@ -357,6 +357,15 @@ class OIDCIssuer(UntrustedIssuer):
     code = "oidc_iss"
 
 
+class OIDCTenant(UntrustedIssuer):
+    """The token is by a tenant that is not listed, or by a key that is not for this tenant."""
+
+    code = "oidc_tenant"
+    public = (
+        "Your organisation's directory is not one that may sign people in here. Choose your work account, or ask IT."
+    )
+
+
 class OIDCMixUp(UntrustedIssuer):
     """The callback's ``iss`` parameter names another provider, or is missing where it was promised (RFC 9207)."""
 

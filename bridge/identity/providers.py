@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
+TENANT = "{tenantid}"
+"""In an issuer: the place of the tenant's ID, as Entra ID publishes it."""
+TenantId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 ACR = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
 """A name of an authentication context: no blanks, since a list of them is sent in one parameter."""
 
@@ -71,7 +74,9 @@ class OIDCProvider(_Provider):
 
     protocol: Literal["oidc"]
     issuer: str = Field(min_length=1, max_length=1024)
-    """Compared exactly with ``iss`` and with the discovery document."""
+    """Compared exactly with ``iss`` and with the discovery document; with ``{tenantid}`` in it, once per tenant."""
+    tenants: tuple[TenantId, ...] = ()
+    """With ``{tenantid}`` in the issuer: the tenants whose people may sign in."""
     client_id: str = Field(min_length=1, max_length=255)
     client_secret: SecretStr | None = None
     """A reference: ``env:NAME`` or ``file:PATH``; with one of the two methods that are named after it."""
@@ -104,6 +109,13 @@ class OIDCProvider(_Provider):
     """Whether to ask the userinfo endpoint for claims that are not in the ID token."""
     email_verified_required: bool = False
     """Whether an e-mail address counts only beside ``email_verified: true``; otherwise the person has none."""
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """Who may make statements here: the issuer, or one for each tenant where it has a place for one."""
+        if TENANT not in self.issuer:
+            return frozenset({self.issuer})
+        return frozenset(self.issuer.replace(TENANT, tenant) for tenant in self.tenants)
 
 
 Provider = Annotated[SAMLProvider | OIDCProvider, Field(discriminator="protocol")]

@@ -183,7 +183,7 @@ class SignInDesk:
         Raises:
             OIDCInitiate: it is not.
         """
-        if issuer != self._relying_party(provider).provider.issuer:
+        if issuer not in self._relying_party(provider).provider.issuers:
             raise OIDCInitiate(f"another issuer asked to start a sign-in at {provider}")
 
     def _relying_party(self, provider: str) -> RelyingParty:

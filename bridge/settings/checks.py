@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from bridge.entitlements.rules import RoleGrant, RuleDocument, UserGrant
 from bridge.errors import Problem
 from bridge.exchange.accounts import Account
-from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.identity.providers import TENANT, OIDCProvider, SAMLProvider
 from bridge.yaml_documents import Loc, Positions
 
 MIN_ROLE_MAX_DURATION_SECONDS = 3600
@@ -24,6 +24,7 @@ SHORT_DURATION_SECONDS = 1800
 RESERVED_PROVIDER_NAMES = frozenset({"confirm"})
 """Names that would be taken for another page: ``/sign-in/confirm``."""
 
+_ANY_TENANT = frozenset({"common", "organizations", "consumers"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _FORM_ACTION = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
@@ -74,6 +75,7 @@ def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, dev
 def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:
     yield from _find_url_problems(provider.issuer, positions, ("issuer",), development=development)
     yield from _find_client_problems(provider, positions)
+    yield from _find_tenant_problems(provider, positions)
     if "?" in provider.issuer or "#" in provider.issuer:
         yield positions.problem(
             ("issuer",),
@@ -87,6 +89,40 @@ def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, devel
             ("claims", "email"),
             "`email_verified` vouches for the provider's own claim `email`, not for this one",
             "Remove `email` from `claims`, or `email_verified_required`.",
+        )
+
+
+def _find_tenant_problems(provider: OIDCProvider, positions: Positions) -> Iterator[Problem]:
+    segments = urlsplit(provider.issuer).path.split("/") if split_web_url(provider.issuer) else []
+    templated = TENANT in provider.issuer
+    if templated and not provider.tenants:
+        yield positions.problem(
+            ("issuer",),
+            "this issuer stands for every tenant that there is, and anybody can have one",
+            "List the IDs of yours under `tenants`, or write the ID of your only one in place of `{tenantid}`.",
+        )
+    if provider.tenants and not templated:
+        yield positions.problem(
+            ("tenants",), "`tenants` is for an issuer with `{tenantid}` in it", "Remove it.", at_key=True
+        )
+    if _ANY_TENANT & set(segments) and "login.microsoftonline.com" in provider.issuer:
+        yield positions.problem(
+            ("issuer",),
+            "this issuer stands for every tenant that there is, and no token is by it",
+            "Write the ID of your tenant in its place, or `{tenantid}` and a list `tenants`.",
+        )
+    if templated and segments.count(TENANT) != 1:
+        yield positions.problem(
+            ("issuer",),
+            "`{tenantid}` must be one whole part of the path",
+            "Write it as the provider publishes it: https://login.microsoftonline.com/{tenantid}/v2.0.",
+        )
+    signed_for = provider.client_assertion_audience if provider.client_authentication == "private_key_jwt" else None
+    if templated and signed_for == "issuer":
+        yield positions.problem(
+            ("client_authentication",),
+            "an issuer with `{tenantid}` is nobody whom an assertion could be for",
+            "Add `client_assertion_audience: token_endpoint`.",
         )
 
 

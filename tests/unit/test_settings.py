@@ -436,3 +436,34 @@ def test_t_web_09_the_metadata_service_is_reported_even_where_its_network_is_all
         "accounts/production.yaml": PRODUCTION + "endpoint: https://100.100.100.200\n",
     }
     assert "metadata service" in faults(write_configuration(tmp_path, files))[0][2]
+
+
+ENTRA = OIDC.replace("https://idp.example.com/", "https://login.microsoftonline.com/{tenantid}/v2.0")
+TENANTS = "tenants: [11111111-2222-3333-4444-5555aaaabbbb]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        pytest.param(ENTRA, 4, "every tenant", id="no list"),
+        pytest.param(ENTRA + "tenants: []\n", 4, "every tenant", id="empty list"),
+        pytest.param(ENTRA + "tenants: [contoso.com]\n", 7, "tenants", id="a domain"),
+        pytest.param(ENTRA + TENANTS.replace("aaaa", "AAAA"), 7, "tenants", id="capitals"),
+        pytest.param(OIDC + TENANTS, 7, "is for an issuer", id="no place"),
+        pytest.param(ENTRA.replace("{tenantid}", "common"), 4, "every tenant", id="common"),
+        pytest.param(ENTRA.replace("{tenantid}", "organizations"), 4, "every tenant", id="organizations"),
+        pytest.param(ENTRA.replace("{tenantid}", "t-{tenantid}") + TENANTS, 4, "whole part", id="a part of a part"),
+        pytest.param(
+            ENTRA.replace("client_secret: file:secret", "client_authentication: private_key_jwt") + TENANTS,
+            6,
+            "nobody",
+            id="assertion for the placeholder",
+        ),
+    ],
+)
+def test_t_oidc_13_an_issuer_for_every_tenant_is_refused(tmp_path, text, line, word):
+    file = "providers/acme-oidc.yaml"
+    found = faults(write_configuration(tmp_path, {file: text}))
+    assert [fault for fault in found if fault[:2] == (file, line) and word in fault[2]], found
+    write_configuration(tmp_path, {file: ENTRA + TENANTS})
+    assert faults(tmp_path) == []

@@ -14,11 +14,15 @@ from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge, OIDCMetadata
 from bridge.identity.oidc.key_set import KeySet, ProviderKey, parse_key_set
 from bridge.identity.oidc.remembered import Remembered
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.providers import TENANT
 from bridge.outbound import Outbound
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 UNKNOWN_KEY_REFRESH = timedelta(seconds=60)
 """How often a ``kid`` that we do not know may make us fetch the keys again."""
+
+ANY_TENANT = "organizations"
+"""Where Entra ID publishes what all tenants of companies share; its ``issuer`` has the place for the tenant."""
 
 _OK = 200
 
@@ -74,7 +78,8 @@ class Discovery:
         return key
 
     def _fetch_metadata(self) -> ProviderMetadata:
-        return parse_metadata(self._fetch(self._issuer.rstrip("/") + WELL_KNOWN), self._issuer, self._outbound)
+        place = self._issuer.replace(TENANT, ANY_TENANT).rstrip("/") + WELL_KNOWN
+        return parse_metadata(self._fetch(place), self._issuer, self._outbound)
 
     def _fetch_keys(self) -> KeySet:
         return parse_key_set(self._fetch(self.metadata().jwks_uri))

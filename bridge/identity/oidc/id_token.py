@@ -9,7 +9,7 @@ The checks, in the order in which they run; the first that fails decides::
      5  find_signing_key       named by kid, in the provider's own set
      6  check_key_fits         made for this algorithm and for signatures
      7  check_signature        over the bytes that were decoded
-     8  check_issuer           the provider of this flow
+     8  check_issuer           the provider of this flow; of several tenants one that is listed (find_issuer)
      9  check_audience         meant for us
     10  check_authorized_party given to us
     11  check_nonce            the answer to our question
@@ -21,7 +21,7 @@ The checks, in the order in which they run; the first that fails decides::
     17  check_groups_known     once more, over what userinfo adds, where that is asked
 
 Nothing of the payload is looked at before step 8, nothing of the header but ``alg``, ``kid`` and ``typ`` ever counts.
-OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10, OIDC-12.
+OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10, OIDC-12 to OIDC-14.
 """
 
 import base64
@@ -60,13 +60,14 @@ from bridge.errors import (
     OIDCSignature,
     OIDCSize,
     OIDCSubject,
+    OIDCTenant,
     OIDCTyp,
     OutsideValidity,
 )
 from bridge.identity.oidc.key_set import ProviderKey
 from bridge.identity.oidc.strict_json import parse_object
 from bridge.identity.oidc.userinfo import merge_claims
-from bridge.identity.providers import OIDCProvider
+from bridge.identity.providers import TENANT, OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
 
 MAX_TOKEN_CHARACTERS = 20_000
@@ -150,7 +151,8 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
     except ValueError as error:
         raise OIDCJSON(f"the payload is {error}") from error
     provider = expected.provider
-    check_issuer(claims, provider.issuer)
+    issuer = find_issuer(claims, provider, key)
+    check_issuer(claims, issuer)
     check_audience(claims, provider.client_id)
     check_authorized_party(claims, provider.client_id)
     check_nonce(claims, expected.nonce)
@@ -168,7 +170,7 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
     return VerifiedIdentity(
         provider=provider.name,
         protocol="oidc",
-        issuer=provider.issuer,
+        issuer=issuer,
         subject=claims["sub"],
         claims=_rename(_drop_unverified_email(about_the_person, provider), provider.claims),
         authenticated_at=authenticated_at,
@@ -279,6 +281,26 @@ def check_signature(decoded: DecodedToken, algorithm: str, key: ProviderKey) -> 
     """
     if not _SIGNATURES[algorithm].verify(decoded.signed, decoded.signature, key.key):
         raise OIDCSignature("the signature does not verify")
+
+
+def find_issuer(claims: Mapping[str, Any], provider: OIDCProvider, key: ProviderKey) -> str:
+    """Return the issuer that the token must be by: the configured one, the token's tenant in its place if it has one.
+
+    All tenants of Entra ID share keys, and anybody can have a tenant. So the tenant must be listed, and a key that
+    says for whom it signs signs for nobody else (a key for private accounts was once taken for those of companies).
+
+    Raises:
+        OIDCTenant: the tenant is missing or not listed, or the key is another issuer's.
+    """
+    if TENANT not in provider.issuer:
+        return provider.issuer
+    tenant = claims.get("tid")
+    if not isinstance(tenant, str) or tenant not in provider.tenants:
+        raise OIDCTenant("tid is missing, or is none of tenants")
+    issuer = provider.issuer.replace(TENANT, tenant)
+    if key.issuer is not None and key.issuer.replace(TENANT, tenant) != issuer:
+        raise OIDCTenant("the key signs for another issuer")
+    return issuer
 
 
 def check_issuer(claims: Mapping[str, Any], issuer: str) -> None:

@@ -33,6 +33,8 @@ class ProviderKey:
     key: RSAKey | ECKey
     algorithms: frozenset[str]
     """The signature algorithms that kind, curve, ``alg``, ``use`` and ``key_ops`` leave; empty: it verifies nothing."""
+    issuer: str | None = None
+    """Entra ID: the only issuer that the key signs for, perhaps with a place for the tenant. None: it does not say."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,15 @@ def _index(usable: list[tuple[Any, ProviderKey]]) -> dict[str, ProviderKey]:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_CHARACTERS:
             continue
         other = by_id.get(kid)
-        if other and other.algorithms and key.algorithms and other.key.thumbprint() != key.key.thumbprint():
+        if other and other.algorithms and key.algorithms and not _is_same(other, key):
             ambiguous.add(kid)
         if other is None or key.algorithms:
             by_id[kid] = key
     return {kid: key for kid, key in by_id.items() if kid not in ambiguous}
+
+
+def _is_same(one: ProviderKey, other: ProviderKey) -> bool:
+    return one.issuer == other.issuer and one.key.thumbprint() == other.key.thumbprint()
 
 
 def _parse_key(entry: dict[str, Any]) -> ProviderKey | None:
@@ -104,7 +110,10 @@ def _parse_key(entry: dict[str, Any]) -> ProviderKey | None:
         return None
     if "alg" in entry:
         algorithms = frozenset(name for name in algorithms if name == entry["alg"])
-    return ProviderKey(key, algorithms if _may_verify(entry) else frozenset())
+    issuer = entry.get("issuer")
+    if issuer is not None and not isinstance(issuer, str):
+        return None
+    return ProviderKey(key, algorithms if _may_verify(entry) else frozenset(), issuer)
 
 
 def _may_verify(entry: dict[str, Any]) -> bool:

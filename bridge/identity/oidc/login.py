@@ -7,7 +7,7 @@ RFC 6749, RFC 7636, RFC 9207; threats OIDC-11, OIDC-17, OIDC-18, OIDC-19.
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -164,7 +164,9 @@ def parse_pushed(answer: Answer) -> str:
     return uri
 
 
-def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, metadata: ProviderMetadata) -> str:
+def parse_callback(
+    query: Sequence[tuple[str, str]], pending: PendingSignIn, metadata: ProviderMetadata, issuers: Collection[str]
+) -> str:
     """Return the authorization code of a callback that answers our question.
 
     The issuer is compared before anything else is believed, an error included: an answer of another provider must
@@ -179,7 +181,7 @@ def parse_callback(query: Sequence[tuple[str, str]], pending: PendingSignIn, met
     parameters = dict(query)
     if len(parameters) != len(query):
         raise OIDCCallback("a parameter comes twice")
-    if parameters.get("iss", None if metadata.promises_issuer else metadata.issuer) != metadata.issuer:
+    if parameters["iss"] not in issuers if "iss" in parameters else metadata.promises_issuer:
         raise OIDCMixUp("iss is missing, or is another issuer")
     if parameters.get("state") != pending.handle:
         raise OIDCState("state is not the one of the question")

@@ -86,7 +86,7 @@ class RelyingParty:
             ProviderUnavailable: the provider could not be asked; the sign-in has to start again.
         """
         metadata = self._discovery.metadata()
-        code = parse_callback(query, pending, metadata)
+        code = parse_callback(query, pending, metadata, self.provider.issuers)
         tokens = redeem_code(
             metadata,
             self._outbound,

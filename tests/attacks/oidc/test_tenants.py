@@ -1,0 +1,146 @@
+"""Providers whose tenants share keys, as Entra ID's do (OIDC-13): whoever has a tenant can have tokens signed."""
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from bridge.errors import IdentityError, OIDCIssuer, OIDCKeyId, OIDCMetadata, OIDCMixUp, OIDCTenant
+from bridge.identity.oidc.discovery import WELL_KNOWN
+from bridge.identity.oidc.id_token import verify_id_token
+from bridge.identity.oidc.key_set import parse_key_set
+from bridge.identity.providers import TENANT
+from tests.attacks.oidc.test_flow import changed, relying_party, sign_in
+from tests.attacks.oidc.tokens import ABSENT, Keys, expected, forge, keys
+from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider
+from tests.fakes.scripted_server import Request
+
+OURS = "11111111-2222-3333-4444-5555aaaabbbb"
+SISTER = "66666666-2222-3333-4444-5555aaaabbbb"
+MALLORYS = "99999999-2222-3333-4444-5555aaaabbbb"
+TEMPLATE = "https://login.example/{tenantid}/v2.0"
+
+
+def issuer(tenant):
+    return TEMPLATE.replace(TENANT, tenant)
+
+
+@cache
+def key_set(restricted_to):
+    entry = keys().rsa.as_dict(private=False)
+    return Keys(parse_key_set(json.dumps({"keys": [entry | {"issuer": restricted_to}]}).encode()))
+
+
+def verify(restricted_to=TEMPLATE, **claims):
+    question = expected(issuer=TEMPLATE, tenants=(OURS, SISTER))
+    question = replace(question, keys=key_set(restricted_to))
+    return verify_id_token(forge({"iss": issuer(OURS), "tid": OURS} | claims), question)
+
+
+HOSTILE = {
+    "tenant not listed": (OIDCTenant, {"iss": issuer(MALLORYS), "tid": MALLORYS}),
+    "iss of ours, tid not listed": (OIDCTenant, {"tid": MALLORYS}),
+    "tid missing": (OIDCTenant, {"tid": ABSENT}),
+    "tid null": (OIDCTenant, {"tid": None}),
+    "tid empty": (OIDCTenant, {"iss": issuer(""), "tid": ""}),
+    "tid an array": (OIDCTenant, {"tid": [OURS]}),
+    "tid an object": (OIDCTenant, {"tid": {OURS: True}}),
+    "tid in capitals": (OIDCTenant, {"iss": issuer(OURS.upper()), "tid": OURS.upper()}),
+    "tid with a blank": (OIDCTenant, {"tid": OURS + " "}),
+    "tid climbs": (OIDCTenant, {"iss": issuer(f"{OURS}/../{MALLORYS}"), "tid": f"{OURS}/../{MALLORYS}"}),
+    "tid the placeholder": (OIDCTenant, {"iss": TEMPLATE, "tid": TENANT}),
+    "tid the wildcard": (OIDCTenant, {"iss": issuer("common"), "tid": "common"}),
+    "tid ours, iss not listed": (OIDCIssuer, {"iss": issuer(MALLORYS)}),
+    "tid ours, iss the sister's": (OIDCIssuer, {"iss": issuer(SISTER)}),
+    "iss the template": (OIDCIssuer, {"iss": TEMPLATE}),
+    "iss of the shared document": (OIDCIssuer, {"iss": issuer("organizations")}),
+    "iss longer": (OIDCIssuer, {"iss": issuer(OURS) + "/"}),
+    "iss of another host": (OIDCIssuer, {"iss": issuer(OURS).replace("login.", "login-")}),
+    "iss missing": (OIDCIssuer, {"iss": ABSENT}),
+}
+
+
+@pytest.mark.parametrize(("error", "claims"), HOSTILE.values(), ids=[f"T-OIDC-13[{name}]" for name in HOSTILE])
+def test_a_token_of_no_listed_tenant_is_refused_unlike_its_twin(error, claims):
+    with pytest.raises(IdentityError) as refused:
+        verify(**claims)
+    assert type(refused.value) is error
+    for tenant in (OURS, SISTER):
+        identity = verify(iss=issuer(tenant), tid=tenant)
+        assert (identity.issuer, identity.subject) == (issuer(tenant), "ada")
+
+
+@pytest.mark.parametrize(
+    "restricted_to",
+    [issuer(MALLORYS), issuer(SISTER), issuer("common"), TEMPLATE + "/", "", "https://login.evil.example/{tenantid}"],
+)
+def test_t_oidc_13_a_key_signs_for_its_own_issuer_only(restricted_to):
+    with pytest.raises(OIDCTenant):
+        verify(restricted_to)
+    for honest in (TEMPLATE, issuer(OURS)):
+        assert verify(honest).subject == "ada"
+
+
+@pytest.mark.parametrize("restricted_to", [7, [TEMPLATE], {"iss": TEMPLATE}, True])
+def test_t_oidc_13_a_key_for_nobody_in_particular_is_skipped(restricted_to):
+    ours, strange = keys().ec.as_dict(private=False), keys().rsa.as_dict(private=False)
+    entries = [ours, strange | {"issuer": restricted_to}]
+    assert parse_key_set(json.dumps({"keys": entries}).encode()).by_id.keys() == {"ec"}
+
+
+def test_t_oidc_13_one_key_for_two_issuers_is_for_neither():
+    entry = keys().rsa.as_dict(private=False)
+    entries = [entry | {"issuer": issuer(tenant)} for tenant in (OURS, MALLORYS)]
+    question = replace(
+        expected(issuer=TEMPLATE, tenants=(OURS,)),
+        keys=Keys(parse_key_set(json.dumps({"keys": entries}).encode())),
+    )
+    with pytest.raises(OIDCKeyId):
+        verify_id_token(forge({"iss": issuer(OURS), "tid": OURS}), question)
+
+
+def test_an_issuer_without_a_place_for_a_tenant_does_not_look_at_tid():
+    assert verify_id_token(forge({"tid": MALLORYS}), expected()).subject == "ada"
+
+
+# ── The whole flow ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def op():
+    """Return a provider whose document stands where no tenant's is, and that says no ``iss`` in the callback."""
+    with OpenIDProvider() as running:
+        running.issuer = f"{running.url}/{TENANT}/v2.0"
+        running.metadata = {"authorization_response_iss_parameter_supported": None}
+        document = running.answer(Request("GET", DISCOVERY, [], {}, b""))
+        running.replies[f"/organizations/v2.0{WELL_KNOWN}"] = document
+        yield running
+
+
+def come_from(op, tenant, query=None):
+    op.claims = {"iss": op.issuer.replace(TENANT, tenant), "tid": tenant}
+    party = relying_party(op, tenants=(OURS, SISTER))
+    return sign_in(op, party, changed(iss=query and op.issuer.replace(TENANT, query)))
+
+
+def test_people_of_each_listed_tenant_sign_in(op):
+    for tenant in (OURS, SISTER):
+        assert come_from(op, tenant).issuer == f"{op.url}/{tenant}/v2.0"
+        assert come_from(op, tenant, query=tenant).subject == "ada"
+    with pytest.raises(OIDCTenant):
+        come_from(op, MALLORYS)
+
+
+@pytest.mark.parametrize("named", [MALLORYS, TENANT, "common"])
+def test_t_oidc_18_an_answer_by_another_tenant_is_a_mix_up(op, named):
+    with pytest.raises(OIDCMixUp):
+        come_from(op, OURS, query=named)
+
+
+@pytest.mark.parametrize("tenant", [OURS, "organizations"])
+def test_t_oidc_21_a_document_of_one_tenant_does_not_speak_for_all(op, tenant):
+    template, op.issuer = op.issuer, op.issuer.replace(TENANT, tenant)
+    op.replies[f"/organizations/v2.0{WELL_KNOWN}"] = op.answer(Request("GET", DISCOVERY, [], {}, b""))
+    with pytest.raises(OIDCMetadata):
+        sign_in(op, relying_party(op, issuer=template, tenants=(OURS,)))
