@@ -15,7 +15,7 @@ from bridge.audit.log import AuditLog
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.delivery.console import Console
-from bridge.errors import AuditUnavailable, FetchFailed, FetchRefused, ProviderUnavailable
+from bridge.errors import AuditUnavailable, FetchFailed, FetchRefused, FetchTooLarge, ProviderUnavailable, SAMLMetadata
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
@@ -23,6 +23,8 @@ from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.metadata_refresher import MetadataRefresher
+from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
 from bridge.keys import KeyFolder
@@ -72,6 +74,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     sealer = Sealer(*keys.sealing_keys())
     audit = _open_audit(settings.audit_url(), clock)
     service_providers = _build_service_providers(configuration, keys, outbound, clock)
+    MetadataRefresher([each.provider_metadata for each in service_providers.values()], clock).start()
     federation = _build_federation(configuration, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
@@ -160,19 +163,29 @@ def _build_service_providers(
             _metadata_source(provider.metadata, outbound),
             also_published=keys.published("saml-sp")[1:],
             clock=clock,
+            saved=_saved_metadata(provider, configuration.settings.data_folder),
         )
         for name, provider in configuration.providers.items()
         if isinstance(provider, SAMLProvider)
     }
 
 
+def _saved_metadata(provider: SAMLProvider, data_folder: Path) -> SavedMetadata | None:
+    """Return where the last good copy is kept; a file of the administrator's is one itself."""
+    if "://" not in provider.metadata:
+        return None
+    return SavedMetadata(data_folder / "metadata" / f"{provider.name}.xml", provider.metadata)
+
+
 def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:
-    if not place.startswith(("https:", "http:")):
+    if "://" not in place:
         return Path(place).read_bytes
 
     def load() -> bytes:
         try:
             answer = outbound.get(place, limits=METADATA_LIMITS)
+        except FetchTooLarge as error:
+            raise SAMLMetadata(error.detail) from error
         except (FetchFailed, FetchRefused) as error:
             raise ProviderUnavailable(error.detail) from error
         if answer.status != HTTPStatus.OK:

@@ -3,6 +3,7 @@
 These are settings only. How a provider is spoken to stands in ``saml/`` and ``oidc/``.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -46,6 +47,8 @@ class SAMLProvider(_Provider):
     """The ``NameID`` format that we request, and then the only one that we accept."""
     max_authentication_age_seconds: int = Field(default=43_200, ge=60)
     """How long ago the person may have authenticated at the provider."""
+    metadata_signing_certificate: Path | None = None
+    """A certificate (PEM), relative to the provider's file: the metadata must be signed by exactly its key."""
 
 
 class OIDCProvider(_Provider):

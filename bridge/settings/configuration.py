@@ -184,11 +184,15 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
 
 
 def _resolve_metadata(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:
-    provider = file.content
-    if isinstance(provider, OIDCProvider) or "://" in provider.metadata:
+    provider, folder = file.content, file.positions.file.parent
+    if isinstance(provider, OIDCProvider):
         return provider
-    path = (file.positions.file.parent / provider.metadata).resolve()
-    return provider.model_copy(update={"metadata": str(path)})
+    paths: dict[str, Any] = {}
+    if "://" not in provider.metadata:
+        paths["metadata"] = str((folder / provider.metadata).resolve())
+    if provider.metadata_signing_certificate is not None:
+        paths["metadata_signing_certificate"] = (folder / provider.metadata_signing_certificate).resolve()
+    return provider.model_copy(update=paths)
 
 
 def _resolve_ca_file(file: _File[Account]) -> Account:
