@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.clock import format_utc
+from bridge.identity.providers import SAMLProvider
 
 _MAX_BYTES = 5_000_000
 _NOTE = re.compile(rb"\n<!-- rambridge: ([0-9a-f]{64}) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) -->\n\Z", re.ASCII)
@@ -74,3 +75,10 @@ class SavedMetadata:
 
     def _source_digest(self) -> str:
         return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+def find_saved_metadata(provider: SAMLProvider, data_folder: Path) -> SavedMetadata | None:
+    """Return where the last good copy is kept; None for a file of the administrator's, which is one itself."""
+    if "://" not in provider.metadata:
+        return None
+    return SavedMetadata(data_folder / "metadata" / f"{provider.name}.xml", provider.metadata)
