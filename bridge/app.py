@@ -3,6 +3,7 @@
 The only place that builds clients. Nothing below it looks anything up: each part receives what it uses.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -15,14 +16,18 @@ from bridge.audit.log import AuditLog
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.delivery.console import Console
-from bridge.errors import AuditUnavailable, FetchFailed, FetchRefused, ProviderUnavailable
+from bridge.errors import AuditUnavailable, FetchFailed, FetchRefused, FetchTooLarge, ProviderUnavailable, SAMLMetadata
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
+from bridge.identity.endings import ProviderStatus, describe_near, find_key_endings, find_provider_endings
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.metadata_cache import MetadataCache
+from bridge.identity.saml.metadata_refresher import MetadataRefresher
+from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
 from bridge.keys import KeyFolder, SigningKey
@@ -42,6 +47,8 @@ from bridge.web.login import Login
 from bridge.web.portal import Portal
 from bridge.web.proxies import trust_proxies
 from bridge.web.published import Published, entity_id
+
+_logger = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 400_000
 """A SAML response of 256 kB in base64, and a little more."""
@@ -72,6 +79,8 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     sealer = Sealer(*keys.sealing_keys())
     audit = _open_audit(settings.audit_url(), clock)
     service_providers = _build_service_providers(configuration, keys, outbound, clock)
+    caches = {name: each.provider_metadata for name, each in service_providers.items()}
+    MetadataRefresher(list(caches.values()), clock, daily=lambda: _warn_of_endings(caches, keys, clock)).start()
     federation = _build_federation(configuration, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
@@ -161,6 +170,7 @@ def _build_service_providers(
             also_published=keys.published("saml-sp")[1:],
             decryption=keys.decryption(),
             clock=clock,
+            saved=find_saved_metadata(provider, configuration.settings.data_folder),
         )
         for name, provider in configuration.providers.items()
         if isinstance(provider, SAMLProvider)
@@ -179,13 +189,27 @@ def _clients_with_keys(providers: Mapping[str, Provider]) -> frozenset[str]:
     )
 
 
+def _warn_of_endings(caches: Mapping[str, MetadataCache], keys: KeyFolder, clock: Clock) -> None:
+    """Log what ends within 30 days: at the start, and then once a day."""
+    now = clock.now()
+    endings = {"our own keys": list(find_key_endings(keys.describe()))}
+    for name, cache in caches.items():
+        metadata, loaded_at = cache.current() or (None, None)
+        status = ProviderStatus(name, metadata, loaded_at, is_local=cache.is_local)
+        endings[f"provider {name}"] = list(find_provider_endings(status, now))
+    for line in describe_near(endings, now):
+        _logger.warning("%s", line)
+
+
 def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:
-    if not place.startswith(("https:", "http:")):
+    if "://" not in place:
         return Path(place).read_bytes
 
     def load() -> bytes:
         try:
             answer = outbound.get(place, limits=METADATA_LIMITS)
+        except FetchTooLarge as error:
+            raise SAMLMetadata(error.detail) from error
         except (FetchFailed, FetchRefused) as error:
             raise ProviderUnavailable(error.detail) from error
         if answer.status != HTTPStatus.OK:

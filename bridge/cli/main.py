@@ -9,6 +9,7 @@ from bridge.cli.audit import audit
 from bridge.cli.check import check
 from bridge.cli.demo import demo
 from bridge.cli.keys import keys
+from bridge.cli.providers import providers
 from bridge.cli.serve import serve
 
 
@@ -29,5 +30,5 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, keys, audit, demo):
+for command in (serve, check, providers, keys, audit, demo):
     main.add_command(command)

@@ -3,6 +3,7 @@
 These are settings only. How a provider is spoken to stands in ``saml/`` and ``oidc/``.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -61,6 +62,8 @@ class SAMLProvider(_Provider):
     """The authentication context classes to ask for (compared exactly), and then the only ones that we accept."""
     force_authn: bool = False
     """Whether the person must authenticate anew for each of our questions, whatever session the provider has."""
+    metadata_signing_certificate: Path | None = None
+    """A certificate (PEM), relative to the provider's file: the metadata must be signed by exactly its key."""
 
     @model_validator(mode="after")
     def _check_that_freshness_can_be_measured(self) -> Self:

@@ -6,7 +6,10 @@ setting itself: in ``service.py``, ``identity/providers.py``, ``exchange/account
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+from cryptography.x509 import load_pem_x509_certificate
 
 from bridge.entitlements.rules import RoleGrant, RuleDocument, UserGrant
 from bridge.errors import Problem
@@ -70,6 +73,21 @@ def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, dev
             "Save the identity provider's metadata there, or write its https address. "
             "The path is relative to this file.",
         )
+    certificate = provider.metadata_signing_certificate
+    if certificate is not None and not _is_certificate(positions.file.parent / certificate):
+        yield positions.problem(
+            ("metadata_signing_certificate",),
+            f"{certificate} is not a file with a certificate in PEM",
+            "Save there what the provider or the federation publishes for verifying its metadata.",
+        )
+
+
+def _is_certificate(path: Path) -> bool:
+    try:
+        load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:

@@ -184,14 +184,18 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
 
 
 def _resolve_files(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:
-    provider = file.content
-    if isinstance(provider, OIDCProvider) and provider.client_assertion_file is not None:
-        path = (file.positions.file.parent / provider.client_assertion_file).resolve()
-        return provider.model_copy(update={"client_assertion_file": str(path)})
-    if isinstance(provider, OIDCProvider) or "://" in provider.metadata:
+    provider, folder = file.content, file.positions.file.parent
+    if isinstance(provider, OIDCProvider):
+        if provider.client_assertion_file is not None:
+            path = str((folder / provider.client_assertion_file).resolve())
+            return provider.model_copy(update={"client_assertion_file": path})
         return provider
-    path = (file.positions.file.parent / provider.metadata).resolve()
-    return provider.model_copy(update={"metadata": str(path)})
+    paths: dict[str, Any] = {}
+    if "://" not in provider.metadata:
+        paths["metadata"] = str((folder / provider.metadata).resolve())
+    if provider.metadata_signing_certificate is not None:
+        paths["metadata_signing_certificate"] = (folder / provider.metadata_signing_certificate).resolve()
+    return provider.model_copy(update=paths)
 
 
 def _resolve_ca_file(file: _File[Account]) -> Account:

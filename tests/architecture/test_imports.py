@@ -54,6 +54,7 @@ ALLOWED = {
         "clock",
         "embedded_store",
         "errors",
+        "identity",
         "keys",
         "sandbox",
         "settings",

@@ -161,13 +161,13 @@ def parse_fragment(xml: bytes, namespaces: Mapping[str | None, str]) -> Element:
     return place[0]
 
 
-def parse_canonical(canonical: bytes) -> Element:
+def parse_canonical(canonical: bytes, limits: Limits = MESSAGE) -> Element:
     """Return the element that these canonical bytes, made from a parsed document and verified, write down.
 
     The document they come from passed :func:`parse_untrusted`, and canonical XML has no DOCTYPE and no other
     encoding than UTF-8. It can be longer, though: each element may have to repeat a namespace.
     """
-    if len(canonical) > 2 * MESSAGE.document_bytes:
+    if len(canonical) > 2 * limits.document_bytes:
         raise SAMLTooLarge(f"{len(canonical)} bytes of canonical XML")
     return _parse(canonical, _parsers.strict)
 

@@ -4,16 +4,21 @@ Read strictly, by the same parser as messages. Keys come from the IDPSSODescript
 entity ID alone: a file can describe several entities, and one entity can also be a service provider or an attribute
 authority with keys of its own. Nothing is kept of what has expired.
 
-Metadata 2.3 and 2.4; threats SAML-12, 15, 29. A signature on the metadata is not verified here; the administrator
-vouches for the file, or the certificate of the https server for the address.
+Where the administrator has named the key that signs the metadata, the root must carry a valid signature by exactly that
+key, and everything is read from what was signed. Else the administrator vouches for the file, or the certificate of the
+https server for the address.
+
+Metadata 2.3, 2.4 and 3; threats SAML-12, 15, 29.
 """
 
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -21,10 +26,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bridge.errors import Malformed, SAMLMetadata, SAMLTimeFormat
+from bridge.errors import BadSignature, Malformed, SAMLMetadata, SAMLTimeFormat
 from bridge.identity.saml.document import METADATA, Element, parse_untrusted
-from bridge.identity.saml.elements import read_text, read_time
-from bridge.identity.saml.signature import PublicKey, is_strong
+from bridge.identity.saml.elements import find_first, read_text, read_time
+from bridge.identity.saml.signature import SIGNATURE, PublicKey, is_strong, verify_enveloped
 
 _MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -32,6 +37,12 @@ _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 _REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _MAX_CERTIFICATES = 16
+_DURATION = re.compile(
+    r"P(?:([0-9]{1,6})Y)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})D)?"
+    r"(?:T(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.[0-9]{1,9})?S)?)?",
+    re.ASCII,
+)
+_UNIT_SECONDS = (365 * 86_400, 30 * 86_400, 86_400, 3_600, 60, 1)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,8 @@ class IdPMetadata:
     sso_post_url: str | None
     certificates: tuple[SigningCertificate, ...]
     valid_until: datetime | None
+    cache_duration: timedelta | None = None
+    """How long the provider wants it to be kept before it is fetched again."""
 
     def keys_at(self, now: datetime) -> tuple[PublicKey, ...]:
         """Return the keys that verify the provider's signatures at this moment.
@@ -73,13 +86,31 @@ class IdPMetadata:
         return keys
 
 
-def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime) -> IdPMetadata:
-    """Return what the metadata says about the provider ``entity_id``: at least one place to sign in and one valid key.
+def read_metadata_signer(path: Path) -> PublicKey:
+    """Return the key of the certificate (PEM) that signs a provider's metadata. Only its key counts, not its dates.
 
-    Raises SAMLMetadata, with what is wrong in words for an administrator.
+    Raises SAMLMetadata.
     """
     try:
-        lineage = _find_entity(parse_untrusted(xml, METADATA), entity_id)
+        key = x509.load_pem_x509_certificate(path.read_bytes()).public_key()
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise SAMLMetadata(f"the certificate in {path} cannot be read") from error
+    if not is_strong(key):
+        raise SAMLMetadata(f"the key in {path} is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
+    return key  # type: ignore[return-value]  # is_strong lets only these through
+
+
+def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime, signer: PublicKey | None = None) -> IdPMetadata:
+    """Return what the metadata says about the provider ``entity_id``: at least one place to sign in and one valid key.
+
+    With ``signer``, the root must be signed by that key. Raises SAMLMetadata, with what is wrong in words for an
+    administrator.
+    """
+    try:
+        root = parse_untrusted(xml, METADATA)
+        if signer is not None:
+            root = _verify(root, signer)
+        lineage = _find_entity(root, entity_id)
         role = _find_role(lineage[-1])
         metadata = IdPMetadata(
             entity_id=entity_id,
@@ -87,6 +118,7 @@ def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime) -> IdPMetadata
             sso_post_url=_find_sso_url(role, _POST),
             certificates=tuple(_read_certificates(role)),
             valid_until=_read_valid_until([*lineage, role]),
+            cache_duration=_read_cache_duration([*lineage, role]),
         )
     except Malformed as error:
         raise SAMLMetadata(f"the metadata is not acceptable: {error.detail}") from error
@@ -94,6 +126,16 @@ def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime) -> IdPMetadata
         raise SAMLMetadata("no SingleSignOnService with HTTP-Redirect or HTTP-POST")
     metadata.keys_at(now)
     return metadata
+
+
+def _verify(root: Element, signer: PublicKey) -> Element:
+    """Return what the signature in the root covers: nothing else of the document is read."""
+    if find_first(root, SIGNATURE) is None:
+        raise SAMLMetadata("the metadata is not signed")
+    try:
+        return verify_enveloped(root, [signer], METADATA)
+    except BadSignature as error:
+        raise SAMLMetadata(f"the signature of the metadata: {error.code}: {error.detail}") from error
 
 
 def _find_entity(root: Element, entity_id: str) -> list[Element]:
@@ -150,6 +192,17 @@ def _read_valid_until(elements: list[Element]) -> datetime | None:
     except SAMLTimeFormat as error:
         raise SAMLMetadata("a validUntil that is not written in UTC") from error
     return min((end for end in ends if end is not None), default=None)
+
+
+def _read_cache_duration(elements: list[Element]) -> timedelta | None:
+    """Return the shortest ``cacheDuration``. One that cannot be read is none: it is advice, and has bounds anyway."""
+    found = [_DURATION.fullmatch(element.get("cacheDuration", "")) for element in elements]
+    seconds = [
+        sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_SECONDS, strict=True))
+        for match in found
+        if match and any(match.groups())
+    ]
+    return timedelta(seconds=min(seconds)) if seconds else None
 
 
 def _read_certificates(role: Element) -> Iterator[SigningCertificate]:

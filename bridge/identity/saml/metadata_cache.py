@@ -1,17 +1,35 @@
-"""The provider's metadata, kept between sign-ins: fetched rarely, by one thread at a time."""
+"""The provider's metadata, kept between sign-ins and renewed beside them, never by them.
 
+``metadata_refresher`` calls :meth:`MetadataCache.refresh` when :attr:`MetadataCache.due_at` has come. A sign-in takes
+what is there. Nobody waits, but for the first attempt of a process that has no saved copy.
+"""
+
+import logging
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bridge.errors import FetchFailed, FetchRefused, ProviderUnavailable
 from bridge.identity.saml.metadata import IdPMetadata, parse_idp_metadata
+from bridge.identity.saml.saved_metadata import SavedMetadata
+from bridge.identity.saml.signature import PublicKey
+
+_logger = logging.getLogger(__name__)
 
 REFRESH_AFTER = timedelta(hours=1)
+"""Where the metadata has no ``cacheDuration``."""
+REFRESH_AT_LEAST_AFTER = timedelta(minutes=5)
 KEEP_AT_MOST = timedelta(hours=24)
-"""How long metadata that cannot be refreshed stays in use."""
+"""How long metadata that cannot be refreshed stays in use, and the longest ``cacheDuration`` that counts."""
 RETRY_AFTER = timedelta(seconds=15)
+"""After a first failure; each further one doubles it."""
+RETRY_AT_LEAST_AFTER = timedelta(minutes=5)
+RETRY_WITHOUT_COPY = timedelta(minutes=1)
+FIRST_ATTEMPT_SECONDS = 10.0
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_MAX_DOUBLINGS = 8
 
 
 @dataclass(frozen=True)
@@ -24,51 +42,159 @@ class _Copy:
 class _Failure:
     error: ProviderUnavailable
     at: datetime
+    count: int
 
 
 class MetadataCache:
-    """A provider's metadata, loaded at first use and again after an hour.
+    """A provider's metadata: the last good copy, for at most a day, and when to look for the next."""
 
-    A refresh that fails leaves the old copy in use, for at most a day, and is tried again after 15 seconds. One thread
-    refreshes; the others go on with the old copy meanwhile. Only while there is none do they wait.
-    """
+    def __init__(
+        self,
+        entity_id: str,
+        load_bytes: Callable[[], bytes],
+        *,
+        load_signer: Callable[[], PublicKey] | None = None,
+        saved: SavedMetadata | None = None,
+    ) -> None:
+        """Take the entity whose metadata it is, and where the bytes come from.
 
-    def __init__(self, entity_id: str, load_bytes: Callable[[], bytes]) -> None:
-        """Take the entity whose metadata it is, and where the bytes come from."""
+        Args:
+            entity_id: the entity.
+            load_bytes: fetches the document, or reads it from the administrator's file.
+            load_signer: returns the key that must have signed the metadata; None where a signature does not count.
+            saved: where the last good copy is kept; None for a file of the administrator's, which is one itself.
+        """
         self._entity_id = entity_id
         self._load_bytes = load_bytes
+        self._load_signer = load_signer
+        self._saved = saved
         self._refreshing = threading.Lock()
+        self._attempted = threading.Event()
         self._copy: _Copy | None = None
         self._failure: _Failure | None = None
+        self._due_at = _NEVER
+        self._wake: Callable[[], None] | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """When to refresh next."""
+        return self._due_at
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the metadata is a file of the administrator's: reading it waits for nobody."""
+        return self._saved is None
+
+    @property
+    def entity_id(self) -> str:
+        """The entity whose metadata it is."""
+        return self._entity_id
+
+    def current(self) -> tuple[IdPMetadata, datetime] | None:
+        """Return the last good copy, however old, and when it was loaded; None before there was one."""
+        return (self._copy.metadata, self._copy.loaded_at) if self._copy else None
+
+    def renew_in_background(self, wake: Callable[[], None]) -> None:
+        """From now on somebody else refreshes; ``wake`` tells them that a person needs it."""
+        self._wake = wake
 
     def load(self, now: datetime) -> IdPMetadata:
         """Return metadata that is at most a day old. Raises ProviderUnavailable or SAMLMetadata."""
-        copy = self._copy
-        if copy is not None and now < copy.loaded_at + REFRESH_AFTER:
+        copy = self._find_usable(now)
+        if copy is None:
+            if self._wake is None or self.is_local:
+                self.refresh(now, only_if_wanted=True)
+            else:
+                self._attempted.wait(FIRST_ATTEMPT_SECONDS)
+                if self._find_usable(now) is None:
+                    self._wake()
+            copy = self._find_usable(now)
+        if copy is not None:
             return copy.metadata
-        usable = copy is not None and now < copy.loaded_at + KEEP_AT_MOST
-        if self._refreshing.acquire(blocking=not usable):
-            try:
-                self._refresh(now)
-            finally:
-                self._refreshing.release()
-        copy, failure = self._copy, self._failure
-        if copy is not None and now < copy.loaded_at + KEEP_AT_MOST:
-            return copy.metadata
-        error = failure.error if failure is not None else ProviderUnavailable("the metadata is too old")
+        error = self._failure.error if self._failure else ProviderUnavailable("the metadata is too old")
         raise type(error)(error.detail) from error
 
-    def _refresh(self, now: datetime) -> None:
-        """Load once more, unless another thread just did, or just failed."""
-        if self._copy is not None and now < self._copy.loaded_at + REFRESH_AFTER:
+    def restore(self, now: datetime) -> None:
+        """Take the saved copy if there is a good one; whether it is new enough is decided when it is used."""
+        saved = self._saved.read() if self._saved else None
+        if saved is None:
             return
-        if self._failure is not None and now < self._failure.at + RETRY_AFTER:
-            return
+        document, fetched_at = saved
         try:
-            metadata = parse_idp_metadata(self._load_bytes(), self._entity_id, now)
+            metadata = self._parse(document, now)
         except ProviderUnavailable as error:
-            self._failure = _Failure(error, now)
-        except (FetchFailed, FetchRefused, OSError) as error:
-            self._failure = _Failure(ProviderUnavailable(f"the metadata could not be loaded: {error}"), now)
-        else:
-            self._copy, self._failure = _Copy(metadata, now), None
+            _logger.warning("the saved metadata of %s is not used: %s", self._entity_id, error.detail)
+            return
+        self._copy = _Copy(metadata, min(fetched_at, now))
+        self._attempted.set()
+
+    def refresh(self, now: datetime, *, only_if_wanted: bool = False) -> None:
+        """Load once more; one thread at a time. A failure leaves the old copy, and is not raised.
+
+        With ``only_if_wanted``, not if a copy is usable meanwhile, or an attempt just failed.
+        """
+        with self._refreshing:
+            if only_if_wanted and (self._find_usable(now) is not None or self._has_just_failed(now)):
+                return
+            try:
+                document = self._load_bytes()
+                metadata = self._parse(document, now)
+            except ProviderUnavailable as error:
+                self._fail(error, now)
+            except (FetchFailed, FetchRefused, OSError) as error:
+                self._fail(ProviderUnavailable(f"the metadata could not be loaded: {error}"), now)
+            else:
+                self._succeed(document, metadata, now)
+            finally:
+                self._attempted.set()
+
+    def hurry(self, now: datetime) -> None:
+        """A person needs metadata and there is none: be due at once, unless an attempt just failed."""
+        if self._find_usable(now) is None and not self._has_just_failed(now):
+            self._due_at = now
+
+    def _parse(self, document: bytes, now: datetime) -> IdPMetadata:
+        signer = self._load_signer() if self._load_signer else None
+        return parse_idp_metadata(document, self._entity_id, now, signer)
+
+    def _find_usable(self, now: datetime) -> _Copy | None:
+        copy = self._copy
+        return copy if copy is not None and now < copy.loaded_at + KEEP_AT_MOST else None
+
+    def _has_just_failed(self, now: datetime) -> bool:
+        return self._failure is not None and self._failure.at <= now < self._failure.at + RETRY_AFTER
+
+    def _succeed(self, document: bytes, metadata: IdPMetadata, now: datetime) -> None:
+        before, self._copy, self._failure = self._copy, _Copy(metadata, now), None
+        self._due_at = now + find_interval(metadata, now)
+        if before is not None:
+            _report_change(self._entity_id, before.metadata, metadata)
+        if self._saved is not None:
+            try:
+                self._saved.write(document, now)
+            except OSError as error:
+                _logger.warning("the metadata of %s could not be saved: %s", self._entity_id, error)
+
+    def _fail(self, error: ProviderUnavailable, now: datetime) -> None:
+        count = self._failure.count + 1 if self._failure else 0
+        self._failure = _Failure(error, now, count)
+        longest = RETRY_WITHOUT_COPY if self._find_usable(now) is None else RETRY_AT_LEAST_AFTER
+        self._due_at = now + min(RETRY_AFTER * 2 ** min(count, _MAX_DOUBLINGS), longest)
+        _logger.warning("the metadata of %s was not refreshed: %s: %s", self._entity_id, error.code, error.detail)
+
+
+def find_interval(metadata: IdPMetadata, now: datetime) -> timedelta:
+    """Return how long to wait before the next refresh: a little less than allowed, and not all machines at once."""
+    longest = min(max(metadata.cache_duration or REFRESH_AFTER, REFRESH_AT_LEAST_AFTER), KEEP_AT_MOST)
+    if metadata.valid_until is not None:
+        longest = min(longest, (metadata.valid_until - now) / 2)
+    return max(longest * random.uniform(0.75, 0.9), REFRESH_AT_LEAST_AFTER)  # noqa: S311  no secret depends on it
+
+
+def _report_change(entity_id: str, before: IdPMetadata, after: IdPMetadata) -> None:
+    old, new = ({certificate.thumbprint for certificate in each.certificates} for each in (before, after))
+    if old != new:
+        gone, come = ", ".join(sorted(old - new)) or "none", ", ".join(sorted(new - old)) or "none"
+        _logger.warning("%s has changed its signing certificates: gone: %s; new: %s", entity_id, gone, come)
+    if (before.sso_redirect_url, before.sso_post_url) != (after.sso_redirect_url, after.sso_post_url):
+        _logger.warning("%s has changed its sign-in addresses", entity_id)

@@ -9,6 +9,7 @@ from datetime import datetime
 from bridge.clock import Clock, SystemClock
 from bridge.errors import KeyMissing, SAMLMetadata
 from bridge.identity.providers import SAMLProvider
+from bridge.identity.saml.metadata import read_metadata_signer
 from bridge.identity.saml.metadata_cache import MetadataCache
 from bridge.identity.saml.request import (
     PostForm,
@@ -19,6 +20,7 @@ from bridge.identity.saml.request import (
     build_sp_metadata,
 )
 from bridge.identity.saml.response import Expected, verify_response
+from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import DecryptionKeys, SigningKey
 
@@ -36,9 +38,11 @@ class ServiceProvider:
         also_published: Sequence[SigningKey] = (),
         decryption: DecryptionKeys | None = None,
         clock: Clock | None = None,
+        saved: SavedMetadata | None = None,
     ) -> None:
         """Take the settings, and how to get the provider's metadata: from a file, or through ``bridge.outbound``.
 
+        ``saved`` is where the last good copy of metadata from an address is kept.
         ``also_published`` are keys that do not sign now, but did recently or will soon. Without ``decryption`` keys, or
         where the settings refuse encryption, our metadata asks for none. Raises KeyMissing if the settings require it.
         """
@@ -51,7 +55,13 @@ class ServiceProvider:
         self._signing_key = signing_key
         self._decryption_keys = decryption.private_keys
         self._clock = clock or SystemClock()
-        self._metadata = MetadataCache(provider.entity_id, load_metadata)
+        signer = provider.metadata_signing_certificate
+        self._metadata = MetadataCache(
+            provider.entity_id,
+            load_metadata,
+            load_signer=None if signer is None else lambda: read_metadata_signer(signer),
+            saved=saved,
+        )
         self._own_metadata = build_sp_metadata(
             entity_id=self.entity_id,
             acs_url=self.acs_url,
@@ -60,6 +70,11 @@ class ServiceProvider:
             encryption_certificates=[key.certificate for key in decryption.published],
             encryption_cbc=provider.encryption_cbc,
         )
+
+    @property
+    def provider_metadata(self) -> MetadataCache:
+        """What the provider says about itself, as far as we know."""
+        return self._metadata
 
     def metadata_xml(self) -> bytes:
         """Return what an administrator of the provider registers."""

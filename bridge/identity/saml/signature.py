@@ -37,7 +37,7 @@ from bridge.errors import (
     SAMLSignatureReference,
     SAMLTransform,
 )
-from bridge.identity.saml.document import Element, parse_canonical
+from bridge.identity.saml.document import MESSAGE, Element, Limits, parse_canonical
 from bridge.identity.saml.elements import find_first, is_blank
 
 PublicKey: TypeAlias = RSAPublicKey | ec.EllipticCurvePublicKey
@@ -81,10 +81,11 @@ class SignatureForm:
     digest: bytes
 
 
-def verify_enveloped(parent: Element, keys: Sequence[PublicKey]) -> Element:
+def verify_enveloped(parent: Element, keys: Sequence[PublicKey], limits: Limits = MESSAGE) -> Element:
     """Return what the signature that stands directly in ``parent`` covers, parsed from the bytes that were signed.
 
-    The signature is taken out of ``parent``. Raises one of the leaves of ``BadSignature``.
+    ``limits`` are those of the document. The signature is taken out of ``parent``. Raises one of the leaves of
+    ``BadSignature``.
     """
     signature = find_first(parent, SIGNATURE)
     if signature is None:
@@ -94,7 +95,7 @@ def verify_enveloped(parent: Element, keys: Sequence[PublicKey]) -> Element:
     _cut(signature)
     canonical = canonicalize(parent, form.element_prefixes)
     check_digest(form, canonical)
-    return parse_canonical(canonical)
+    return parse_canonical(canonical, limits)
 
 
 def read_form(signature: Element, parent_id: str | None) -> SignatureForm:

@@ -204,26 +204,23 @@ def test_answer_signed_by_a_key_outside_the_metadata_is_refused(source):
         verify(make_service_provider(source))
 
 
-def test_metadata_is_loaded_once_an_hour(source):
+def test_no_sign_in_loads_metadata_while_there_is_a_copy(source):
     service_provider = make_service_provider(source)
 
     for _ in range(3):
         verify(service_provider)
+    service_provider.provider_metadata.load(NOW + KEEP_AT_MOST - MINUTE)
     assert source.asked == 1
-    service_provider._metadata.load(NOW + REFRESH_AFTER - MINUTE)
-    assert source.asked == 1
-    service_provider._metadata.load(NOW + REFRESH_AFTER)
-    assert source.asked == 2
 
 
 def test_new_keys_count_after_the_refresh(source):
-    cache = make_service_provider(source)._metadata
+    cache = make_service_provider(source).provider_metadata
     before = cache.load(NOW)
     source.answer = build_idp_metadata(make_certificate("next"))
 
-    after = cache.load(NOW + REFRESH_AFTER)
+    cache.refresh(NOW + REFRESH_AFTER)
 
-    assert before.keys_at(NOW) != after.keys_at(NOW)
+    assert before.keys_at(NOW) != cache.load(NOW + REFRESH_AFTER).keys_at(NOW)
 
 
 @pytest.mark.parametrize(
@@ -239,28 +236,15 @@ def test_new_keys_count_after_the_refresh(source):
     ids=["io", "fetch failed", "fetch refused", "unavailable", "malformed", "other entity"],
 )
 def test_refresh_that_fails_leaves_the_old_copy_for_a_day(source, failure):
-    cache = make_service_provider(source)._metadata
+    cache = make_service_provider(source).provider_metadata
     copy = cache.load(NOW)
     source.answer = failure
+    cache.refresh(NOW + REFRESH_AFTER)
 
     assert cache.load(NOW + REFRESH_AFTER) is copy
     assert cache.load(NOW + KEEP_AT_MOST - MINUTE) is copy
     with pytest.raises(ProviderUnavailable):
         cache.load(NOW + KEEP_AT_MOST)
-
-
-def test_refresh_is_tried_again_soon_but_not_at_once(source):
-    cache = make_service_provider(source)._metadata
-    cache.load(NOW)
-    good, source.answer = source.answer, OSError()
-    later = NOW + REFRESH_AFTER
-
-    for _ in range(3):
-        cache.load(later)
-    assert source.asked == 2
-    source.answer = good
-    assert cache.load(later + RETRY_AFTER) is cache.load(later + RETRY_AFTER + MINUTE)
-    assert source.asked == 3
 
 
 def test_first_load_that_fails_says_why_and_recovers(source):
@@ -273,7 +257,7 @@ def test_first_load_that_fails_says_why_and_recovers(source):
         assert "0 entities" in caught.value.detail
     assert source.asked == 1
     source.answer = good
-    assert service_provider._metadata.load(NOW + RETRY_AFTER)
+    assert service_provider.provider_metadata.load(NOW + RETRY_AFTER)
 
 
 def test_unreadable_file_is_provider_unavailable(source):
@@ -312,9 +296,9 @@ def test_others_go_on_with_the_old_copy_while_one_thread_refreshes(source):
             assert go_on.wait(10)
         return source.answer
 
-    cache = make_service_provider(slow)._metadata
+    cache = make_service_provider(slow).provider_metadata
     copy = cache.load(NOW)
-    thread = threading.Thread(target=cache.load, args=(NOW + REFRESH_AFTER,))
+    thread = threading.Thread(target=cache.refresh, args=(NOW + REFRESH_AFTER,))
     thread.start()
     assert refreshing.wait(10)
 

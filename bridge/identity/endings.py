@@ -1,0 +1,108 @@
+"""What of the trust between providers and us ends, and how soon: certificates, metadata, our own keys.
+
+Nothing here refuses anything; it says in time what will be refused. The bounds are 30, 14 and 3 days.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bridge.errors import ProviderUnavailable
+from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.identity.saml.metadata import IdPMetadata, parse_idp_metadata, read_metadata_signer
+from bridge.identity.saml.metadata_cache import KEEP_AT_MOST
+from bridge.identity.saml.saved_metadata import find_saved_metadata
+from bridge.keys import KeyDescription
+
+WARN_DAYS = (3, 14, 30)
+_SHOWN_OF_THUMBPRINT = 16
+
+
+@dataclass(frozen=True)
+class ProviderStatus:
+    """What is known of one provider without asking it."""
+
+    name: str
+    metadata: IdPMetadata | None = None
+    loaded_at: datetime | None = None
+    is_local: bool = False
+    """Whether nobody but the administrator renews the metadata."""
+    fault: str = ""
+    """Why there is no metadata."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Something that ends."""
+
+    what: str
+    at: datetime
+    counts: bool = True
+    """False: something else takes its place, or it renews itself."""
+
+    def find_bound(self, now: datetime) -> int | None:
+        """Return the least of the bounds (in days) within which it ends; None if it is not near, or does not count."""
+        return next((days for days in WARN_DAYS if self.counts and self.at <= now + timedelta(days=days)), None)
+
+
+def read_status(provider: SAMLProvider | OIDCProvider, data_folder: Path, now: datetime) -> ProviderStatus:
+    """Return what the administrator's file, or the saved copy, says of a provider; nothing is fetched."""
+    if isinstance(provider, OIDCProvider):
+        return ProviderStatus(provider.name)
+    saved = find_saved_metadata(provider, data_folder)
+    try:
+        if saved is None:
+            path = Path(provider.metadata)
+            document, loaded_at = path.read_bytes(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        else:
+            found = saved.read()
+            if found is None:
+                return ProviderStatus(provider.name, fault="no copy of its metadata is saved yet")
+            document, loaded_at = found
+        signer = provider.metadata_signing_certificate
+        key = read_metadata_signer(signer) if signer else None
+        metadata = parse_idp_metadata(document, provider.entity_id, now, key)
+    except OSError as error:
+        return ProviderStatus(provider.name, is_local=True, fault=f"its metadata cannot be read: {error.strerror}")
+    except ProviderUnavailable as error:
+        return ProviderStatus(provider.name, is_local=saved is None, fault=f"{error.code}: {error.detail}")
+    return ProviderStatus(provider.name, metadata, loaded_at, is_local=saved is None)
+
+
+def find_provider_endings(status: ProviderStatus, now: datetime) -> Iterator[Ending]:
+    """Yield what ends of one provider's metadata, the certificates in their order first."""
+    if status.metadata is None or status.loaded_at is None:
+        return
+    last = max(certificate.not_after for certificate in status.metadata.certificates)
+    for certificate in status.metadata.certificates:
+        end = certificate.not_after
+        name = f"certificate {certificate.thumbprint[:_SHOWN_OF_THUMBPRINT]}"
+        yield Ending(name, end, counts=end > now or end == last)  # one that has ended may be left over from a roll-over
+    if status.metadata.valid_until is not None:
+        yield Ending("metadata", status.metadata.valid_until, counts=status.is_local)
+    if not status.is_local:
+        yield Ending("last good copy", status.loaded_at + KEEP_AT_MOST, counts=False)
+
+
+def find_key_endings(keys: Sequence[KeyDescription]) -> Iterator[Ending]:
+    """Yield what ends of our own keys. What a previous key signed is long out of use."""
+    for key in keys:
+        if key.not_after is not None:
+            yield Ending(f"{key.purpose} {key.slot}", key.not_after, counts=key.slot != "previous")
+
+
+def describe_near(endings: Mapping[str, Sequence[Ending]], now: datetime) -> Iterator[str]:
+    """Yield one line for each thing that ends within the longest bound, by whose it is."""
+    for owner, each in endings.items():
+        for ending in each:
+            if ending.find_bound(now) is not None:
+                yield f"{owner}: {ending.what} {describe_end(ending.at, now)}"
+
+
+def describe_end(end: datetime, now: datetime) -> str:
+    """Return when something ends, in words."""
+    days = (end - now).total_seconds() / 86_400
+    if days <= 0:
+        return f"ended on {end:%Y-%m-%d}"
+    return f"ends on {end:%Y-%m-%d}, in {days:.0f} days" if days >= 1.5 else f"ends on {end:%Y-%m-%d %H:%M} UTC"  # noqa: PLR2004
