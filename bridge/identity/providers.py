@@ -27,6 +27,8 @@ class _Provider(BaseModel):
     """SAML attributes (by our claim name) that become one string instead of a list; several values are refused."""
     clock_skew_seconds: int = Field(default=60, ge=0, le=300)
     """How far the provider's clock and ours may differ."""
+    logout: Literal["local", "provider"] = "local"
+    """Whether signing out here ends our session alone, or then leads on to the provider to end its own as well."""
 
 
 class SAMLProvider(_Provider):
@@ -67,6 +69,8 @@ class OIDCProvider(_Provider):
     """The ID-token algorithms that we accept; the provider's metadata can narrow this, never widen it."""
     max_age_seconds: int | None = Field(default=None, ge=60)
     """``max_age`` to ask for; ``auth_time`` is then required and checked."""
+    logout_token_typ_jwt: bool = False
+    """Whether a logout token may have the ``typ`` ``JWT``, which some providers send instead of ``logout+jwt``."""
 
 
 Provider = Annotated[SAMLProvider | OIDCProvider, Field(discriminator="protocol")]

@@ -17,7 +17,6 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.errors import ConfirmationUnknown, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
@@ -40,6 +39,7 @@ from bridge.sessions.store import SessionStore, session_key
 from bridge.web.access import Access
 from bridge.web.console import open_console
 from bridge.web.headers import allow_form_action
+from bridge.web.logout import session_ended
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_person
 from bridge.web.return_path import local_path, local_target
@@ -152,13 +152,7 @@ class Login:
         cookie = self._access.find_cookie()
         if cookie:
             self._sessions.end(cookie)
-        identity = session.identity
-        self._audit.append(
-            current_origin(),
-            events.SessionEnded(
-                provider=identity.provider, issuer=identity.issuer, subject=identity.subject, person=identity.name
-            ),
-        )
+        self._audit.append(current_origin(), session_ended(session.identity, "signed_out_here"))
         response = redirect(url_for("login.signed_out"), 303)
         response.set_cookie(SESSION_COOKIE, "", max_age=0, **SESSION_COOKIE_OPTIONS)
         return response

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from bridge.clock import Clock
+from bridge.identity.ended import EndedAtProvider
 from bridge.identity.oidc.discovery import Discovery
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
 from bridge.identity.oidc.login import build_authorization_url, parse_callback, redeem_code
+from bridge.identity.oidc.logout_token import ExpectedLogoutToken, verify_logout_token
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
@@ -76,3 +78,20 @@ class RelyingParty:
             now=self._clock.now(),
         )
         return verify_id_token(token, expected)
+
+    def verify_logout(self, token: str) -> EndedAtProvider:
+        """Return what the provider says is over.
+
+        Raises:
+            IdentityError: the logout token is not acceptable.
+            ProviderUnavailable: the provider's keys cannot be had.
+        """
+        metadata = self._discovery.metadata()
+        allowed = frozenset(self.provider.algorithms)
+        expected = ExpectedLogoutToken(
+            provider=self.provider,
+            keys=self._discovery,
+            algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
+            now=self._clock.now(),
+        )
+        return verify_logout_token(token, expected)
