@@ -101,16 +101,25 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         sessions=sessions,
         unconfirmed=UnconfirmedSignIns(redis, sealer, clock),
         access=access,
-        audit=audit,
         providers=providers,
         accounts=accounts,
     )
-    sign_out = SignOutDesk(relying_parties=relying_parties, replay=ReplayMemory(redis, clock), clock=clock)
+    logout = Logout(
+        desk=SignOutDesk(
+            service_providers=service_providers,
+            relying_parties=relying_parties,
+            replay=ReplayMemory(redis, clock),
+        ),
+        sessions=sessions,
+        access=access,
+        audit=audit,
+        providers=providers,
+    )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
 
     app = _create_flask(public_url)
     app.register_blueprint(login.blueprint())
-    app.register_blueprint(Logout(desk=sign_out, sessions=sessions, audit=audit).blueprint())
+    app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     app.register_blueprint(Published(public_url, keys, service_providers).blueprint())

@@ -681,6 +681,18 @@ class OIDCLogoutId(LogoutRefused):
     code = "oidc_logout_jti"
 
 
+class SAMLLogoutBinding(LogoutRefused):
+    """Not one logout message with one signature, in the form of the Redirect or POST binding."""
+
+    code = "saml_logout_binding"
+
+
+class SAMLLogoutSession(LogoutRefused):
+    """A ``SessionIndex`` is malformed, or there are more than honest."""
+
+    code = "saml_logout_session"
+
+
 # ── Sessions, access, requests ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,10 +1,19 @@
 """Signing out, at the running service: what a provider may end, what a stranger may not, and what is recorded."""
 
+import base64
 import json
+import secrets
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from lxml import etree
+from markupsafe import escape
 
 from bridge.errors import (
     LogoutReplay,
@@ -16,14 +25,35 @@ from bridge.errors import (
     OIDCLogoutTarget,
     OIDCSignature,
     OIDCTyp,
+    SAMLDestination,
+    SAMLInResponseTo,
+    SAMLIssuer,
+    SAMLSignatureInvalid,
     StoreUnavailable,
     TooLarge,
     UnknownProvider,
 )
 from bridge.identity.oidc.logout_token import EVENT
-from tests.attacks.door import ADDRESS, HOST, PUBLIC_URL, Visitor, begin, call_back, sha256
+from tests.attacks.door import (
+    ADDRESS,
+    ENTITIES,
+    HOST,
+    PUBLIC_URL,
+    Visitor,
+    begin,
+    call_back,
+    draft_response,
+    find_code,
+    post_response,
+    read,
+    read_reference,
+    sha256,
+)
 from tests.attacks.oidc.test_logout_token import HOSTILE
+from tests.attacks.saml.logout_messages import Logout, deflate
 from tests.fakes.openid_provider import make_key
+from tests.saml_messages import EMAIL, NS, SUCCESS, build_idp_metadata
+from tests.saml_messages import make_key as make_rsa_key
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 
@@ -262,3 +292,325 @@ def test_t_oidc_15_a_rolled_over_key_is_found(service, app):
     finally:
         service.staff.keys = old
     assert not visitor.is_signed_in_as("ada")
+
+
+# ── SAML single logout, the provider begins ──────────────────────────────────────────────────────────────────────
+
+
+def sign_in_by_saml(visitor, provider="corp", subject="alice@example.com", index="_session1"):
+    question = begin(visitor, provider)
+    draft = draft_response(provider, question.request_id, subject)
+    draft.find("//saml:AuthnStatement").set("SessionIndex", index)
+    post_response(visitor, provider, draft.encode(), question.handle)
+    assert visitor.is_signed_in_as(subject)
+    return visitor
+
+
+def logout_of(provider="corp", **options):
+    keys = {"corp": "idp", "tiles": "tiles"}
+    settings = {"issuer": ENTITIES[provider], "key_name": keys[provider], "slo": f"{PUBLIC_URL}/saml/{provider}/slo"}
+    return Logout(**{**settings, "id": f"_{secrets.token_hex(8)}", **options})
+
+
+def frame(app, query, provider="corp"):
+    """Load our logout address as the provider's page does: in a frame, without any cookie."""
+    return Visitor(app).get(f"/saml/{provider}/slo?{query}", site="cross-site")
+
+
+def post(app, form, provider="corp"):
+    return Visitor(app).post(f"/saml/{provider}/slo", form, site="cross-site")
+
+
+def read_answer(response, address="https://idp.example.com/saml/slo/done"):
+    """Return the message in an answer that went to the provider's published address, and its RelayState."""
+    assert response.status_code == 303
+    assert response.location.startswith(f"{address}?")
+    asked = dict(parse_qsl(urlsplit(response.location).query))
+    name = "SAMLResponse" if "SAMLResponse" in asked else "SAMLRequest"
+    return etree.fromstring(zlib.decompress(base64.b64decode(asked[name]), wbits=-15)), asked.get("RelayState")
+
+
+def refused_page(service, response, error, *, after, digest=None):
+    assert (response.status_code, find_code(response)) == (400, error.code)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert not {"Set-Cookie", "Location"} & {*response.headers.keys()}
+    [record] = service.records(after)
+    assert (record["event"], record["code"]) == ("logout.refused", error.code)
+    assert record["reference"] == read_reference(response)
+    if digest is not None:
+        assert record["message_digest"] == digest
+
+
+@pytest.mark.parametrize("binding", ["redirect", "post"])
+def test_t_saml_30_a_request_ends_the_session_it_names_without_a_cookie(service, app, binding):
+    laptop = sign_in_by_saml(Visitor(app))
+    phone = sign_in_by_saml(Visitor(app), index="_session2")
+    colleague = sign_in_by_saml(Visitor(app), subject="bob@example.com")
+    after = service.last()
+    message = logout_of()
+    response = (
+        frame(app, message.query("their/state")) if binding == "redirect" else post(app, message.form("their/state"))
+    )
+    assert not laptop.is_signed_in_as("alice@example.com")
+    assert phone.is_signed_in_as("alice@example.com")
+    assert colleague.is_signed_in_as("bob@example.com"), "one SessionIndex is shared by nobody else's session"
+    answer, relay_state = read_answer(response)
+    assert answer.tag == f"{{{NS['samlp']}}}LogoutResponse"
+    assert answer.get("InResponseTo") == message.id
+    assert answer.get("Destination") == "https://idp.example.com/saml/slo/done"
+    assert answer.findtext("saml:Issuer", namespaces=NS) == f"{PUBLIC_URL}/saml/corp/metadata"
+    assert answer.find("samlp:Status/samlp:StatusCode", NS).get("Value") == SUCCESS
+    assert relay_state == "their/state"
+    accepted, ended = service.records(after)
+    assert (accepted["event"], accepted["ended"], accepted["session_indexes"]) == ("logout.accepted", 1, ["_session1"])
+    assert (ended["event"], ended["subject"], ended["reason"]) == (
+        "session.ended",
+        "alice@example.com",
+        "signed_out_at_provider",
+    )
+
+
+def test_t_saml_30_our_answer_verifies_with_our_published_key(service, app):
+    location = frame(app, logout_of().query("r")).location
+    signed, _, signature = urlsplit(location).query.rpartition("&Signature=")
+    metadata = etree.fromstring(Visitor(app).get("/saml/corp/metadata").data)
+    certificate = metadata.findtext(".//ds:X509Certificate", namespaces=NS)
+    key = x509.load_der_x509_certificate(base64.b64decode(certificate)).public_key()
+    key.verify(base64.b64decode(unquote(signature)), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_t_saml_30_without_a_session_index_all_of_the_person_end(service, app):
+    ours = [sign_in_by_saml(Visitor(app), index=index) for index in ("_a", "_b")]
+    colleague = sign_in_by_saml(Visitor(app), subject="bob@example.com")
+    frame(app, logout_of(indexes=()).query())
+    assert not any(visitor.is_signed_in_as("alice@example.com") for visitor in ours)
+    assert colleague.is_signed_in_as("bob@example.com")
+
+
+def test_t_saml_30_several_session_indexes(service, app):
+    ours = [sign_in_by_saml(Visitor(app), index=index) for index in ("_a", "_b", "_c")]
+    frame(app, logout_of(indexes=("_a", "_c", "_unknown")).query())
+    assert [visitor.is_signed_in_as("alice@example.com") for visitor in ours] == [False, True, False]
+
+
+def test_t_saml_30_one_provider_cannot_end_the_sessions_of_another(service, app):
+    visitor = sign_in_by_saml(Visitor(app))
+    after = service.last()
+    own = logout_of("tiles").query()
+    assert frame(app, own, "tiles").status_code == 303
+    assert service.records(after)[0]["ended"] == 0
+    for message, error in {
+        logout_of("tiles", slo=f"{PUBLIC_URL}/saml/corp/slo").query(): SAMLSignatureInvalid,
+        logout_of("corp", issuer=ENTITIES["tiles"]).query(): SAMLIssuer,
+        logout_of("corp", slo=f"{PUBLIC_URL}/saml/tiles/slo").query(): SAMLDestination,
+        own: SAMLSignatureInvalid,
+    }.items():
+        after = service.last()
+        refused_page(service, frame(app, message), error, after=after, digest=sha256(message))
+    assert visitor.is_signed_in_as("alice@example.com")
+
+
+def test_t_saml_30_a_request_counts_once_by_whatever_binding(service, app):
+    message = logout_of()
+    assert frame(app, message.query("r")).status_code == 303
+    visitor = sign_in_by_saml(Visitor(app))
+    for again in (
+        lambda: frame(app, message.query("r")),
+        lambda: frame(app, message.query()),
+        lambda: post(app, message.form()),
+    ):
+        after = service.last()
+        refused_page(service, again(), LogoutReplay, after=after)
+    assert visitor.is_signed_in_as("alice@example.com")
+    assert frame(app, logout_of().query()).status_code == 303
+    assert not visitor.is_signed_in_as("alice@example.com")
+
+
+def test_t_saml_30_the_whole_corpus_ends_nothing_at_the_door(service, app):
+    """Each fault of the message itself, with our addresses: the page has its code, and the session lives."""
+    visitor = sign_in_by_saml(Visitor(app))
+    faults = {
+        "unsigned": lambda: frame(app, logout_of().query().partition("&SigAlg")[0]),
+        "twice": lambda: frame(app, logout_of().query() + "&SAMLRequest=x"),
+        "a bomb": lambda: frame(app, logout_of().query(deflated=deflate(b"<" * 9_000_000))),
+        "unsigned form": lambda: post(app, logout_of().unsigned_form()),
+        "a stranger": lambda: frame(app, logout_of(key=make_rsa_key("stranger")).query()),
+        "nothing": lambda: frame(app, ""),
+        "no form": lambda: post(app, {}),
+        "not ASCII": lambda: Visitor(app).request("GET", "/saml/corp/slo", query_string="x=\u4f60"),
+        "unknown provider": lambda: frame(app, logout_of().query(), "nobody"),
+        "of another protocol": lambda: frame(app, logout_of().query(), "staff"),
+    }
+    for name, send_it in faults.items():
+        after = service.last()
+        response = send_it()
+        assert response.status_code == 400, name
+        [record] = service.records(after)
+        assert (record["event"], record["code"]) == ("logout.refused", find_code(response)), name
+    assert visitor.is_signed_in_as("alice@example.com")
+
+
+@pytest.mark.parametrize(
+    "relay_state", ["https://evil.example/", "//evil.example", "<script>", "a b+c&d=é", "x" * 5_000]
+)
+def test_t_saml_30_a_relay_state_goes_back_or_is_dropped_and_leads_nowhere(service, app, relay_state):
+    answer, returned = read_answer(frame(app, logout_of().query(relay_state)))
+    assert answer.get("InResponseTo")
+    assert returned == (relay_state if len(relay_state) <= 80 else None)
+
+
+def test_t_saml_30_the_answer_goes_by_post_where_the_provider_wants_it_so(service, tmp_path):
+    slo = '<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://x.example/"/>'
+    node = start_with_metadata(service, tmp_path, slo)
+    response = frame(node, logout_of().query("r"))
+    [form] = read(response).forms
+    assert form.action == "https://x.example/"
+    assert form.fields.keys() >= {"SAMLResponse", "RelayState"}
+    assert "form-action 'self' https://x.example;" in response.headers["Content-Security-Policy"]
+
+
+def test_t_saml_30_a_provider_that_publishes_no_address_gets_no_answer(service, tmp_path):
+    node = start_with_metadata(service, tmp_path, "")
+    visitor = sign_in_by_saml(Visitor(node))
+    assert frame(node, logout_of().query("https://evil.example/")).location == "/signed-out"
+    assert not visitor.is_signed_in_as("alice@example.com")
+
+
+def test_t_saml_30_an_address_for_logout_that_is_not_https_is_not_used(service, tmp_path):
+    slo = '<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="{}"/>'
+    for place in ("http://idp.example.com/slo", "javascript:alert(1)", ""):
+        node = start_with_metadata(service, tmp_path, slo.format(place))
+        assert find_code(frame(node, logout_of().query())) == "saml_metadata"
+
+
+def start_with_metadata(service, folder, slo, **changes):
+    path = folder / f"{secrets.token_hex(4)}.xml"
+    path.write_bytes(build_idp_metadata(slo=slo))
+    providers = service.configuration.providers
+    changed = providers["corp"].model_copy(update={"metadata": str(path), **changes})
+    return service.start(providers={**providers, "corp": changed})
+
+
+# ── Signing out here, and then at the provider ───────────────────────────────────────────────────────────────────
+
+
+def start_with_logout_at_provider(service, *names):
+    providers = service.configuration.providers
+    changed = {name: providers[name].model_copy(update={"logout": "provider"}) for name in names}
+    return service.start(providers={**providers, **changed})
+
+
+def sign_out(visitor):
+    return visitor.submit(visitor.get("/"), "/sign-out")
+
+
+def onward(response):
+    """Return where the page leads: its button and its refresh say the same."""
+    assert response.status_code == 200
+    [link] = [link for link in read(response).links if not link.url.startswith(PUBLIC_URL)]
+    assert f'content="0; url={escape(link.url)}"' in response.text
+    return link.url
+
+
+def test_signing_out_stays_here_unless_the_provider_s_settings_say_otherwise(service, app):
+    for visitor in (sign_in_at(service, Visitor(app)), sign_in_by_saml(Visitor(app))):
+        assert sign_out(visitor).location == "/signed-out"
+        assert visitor.session is None
+
+
+def test_signing_out_leads_to_the_openid_provider(service):
+    service.staff.metadata = {"end_session_endpoint": f"{service.staff.url}/logout?tenant=a"}
+    visitor = sign_in_at(service, Visitor(start_with_logout_at_provider(service, "staff")))
+    after = service.last()
+    url = onward(sign_out(visitor))
+    assert url.startswith(f"{service.staff.url}/logout?tenant=a&")
+    asked = dict(parse_qsl(urlsplit(url).query))
+    assert asked.keys() == {"tenant", "client_id", "post_logout_redirect_uri", "state"}
+    assert asked["client_id"] == "rambridge"
+    assert asked["post_logout_redirect_uri"] == f"{PUBLIC_URL}/signed-out"
+    assert visitor.session is None
+    assert [record["reason"] for record in service.records(after)] == ["signed_out_here"]
+    assert not visitor.is_signed_in_as("ada")
+
+
+def test_a_return_from_the_provider_proves_and_changes_nothing(service, app):
+    visitor = sign_in_at(service, Visitor(app))
+    after, memory = service.last(), service.memory()
+    for query in ("", "?state=x", "?state=x&sid=sid-1&iss=y", "?return_to=https://evil.example"):
+        plain = visitor.get("/signed-out")
+        assert visitor.get(f"/signed-out{query}").text == plain.text
+    assert visitor.is_signed_in_as("ada")
+    assert (service.last(), service.memory()) == (after, memory)
+
+
+@pytest.mark.parametrize("endpoint", [None, "http://idp.example.com/logout", "javascript:alert(1)", 7])
+def test_an_openid_provider_without_a_usable_place_is_left_alone(service, endpoint):
+    node = start_with_logout_at_provider(service, "staff")
+    visitor = sign_in_at(service, Visitor(node))
+    service.staff.metadata = {} if endpoint is None else {"end_session_endpoint": endpoint}
+    service.clock.moment += timedelta(seconds=1)
+    assert sign_out(visitor).location == "/signed-out"
+    assert visitor.session is None
+
+
+def test_signing_out_leads_to_the_saml_provider_and_its_answer_back(service):
+    node = start_with_logout_at_provider(service, "corp")
+    visitor = sign_in_by_saml(Visitor(node))
+    url = onward(sign_out(visitor))
+    assert visitor.session is None
+    request, handle = read_answer(Answered(url), "https://idp.example.com/saml/slo")
+    assert request.tag == f"{{{NS['samlp']}}}LogoutRequest"
+    name = request.find("saml:NameID", NS)
+    assert (name.text, name.get("Format")) == ("alice@example.com", EMAIL)
+    assert request.findtext("samlp:SessionIndex", namespaces=NS) == "_session1"
+    for binding in ("redirect", "post"):
+        answer = logout_of(kind="LogoutResponse", in_response_to=request.get("ID"))
+        address = "/saml/corp/slo"
+        if binding == "redirect":
+            response = visitor.get(f"{address}?{answer.query(handle)}", site="cross-site")
+        else:
+            response = visitor.post(address, answer.form(handle), site="cross-site")
+        assert response.location == "/signed-out"
+
+
+class Answered:
+    """An address that a page led to, to be read like a redirect."""
+
+    status_code = 303
+
+    def __init__(self, location):
+        self.location = location
+
+
+def test_t_saml_30_an_answer_is_of_the_browser_that_asked(service):
+    node = start_with_logout_at_provider(service, "corp")
+    visitor = sign_in_by_saml(Visitor(node))
+    request, handle = read_answer(Answered(onward(sign_out(visitor))), "https://idp.example.com/saml/slo")
+    answer = logout_of(kind="LogoutResponse", in_response_to=request.get("ID"))
+    stranger = Visitor(node)
+    begin(stranger, "corp")
+    attempts = [
+        (stranger, answer.query(handle)),
+        (Visitor(node), answer.query(handle)),
+        (visitor, answer.query("https://evil.example/")),
+        (visitor, answer.query()),
+        (visitor, logout_of(kind="LogoutResponse", in_response_to="_another").query(handle)),
+    ]
+    for browser, query in attempts:
+        after = service.last()
+        response = browser.get(f"/saml/corp/slo?{query}", site="cross-site")
+        refused_page(service, response, SAMLInResponseTo, after=after)
+        assert "evil" not in response.text
+    assert visitor.get(f"/saml/corp/slo?{answer.query(handle)}", site="cross-site").location == "/signed-out"
+
+
+def test_t_saml_30_an_answer_ends_no_session(service):
+    node = start_with_logout_at_provider(service, "corp")
+    visitor = sign_in_by_saml(Visitor(node))
+    request, handle = read_answer(Answered(onward(sign_out(visitor))), "https://idp.example.com/saml/slo")
+    sign_in_by_saml(visitor)
+    after = service.last()
+    answer = logout_of(kind="LogoutResponse", in_response_to=request.get("ID"))
+    assert visitor.get(f"/saml/corp/slo?{answer.query(handle)}", site="cross-site").location == "/signed-out"
+    assert visitor.is_signed_in_as("alice@example.com")
+    assert service.last() == after

@@ -35,6 +35,8 @@ class ProviderMetadata:
     """The ID-token algorithms that the provider says it uses; None: it does not say."""
     promises_issuer: bool
     """Whether every authorization response carries ``iss`` (RFC 9207)."""
+    end_session_endpoint: str | None = None
+    """Where a browser is sent to sign out there (RP-Initiated Logout 1.0); None: the provider has no such place."""
 
 
 class Discovery:
@@ -114,6 +116,9 @@ def parse_metadata(document: bytes, issuer: str, outbound: Outbound) -> Provider
         jwks_uri=_endpoint(members, "jwks_uri", outbound),
         algorithms=None if algorithms is None else frozenset(algorithms),
         promises_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        end_session_endpoint=(
+            _endpoint(members, "end_session_endpoint", outbound) if "end_session_endpoint" in members else None
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """One OpenID provider's relying party: how a sign-in begins and how it ends."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from bridge.clock import Clock
 from bridge.identity.ended import EndedAtProvider
@@ -21,6 +22,7 @@ class RelyingParty:
         """Take our own public address, without a slash at its end. Nothing is fetched yet."""
         self.provider = provider
         self.redirect_uri = f"{public_url}/oidc/{provider.name}/callback"
+        self.signed_out_uri = f"{public_url}/signed-out"
         self._outbound = outbound
         self._clock = clock
         self._discovery = Discovery(provider.issuer, outbound, clock)
@@ -78,6 +80,28 @@ class RelyingParty:
             now=self._clock.now(),
         )
         return verify_id_token(token, expected)
+
+    def end_session_url(self, state: str) -> str | None:
+        """Return where a browser signs out at the provider; None if the provider has no such place.
+
+        Without an ``id_token_hint``, since no token is kept: the provider may ask the person, who may decline. So
+        that the browser comes back proves nothing, and ``state`` is there only because some providers insist.
+        OpenID Connect RP-Initiated Logout 1.0, 2.
+
+        Raises:
+            IdentityError: the provider's metadata cannot be had, or not be used.
+        """
+        endpoint = self._discovery.metadata().end_session_endpoint
+        if endpoint is None:
+            return None
+        query = urlencode(
+            {
+                "client_id": self.provider.client_id,
+                "post_logout_redirect_uri": self.signed_out_uri,
+                "state": state,
+            }
+        )
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
     def verify_logout(self, token: str) -> EndedAtProvider:
         """Return what the provider says is over.
