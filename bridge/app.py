@@ -30,6 +30,7 @@ from bridge.identity.saml.metadata_refresher import MetadataRefresher
 from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
+from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder, SigningKey
 from bridge.outbound import Limits, Outbound
 from bridge.sealing import Sealer
@@ -44,6 +45,7 @@ from bridge.web.headers import install_headers
 from bridge.web.health import create_health
 from bridge.web.language import translate
 from bridge.web.login import Login
+from bridge.web.logout import Logout
 from bridge.web.portal import Portal
 from bridge.web.proxies import trust_proxies
 from bridge.web.published import Published, entity_id
@@ -89,13 +91,14 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         idle_seconds=settings.session.idle_seconds,
         absolute_seconds=settings.session.absolute_seconds,
     )
+    relying_parties = {
+        name: RelyingParty(provider, public_url, outbound, clock, _client_key(provider, keys))
+        for name, provider in providers.items()
+        if isinstance(provider, OIDCProvider)
+    }
     desk = SignInDesk(
         service_providers=service_providers,
-        relying_parties={
-            name: RelyingParty(provider, public_url, outbound, clock, _client_key(provider, keys))
-            for name, provider in providers.items()
-            if isinstance(provider, OIDCProvider)
-        },
+        relying_parties=relying_parties,
         pending=PendingSignIns(redis, sealer, clock),
         replay=ReplayMemory(redis, clock),
         clock=clock,
@@ -107,14 +110,25 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         sessions=sessions,
         unconfirmed=UnconfirmedSignIns(redis, sealer, clock),
         access=access,
-        audit=audit,
         providers=providers,
         accounts=accounts,
+    )
+    logout = Logout(
+        desk=SignOutDesk(
+            service_providers=service_providers,
+            relying_parties=relying_parties,
+            replay=ReplayMemory(redis, clock),
+        ),
+        sessions=sessions,
+        access=access,
+        audit=audit,
+        providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
 
     app = _create_flask(public_url)
     app.register_blueprint(login.blueprint())
+    app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     app.register_blueprint(Published(public_url, keys, service_providers, _clients_with_keys(providers)).blueprint())

@@ -14,6 +14,7 @@
     │   ├── NotOurQuestion           state, nonce, InResponseTo or browser does not match
     │   ├── Replayed                 seen before
     │   ├── MissingClaim             a required statement is absent or ambiguous
+    │   ├── LogoutRefused            a message about signing out is not acceptable
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired
     ├── AccessError                NotEntitled · CrossSiteRequest · NotFound
@@ -700,6 +701,60 @@ class OIDCClientAssertion(ProviderUnavailable):
 
     code = "oidc_client_assertion"
     public = "This identity provider is not set up correctly here. Give IT the reference number."
+
+
+class LogoutRefused(IdentityError):
+    """A provider's request to end sessions, or its answer to ours, is not acceptable; no session ends."""
+
+    public = "This sign-out could not be accepted. Sign out here, and give IT the reference number."
+
+
+class LogoutReplay(LogoutRefused):
+    """The logout token or request was accepted before."""
+
+    code = "logout_replay"
+
+
+class OIDCLogoutRequest(LogoutRefused):
+    """The back-channel request is not a form with exactly one ``logout_token``."""
+
+    code = "oidc_logout_request"
+
+
+class OIDCLogoutEvent(LogoutRefused):
+    """``events`` does not say that a session has ended."""
+
+    code = "oidc_logout_event"
+
+
+class OIDCLogoutNonce(LogoutRefused):
+    """The token has a ``nonce``, which a logout token must not have: it could pass for an ID token."""
+
+    code = "oidc_logout_nonce"
+
+
+class OIDCLogoutTarget(LogoutRefused):
+    """The token names neither a person nor a session."""
+
+    code = "oidc_logout_target"
+
+
+class OIDCLogoutId(LogoutRefused):
+    """``jti`` is missing or malformed, so a second use could not be noticed."""
+
+    code = "oidc_logout_jti"
+
+
+class SAMLLogoutBinding(LogoutRefused):
+    """Not one logout message with one signature, in the form of the Redirect or POST binding."""
+
+    code = "saml_logout_binding"
+
+
+class SAMLLogoutSession(LogoutRefused):
+    """A ``SessionIndex`` is malformed, or there are more than honest."""
+
+    code = "saml_logout_session"
 
 
 # ── Sessions, access, requests ───────────────────────────────────────────────────────────────────────────────

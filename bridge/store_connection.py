@@ -96,6 +96,9 @@ class RedisPipeline(Protocol):
     def delete(self, name: str | bytes) -> Any:
         """Add a DEL."""
 
+    def getdel(self, name: str | bytes) -> Any:
+        """Add a GETDEL."""
+
     def zadd(self, name: str, mapping: dict[str, float]) -> Any:
         """Add a ZADD."""
 

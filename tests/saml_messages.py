@@ -329,7 +329,11 @@ class Draft:
 
 
 def build_idp_metadata(
-    *certificates: x509.Certificate, entity_id: str = IDP, sso: str = "https://idp.example.com/sso", role: str = ""
+    *certificates: x509.Certificate,
+    entity_id: str = IDP,
+    sso: str = "https://idp.example.com/sso",
+    role: str = "",
+    slo: str = "",
 ) -> bytes:
     """Return the metadata of a provider with these signing certificates."""
     keys = "".join(
@@ -342,6 +346,7 @@ def build_idp_metadata(
         f'<md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-{binding}" Location="{sso}"/>'
         for binding in ("Redirect", "POST")
     )
+    services = slo + services
     return (
         f'<md:EntityDescriptor xmlns:md="{NS["md"]}" xmlns:ds="{NS["ds"]}" entityID="{entity_id}">'
         f'<md:IDPSSODescriptor protocolSupportEnumeration="{NS["samlp"]}">{keys}{services}</md:IDPSSODescriptor>'

@@ -100,9 +100,40 @@ class SignInRefused(Event):
 
 @dataclass(frozen=True)
 class SessionEnded(PersonEvent):
-    """A person signed out here."""
+    """A session is over before its time: the person signed out here, or the provider says so."""
 
     name = "session.ended"
+    reason: str = "signed_out_here"
+    """``signed_out_here`` or ``signed_out_at_provider``."""
+
+
+@dataclass(frozen=True)
+class LogoutAccepted(Event):
+    """A provider's message about the end of its session passed every check. A ``session.ended`` for each session."""
+
+    name = "logout.accepted"
+    provider: str
+    protocol: str
+    issuer: str
+    message_id: str
+    subject: str | None
+    session_indexes: tuple[str, ...]
+    """The provider's own names for the sessions that it ended; none: all of the person's."""
+    ended: int
+    """How many sessions of ours that were."""
+
+
+@dataclass(frozen=True)
+class LogoutRefused(Event):
+    """A provider's message about signing out was turned away."""
+
+    name = "logout.refused"
+    provider: str
+    protocol: str
+    code: str
+    detail: str
+    message_digest: str = ""
+    """SHA-256 (hex) of the message as it arrived."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class _Provider(BaseModel):
     """SAML attributes (by our claim name) that become one string instead of a list; several values are refused."""
     clock_skew_seconds: int = Field(default=60, ge=0, le=300)
     """How far the provider's clock and ours may differ."""
+    logout: Literal["local", "provider"] = "local"
+    """Whether signing out here ends our session alone, or then leads on to the provider to end its own as well."""
 
 
 class SAMLProvider(_Provider):
@@ -112,6 +114,8 @@ class OIDCProvider(_Provider):
     """Whether to ask the userinfo endpoint for claims that are not in the ID token."""
     email_verified_required: bool = False
     """Whether an e-mail address counts only beside ``email_verified: true``; otherwise the person has none."""
+    logout_token_typ_jwt: bool = False
+    """Whether a logout token may have the ``typ`` ``JWT``, which some providers send instead of ``logout+jwt``."""
 
     @property
     def issuers(self) -> frozenset[str]:

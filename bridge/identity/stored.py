@@ -6,7 +6,7 @@ from typing import Any
 from bridge.errors import Unsealable
 from bridge.identity.verified import VerifiedIdentity
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def pack_identity(identity: VerifiedIdentity) -> list[Any]:
@@ -25,6 +25,7 @@ def pack_identity(identity: VerifiedIdentity) -> list[Any]:
         identity.acr,
         list(identity.amr),
         identity.session_index,
+        identity.name_format,
     ]
 
 
@@ -35,7 +36,7 @@ def unpack_identity(value: Any) -> VerifiedIdentity:
     """
     try:
         packed_format, provider, protocol, issuer, subject, claims, authenticated_at, *rest = value
-        message_id, accept_until, valid_until, acr, amr, session_index = rest
+        message_id, accept_until, valid_until, acr, amr, session_index, name_format = rest
         identity = VerifiedIdentity(
             provider=provider,
             protocol=protocol,
@@ -49,6 +50,7 @@ def unpack_identity(value: Any) -> VerifiedIdentity:
             acr=acr,
             amr=tuple(amr),
             session_index=session_index,
+            name_format=name_format,
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise Unsealable("not an identity in the form that this version writes") from error
@@ -59,7 +61,7 @@ def unpack_identity(value: Any) -> VerifiedIdentity:
 
 def _has_right_types(identity: VerifiedIdentity) -> bool:
     required = (identity.provider, identity.issuer, identity.subject, identity.message_id, *identity.amr)
-    optional = (identity.acr, identity.session_index)
+    optional = (identity.acr, identity.session_index, identity.name_format)
     return (
         identity.protocol in ("saml", "oidc")
         and isinstance(identity.claims, dict)

@@ -39,6 +39,8 @@ class VerifiedIdentity:
     amr: tuple[str, ...] = field(default=())
     session_index: str | None = None
     """``SessionIndex`` or ``sid``: the provider's own name for its session, for single logout."""
+    name_format: str | None = None
+    """SAML: the ``Format`` of the ``NameID``, which a logout request has to repeat."""
 
     @property
     def email(self) -> str:

@@ -100,13 +100,21 @@ class SessionStore:
         with store_errors():
             return self._redis.delete(session_key(cookie_value)) == 1
 
-    def end_all(self, issuer: str, subject: str) -> int:
-        """Make every session of this person be over; return how many there were."""
+    def end_all(self, issuer: str, subject: str) -> tuple[VerifiedIdentity, ...]:
+        """Make every session of this person be over; return whose they were, one entry for each."""
         return self._end_indexed(_person_key(issuer, subject))
 
-    def end_by_session_index(self, issuer: str, session_index: str) -> int:
-        """Make every session that came from this session at the provider be over; return how many there were."""
-        return self._end_indexed(_provider_session_key(issuer, session_index))
+    def end_by_session_index(
+        self, issuer: str, session_index: str, subject: str | None = None
+    ) -> tuple[VerifiedIdentity, ...]:
+        """Make every session that came from this session at the provider be over; return whose they were.
+
+        With a ``subject``, only this person's: whoever guesses or learns a SessionIndex must not end others' sessions.
+        """
+        indexes = [_provider_session_key(issuer, session_index)]
+        if subject is not None:
+            indexes.append(_person_key(issuer, subject))
+        return self._end_indexed(*indexes)
 
     def _read(self, key: str) -> Session:
         try:
@@ -133,18 +141,29 @@ class SessionStore:
             raise SessionMissing("the session was ended a moment ago")
         return seen
 
-    def _end_indexed(self, index: str) -> int:
+    def _end_indexed(self, *indexes: str) -> tuple[VerifiedIdentity, ...]:
+        """End the sessions that stand in each of these indexes. Taking a session and ending it is one command."""
         with store_errors():
-            keys = self._redis.zrange(index, 0, -1)
+            keys = set.intersection(*(set(self._redis.zrange(index, 0, -1)) for index in indexes))
             if not keys:
-                return 0
+                return ()
             pipeline = self._redis.pipeline(transaction=False)
             for key in keys:
-                pipeline.delete(key)
+                pipeline.getdel(key)
             # Not the whole index: a session that began meanwhile must stay findable.
-            pipeline.zrem(index, *keys)
-            *ended, _ = pipeline.execute()
-        return sum(ended)
+            for index in indexes:
+                pipeline.zrem(index, *keys)
+            values = pipeline.execute()[: len(keys)]
+        found = zip(keys, values, strict=True)
+        sessions = (self._open(key.decode(), sealed) for key, sealed in found if sealed is not None)
+        return tuple(session.identity for session in sessions if session is not None)
+
+    def _open(self, key: str, sealed: bytes) -> Session | None:
+        try:
+            return unpack_session(self._sealer.open_json(key, sealed))
+        except Unsealable as error:
+            _LOG.warning("a session that was ended does not open: %s", error.detail)
+            return None
 
     def _seal(self, key: str, session: Session) -> bytes:
         return self._sealer.seal_json(key, pack_session(session))

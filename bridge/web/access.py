@@ -1,13 +1,22 @@
 """Who is asking, and whether the request came from our own page."""
 
 import hmac
+import re
 
 from flask import g, request
 
 from bridge.errors import CrossSiteRequest, SessionError, SessionMissing
-from bridge.sessions.cookie import SESSION_COOKIE, read_single
+from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, read_single
 from bridge.sessions.session import Session
 from bridge.sessions.store import SessionStore
+
+_BROWSER_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+def find_browser_cookie() -> str | None:
+    """Return the value of the sign-in cookie, None without one that we could have set."""
+    value = read_single(request.headers.get("Cookie", ""), BROWSER_COOKIE)
+    return value if value and _BROWSER_COOKIE_VALUE.fullmatch(value) else None
 
 
 class Access:

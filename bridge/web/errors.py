@@ -107,7 +107,8 @@ def install_errors(app: Flask) -> None:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith("/api/")
+    # Programs call these: ours, and the servers of OpenID providers.
+    return request.path.startswith("/api/") or request.path.endswith("/backchannel-logout")
 
 
 def _answer(status: int, error: BridgeError) -> Response:

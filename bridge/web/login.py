@@ -1,4 +1,4 @@
-"""Sign in and out: start, SAML assertion consumer service, OIDC callback, confirmation, end.
+"""Sign in: start, SAML assertion consumer service, OIDC callback, confirmation.
 
 The ACS is reached by a cross-site POST, which carries no session cookie (it is ``SameSite=Lax``). What ties an answer
 to its browser is a cookie of its own, ``SameSite=None``, that holds no authority. A session that the browser already
@@ -6,7 +6,6 @@ has is known from the question, and is replaced silently only for the same perso
 """
 
 import hashlib
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,8 +16,6 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from bridge.audit import events
-from bridge.audit.log import AuditLog
 from bridge.errors import ConfirmationUnknown, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
@@ -34,21 +31,18 @@ from bridge.sessions.cookie import (
     SESSION_COOKIE_OPTIONS,
     browser_digest,
     new_browser_cookie,
-    read_single,
 )
 from bridge.sessions.store import SessionStore, session_key
-from bridge.web.access import Access
+from bridge.web.access import Access, find_browser_cookie
 from bridge.web.console import open_console
 from bridge.web.headers import allow_form_action
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_person
 from bridge.web.return_path import local_path, local_target
 
-_BROWSER_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-
 
 class Login:
-    """The pages of signing in and out."""
+    """The pages of signing in."""
 
     def __init__(
         self,
@@ -58,7 +52,6 @@ class Login:
         sessions: SessionStore,
         unconfirmed: UnconfirmedSignIns,
         access: Access,
-        audit: AuditLog,
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
     ) -> None:
@@ -68,7 +61,6 @@ class Login:
         self._sessions = sessions
         self._unconfirmed = unconfirmed
         self._access = access
-        self._audit = audit
         self._providers = providers
         self._accounts = accounts
 
@@ -81,8 +73,6 @@ class Login:
         routes.add_url_rule("/oidc/<provider>/callback", "callback", self.receive_oidc)
         routes.add_url_rule("/oidc/<provider>/initiate", "initiate", self.initiate, methods=["GET", "POST"])
         routes.add_url_rule("/sign-in/confirm", "confirm", self.confirm, methods=["POST"])
-        routes.add_url_rule("/sign-out", "end", self.end, methods=["POST"])
-        routes.add_url_rule("/signed-out", "signed_out", self.signed_out)
         return routes
 
     def choose(self) -> AnyResponse:
@@ -146,31 +136,10 @@ class Login:
         finished = FinishedSignIn(identity, solicited=False, replaces_session=session_key(cookie) if cookie else None)
         return self._open_session(finished)
 
-    def end(self) -> AnyResponse:
-        """Sign out here."""
-        session = self._access.require_session_post()
-        cookie = self._access.find_cookie()
-        if cookie:
-            self._sessions.end(cookie)
-        identity = session.identity
-        self._audit.append(
-            current_origin(),
-            events.SessionEnded(
-                provider=identity.provider, issuer=identity.issuer, subject=identity.subject, person=identity.name
-            ),
-        )
-        response = redirect(url_for("login.signed_out"), 303)
-        response.set_cookie(SESSION_COOKIE, "", max_age=0, **SESSION_COOKIE_OPTIONS)
-        return response
-
-    def signed_out(self) -> AnyResponse:
-        """Say that it is done."""
-        return make_response(render_template("signed_out.html"))
-
     def _begin(self, provider: str, *, return_to: str, login_hint: str | None = None) -> AnyResponse:
         if provider not in self._providers:
             raise UnknownProvider(f"no provider is called {provider[:64]!r}")
-        cookie = _find_browser_cookie() or new_browser_cookie()
+        cookie = find_browser_cookie() or new_browser_cookie()
         session_cookie = self._access.find_cookie()
         destination = self._desk.begin(
             provider,
@@ -214,7 +183,7 @@ class Login:
         """Show who would be signed in: a stranger's own answer, posted from a stranger's page, ends here."""
         titles = {name: provider.title for name, provider in self._providers.items()}
         token = secrets.token_urlsafe(32)
-        cookie = _find_browser_cookie() or new_browser_cookie()
+        cookie = find_browser_cookie() or new_browser_cookie()
         self._unconfirmed.save(token, browser_digest(cookie), identity)
         page = render_template(
             "confirm.html",
@@ -245,14 +214,8 @@ class Login:
         return sorted({source for account in self._accounts.values() for source in account.console.form_action})
 
     def _find_browser(self) -> str | None:
-        cookie = _find_browser_cookie()
+        cookie = find_browser_cookie()
         return browser_digest(cookie) if cookie else None
-
-
-def _find_browser_cookie() -> str | None:
-    """Return the value of the sign-in cookie, None without one that we could have set."""
-    value = read_single(request.headers.get("Cookie", ""), BROWSER_COOKIE)
-    return value if value and _BROWSER_COOKIE_VALUE.fullmatch(value) else None
 
 
 def _refuse_size() -> NoReturn:

@@ -70,6 +70,10 @@ metadata: {name}.xml
 idp_initiated: {idp_initiated}
 claims: {{email: mail, name: displayName}}
 """
+_SLO = (
+    '<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="{0}/slo"'
+    ' ResponseLocation="{0}/slo/done"/>'
+)
 _OIDC = """name: {name}
 title: {name}
 protocol: oidc
@@ -210,7 +214,7 @@ def _write_configuration(folder: Path, sts: AlibabaSTS, openid: dict[str, OpenID
             name=name, title=name.title(), entity_id=entity_id, idp_initiated=initiated
         )
         files[f"providers/{name}.xml"] = build_idp_metadata(
-            make_certificate(_KEYS[name]), entity_id=entity_id, sso=f"{entity_id}/sso"
+            make_certificate(_KEYS[name]), entity_id=entity_id, sso=f"{entity_id}/sso", slo=_SLO.format(entity_id)
         ).decode()
     for name, provider in openid.items():
         files[f"providers/{name}.yaml"] = _OIDC.format(name=name, issuer=provider.issuer)

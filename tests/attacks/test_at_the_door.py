@@ -44,7 +44,16 @@ from tests.attacks.door import (
     read,
     sha256,
 )
-from tests.attacks.oidc import test_claims, test_flow, test_form, test_hashes, test_signature, test_userinfo, tokens
+from tests.attacks.oidc import (
+    test_claims,
+    test_flow,
+    test_form,
+    test_hashes,
+    test_logout_token,
+    test_signature,
+    test_userinfo,
+    tokens,
+)
 from tests.attacks.oidc.corpus import Row
 from tests.attacks.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
 from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
@@ -312,6 +321,26 @@ def test_hostile_token_is_refused_at_the_callback_and_its_twin_accepted(service,
         question = service.ask(BROWSER, protocol="oidc", nonce=NONCE, code_verifier="v" * 43)
     _, response, _ = bring(case.twin(), question, twin_settings)
     assert_accepted(response)
+
+
+@pytest.mark.parametrize("name", test_logout_token.HOSTILE, ids=[f"T-OIDC-15[{n}]" for n in test_logout_token.HOSTILE])
+def test_hostile_logout_token_is_refused_at_its_address_and_its_twin_accepted(service, corpus_provider, name):
+    error, make = test_logout_token.HOSTILE[name]
+    service.clock.moment = tokens.NOW
+    node = corpus_provider.find_node()
+    token, last, before = make(), service.last(), service.memory()
+    begun = time.perf_counter()
+    response = node.test_client().post(
+        "/oidc/corp/backchannel-logout", data={"logout_token": token}, base_url=PUBLIC_URL
+    )
+    assert time.perf_counter() - begun < SECONDS
+    assert (response.status_code, response.mimetype, response.json["code"]) == (400, "application/json", error.code)
+    assert response.headers["Cache-Control"] == "no-store"
+    [record] = service.records(last)
+    assert (record["event"], record["code"], record["message_digest"]) == ("logout.refused", error.code, sha256(token))
+    assert service.memory() == before
+    form = {"logout_token": test_logout_token.forge_logout()}
+    assert node.test_client().post("/oidc/corp/backchannel-logout", data=form, base_url=PUBLIC_URL).status_code == 200
 
 
 WITHOUT_A_QUESTION = {"OIDC-17[nothing]": OIDCState}

@@ -4,7 +4,9 @@ Every step is made over HTTP by a scripted browser, from the provider's own sign
 GetCallerIdentity an unmodified official SDK calls.
 """
 
+import re
 from contextlib import ExitStack
+from html import unescape
 
 import pytest
 import yaml
@@ -135,6 +137,7 @@ def saml_provider(rig):
         "metadata": rig.saml_metadata_url,
         "idp_initiated": True,
         "signed": "both",
+        "logout": "provider",
         "claims": {"email": "mail", "name": "displayName"},
         "single_valued": ["email", "name", "uid", "department"],
     }
@@ -153,6 +156,8 @@ def oidc_provider(name, issuer, client, installation):
         "client_secret": f"file:{secret.name}",
         "scopes": SCOPES,
         "claims": {"uid": "sub"},
+        "logout_token_typ_jwt": name == "lemonldap-oidc",
+        "logout": "provider" if name == "node" else "local",
     }
 
 
@@ -268,3 +273,85 @@ def test_a_strict_node_provider_signs_a_person_in_by_key_pushed_question_and_use
     check_they_get_credentials(installation, browser)
     accepted = [record for record in installation.records() if record["event"] == "sign_in.accepted"][-1]
     assert (accepted["issuer"], accepted["subject"], accepted["person"]) == (rig.issuer, "lin.wei", "林薇")
+
+
+# ── Signing out ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_signed_in(installation, browser):
+    return browser.open(f"{installation.bridge}/api/v1/session").status == 200
+
+
+def last_record(installation, event):
+    return [record for record in installation.records() if record["event"] == event][-1]
+
+
+def test_a_sign_out_at_the_node_provider_ends_the_session_here(node_world, people):
+    """Its server calls ours with a logout token; the person's browser takes no part in that."""
+    installation, rig = node_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/node")
+    sign_in_at_node(browser, people[0])
+    assert is_signed_in(installation, browser)
+    browser.open(f"{rig.issuer}/session/end")
+    browser.submit("op.logoutForm")
+    assert not is_signed_in(installation, browser)
+    accepted = last_record(installation, "logout.accepted")
+    assert (accepted["protocol"], accepted["provider"], accepted["ended"]) == ("oidc", "node", 1)
+    assert last_record(installation, "session.ended")["reason"] == "signed_out_at_provider"
+
+
+def test_a_sign_out_here_leads_to_the_node_provider_and_back(node_world, people):
+    installation, rig = node_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/node")
+    sign_in_at_node(browser, people[0])
+    browser.submit("/sign-out")
+    page = browser.click("Continue")
+    assert page.url.startswith(f"{rig.issuer}/session/end?")
+    page = browser.submit("op.logoutForm")
+    assert page.url.startswith(f"{installation.bridge}/signed-out?state=")
+    assert "You are signed out here" in page.text()
+
+
+def test_a_sign_out_at_lemonldap_ends_the_openid_session_here(world, people):
+    installation, rig = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap-oidc")
+    sign_in_at_lemonldap(browser, people[0])
+    assert is_signed_in(installation, browser)
+    browser.open(f"{rig.url}/?logout=1")
+    assert not is_signed_in(installation, browser)
+    accepted = last_record(installation, "logout.accepted")
+    assert (accepted["protocol"], accepted["ended"]) == ("oidc", 1)
+
+
+def test_a_sign_out_at_lemonldap_ends_the_saml_session_here_by_a_frame_without_cookies(world, people):
+    installation, rig = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    sign_in_at_lemonldap(browser, people[0])
+    installation.go_on(browser)
+    assert is_signed_in(installation, browser)
+    page = browser.open(f"{rig.url}/?logout=1")
+    [frame] = re.findall(r'<iframe[^>]* src="([^"]+)"', page.html)
+    assert frame.startswith(f"{installation.bridge}/saml/lemonldap/slo?SAMLRequest=")
+    answered = Browser().open(unescape(frame))
+    assert answered.url == f"{rig.url}/static/common/icons/ok.png", "it accepts our signed answer"
+    assert not is_signed_in(installation, browser)
+    accepted = last_record(installation, "logout.accepted")
+    assert (accepted["protocol"], accepted["subject"], accepted["ended"]) == ("saml", people[0].mail, 1)
+
+
+def test_a_sign_out_here_leads_to_lemonldap_and_back(world, people):
+    installation, rig = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    sign_in_at_lemonldap(browser, people[0])
+    installation.go_on(browser)
+    browser.submit("/sign-out")
+    page = browser.click("Continue")
+    assert page.url == f"{installation.bridge}/signed-out"
+    assert f"{rig.url}/saml/singleLogout" in {step.url.partition("?")[0] for step in browser.trace}
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    assert "lform" in browser.page.html, "the provider does not know the person any more"

@@ -41,6 +41,8 @@ class ProviderMetadata:
     """Whether every authorization response carries ``iss`` (RFC 9207)."""
     userinfo_endpoint: str | None = None
     pushed_authorization_request_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    """Where a browser is sent to sign out there (RP-Initiated Logout 1.0); None: the provider has no such place."""
 
 
 class Discovery:
@@ -125,6 +127,7 @@ def parse_metadata(document: bytes, issuer: str, outbound: Outbound) -> Provider
         pushed_authorization_request_endpoint=_optional_endpoint(
             members, "pushed_authorization_request_endpoint", outbound
         ),
+        end_session_endpoint=_optional_endpoint(members, "end_session_endpoint", outbound),
     )
 
 

@@ -383,8 +383,8 @@ def check_times(claims: Mapping[str, Any], provider: OIDCProvider, now: datetime
         OIDCAuthTime: ``auth_time`` is malformed, in the future, or missing or too old where that was asked for.
     """
     moment, skew = now.timestamp(), provider.clock_skew_seconds
-    expires = _seconds(claims, "exp", OIDCExpiry)
-    issued = _seconds(claims, "iat", OIDCIssuedAt)
+    expires = read_seconds(claims, "exp", OIDCExpiry)
+    issued = read_seconds(claims, "iat", OIDCIssuedAt)
     accept_until = min(expires, issued + MAX_AGE_SECONDS) + skew
     if expires + skew <= moment:
         raise OIDCExpiry(f"expired {moment - expires:.0f} s ago")
@@ -392,13 +392,13 @@ def check_times(claims: Mapping[str, Any], provider: OIDCProvider, now: datetime
         raise OIDCExpiry(f"valid for {expires - issued:.0f} s")
     if issued - skew > moment or issued + MAX_AGE_SECONDS + skew < moment:
         raise OIDCIssuedAt(f"issued {moment - issued:.0f} s ago")
-    if "nbf" in claims and _seconds(claims, "nbf", OIDCNotBefore) - skew > moment:
+    if "nbf" in claims and read_seconds(claims, "nbf", OIDCNotBefore) - skew > moment:
         raise OIDCNotBefore("not valid yet")
 
     max_age = provider.max_age_seconds
     if "auth_time" not in claims and max_age is None:
         return datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(accept_until, UTC)
-    authenticated = _seconds(claims, "auth_time", OIDCAuthTime)
+    authenticated = read_seconds(claims, "auth_time", OIDCAuthTime)
     if authenticated - skew > moment:
         raise OIDCAuthTime("authenticated in the future")
     if max_age is not None:
@@ -479,7 +479,8 @@ def _decode_base64url(part: bytes) -> bytes:
     return raw
 
 
-def _seconds(claims: Mapping[str, Any], name: str, error: type[OutsideValidity]) -> float:
+def read_seconds(claims: Mapping[str, Any], name: str, error: type[OutsideValidity]) -> float:
+    """Return a moment, in seconds since 1970. Raises ``error`` if it is missing or no number in range."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _YEAR_9999:
         raise error(f"{name} is missing, or is not a number of seconds since 1970")

@@ -3,9 +3,11 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from bridge.clock import Clock
 from bridge.errors import OIDCMetadata
+from bridge.identity.ended import EndedAtProvider
 from bridge.identity.oidc.client_authentication import ClientProof, authenticate
 from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
@@ -16,6 +18,7 @@ from bridge.identity.oidc.login import (
     push_question,
     redeem_code,
 )
+from bridge.identity.oidc.logout_token import ExpectedLogoutToken, verify_logout_token
 from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
@@ -41,6 +44,7 @@ class RelyingParty:
         """
         self.provider = provider
         self.redirect_uri = f"{public_url}/oidc/{provider.name}/callback"
+        self.signed_out_uri = f"{public_url}/signed-out"
         self._outbound = outbound
         self._clock = clock
         self._client_key = client_key
@@ -107,6 +111,45 @@ class RelyingParty:
             userinfo=self._userinfo(metadata, tokens.access_token),
         )
         return verify_id_token(tokens.id_token, expected)
+
+    def end_session_url(self, state: str) -> str | None:
+        """Return where a browser signs out at the provider; None if the provider has no such place.
+
+        Without an ``id_token_hint``, since no token is kept: the provider may ask the person, who may decline. So
+        that the browser comes back proves nothing, and ``state`` is there only because some providers insist.
+        OpenID Connect RP-Initiated Logout 1.0, 2.
+
+        Raises:
+            IdentityError: the provider's metadata cannot be had, or not be used.
+        """
+        endpoint = self._discovery.metadata().end_session_endpoint
+        if endpoint is None:
+            return None
+        query = urlencode(
+            {
+                "client_id": self.provider.client_id,
+                "post_logout_redirect_uri": self.signed_out_uri,
+                "state": state,
+            }
+        )
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
+
+    def verify_logout(self, token: str) -> EndedAtProvider:
+        """Return what the provider says is over.
+
+        Raises:
+            IdentityError: the logout token is not acceptable.
+            ProviderUnavailable: the provider's keys cannot be had.
+        """
+        metadata = self._discovery.metadata()
+        allowed = frozenset(self.provider.algorithms)
+        expected = ExpectedLogoutToken(
+            provider=self.provider,
+            keys=self._discovery,
+            algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
+            now=self._clock.now(),
+        )
+        return verify_logout_token(token, expected)
 
     def _proof(self, metadata: ProviderMetadata) -> ClientProof:
         return authenticate(self.provider, metadata, self._client_key, self._clock.now())

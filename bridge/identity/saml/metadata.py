@@ -61,6 +61,15 @@ class SigningCertificate:
 
 
 @dataclass(frozen=True)
+class LogoutAddress:
+    """Where single logout messages of one binding go."""
+
+    url: str
+    response_url: str
+    """Where answers go: ``ResponseLocation``, else the same address (Metadata 2.2.2)."""
+
+
+@dataclass(frozen=True)
 class IdPMetadata:
     """What the provider says about itself."""
 
@@ -71,6 +80,8 @@ class IdPMetadata:
     valid_until: datetime | None
     cache_duration: timedelta | None = None
     """How long the provider wants it to be kept before it is fetched again."""
+    slo_redirect: LogoutAddress | None = None
+    slo_post: LogoutAddress | None = None
 
     def keys_at(self, now: datetime) -> tuple[PublicKey, ...]:
         """Return the keys that verify the provider's signatures at this moment.
@@ -119,6 +130,8 @@ def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime, signer: Public
             certificates=tuple(_read_certificates(role)),
             valid_until=_read_valid_until([*lineage, role]),
             cache_duration=_read_cache_duration([*lineage, role]),
+            slo_redirect=_find_logout_address(role, _REDIRECT),
+            slo_post=_find_logout_address(role, _POST),
         )
     except Malformed as error:
         raise SAMLMetadata(f"the metadata is not acceptable: {error.detail}") from error
@@ -165,6 +178,19 @@ def _find_sso_url(role: Element, binding: str) -> str | None:
             if not _is_https_or_loopback(url):
                 raise SAMLMetadata(f"the sign-in address {ascii(url)[:300]} is not https")
             return url
+    return None
+
+
+def _find_logout_address(role: Element, binding: str) -> LogoutAddress | None:
+    """Return the first single logout address of this binding; what we send there is signed, so it must be https."""
+    for service in role.findall(f"{_MD}SingleLogoutService"):
+        if service.get("Binding") == binding:
+            url: str = service.get("Location", "")
+            address = LogoutAddress(url, service.get("ResponseLocation") or url)
+            for place in (address.url, address.response_url):
+                if not _is_https_or_loopback(place):
+                    raise SAMLMetadata(f"the logout address {ascii(place)[:300]} is not https")
+            return address
     return None
 
 

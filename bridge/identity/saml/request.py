@@ -7,6 +7,7 @@ SAML Core 3.4; Bindings 3.4 and 3.5; Metadata 2.4.4.
 """
 
 import base64
+import re
 import secrets
 import zlib
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from bridge.identity.saml.elements import AUTHN_CONTEXT_CLASS_REF, ISSUER
 from bridge.keys import SigningKey
 
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
+_REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 _RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
@@ -105,17 +107,20 @@ def build_authn_request(
     return AuthnRequest(id=request_id, xml=etree.tostring(request))
 
 
-def build_redirect(request: AuthnRequest, sso_url: str, relay_state: str, key: SigningKey) -> Redirect:
-    """Return the signed request as an address. The signature is over the query as it is written (Bindings 3.4.4.1)."""
+def build_redirect(
+    request: AuthnRequest, sso_url: str, relay_state: str | None, key: SigningKey, parameter: str = "SAMLRequest"
+) -> Redirect:
+    """Return the signed message as an address. The signature is over the query as it is written (Bindings 3.4.4.1)."""
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     deflated = deflate.compress(request.xml) + deflate.flush()
     query = "&".join(
         f"{name}={quote(value, safe='')}"
         for name, value in (
-            ("SAMLRequest", base64.b64encode(deflated).decode()),
+            (parameter, base64.b64encode(deflated).decode()),
             ("RelayState", relay_state),
             ("SigAlg", _RSA_SHA256),
         )
+        if value is not None
     )
     signature = key.private_key.sign(query.encode(), PKCS1v15(), hashes.SHA256())
     separator = "&" if urlsplit(sso_url).query else "?"
@@ -123,12 +128,16 @@ def build_redirect(request: AuthnRequest, sso_url: str, relay_state: str, key: S
     return Redirect(url=url, request_id=request.id)
 
 
-def build_post_form(request: AuthnRequest, sso_url: str, relay_state: str, key: SigningKey) -> PostForm:
-    """Return the request, with an enveloped signature, as form fields (Bindings 3.5.4)."""
+def build_post_form(
+    request: AuthnRequest, sso_url: str, relay_state: str | None, key: SigningKey, parameter: str = "SAMLRequest"
+) -> PostForm:
+    """Return the message, with an enveloped signature, as form fields (Bindings 3.5.4)."""
     private_key = key.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     certificate = key.certificate.public_bytes(Encoding.PEM).decode()
     signed = OneLogin_Saml2_Utils.add_sign(request.xml.decode(), private_key, certificate)
-    fields = {"SAMLRequest": base64.b64encode(signed).decode(), "RelayState": relay_state}
+    fields = {parameter: base64.b64encode(signed).decode()}
+    if relay_state is not None:
+        fields["RelayState"] = relay_state
     return PostForm(url=sso_url, fields=fields, request_id=request.id)
 
 
@@ -136,12 +145,13 @@ def build_sp_metadata(
     *,
     entity_id: str,
     acs_url: str,
+    slo_url: str,
     name_id_format: str | None,
     certificates: Sequence[x509.Certificate],
     encryption_certificates: Sequence[x509.Certificate] = (),
     encryption_cbc: bool = False,
 ) -> bytes:
-    """Return our metadata: one ACS, signed requests, signed assertions wanted, and our keys.
+    """Return our metadata: one ACS, signed requests, signed assertions wanted, logout by two bindings, our keys.
 
     ``certificates`` are of the keys that we sign with, ``encryption_certificates`` of those to encrypt for, each with
     the algorithms that we open, the best one first.
@@ -150,6 +160,7 @@ def build_sp_metadata(
     service_provider = {
         "entityId": _escape(entity_id),
         "assertionConsumerService": {"url": _escape(acs_url), "binding": _POST},
+        "singleLogoutService": {"url": _escape(slo_url), "binding": _REDIRECT},
         "NameIDFormat": _escape(name_id_format or _UNSPECIFIED),
     }
     metadata = OneLogin_Saml2_Metadata.builder(
@@ -159,6 +170,10 @@ def build_sp_metadata(
         valid_until=format_utc(certificates[0].not_valid_after_utc),
         cache_duration="PT24H",
     )
+    # python3-saml knows one binding; the element for the other one stands right behind it.
+    one = re.search(r"<md:SingleLogoutService\b[^>]*/>", metadata)
+    if one is not None:
+        metadata = metadata.replace(one[0], f"{one[0]}\n        {one[0].replace(_REDIRECT, _POST)}")
     for certificate in reversed(certificates):
         pem = certificate.public_bytes(Encoding.PEM).decode()
         metadata = OneLogin_Saml2_Metadata.add_x509_key_descriptors(metadata, pem, add_encryption=False)

@@ -53,6 +53,7 @@ from bridge.identity.saml.elements import (
     ENCRYPTED_ASSERTION,
     EXTENSIONS,
     ISSUER,
+    NAME_ID,
     RESPONSE,
     STATUS,
     STATUS_CODE,
@@ -142,6 +143,7 @@ def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
         valid_until=authentication.session_end,
         acr=authentication.class_ref,
         session_index=authentication.session_index,
+        name_format=find_only(subject, NAME_ID, SAMLSubject).get("Format"),
     )
 
 

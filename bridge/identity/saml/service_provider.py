@@ -8,7 +8,15 @@ from datetime import datetime
 
 from bridge.clock import Clock, SystemClock
 from bridge.errors import KeyMissing, SAMLMetadata
+from bridge.identity.ended import EndedAtProvider
 from bridge.identity.providers import SAMLProvider
+from bridge.identity.saml.logout import (
+    build_logout_request,
+    build_logout_response,
+    verify_logout_request,
+    verify_logout_response,
+)
+from bridge.identity.saml.logout_binding import MAX_RELAY_STATE_BYTES, LogoutMessage
 from bridge.identity.saml.metadata import read_metadata_signer
 from bridge.identity.saml.metadata_cache import MetadataCache
 from bridge.identity.saml.request import (
@@ -52,6 +60,7 @@ class ServiceProvider:
         self.provider = provider
         self.entity_id = f"{public_url}/saml/{provider.name}/metadata"
         self.acs_url = f"{public_url}/saml/{provider.name}/acs"
+        self.slo_url = f"{public_url}/saml/{provider.name}/slo"
         self._signing_key = signing_key
         self._decryption_keys = decryption.private_keys
         self._clock = clock or SystemClock()
@@ -65,6 +74,7 @@ class ServiceProvider:
         self._own_metadata = build_sp_metadata(
             entity_id=self.entity_id,
             acs_url=self.acs_url,
+            slo_url=self.slo_url,
             name_id_format=provider.name_id_format,
             certificates=[key.certificate for key in (signing_key, *also_published)],
             encryption_certificates=[key.certificate for key in decryption.published],
@@ -121,3 +131,65 @@ class ServiceProvider:
             asked_at=asked_at,
         )
         return verify_response(encoded, expected)
+
+    def verify_logout_request(self, message: LogoutMessage) -> EndedAtProvider:
+        """Return what the provider says is over.
+
+        Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
+        """
+        return verify_logout_request(message, self._expect_logout(None))
+
+    def verify_logout_response(self, message: LogoutMessage, request_id: str) -> None:
+        """The provider answers our request. Raises a leaf of IdentityError."""
+        verify_logout_response(message, self._expect_logout(request_id))
+
+    def answer_logout(self, message: LogoutMessage, over: EndedAtProvider) -> Redirect | PostForm | None:
+        """Return the signed answer to a verified request, to the address that the provider publishes for answers.
+
+        By redirect where that is offered, since a page of ours is not shown in the provider's frame. The RelayState
+        goes back as it came (Bindings 3.4.3), if it is one. None: the provider wants no answers.
+        """
+        now = self._clock.now()
+        metadata = self._metadata.load(now)
+        address = metadata.slo_redirect or metadata.slo_post
+        if address is None:
+            return None
+        response = build_logout_response(
+            sp_entity_id=self.entity_id, destination=address.response_url, request_id=over.message_id, now=now
+        )
+        relay_state = message.relay_state
+        if relay_state is not None and len(relay_state.encode()) > MAX_RELAY_STATE_BYTES:
+            relay_state = None
+        build = build_post_form if metadata.slo_redirect is None else build_redirect
+        return build(response, address.response_url, relay_state, self._signing_key, "SAMLResponse")
+
+    def begin_logout(self, identity: VerifiedIdentity, request_id: str, relay_state: str) -> Redirect | PostForm | None:
+        """Return a signed request to end the provider's own session; None if it publishes no address for that.
+
+        Raises ProviderUnavailable or SAMLMetadata.
+        """
+        now = self._clock.now()
+        metadata = self._metadata.load(now)
+        address = metadata.slo_redirect or metadata.slo_post
+        if address is None:
+            return None
+        request = build_logout_request(
+            request_id=request_id,
+            sp_entity_id=self.entity_id,
+            destination=address.url,
+            identity=identity,
+            now=now,
+        )
+        build = build_post_form if metadata.slo_redirect is None else build_redirect
+        return build(request, address.url, relay_state, self._signing_key)
+
+    def _expect_logout(self, request_id: str | None) -> Expected:
+        now = self._clock.now()
+        return Expected(
+            provider=self.provider,
+            keys=self._metadata.load(now).keys_at(now),
+            sp_entity_id=self.entity_id,
+            acs_url=self.slo_url,
+            request_id=request_id,
+            now=now,
+        )

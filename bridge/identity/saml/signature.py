@@ -133,12 +133,32 @@ def check_value(form: SignatureForm, keys: Sequence[PublicKey]) -> None:
 
     Raises SAMLAlgorithm if none of them fits the method or is long enough, else SAMLSignatureInvalid.
     """
-    key_type, digest = _SIGNATURE_METHODS[form.signature_method]
+    usable = _find_usable(form.signature_method, keys)
+    signed = canonicalize(form.signed_info, form.signed_info_prefixes)
+    _check_value(form.signature_method, form.value, signed, usable)
+
+
+def check_detached(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> None:
+    """One of ``keys`` signed these bytes, to which no XML signature belongs (Bindings 3.4.4.1).
+
+    Raises SAMLAlgorithm if the method is unknown, or none of the keys fits it, else SAMLSignatureInvalid.
+    """
+    if method not in _SIGNATURE_METHODS:
+        raise SAMLAlgorithm(ascii(method[:100]))
+    _check_value(method, value, signed, _find_usable(method, keys))
+
+
+def _find_usable(method: str, keys: Sequence[PublicKey]) -> list[PublicKey]:
+    key_type, _ = _SIGNATURE_METHODS[method]
     usable = [key for key in keys if isinstance(key, key_type) and is_strong(key)]
     if not usable:
         raise SAMLAlgorithm("no key of the provider fits the signature method")
-    signed = canonicalize(form.signed_info, form.signed_info_prefixes)
-    if not any(_verifies(key, form.value, signed, digest) for key in usable):
+    return usable
+
+
+def _check_value(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> None:
+    _, digest = _SIGNATURE_METHODS[method]
+    if not any(_verifies(key, value, signed, digest) for key in keys):
         raise SAMLSignatureInvalid("not by a key of the provider")
 
 

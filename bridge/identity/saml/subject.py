@@ -44,7 +44,8 @@ def read_name_id(subject: Element, expected: Expected) -> str:
     if not 1 <= len(name) <= MAX_NAME_ID_CHARACTERS or name.strip() != name or not name.isprintable():
         raise SAMLNameID("not 1 to 256 visible characters")
     name_format = name_id.get("Format", _UNSPECIFIED)
-    if name_format == _TRANSIENT or name_format != (expected.provider.name_id_format or name_format):
+    wanted = expected.provider.name_id_format or name_format
+    if name_format == _TRANSIENT or name_format != wanted or len(name_format) > MAX_NAME_ID_CHARACTERS:
         raise SAMLNameID(f"format {name_format[:100]!a}")
     if name_id.get("NameQualifier") not in {None, expected.provider.entity_id}:
         raise SAMLNameID("qualified by another provider")

@@ -175,6 +175,9 @@ def _oidc(client: OIDCClient) -> dict[str, Any]:
                 "oidcRPMetaDataOptionsIDTokenForceClaims": 1,
                 "oidcRPMetaDataOptionsRequirePKCE": 1,
                 "oidcRPMetaDataOptionsBypassConsent": 1,
+                "oidcRPMetaDataOptionsLogoutUrl": client.redirect_uri.replace("/callback", "/backchannel-logout"),
+                "oidcRPMetaDataOptionsLogoutType": "back",
+                "oidcRPMetaDataOptionsLogoutSessionRequired": 1,
             }
         },
     }

@@ -39,7 +39,7 @@ def changed(position, value):
         "text",
         pack_identity(make_identity())[:-1],
         [*pack_identity(make_identity()), "more"],
-        changed(0, 2),
+        changed(0, 1),
         changed(1, None),
         changed(2, "ldap"),
         changed(3, 7),
@@ -54,6 +54,7 @@ def changed(position, value):
         changed(11, [1]),
         changed(11, None),
         changed(12, {}),
+        changed(13, 1),
     ],
 )
 def test_another_form_is_refused(value):

@@ -191,8 +191,8 @@ def test_all_sessions_of_a_person_end_and_nobody_else_s(store):
         store.create(make_identity(issuer="https://other.example.com"))[0],
     ]
     store.end(mine[0])
-    assert store.end_all(ISSUER, SUBJECT) == 2
-    assert store.end_all(ISSUER, SUBJECT) == 0
+    assert len(store.end_all(ISSUER, SUBJECT)) == 2
+    assert len(store.end_all(ISSUER, SUBJECT)) == 0
     for cookie in mine:
         with pytest.raises(SessionMissing):
             store.load(cookie)
@@ -200,12 +200,26 @@ def test_all_sessions_of_a_person_end_and_nobody_else_s(store):
         store.load(cookie)
 
 
+def test_of_one_session_at_the_provider_only_the_named_person_s_end(store):
+    mine = store.create(make_identity(session_index="_shared"))[0]
+    elsewhere = store.create(make_identity(session_index="_other"))[0]
+    colleague = store.create(make_identity(subject="zhang.wei@example.co", session_index="_shared"))[0]
+    assert store.end_by_session_index(ISSUER, "_shared", "nobody") == ()
+    [ended] = store.end_by_session_index(ISSUER, "_shared", SUBJECT)
+    assert (ended.subject, ended.session_index) == (SUBJECT, "_shared")
+    with pytest.raises(SessionMissing):
+        store.load(mine)
+    store.load(elsewhere)
+    store.load(colleague)
+    assert len(store.end_by_session_index(ISSUER, "_shared")) == 1
+
+
 def test_the_sessions_of_one_session_at_the_provider_end(store):
     laptop = store.create(make_identity(session_index="_laptop"))[0]
     phone = store.create(make_identity(session_index="_phone"))[0]
     unnamed = store.create(make_identity(session_index=None))[0]
-    assert store.end_by_session_index(ISSUER, "_laptop") == 1
-    assert store.end_by_session_index(ISSUER, "") == 0
+    assert len(store.end_by_session_index(ISSUER, "_laptop")) == 1
+    assert len(store.end_by_session_index(ISSUER, "")) == 0
     with pytest.raises(SessionMissing):
         store.load(laptop)
     store.load(phone)
@@ -222,9 +236,9 @@ def test_a_session_that_begins_while_all_are_ended_stays_findable(store, redis, 
         return keys
 
     monkeypatch.setattr(redis, "zrange", begin_after_reading)
-    assert store.end_all(ISSUER, SUBJECT) == 1
+    assert len(store.end_all(ISSUER, SUBJECT)) == 1
     monkeypatch.undo()
-    assert store.end_all(ISSUER, SUBJECT) == 1
+    assert len(store.end_all(ISSUER, SUBJECT)) == 1
 
 
 def test_an_index_forgets_sessions_that_are_over(store, clock, redis):

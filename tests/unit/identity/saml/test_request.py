@@ -15,6 +15,7 @@ from bridge.identity.saml.schema import _FILE
 from bridge.identity.saml.signature import verify_enveloped
 from tests.saml_messages import ACS, EMAIL, NOW, NS, SP, certificate_base64, make_certificate, make_signing_key
 
+SLO = "https://bridge.example.com/saml/corp/slo"
 SSO = "https://idp.example.com/sso?tenant=a&b=<\"'>"
 RELAY_STATE = "a+b/c=d&e f"
 
@@ -135,8 +136,8 @@ def test_post_form_is_accepted_by_xmlsec():
 
 
 def sp_metadata(**changes):
-    arguments = {"entity_id": SP, "acs_url": ACS, "name_id_format": None, "certificates": [make_certificate("sp")]}
-    return build_sp_metadata(**arguments | changes)
+    arguments = {"entity_id": SP, "acs_url": ACS, "slo_url": SLO, "name_id_format": None}
+    return build_sp_metadata(**arguments | {"certificates": [make_certificate("sp")]} | changes)
 
 
 def test_metadata_says_how_we_want_to_be_answered():
@@ -148,7 +149,9 @@ def test_metadata_says_how_we_want_to_be_answered():
     assert (role.get("AuthnRequestsSigned"), role.get("WantAssertionsSigned")) == ("true", "true")
     assert service.get("Location") == ACS
     assert service.get("Binding") == "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
-    assert role.find("md:SingleLogoutService", NS) is None
+    logout = [(place.get("Binding"), place.get("Location")) for place in role.findall("md:SingleLogoutService", NS)]
+    bindings = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-"
+    assert logout == [(f"{bindings}Redirect", SLO), (f"{bindings}POST", SLO)]
 
 
 def test_metadata_is_valid_as_long_as_our_certificate():
