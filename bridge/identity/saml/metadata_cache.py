@@ -126,7 +126,8 @@ class MetadataCache:
             _logger.warning("the saved metadata of %s is not used: %s", self._entity_id, error.detail)
             return
         self._copy = _Copy(metadata, min(fetched_at, now))
-        self._attempted.set()
+        if self._find_usable(now) is not None:
+            self._attempted.set()  # else a person who comes before the first attempt waits for it
 
     def refresh(self, now: datetime, *, only_if_wanted: bool = False) -> None:
         """Load once more; one thread at a time. A failure leaves the old copy, and is not raised.

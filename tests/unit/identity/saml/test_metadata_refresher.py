@@ -179,6 +179,14 @@ def test_a_sign_in_at_the_start_waits_for_the_first_attempt(source, saved, clock
     assert source.asked == 1
 
 
+def test_a_sign_in_waits_for_the_first_attempt_where_the_saved_copy_is_too_old(cache, source, saved):
+    cache.refresh(NOW)
+    later = NOW + KEEP_AT_MOST
+    restarted = restart(source, saved, later)
+    threading.Timer(0.05, restarted.refresh, (later,)).start()
+    assert restarted.load(later).entity_id == IDP
+
+
 def test_a_first_attempt_that_hangs_keeps_nobody_for_ever(cache, monkeypatch):
     monkeypatch.setattr(metadata_cache, "FIRST_ATTEMPT_SECONDS", 0.05)
     cache.renew_in_background(lambda: None)
@@ -251,8 +259,10 @@ def test_a_restart_does_not_make_the_copy_younger(cache, source, saved):
     cache.refresh(NOW)
     for hours in (10, 20):
         restart(source, saved, NOW + hours * HOUR)
+    down = restart(Source(FetchFailed("down")), saved, NOW + KEEP_AT_MOST)
+    down.refresh(NOW + KEEP_AT_MOST)
     with pytest.raises(ProviderUnavailable):
-        restart(Source(FetchFailed("down")), saved, NOW + KEEP_AT_MOST).load(NOW + KEEP_AT_MOST)
+        down.load(NOW + KEEP_AT_MOST)
 
 
 def test_a_saved_copy_past_its_valid_until_is_not_used(source, saved):
