@@ -133,7 +133,7 @@ def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime, signer: Public
             slo_redirect=_find_logout_address(role, _REDIRECT),
             slo_post=_find_logout_address(role, _POST),
         )
-    except Malformed as error:
+    except (Malformed, BadSignature) as error:
         raise SAMLMetadata(f"the metadata is not acceptable: {error.detail}") from error
     if metadata.sso_redirect_url is None and metadata.sso_post_url is None:
         raise SAMLMetadata("no SingleSignOnService with HTTP-Redirect or HTTP-POST")

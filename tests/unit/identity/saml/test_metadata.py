@@ -184,7 +184,9 @@ def test_saml1_role_is_refused():
     assert "0 IDPSSODescriptors" in refusal(xml)
 
 
-@pytest.mark.parametrize("xml", [b"", b"hello", b"<!DOCTYPE x><x/>", b"<x/>", b"<x>" * 100 + b"</x>" * 100])
+@pytest.mark.parametrize(
+    "xml", [b"", b"hello", b"<!DOCTYPE x><x/>", b"<x/>", b'<x xmlns="relative"/>', b"<x>" * 100 + b"</x>" * 100]
+)
 def test_something_else_is_refused(xml):
     assert refusal(xml)
 
