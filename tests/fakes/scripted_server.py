@@ -73,6 +73,10 @@ class ScriptedServer:
         self._http.server_close()
         self._thread.join()
 
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopping.is_set()
+
     def paths(self) -> list[str]:
         return [request.path for request in self.requests]
 
@@ -99,6 +103,9 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
+            if server.is_stopped:  # a connection that was kept alive outlives the listening socket
+                self.close_connection = True
+                return
             target = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             query = parse_qsl(target.query, keep_blank_values=True)
