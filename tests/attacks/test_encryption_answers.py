@@ -68,10 +68,10 @@ def test_t_saml_26_every_failure_takes_the_same_time():
     seconds = defaultdict(list)
     for _ in range(ROUNDS):
         for name, (encoded, expected) in messages.items():
-            started = time.process_time()
+            started = time.thread_time()
             with pytest.raises(SAMLEncrypted):
                 verify_response(encoded, expected)
-            seconds[name].append(time.process_time() - started)
+            seconds[name].append(time.thread_time() - started)
 
     fastest = {name: min(measured) for name, measured in seconds.items()}
     assert max(fastest.values()) < LARGEST_RATIO * min(fastest.values()), fastest
