@@ -145,8 +145,7 @@ class Federation:
             events.ChoiceMade(
                 **_who(identity),
                 **_what(entitlement),
-                rule=entitlement.rule,
-                rules_version=entitlement.rules_version,
+                **_why(entitlement),
                 purpose=purpose,
             ),
         )
@@ -166,8 +165,7 @@ class Federation:
             events.ExchangeIssued(
                 **_who(choice.identity),
                 **_what(entitlement),
-                rule=entitlement.rule,
-                rules_version=entitlement.rules_version,
+                **_why(entitlement),
                 trust=self._exchange.trust_of(entitlement.account),
                 role_session_name=credentials.role_session_name,
                 access_key_id=credentials.access_key_id,
@@ -205,8 +203,7 @@ class Federation:
             events.ConsoleOpened(
                 **_who(choice.identity),
                 **_what(entitlement),
-                rule=entitlement.rule,
-                rules_version=entitlement.rules_version,
+                **_why(entitlement),
                 assertion_id=form.assertion_id,
                 role_session_name=form.role_session_name,
                 duration_seconds=form.duration.seconds,
@@ -252,6 +249,10 @@ def _who(identity: VerifiedIdentity) -> dict[str, str]:
 
 def _what(entitlement: Entitlement) -> dict[str, str]:
     return {"account": entitlement.account, "entitlement": f"{entitlement.kind} {entitlement.name}"}
+
+
+def _why(entitlement: Entitlement) -> dict[str, str]:
+    return {"rule": entitlement.rule, "rules_version": entitlement.rules_version}
 
 
 def _target(entitlement: Entitlement) -> str:

@@ -86,16 +86,22 @@ class SignInAccepted(PersonEvent):
 
 
 @dataclass(frozen=True)
-class SignInRefused(Event):
-    """A provider's answer was turned away."""
+class MessageRefused(Event):
+    """A message of a provider was turned away. Nothing in it is believed, so nothing of it is here but a digest."""
 
-    name = "sign_in.refused"
     provider: str
     protocol: str
     code: str
     detail: str
     message_digest: str = ""
     """SHA-256 (hex) of the message as it arrived."""
+
+
+@dataclass(frozen=True)
+class SignInRefused(MessageRefused):
+    """A provider's answer was turned away."""
+
+    name = "sign_in.refused"
 
 
 @dataclass(frozen=True)
@@ -124,16 +130,10 @@ class LogoutAccepted(Event):
 
 
 @dataclass(frozen=True)
-class LogoutRefused(Event):
+class LogoutRefused(MessageRefused):
     """A provider's message about signing out was turned away."""
 
     name = "logout.refused"
-    provider: str
-    protocol: str
-    code: str
-    detail: str
-    message_digest: str = ""
-    """SHA-256 (hex) of the message as it arrived."""
 
 
 @dataclass(frozen=True)
