@@ -26,6 +26,9 @@ WAIT_SECONDS = 10.0
 """How long a caller waits for the disk before it gives up and refuses."""
 BATCH = 256
 
+_INSERT = insert(records)
+_LAST = select(records.c.sequence, records.c.digest).order_by(records.c.sequence.desc()).limit(1)
+
 
 @dataclass(eq=False)
 class _Waiting:
@@ -102,12 +105,10 @@ class AuditLog:
                 head = Head(head.sequence + 1, link(head.digest, body))
                 copied = {name: content.get(name) for name in COPIED_FIELDS}
                 rows.append({"sequence": head.sequence, "body": body, "digest": head.digest, **copied})
-        connection.execute(insert(records), rows)
+        connection.execute(_INSERT, rows)
 
 
 def read_head(connection: Connection) -> Head:
     """Return where the chain ends."""
-    last = connection.execute(
-        select(records.c.sequence, records.c.digest).order_by(records.c.sequence.desc()).limit(1)
-    ).first()
+    last = connection.execute(_LAST).first()
     return Head(last.sequence, last.digest) if last else Head()
