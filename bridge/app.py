@@ -27,6 +27,8 @@ from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.metadata_cache import MetadataCache
 from bridge.identity.saml.metadata_refresher import MetadataRefresher
+from bridge.identity.saml.rehearsal import Rehearsal, StagedCertificate, read_staged
+from bridge.identity.saml.rehearsal_counts import RehearsalCounter
 from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
@@ -80,7 +82,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     audit = _open_audit(settings.audit_url(), clock)
-    service_providers = _build_service_providers(configuration, keys, outbound, clock)
+    service_providers = _build_service_providers(configuration, keys, outbound, redis, clock)
     caches = {name: each.provider_metadata for name, each in service_providers.items()}
     MetadataRefresher(list(caches.values()), clock, daily=lambda: _warn_of_endings(caches, keys, clock)).start()
     federation = _build_federation(configuration, keys, outbound, audit, clock)
@@ -173,8 +175,11 @@ def _create_flask(public_url: str) -> Flask:
 
 
 def _build_service_providers(
-    configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock
+    configuration: Configuration, keys: KeyFolder, outbound: Outbound, redis: RedisClient, clock: Clock
 ) -> dict[str, ServiceProvider]:
+    providers = {name: each for name, each in configuration.providers.items() if isinstance(each, SAMLProvider)}
+    staged = {name: _read_staged(provider) for name, provider in providers.items()}
+    counter = RehearsalCounter(redis) if any(staged.values()) else None
     return {
         name: ServiceProvider(
             provider,
@@ -185,10 +190,18 @@ def _build_service_providers(
             decryption=keys.decryption(),
             clock=clock,
             saved=find_saved_metadata(provider, configuration.settings.data_folder),
+            rehearsal=Rehearsal(name, staged[name], counter),
         )
-        for name, provider in configuration.providers.items()
-        if isinstance(provider, SAMLProvider)
+        for name, provider in providers.items()
     }
+
+
+def _read_staged(provider: SAMLProvider) -> tuple[StagedCertificate, ...]:
+    try:
+        return read_staged(provider)
+    except SAMLMetadata as error:
+        _logger.warning("provider %s: nothing is rehearsed: %s", provider.name, error.detail)
+        return ()
 
 
 def _client_key(provider: OIDCProvider, keys: KeyFolder) -> SigningKey | None:

@@ -80,6 +80,13 @@ def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, dev
             f"{certificate} is not a file with a certificate in PEM",
             "Save there what the provider or the federation publishes for verifying its metadata.",
         )
+    for number, path in enumerate(provider.staged_certificates):
+        if not _is_certificate(positions.file.parent / path):
+            yield positions.problem(
+                ("staged_certificates", number),
+                f"{path} is not a file with a certificate in PEM",
+                "Save there the certificate that the provider will sign with.",
+            )
 
 
 def _is_certificate(path: Path) -> bool:

@@ -195,6 +195,7 @@ def _resolve_files(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | O
         paths["metadata"] = str((folder / provider.metadata).resolve())
     if provider.metadata_signing_certificate is not None:
         paths["metadata_signing_certificate"] = (folder / provider.metadata_signing_certificate).resolve()
+    paths["staged_certificates"] = tuple((folder / path).resolve() for path in provider.staged_certificates)
     return provider.model_copy(update=paths)
 
 

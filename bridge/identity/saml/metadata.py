@@ -55,6 +55,11 @@ class SigningCertificate:
     not_before: datetime
     not_after: datetime
 
+    @property
+    def short(self) -> str:
+        """The thumbprint as people compare it: its first 16 digits."""
+        return self.thumbprint[:16]
+
     def is_valid(self, now: datetime) -> bool:
         """Tell whether the certificate is valid at this moment."""
         return self.not_before <= now <= self.not_after
@@ -97,18 +102,22 @@ class IdPMetadata:
         return keys
 
 
+def read_certificate_file(path: Path) -> SigningCertificate:
+    """Return the certificate in a file (PEM) of the administrator's. Raises SAMLMetadata."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate.public_key()
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise SAMLMetadata(f"the certificate in {path} cannot be read") from error
+    return _read_certificate(certificate, f"the key in {path}")
+
+
 def read_metadata_signer(path: Path) -> PublicKey:
     """Return the key of the certificate (PEM) that signs a provider's metadata. Only its key counts, not its dates.
 
     Raises SAMLMetadata.
     """
-    try:
-        key = x509.load_pem_x509_certificate(path.read_bytes()).public_key()
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise SAMLMetadata(f"the certificate in {path} cannot be read") from error
-    if not is_strong(key):
-        raise SAMLMetadata(f"the key in {path} is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
-    return key  # type: ignore[return-value]  # is_strong lets only these through
+    return read_certificate_file(path).key
 
 
 def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime, signer: PublicKey | None = None) -> IdPMetadata:
@@ -261,10 +270,10 @@ def _parse_certificate(text: str) -> x509.Certificate:
     return certificate
 
 
-def _read_certificate(certificate: x509.Certificate) -> SigningCertificate:
+def _read_certificate(certificate: x509.Certificate, what: str = "a signing key") -> SigningCertificate:
     key = certificate.public_key()
     if not is_strong(key):
-        raise SAMLMetadata("a signing key that is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
+        raise SAMLMetadata(f"{what} is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
     return SigningCertificate(
         key=key,  # type: ignore[arg-type]  # is_strong lets only these through
         thumbprint=certificate.fingerprint(hashes.SHA256()).hex(),
