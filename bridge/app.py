@@ -10,9 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.log import AuditLog
+from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.delivery.console import Console
@@ -40,6 +42,8 @@ from bridge.sessions.store import SessionStore
 from bridge.settings import Configuration
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
+from bridge.web.admin.administration import Administration
+from bridge.web.admin.sign_ins import SignIns
 from bridge.web.api import API
 from bridge.web.assets import install_assets
 from bridge.web.errors import install_errors
@@ -81,7 +85,8 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     outbound = Outbound(development=settings.development, destinations=settings.destinations())
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
-    audit = _open_audit(settings.audit_url(), clock)
+    records = _open_records(settings.audit_url())
+    audit = AuditLog(records, clock)
     service_providers = _build_service_providers(configuration, keys, outbound, redis, clock)
     caches = {name: each.provider_metadata for name, each in service_providers.items()}
     MetadataRefresher(list(caches.values()), clock, daily=lambda: _warn_of_endings(caches, keys, clock)).start()
@@ -105,7 +110,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         replay=ReplayMemory(redis, clock),
         clock=clock,
     )
-    access = Access(sessions, public_url)
+    access = Access(sessions, federation, public_url)
     login = Login(
         federation=federation,
         desk=desk,
@@ -127,11 +132,14 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
+    administration = Administration(access, providers)
 
     app = _create_flask(public_url)
+    access.install(app)
     app.register_blueprint(login.blueprint())
     app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
+    app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     app.register_blueprint(Published(public_url, keys, service_providers, _clients_with_keys(providers)).blueprint())
     app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}))
@@ -154,7 +162,14 @@ def _build_federation(
         clock=clock,
     )
     console = Console(accounts, entity_id(public_url), keys, clock)
-    return Federation(audit=audit, rules=configuration.rules, exchange=exchange, console=console, clock=clock)
+    return Federation(
+        audit=audit,
+        rules=configuration.rules,
+        administrators=configuration.administrators,
+        exchange=exchange,
+        console=console,
+        clock=clock,
+    )
 
 
 def _create_flask(public_url: str) -> Flask:
@@ -246,9 +261,9 @@ def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:
     return load
 
 
-def _open_audit(url: str, clock: Clock) -> AuditLog:
+def _open_records(url: str) -> Engine:
     try:
-        return AuditLog(open_database(url), clock)
+        return open_database(url)
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
 

@@ -17,7 +17,7 @@
     │   ├── LogoutRefused            a message about signing out is not acceptable
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired
-    ├── AccessError                NotEntitled · CrossSiteRequest · NotFound
+    ├── AccessError                NotEntitled · NotAdministrator · CrossSiteRequest · NotFound
     ├── RequestError               BadParameter · TooLarge · FetchRefused
     ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
@@ -787,6 +787,13 @@ class NotEntitled(AccessError):
 
     code = "not_entitled"
     public = "You may not use this role. The assignment may have changed: reload the page, or ask its owner."
+
+
+class NotAdministrator(AccessError):
+    """A page for administrators, and a person who is none at this moment."""
+
+    code = "web_forbidden"
+    public = "This page is for administrators. If your work needs it, give IT the reference number."
 
 
 class CrossSiteRequest(AccessError):

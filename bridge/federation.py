@@ -6,7 +6,7 @@ been recorded durably before; if the record cannot be written, :class:`~bridge.e
 and nothing is returned.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
 from bridge.entitlements.choice import Choice, choose
 from bridge.entitlements.entitlement import Entitlement
-from bridge.entitlements.resolve import Resolution, resolve
-from bridge.entitlements.rules import RuleSet
-from bridge.errors import BridgeError, ExchangeRefused
+from bridge.entitlements.resolve import Resolution, meets_any, resolve
+from bridge.entitlements.rules import Conditions, RuleSet
+from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
 from bridge.exchange.assume import Exchange
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.identity.sign_in import FinishedSignIn
@@ -44,13 +44,15 @@ class Federation:
         *,
         audit: AuditLog,
         rules: RuleSet,
+        administrators: Sequence[Conditions],
         exchange: Exchange,
         console: Console,
         clock: Clock,
     ) -> None:
-        """Take the stages and the log."""
+        """Take the stages and the log; an administrator meets one of ``administrators``."""
         self._audit = audit
         self._rules = rules
+        self._administrators = administrators
         self._exchange = exchange
         self._console = console
         self._clock = clock
@@ -104,6 +106,19 @@ class Federation:
     def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
         """Return what the person may become now, and why. Looking decides nothing, so it leaves no record."""
         return resolve(identity, self._rules, self._clock.now(), source_address)
+
+    def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
+        """Return whether the person is an administrator now."""
+        now, groups_claims = self._clock.now(), self._rules.groups_claims
+        return meets_any(identity, self._administrators, groups_claims, now, source_address)
+
+    def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
+        """The person is an administrator now; record the refusal if not. Raises NotAdministrator."""
+        if self.is_administrator(identity, origin.source_address):
+            return
+        refusal = NotAdministrator("none of the conditions on administrators holds")
+        self._audit.append(origin, events.AdministrationRefused(**_who(identity), page=page, code=refusal.code))
+        raise refusal
 
     def choose(
         self,

@@ -168,6 +168,16 @@ class ChoiceRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class AdministrationRefused(PersonEvent):
+    """A person asked for a page of administrators, and is none at this moment."""
+
+    name = "administration.refused"
+    page: str
+    """The path of the page."""
+    code: str
+
+
+@dataclass(frozen=True)
 class ExchangeIssued(EntitlementEvent):
     """STS issued credentials; they have not left the bridge yet. ``access_key_id`` leads into ActionTrail."""
 

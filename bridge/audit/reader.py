@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.chain import Head, verify_chain
+from bridge.audit.events import SignInAccepted, SignInRefused
 from bridge.audit.schema import records
-from bridge.errors import ChainBroken
+from bridge.errors import AuditUnavailable, ChainBroken
 
 _PAGE = 5_000
 
@@ -41,11 +43,38 @@ def read_after(engine: Engine, sequence: int, limit: int = 1_000) -> list[dict[s
         return [json.loads(row.body) for row in connection.execute(query)]
 
 
+def read_sign_ins(engine: Engine, count: int) -> list[dict[str, Any]]:
+    """Return the contents of the last ``count`` records of sign-ins, accepted or refused, newest first."""
+    names = (SignInAccepted.name, SignInRefused.name)
+    query = select(records.c.body).where(records.c.event.in_(names)).order_by(records.c.sequence.desc()).limit(count)
+    with engine.connect().execution_options(read_only=True) as connection:
+        return [json.loads(row.body) for row in connection.execute(query)]
+
+
 def read_last(engine: Engine, count: int) -> list[dict[str, Any]]:
     """Return the contents of the last ``count`` records, oldest first."""
     query = select(records.c.body).order_by(records.c.sequence.desc()).limit(count)
     with engine.connect().execution_options(read_only=True) as connection:
         return [json.loads(row.body) for row in connection.execute(query)][::-1]
+
+
+class AuditReader:
+    """The log as the pages of administrators read it."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take the database."""
+        self._engine = engine
+
+    def latest_sign_ins(self, count: int) -> list[dict[str, Any]]:
+        """Return the contents of the last ``count`` records of sign-ins, accepted or refused, newest first.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        try:
+            return read_sign_ins(self._engine, count)
+        except SQLAlchemyError as error:
+            raise AuditUnavailable(type(error).__name__) from error
 
 
 def _all_rows(engine: Engine) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ explains it.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.expressions import Variables, bind_variables
 from bridge.entitlements.matching import Finding, Texts, match_any, read_texts
-from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
+from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
 from bridge.identity.verified import VerifiedIdentity
 
 Kind: TypeAlias = Literal["role", "user"]
@@ -82,6 +82,23 @@ def resolve(identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_ad
     return Resolution(entitlements, rules.version, tuple(explanations))
 
 
+def meets_any(
+    identity: VerifiedIdentity,
+    alternatives: Iterable[Conditions],
+    groups_claims: Mapping[str, str],
+    now: datetime,
+    source_address: str | None = None,
+) -> bool:
+    """Return whether everything in at least one of the alternatives is known to hold of this identity now.
+
+    ``groups_claims`` is that of the rules: an identity from a provider that is not in it meets nothing.
+    """
+    if identity.provider not in groups_claims:
+        return False
+    person = _Person(identity, groups_claims[identity.provider], now, source_address)
+    return any(all(finding.holds is True for finding in _examine(each, person)) for each in alternatives)
+
+
 def identify(kind: Kind, account: str, name: str) -> str:
     """Return the stable id of an entitlement: 16 hex digits."""
     return hashlib.sha256(f"{kind}|{account}|{name}".encode()).hexdigest()[:16]
@@ -110,27 +127,27 @@ class _Person:
         return bind_variables(self.identity, self.now, self._source_address)
 
 
-def _examine(rule: Rule, person: _Person) -> Iterator[Finding]:
+def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
     """Yield the finding of each condition, up to the first that does not hold."""
-    for finding in _look_at_conditions(rule, person):
+    for finding in _look_at_conditions(conditions, person):
         yield finding
         if finding.holds is False:
             return
 
 
-def _look_at_conditions(rule: Rule, person: _Person) -> Iterator[Finding]:
-    if rule.providers:
+def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Finding]:
+    if conditions.providers:
         provider = person.identity.provider
-        holds = provider in rule.providers
+        holds = provider in conditions.providers
         yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}")
-    if rule.groups:
-        yield match_any(person.groups, rule.groups, person.groups_claim)
-    for name, values in rule.claims:
+    if conditions.groups:
+        yield match_any(person.groups, conditions.groups, person.groups_claim)
+    for name, values in conditions.claims:
         yield match_any(person.read(name), values, name)
-    if rule.when:
-        yield rule.when.evaluate(person.variables)
-    if rule.require:
-        yield from _look_at_strength(rule.require, person)
+    if conditions.when:
+        yield conditions.when.evaluate(person.variables)
+    if conditions.require:
+        yield from _look_at_strength(conditions.require, person)
 
 
 def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding]:

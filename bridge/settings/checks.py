@@ -5,13 +5,13 @@ setting itself: in ``service.py``, ``identity/providers.py``, ``exchange/account
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography.x509 import load_pem_x509_certificate
 
-from bridge.entitlements.rules import RoleGrant, RuleDocument, UserGrant
+from bridge.entitlements.rules import AdministratorEntry, RoleGrant, RuleDocument, UserGrant
 from bridge.errors import Problem
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import TENANT, OIDCProvider, SAMLProvider
@@ -281,6 +281,17 @@ def find_rule_problems(
             else:
                 account = accounts[grant.account]
                 yield from _find_duration_problems(grant, account, document.positions, (*loc, "grant", place))
+
+
+def find_administrator_problems(
+    entries: Iterable[AdministratorEntry], positions: Positions, providers: Collection[str]
+) -> Iterator[Problem]:
+    """Yield the providers that do not exist in what ``bridge.yaml`` says of administrators."""
+    for number, entry in enumerate(entries):
+        for place, provider in enumerate(entry.provider or ()):
+            if provider not in providers:
+                loc = ("administrators", number, "provider", place)
+                yield _unknown(positions, loc, "provider", provider, providers)
 
 
 def _find_duration_problems(

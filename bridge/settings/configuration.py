@@ -8,11 +8,23 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from bridge.entitlements.rules import RuleDocument, RuleSet, compile_rules, read_rules
+from bridge.entitlements.rules import (
+    Conditions,
+    RuleDocument,
+    RuleSet,
+    compile_administrators,
+    compile_rules,
+    read_rules,
+)
 from bridge.errors import Problem, SettingsError
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
-from bridge.settings.checks import find_account_problems, find_provider_problems, find_rule_problems
+from bridge.settings.checks import (
+    find_account_problems,
+    find_administrator_problems,
+    find_provider_problems,
+    find_rule_problems,
+)
 from bridge.settings.reach import find_reach_problems
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
@@ -30,6 +42,8 @@ class Configuration:
     providers: Mapping[str, SAMLProvider | OIDCProvider]
     accounts: Mapping[str, Account]
     rules: RuleSet
+    administrators: tuple[Conditions, ...]
+    """An administrator meets one of these."""
     warnings: tuple[Problem, ...]
 
 
@@ -107,9 +121,16 @@ def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
         problems += find_account_problems(account.content, account.positions, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
+    known_providers = {*providers.by_name, *providers.unusable}
     for document in documents:
-        problems += find_rule_problems(document, {*providers.by_name, *providers.unusable}, known_accounts)
+        problems += find_rule_problems(document, known_providers, known_accounts)
     rules = _compile(documents, providers, problems)
+    administrators: tuple[Conditions, ...] = ()
+    if bridge.content:
+        entries, positions = bridge.content.administrators, bridge.document.positions
+        problems += find_administrator_problems(entries, positions, known_providers)
+        administrators, found = compile_administrators(entries, positions)
+        problems += found
 
     found_problems = sort_problems(problems)
     if bridge.content is None or rules is None or any(each.severity == "error" for each in found_problems):
@@ -120,6 +141,7 @@ def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
         providers={name: _resolve_files(file) for name, file in providers.by_name.items()},
         accounts={name: _resolve_ca_file(file) for name, file in accounts.by_name.items()},
         rules=rules,
+        administrators=administrators,
         warnings=found_problems,
     )
     return configuration, found_problems

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, model_validator
 
 from bridge.destinations import Destinations, is_loopback_network, is_never_allowed
+from bridge.entitlements.rules import AdministratorEntry
 from bridge.errors import Problem
 from bridge.settings.checks import is_loopback, split_web_url
 from bridge.store_connection import parse_store_url
@@ -158,6 +159,8 @@ class Settings(_Strict):
     session: SessionLimits = SessionLimits()
     trusted_proxies: TrustedProxies = TrustedProxies()
     outbound: OutboundLimits = OutboundLimits()
+    administrators: tuple[AdministratorEntry, ...] = ()
+    """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def store_credentials(self) -> StoreCredentials:

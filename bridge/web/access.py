@@ -1,14 +1,48 @@
-"""Who is asking, and whether the request came from our own page."""
+"""Who is asking, whether they may, and whether the request came from our own page."""
 
 import hmac
 import re
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
-from flask import g, request
+from flask import Flask, g, request
 
-from bridge.errors import CrossSiteRequest, SessionError, SessionMissing
+from bridge.errors import CrossSiteRequest, NotFound, SessionError, SessionMissing
+from bridge.federation import Federation
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, read_single
 from bridge.sessions.session import Session
 from bridge.sessions.store import SessionStore
+from bridge.web.origin import current_origin
+
+Level: TypeAlias = Literal["public", "session", "administrator"]
+
+LEVELS: Mapping[str, Level] = {
+    "static": "public",
+    "health.live": "public",
+    "health.ready": "public",
+    "published.saml_sp": "public",
+    "published.saml_idp": "public",
+    "published.discovery": "public",
+    "published.jwks": "public",
+    "published.client_jwks": "public",
+    "login.choose": "public",
+    "login.start": "public",
+    "login.acs": "public",
+    "login.callback": "public",
+    "login.initiate": "public",
+    "login.confirm": "public",
+    "logout.end": "session",
+    "logout.signed_out": "public",
+    "logout.slo": "public",
+    "logout.backchannel": "public",
+    "portal.show": "session",
+    "portal.console": "session",
+    "portal.credentials": "session",
+    "api.session": "session",
+    "admin_sign_ins.start": "administrator",
+    "admin_sign_ins.latest": "administrator",
+}
+"""Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 
 _BROWSER_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -22,10 +56,32 @@ def find_browser_cookie() -> str | None:
 class Access:
     """The guards that views call first."""
 
-    def __init__(self, sessions: SessionStore, public_origin: str) -> None:
-        """Take the sessions and our own origin (scheme and host of the public address)."""
+    def __init__(self, sessions: SessionStore, federation: Federation, public_origin: str) -> None:
+        """Take the sessions, what knows the administrators, and our own origin (scheme and host)."""
         self._sessions = sessions
+        self._federation = federation
         self._origin = public_origin
+
+    def install(self, app: Flask) -> None:
+        """Let nobody through to a view of ``app`` for whom ``LEVELS`` does not open it."""
+
+        @app.before_request
+        def admit() -> None:
+            if request.endpoint is not None:  # else there is no such page
+                self._admit(request.endpoint)
+
+    def _admit(self, endpoint: str) -> None:
+        level = LEVELS.get(endpoint)
+        if level is None:
+            raise NotFound(f"nobody may ask for {endpoint}")
+        if level == "public":
+            return
+        if request.method == "POST":
+            self.require_session_post()
+        if level == "administrator":
+            self.require_administrator()
+        else:
+            self.require_session()
 
     def require_session(self) -> Session:
         """Return the session of this request.
@@ -41,6 +97,21 @@ class Access:
                 raise SessionMissing("no session cookie")
             g.session = self._sessions.load(cookie)
         return g.session  # type: ignore[no-any-return]
+
+    def require_administrator(self) -> Session:
+        """Return the session of this request; its person is an administrator at this moment.
+
+        Raises:
+            SessionError: there is no session.
+            NotAdministrator: the person is none. Recorded.
+            StoreUnavailable: the session cannot be looked up.
+            AuditUnavailable: the refusal cannot be recorded.
+        """
+        session = self.require_session()
+        if "administrator" not in g:
+            self._federation.check_administrator(current_origin(), session.identity, request.path)
+            g.administrator = True
+        return session
 
     def find_session(self) -> Session | None:
         """Return the session of this request, or None where there is none that can be used."""

@@ -107,6 +107,7 @@ class Portal:
             "session_ends": format_utc(session.ends_at),
             "csrf_token": session.csrf_token,
             "server_time": format_utc(self._clock.now()),
+            "administrator": self._federation.is_administrator(session.identity, current_origin().source_address),
         }
 
     def _group(self, entitlements: tuple[Entitlement, ...]) -> list[dict[str, Any]]:

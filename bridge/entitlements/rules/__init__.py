@@ -5,12 +5,22 @@ known. :func:`compile_rules` turns all files into a :class:`RuleSet` once, or re
 ever half-applied.
 """
 
-from bridge.entitlements.rules.compilation import RuleDocument, compile_rules, read_rules
-from bridge.entitlements.rules.language import RULE_FILE, Requirement, RoleGrant, RuleFile, Target, UserGrant
-from bridge.entitlements.rules.rule_set import Grant, Rule, RuleSet
+from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
+from bridge.entitlements.rules.language import (
+    RULE_FILE,
+    AdministratorEntry,
+    Requirement,
+    RoleGrant,
+    RuleFile,
+    Target,
+    UserGrant,
+)
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
 
 __all__ = [
     "RULE_FILE",
+    "AdministratorEntry",
+    "Conditions",
     "Grant",
     "Requirement",
     "RoleGrant",
@@ -20,6 +30,7 @@ __all__ = [
     "RuleSet",
     "Target",
     "UserGrant",
+    "compile_administrators",
     "compile_rules",
     "read_rules",
 ]

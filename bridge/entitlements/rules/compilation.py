@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
-from bridge.entitlements.rules.language import RULE_ENTRY, RULE_FILE, RoleGrant, RuleEntry, UserGrant
-from bridge.entitlements.rules.rule_set import Grant, Rule, RuleSet
+from bridge.entitlements.rules.language import (
+    RULE_ENTRY,
+    RULE_FILE,
+    AdministratorEntry,
+    ConditionsEntry,
+    RoleGrant,
+    RuleEntry,
+    UserGrant,
+)
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
 from bridge.entitlements.templates import compile_template
 from bridge.errors import Problem, SettingsError
 from bridge.yaml_documents import Loc, Positions, read_model, salvage, sort_problems
@@ -67,6 +75,18 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
     )
 
 
+def compile_administrators(
+    entries: Sequence[AdministratorEntry], positions: Positions
+) -> tuple[tuple[Conditions, ...], tuple[Problem, ...]]:
+    """Return the compiled conditions on administrators, and their problems; what has problems counts for nothing."""
+    problems: list[Problem] = []
+    compiled = tuple(
+        _compile_conditions(entry, positions, ("administrators", number), problems)
+        for number, entry in enumerate(entries)
+    )
+    return (() if problems else compiled), tuple(problems)
+
+
 def _find_duplicates(document: RuleDocument) -> Iterator[Problem]:
     seen: set[str] = set()
     for number, entry in document.entries:
@@ -79,13 +99,24 @@ def _find_duplicates(document: RuleDocument) -> Iterator[Problem]:
         seen.add(entry.name)
 
 
-def _compile_rule(entry: RuleEntry, positions: Positions, loc: Loc, problems: list[Problem]) -> Rule:
+def _compile_conditions(entry: ConditionsEntry, positions: Positions, loc: Loc, problems: list[Problem]) -> Conditions:
     when = None
     if entry.when is not None:
         try:
             when = compile_expression(entry.when)
         except ExpressionInvalid as error:
             problems.append(_place(error, positions, (*loc, "when"), "`when`"))
+    return Conditions(
+        providers=frozenset(entry.provider or ()),
+        groups=frozenset(entry.groups or ()),
+        claims=tuple((name, frozenset(values)) for name, values in (entry.claims or {}).items()),
+        when=when,
+        require=entry.require,
+    )
+
+
+def _compile_rule(entry: RuleEntry, positions: Positions, loc: Loc, problems: list[Problem]) -> Rule:
+    conditions = _compile_conditions(entry, positions, loc, problems)
     grants: list[Grant] = []
     for number, grant in enumerate(entry.grant or ()):
         try:
@@ -93,12 +124,8 @@ def _compile_rule(entry: RuleEntry, positions: Positions, loc: Loc, problems: li
         except ExpressionInvalid as error:
             problems.append(_place(error, positions, (*loc, "grant", number, "user"), "`user`"))
     return Rule(
+        **vars(conditions),
         id=f"{positions.file.name}:{entry.name}",
-        providers=frozenset(entry.provider or ()),
-        groups=frozenset(entry.groups or ()),
-        claims=tuple((name, frozenset(values)) for name, values in (entry.claims or {}).items()),
-        when=when,
-        require=entry.require,
         grants=tuple(grants),
         denials=entry.deny or (),
     )

@@ -150,11 +150,9 @@ GrantEntry = Annotated[
 ]
 
 
-class RuleEntry(_Strict):
-    """One rule. All its conditions must hold; then it grants, or denies."""
+class ConditionsEntry(_Strict):
+    """What must hold of a person, all of it."""
 
-    name: Name
-    """How records and explanations name this rule."""
     provider: OneOrMoreNames | None = None
     """Only for identities of this provider, or of one of these."""
     groups: Words | None = None
@@ -163,10 +161,30 @@ class RuleEntry(_Strict):
     """Only where each of these claims has the value, or one of the values. Compared exactly."""
     when: str | None = None
     """Only where this CEL expression is true."""
-    everyone: Literal[True] | None = None
-    """For everybody whom any provider vouches for. In place of conditions, so that nobody writes it by accident."""
     require: Requirement | None = None
     """Only after a sign-in that was strong or recent enough."""
+
+
+class AdministratorEntry(ConditionsEntry):
+    """Some of the people who administer this service: those of whom all of it holds."""
+
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Self:
+        if self.groups is None and self.claims is None and self.when is None:
+            raise refusal(
+                "this would make everybody whom the provider vouches for an administrator",
+                "Add `groups`, `claims` or `when`.",
+            )
+        return self
+
+
+class RuleEntry(ConditionsEntry):
+    """One rule. All its conditions must hold; then it grants, or denies."""
+
+    name: Name
+    """How records and explanations name this rule."""
+    everyone: Literal[True] | None = None
+    """For everybody whom any provider vouches for. In place of conditions, so that nobody writes it by accident."""
     grant: tuple[GrantEntry, ...] | None = Field(default=None, min_length=1)
     deny: tuple[Target, ...] | None = Field(default=None, min_length=1)
 

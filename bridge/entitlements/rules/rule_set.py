@@ -29,16 +29,22 @@ class Grant:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A compiled rule: it has grants or denials, never both."""
+class Conditions:
+    """Compiled conditions, which must all hold."""
 
-    id: str
-    """``file:name``."""
     providers: frozenset[str]
     groups: frozenset[str]
     claims: tuple[tuple[str, frozenset[str]], ...]
     when: Expression | None
     require: Requirement | None
+
+
+@dataclass(frozen=True)
+class Rule(Conditions):
+    """A compiled rule: it has grants or denials, never both."""
+
+    id: str
+    """``file:name``."""
     grants: tuple[Grant, ...]
     denials: tuple[Target, ...]
 
