@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge.errors import ProviderUnavailable, SAMLMetadata
 from bridge.identity.providers import OIDCProvider, SAMLProvider
-from bridge.identity.saml.metadata import IdPMetadata, parse_idp_metadata, read_metadata_signer
+from bridge.identity.saml.metadata import IdPMetadata, hold_unapproved, read_idp_metadata
 from bridge.identity.saml.metadata_cache import KEEP_AT_MOST
 from bridge.identity.saml.rehearsal import StagedCertificate, read_staged
 from bridge.identity.saml.saved_metadata import find_saved_metadata
@@ -71,9 +71,7 @@ def _read_metadata_status(provider: SAMLProvider, data_folder: Path, now: dateti
             if found is None:
                 return ProviderStatus(provider.name, fault="no copy of its metadata is saved yet")
             document, loaded_at = found
-        signer = provider.metadata_signing_certificate
-        key = read_metadata_signer(signer) if signer else None
-        metadata = parse_idp_metadata(document, provider.entity_id, now, key)
+        metadata = hold_unapproved(read_idp_metadata(document, provider, now), provider)
     except OSError as error:
         return ProviderStatus(provider.name, is_local=True, fault=f"its metadata cannot be read: {error.strerror}")
     except ProviderUnavailable as error:

@@ -17,7 +17,6 @@ from bridge.identity.saml.logout import (
     verify_logout_response,
 )
 from bridge.identity.saml.logout_binding import MAX_RELAY_STATE_BYTES, LogoutMessage
-from bridge.identity.saml.metadata import read_metadata_signer
 from bridge.identity.saml.metadata_cache import MetadataCache
 from bridge.identity.saml.rehearsal import Rehearsal
 from bridge.identity.saml.request import (
@@ -67,13 +66,7 @@ class ServiceProvider:
         self._decryption_keys = decryption.private_keys
         self._clock = clock or SystemClock()
         self._rehearsal = rehearsal or Rehearsal(provider.name)
-        signer = provider.metadata_signing_certificate
-        self._metadata = MetadataCache(
-            provider.entity_id,
-            load_metadata,
-            load_signer=None if signer is None else lambda: read_metadata_signer(signer),
-            saved=saved,
-        )
+        self._metadata = MetadataCache(provider, load_metadata, saved=saved)
         self._own_metadata = build_sp_metadata(
             entity_id=self.entity_id,
             acs_url=self.acs_url,
