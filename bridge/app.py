@@ -3,6 +3,7 @@
 The only place that builds clients. Nothing below it looks anything up: each part receives what it uses.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from flask import Flask
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.audit.events import BACKGROUND, MetadataKeysChanged
 from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
@@ -27,8 +29,10 @@ from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.replay import ReplayMemory
-from bridge.identity.saml.metadata_cache import MetadataCache
-from bridge.identity.saml.metadata_refresher import MetadataRefresher
+from bridge.identity.saml.metadata_cache import KeyChange, MetadataCache
+from bridge.identity.saml.metadata_refresher import MetadataRefresher, repeat_daily
+from bridge.identity.saml.rehearsal import Rehearsal, StagedCertificate, read_staged
+from bridge.identity.saml.rehearsal_counts import RehearsalCounter
 from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
@@ -85,9 +89,12 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     sealer = Sealer(*keys.sealing_keys())
     records = _open_records(settings.audit_url())
     audit = AuditLog(records, clock)
-    service_providers = _build_service_providers(configuration, keys, outbound, clock)
+    service_providers = _build_service_providers(configuration, keys, outbound, redis, clock)
     caches = {name: each.provider_metadata for name, each in service_providers.items()}
-    MetadataRefresher(list(caches.values()), clock, daily=lambda: _warn_of_endings(caches, keys, clock)).start()
+    for name, cache in caches.items():
+        cache.report_key_changes(functools.partial(_record_key_change, audit, service_providers[name].provider))
+        MetadataRefresher(cache, clock).start()
+    repeat_daily(lambda: _warn_of_endings(caches, keys, clock), list(caches.values()), clock)
     federation = _build_federation(configuration, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
@@ -188,8 +195,11 @@ def _create_flask(public_url: str) -> Flask:
 
 
 def _build_service_providers(
-    configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock
+    configuration: Configuration, keys: KeyFolder, outbound: Outbound, redis: RedisClient, clock: Clock
 ) -> dict[str, ServiceProvider]:
+    providers = {name: each for name, each in configuration.providers.items() if isinstance(each, SAMLProvider)}
+    staged = {name: _read_staged(provider) for name, provider in providers.items()}
+    counter = RehearsalCounter(redis) if any(staged.values()) else None
     return {
         name: ServiceProvider(
             provider,
@@ -200,10 +210,18 @@ def _build_service_providers(
             decryption=keys.decryption(),
             clock=clock,
             saved=find_saved_metadata(provider, configuration.settings.data_folder),
+            rehearsal=Rehearsal(name, staged[name], counter),
         )
-        for name, provider in configuration.providers.items()
-        if isinstance(provider, SAMLProvider)
+        for name, provider in providers.items()
     }
+
+
+def _read_staged(provider: SAMLProvider) -> tuple[StagedCertificate, ...]:
+    try:
+        return read_staged(provider)
+    except SAMLMetadata as error:
+        _logger.warning("provider %s: nothing is rehearsed: %s", provider.name, error.detail)
+        return ()
 
 
 def _client_key(provider: OIDCProvider, keys: KeyFolder) -> SigningKey | None:
@@ -228,6 +246,21 @@ def _warn_of_endings(caches: Mapping[str, MetadataCache], keys: KeyFolder, clock
         endings[f"provider {name}"] = list(find_provider_endings(status, now))
     for line in describe_near(endings, now):
         _logger.warning("%s", line)
+
+
+def _record_key_change(audit: AuditLog, provider: SAMLProvider, change: KeyChange) -> None:
+    event = MetadataKeysChanged(
+        provider=provider.name,
+        source=provider.metadata.partition("?")[0],
+        added=change.added,
+        removed=change.removed,
+        held=change.held,
+        signed=provider.metadata_signing_certificate is not None,
+    )
+    try:
+        audit.append(BACKGROUND, event)
+    except AuditUnavailable as error:  # a sign-in with the new key cannot be recorded either, so it is refused
+        _logger.error("the change of keys of provider %s was not recorded: %s", provider.name, error.detail)  # noqa: TRY400
 
 
 def _metadata_source(place: str, outbound: Outbound) -> Callable[[], bytes]:

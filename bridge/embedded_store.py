@@ -74,6 +74,12 @@ def start(folder: Path) -> str:
     return f"unix://{address}"
 
 
+def find(folder: Path) -> str | None:
+    """Return the ``unix://`` address of the server that keeps its data in the folder; None if none answers."""
+    address = _socket_path(folder.resolve())
+    return f"unix://{address}" if _answers(address) else None
+
+
 def stop(folder: Path) -> None:
     """Have no server keep its data in the folder any more; what it held is on disk.
 

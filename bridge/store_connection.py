@@ -11,7 +11,7 @@ Every key begins with a fixed prefix and ends with a digest, so nothing that a s
 name. No command touches keys of more than one slot. Needs Redis 6.2 or Valkey with ``noeviction``; an ACL user for it::
 
     ACL SETUSER rambridge on >… resetkeys ~rambridge:* -@all
-        +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +ping +select
+        +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall +ping +select
         +command +cluster|slots +cluster|shards      (these for Cluster only)
 """
 
@@ -107,6 +107,15 @@ class RedisPipeline(Protocol):
 
     def zremrangebyscore(self, name: str, min: str, max: float) -> Any:  # noqa: A002  redis-py's names
         """Add a ZREMRANGEBYSCORE."""
+
+    def hincrby(self, name: str, key: str, amount: int) -> Any:
+        """Add an HINCRBY."""
+
+    def hset(self, name: str, key: str, value: int) -> Any:
+        """Add an HSET."""
+
+    def hgetall(self, name: str) -> Any:
+        """Add an HGETALL."""
 
     def pexpire(self, name: str, time: timedelta) -> Any:
         """Add a PEXPIRE."""

@@ -25,6 +25,10 @@ class Origin:
     """The peer's address, as seen through configured proxies only."""
 
 
+BACKGROUND = Origin(reference="", source_address="")
+"""No request: the service itself."""
+
+
 @dataclass(frozen=True)
 class Event:
     """What every event shares: a name, and whether it is a refusal."""
@@ -223,3 +227,19 @@ class ConsoleOpened(EntitlementEvent):
     role_session_name: str
     duration_seconds: int
     decided_by: str
+
+
+@dataclass(frozen=True)
+class MetadataKeysChanged(Event):
+    """A provider publishes other signing certificates (SHA-256, hexadecimal) than before. Each worker says so."""
+
+    name = "metadata.keys_changed"
+    provider: str
+    source: str
+    """The address of the metadata, without query, or the file."""
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    held: tuple[str, ...]
+    """Of those that are published now, the ones that nobody has approved: they verify nothing."""
+    signed: bool
+    """Whether the metadata was signed by the key that the settings name."""

@@ -4,19 +4,19 @@ Nothing here refuses anything; it says in time what will be refused. The bounds 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bridge.errors import ProviderUnavailable
+from bridge.errors import ProviderUnavailable, SAMLMetadata
 from bridge.identity.providers import OIDCProvider, SAMLProvider
-from bridge.identity.saml.metadata import IdPMetadata, parse_idp_metadata, read_metadata_signer
+from bridge.identity.saml.metadata import IdPMetadata, hold_unapproved, read_idp_metadata
 from bridge.identity.saml.metadata_cache import KEEP_AT_MOST
+from bridge.identity.saml.rehearsal import StagedCertificate, read_staged
 from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.keys import KeyDescription
 
 WARN_DAYS = (3, 14, 30)
-_SHOWN_OF_THUMBPRINT = 16
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class ProviderStatus:
     """Whether nobody but the administrator renews the metadata."""
     fault: str = ""
     """Why there is no metadata."""
+    staged: tuple[StagedCertificate, ...] = ()
+    staged_fault: str = ""
+    """Why nothing is rehearsed."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,17 @@ class Ending:
 
 
 def read_status(provider: SAMLProvider | OIDCProvider, data_folder: Path, now: datetime) -> ProviderStatus:
-    """Return what the administrator's file, or the saved copy, says of a provider; nothing is fetched."""
+    """Return what the administrator's files, or the saved copy, say of a provider; nothing is fetched."""
     if isinstance(provider, OIDCProvider):
         return ProviderStatus(provider.name)
+    status = _read_metadata_status(provider, data_folder, now)
+    try:
+        return replace(status, staged=read_staged(provider))
+    except SAMLMetadata as error:
+        return replace(status, staged_fault=error.detail)
+
+
+def _read_metadata_status(provider: SAMLProvider, data_folder: Path, now: datetime) -> ProviderStatus:
     saved = find_saved_metadata(provider, data_folder)
     try:
         if saved is None:
@@ -60,9 +71,7 @@ def read_status(provider: SAMLProvider | OIDCProvider, data_folder: Path, now: d
             if found is None:
                 return ProviderStatus(provider.name, fault="no copy of its metadata is saved yet")
             document, loaded_at = found
-        signer = provider.metadata_signing_certificate
-        key = read_metadata_signer(signer) if signer else None
-        metadata = parse_idp_metadata(document, provider.entity_id, now, key)
+        metadata = hold_unapproved(read_idp_metadata(document, provider, now), provider)
     except OSError as error:
         return ProviderStatus(provider.name, is_local=True, fault=f"its metadata cannot be read: {error.strerror}")
     except ProviderUnavailable as error:
@@ -71,13 +80,19 @@ def read_status(provider: SAMLProvider | OIDCProvider, data_folder: Path, now: d
 
 
 def find_provider_endings(status: ProviderStatus, now: datetime) -> Iterator[Ending]:
-    """Yield what ends of one provider's metadata, the certificates in their order first."""
+    """Yield what ends of one provider's metadata, the certificates in their order first, and what is staged last."""
+    yield from _find_metadata_endings(status, now)
+    for staged in status.staged:
+        yield Ending(f"staged certificate {staged.certificate.short}", staged.certificate.not_after)
+
+
+def _find_metadata_endings(status: ProviderStatus, now: datetime) -> Iterator[Ending]:
     if status.metadata is None or status.loaded_at is None:
         return
     last = max(certificate.not_after for certificate in status.metadata.certificates)
     for certificate in status.metadata.certificates:
         end = certificate.not_after
-        name = f"certificate {certificate.thumbprint[:_SHOWN_OF_THUMBPRINT]}"
+        name = f"certificate {certificate.short}"
         yield Ending(name, end, counts=end > now or end == last)  # one that has ended may be left over from a roll-over
     if status.metadata.valid_until is not None:
         yield Ending("metadata", status.metadata.valid_until, counts=status.is_local)

@@ -66,6 +66,12 @@ class SAMLProvider(_Provider):
     """Whether the person must authenticate anew for each of our questions, whatever session the provider has."""
     metadata_signing_certificate: Path | None = None
     """A certificate (PEM), relative to the provider's file: the metadata must be signed by exactly its key."""
+    metadata_max_validity_days: int | None = Field(default=None, ge=1, le=400)
+    """With an address: the metadata must have a ``validUntil``, and at most so many days ahead."""
+    approved_certificates: tuple[Path, ...] = Field(default=(), max_length=16)
+    """Certificates (PEM); with an address: a key in the metadata counts only if it is the key of one of these."""
+    staged_certificates: tuple[Path, ...] = Field(default=(), max_length=4)
+    """Certificates (PEM) that the provider will sign with: rehearsed at each sign-in, and never trusted."""
 
     @model_validator(mode="after")
     def _check_that_freshness_can_be_measured(self) -> Self:

@@ -80,6 +80,19 @@ def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, dev
             f"{certificate} is not a file with a certificate in PEM",
             "Save there what the provider or the federation publishes for verifying its metadata.",
         )
+    for name in ("approved_certificates", "staged_certificates"):
+        for number, path in enumerate(getattr(provider, name)):
+            if not _is_certificate(positions.file.parent / path):
+                yield positions.problem(
+                    (name, number),
+                    f"{path} is not a file with a certificate in PEM",
+                    "Save there a certificate that the provider signs with, or will.",
+                )
+    if "://" not in provider.metadata:
+        for name in ("approved_certificates", "metadata_max_validity_days"):
+            if getattr(provider, name):
+                message = f"`{name}` is for metadata from an address: nobody but you changes this file"
+                yield positions.problem((name,), message, "Remove it.", at_key=True)
 
 
 def _is_certificate(path: Path) -> bool:

@@ -217,6 +217,8 @@ def _resolve_files(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | O
         paths["metadata"] = str((folder / provider.metadata).resolve())
     if provider.metadata_signing_certificate is not None:
         paths["metadata_signing_certificate"] = (folder / provider.metadata_signing_certificate).resolve()
+    for name in ("approved_certificates", "staged_certificates"):
+        paths[name] = tuple((folder / path).resolve() for path in getattr(provider, name))
     return provider.model_copy(update=paths)
 
 

@@ -58,6 +58,7 @@ ALLOWED = {
         "keys",
         "sandbox",
         "settings",
+        "store_connection",
         "sts_wire",
         "outbound",
     },

@@ -22,7 +22,7 @@ from tests.live_store import MovableClock, make_identity, running_store
 
 ACL = """
     on >secret resetkeys ~rambridge:* -@all
-    +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +ping +select
+    +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall +ping +select
 """
 CLUSTER_ACL = ACL + "+command +cluster|slots +cluster|shards"
 

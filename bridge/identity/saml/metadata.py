@@ -15,10 +15,11 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -27,6 +28,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bridge.errors import BadSignature, Malformed, SAMLMetadata, SAMLTimeFormat
+from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.document import METADATA, Element, parse_untrusted
 from bridge.identity.saml.elements import find_first, read_text, read_time
 from bridge.identity.saml.signature import SIGNATURE, PublicKey, is_strong, verify_enveloped
@@ -55,6 +57,11 @@ class SigningCertificate:
     not_before: datetime
     not_after: datetime
 
+    @property
+    def short(self) -> str:
+        """The thumbprint as people compare it: its first 16 digits."""
+        return self.thumbprint[:16]
+
     def is_valid(self, now: datetime) -> bool:
         """Tell whether the certificate is valid at this moment."""
         return self.not_before <= now <= self.not_after
@@ -78,10 +85,24 @@ class IdPMetadata:
     sso_post_url: str | None
     certificates: tuple[SigningCertificate, ...]
     valid_until: datetime | None
+    held: tuple[SigningCertificate, ...] = ()
+    """What the provider publishes and no administrator has approved. Nothing is verified with it."""
     cache_duration: timedelta | None = None
     """How long the provider wants it to be kept before it is fetched again."""
     slo_redirect: LogoutAddress | None = None
     slo_post: LogoutAddress | None = None
+
+    def hold_all_but(self, approved: Collection[PublicKey]) -> Self:
+        """Return the same with only the approved keys in force; a key is approved, not a certificate.
+
+        Raises SAMLMetadata if that leaves none.
+        """
+        kept = tuple(certificate for certificate in self.certificates if certificate.key in approved)
+        held = tuple(certificate for certificate in self.certificates if certificate.key not in approved)
+        if not kept:
+            names = ", ".join(certificate.short for certificate in held)
+            raise SAMLMetadata(f"nobody has approved a certificate of this metadata: {names}")
+        return replace(self, certificates=kept, held=held)
 
     def keys_at(self, now: datetime) -> tuple[PublicKey, ...]:
         """Return the keys that verify the provider's signatures at this moment.
@@ -97,25 +118,61 @@ class IdPMetadata:
         return keys
 
 
+def read_certificate_file(path: Path) -> SigningCertificate:
+    """Return the certificate in a file (PEM) of the administrator's. Raises SAMLMetadata."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate.public_key()
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise SAMLMetadata(f"the certificate in {path} cannot be read") from error
+    return _read_certificate(certificate, f"the key in {path}")
+
+
 def read_metadata_signer(path: Path) -> PublicKey:
     """Return the key of the certificate (PEM) that signs a provider's metadata. Only its key counts, not its dates.
 
     Raises SAMLMetadata.
     """
-    try:
-        key = x509.load_pem_x509_certificate(path.read_bytes()).public_key()
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise SAMLMetadata(f"the certificate in {path} cannot be read") from error
-    if not is_strong(key):
-        raise SAMLMetadata(f"the key in {path} is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
-    return key  # type: ignore[return-value]  # is_strong lets only these through
+    return read_certificate_file(path).key
 
 
-def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime, signer: PublicKey | None = None) -> IdPMetadata:
+def read_idp_metadata(xml: bytes, provider: SAMLProvider, now: datetime) -> IdPMetadata:
+    """Return what the provider's metadata says, under the conditions of its settings, approval aside.
+
+    Raises SAMLMetadata, with what is wrong in words for an administrator.
+    """
+    signer = provider.metadata_signing_certificate
+    days = provider.metadata_max_validity_days
+    return parse_idp_metadata(
+        xml,
+        provider.entity_id,
+        now,
+        None if signer is None else read_metadata_signer(signer),
+        None if days is None else timedelta(days=days),
+    )
+
+
+def hold_unapproved(metadata: IdPMetadata, provider: SAMLProvider) -> IdPMetadata:
+    """Return the metadata with only those keys in force that the settings approve; all of them if they name none.
+
+    Raises SAMLMetadata if that leaves none, or a file of the settings cannot be read.
+    """
+    if not provider.approved_certificates:
+        return metadata
+    return metadata.hold_all_but([read_certificate_file(path).key for path in provider.approved_certificates])
+
+
+def parse_idp_metadata(
+    xml: bytes,
+    entity_id: str,
+    now: datetime,
+    signer: PublicKey | None = None,
+    max_validity: timedelta | None = None,
+) -> IdPMetadata:
     """Return what the metadata says about the provider ``entity_id``: at least one place to sign in and one valid key.
 
-    With ``signer``, the root must be signed by that key. Raises SAMLMetadata, with what is wrong in words for an
-    administrator.
+    With ``signer``, the root must be signed by that key. With ``max_validity``, the metadata must say until when it is
+    valid, and no longer than that. Raises SAMLMetadata, with what is wrong in words for an administrator.
     """
     try:
         root = parse_untrusted(xml, METADATA)
@@ -138,7 +195,17 @@ def parse_idp_metadata(xml: bytes, entity_id: str, now: datetime, signer: Public
     if metadata.sso_redirect_url is None and metadata.sso_post_url is None:
         raise SAMLMetadata("no SingleSignOnService with HTTP-Redirect or HTTP-POST")
     metadata.keys_at(now)
+    if max_validity is not None:
+        _check_validity(metadata.valid_until, now, max_validity)
     return metadata
+
+
+def _check_validity(valid_until: datetime | None, now: datetime, longest: timedelta) -> None:
+    """Whoever has withdrawn a key can then be sure when an old copy ends, wherever somebody replays it."""
+    if valid_until is None:
+        raise SAMLMetadata("the metadata has no validUntil, which the settings demand")
+    if valid_until > now + longest:
+        raise SAMLMetadata(f"the metadata is valid until {valid_until:%Y-%m-%d}, longer than {longest.days} days")
 
 
 def _verify(root: Element, signer: PublicKey) -> Element:
@@ -261,10 +328,10 @@ def _parse_certificate(text: str) -> x509.Certificate:
     return certificate
 
 
-def _read_certificate(certificate: x509.Certificate) -> SigningCertificate:
+def _read_certificate(certificate: x509.Certificate, what: str = "a signing key") -> SigningCertificate:
     key = certificate.public_key()
     if not is_strong(key):
-        raise SAMLMetadata("a signing key that is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
+        raise SAMLMetadata(f"{what} is neither RSA of 2048 bits or more nor on P-256, P-384 or P-521")
     return SigningCertificate(
         key=key,  # type: ignore[arg-type]  # is_strong lets only these through
         thumbprint=certificate.fingerprint(hashes.SHA256()).hex(),

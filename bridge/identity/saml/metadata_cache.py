@@ -7,14 +7,14 @@ what is there. Nobody waits, but for the first attempt of a process that has no 
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bridge.errors import FetchFailed, FetchRefused, ProviderUnavailable
-from bridge.identity.saml.metadata import IdPMetadata, parse_idp_metadata
+from bridge.errors import FetchFailed, FetchRefused, ProviderUnavailable, SAMLMetadata
+from bridge.identity.providers import SAMLProvider
+from bridge.identity.saml.metadata import IdPMetadata, SigningCertificate, hold_unapproved, read_idp_metadata
 from bridge.identity.saml.saved_metadata import SavedMetadata
-from bridge.identity.saml.signature import PublicKey
 
 _logger = logging.getLogger(__name__)
 
@@ -45,28 +45,31 @@ class _Failure:
     count: int
 
 
+@dataclass(frozen=True)
+class KeyChange:
+    """The provider publishes other certificates (SHA-256, hexadecimal) than before."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    held: tuple[str, ...]
+    """Of all that are published now, those that no administrator has approved, where that is asked for."""
+
+
 class MetadataCache:
     """A provider's metadata: the last good copy, for at most a day, and when to look for the next."""
 
     def __init__(
-        self,
-        entity_id: str,
-        load_bytes: Callable[[], bytes],
-        *,
-        load_signer: Callable[[], PublicKey] | None = None,
-        saved: SavedMetadata | None = None,
+        self, provider: SAMLProvider, load_bytes: Callable[[], bytes], *, saved: SavedMetadata | None = None
     ) -> None:
-        """Take the entity whose metadata it is, and where the bytes come from.
+        """Take the provider whose metadata it is, and where the bytes come from.
 
         Args:
-            entity_id: the entity.
+            provider: the settings say what the metadata must be like.
             load_bytes: fetches the document, or reads it from the administrator's file.
-            load_signer: returns the key that must have signed the metadata; None where a signature does not count.
             saved: where the last good copy is kept; None for a file of the administrator's, which is one itself.
         """
-        self._entity_id = entity_id
+        self._provider = provider
         self._load_bytes = load_bytes
-        self._load_signer = load_signer
         self._saved = saved
         self._refreshing = threading.Lock()
         self._attempted = threading.Event()
@@ -74,6 +77,8 @@ class MetadataCache:
         self._failure: _Failure | None = None
         self._due_at = _NEVER
         self._wake: Callable[[], None] | None = None
+        self._published: frozenset[str] | None = None
+        self._on_key_change: Callable[[KeyChange], None] = lambda _: None
 
     @property
     def due_at(self) -> datetime:
@@ -88,7 +93,7 @@ class MetadataCache:
     @property
     def entity_id(self) -> str:
         """The entity whose metadata it is."""
-        return self._entity_id
+        return self._provider.entity_id
 
     def current(self) -> tuple[IdPMetadata, datetime] | None:
         """Return the last good copy, however old, and when it was loaded; None before there was one."""
@@ -98,6 +103,14 @@ class MetadataCache:
         """From now on somebody else refreshes; ``wake`` tells them that a person needs it."""
         self._wake = wake
 
+    def report_key_changes(self, report: Callable[[KeyChange], None]) -> None:
+        """From now on ``report`` hears of each change of the published certificates, before it takes effect."""
+        self._on_key_change = report
+
+    def wait_for_first_attempt(self) -> None:
+        """Return when the metadata has been loaded or not, or after ten seconds."""
+        self._attempted.wait(FIRST_ATTEMPT_SECONDS)
+
     def load(self, now: datetime) -> IdPMetadata:
         """Return metadata that is at most a day old. Raises ProviderUnavailable or SAMLMetadata."""
         copy = self._find_usable(now)
@@ -105,7 +118,7 @@ class MetadataCache:
             if self._wake is None or self.is_local:
                 self.refresh(now, only_if_wanted=True)
             else:
-                self._attempted.wait(FIRST_ATTEMPT_SECONDS)
+                self.wait_for_first_attempt()
                 if self._find_usable(now) is None:
                     self._wake()
             copy = self._find_usable(now)
@@ -121,11 +134,12 @@ class MetadataCache:
             return
         document, fetched_at = saved
         try:
-            metadata = self._parse(document, now)
+            found = read_idp_metadata(document, self._provider, now)
+            metadata = hold_unapproved(found, self._provider)
         except ProviderUnavailable as error:
-            _logger.warning("the saved metadata of %s is not used: %s", self._entity_id, error.detail)
+            _logger.warning("the saved metadata of %s is not used: %s", self.entity_id, error.detail)
             return
-        self._copy = _Copy(metadata, min(fetched_at, now))
+        self._copy, self._published = _Copy(metadata, min(fetched_at, now)), _thumbprints(found.certificates)
         if self._find_usable(now) is not None:
             self._attempted.set()  # else a person who comes before the first attempt waits for it
 
@@ -139,7 +153,9 @@ class MetadataCache:
                 return
             try:
                 document = self._load_bytes()
-                metadata = self._parse(document, now)
+                found = read_idp_metadata(document, self._provider, now)
+                self._note_keys(found)
+                metadata = hold_unapproved(found, self._provider)
             except ProviderUnavailable as error:
                 self._fail(error, now)
             except (FetchFailed, FetchRefused, OSError) as error:
@@ -154,9 +170,25 @@ class MetadataCache:
         if self._find_usable(now) is None and not self._has_just_failed(now):
             self._due_at = now
 
-    def _parse(self, document: bytes, now: datetime) -> IdPMetadata:
-        signer = self._load_signer() if self._load_signer else None
-        return parse_idp_metadata(document, self._entity_id, now, signer)
+    def _note_keys(self, found: IdPMetadata) -> None:
+        """Report the certificates that came or went, also where the metadata does not take effect for them."""
+        before, self._published = self._published, _thumbprints(found.certificates)
+        if before is None or before == self._published:
+            return
+        try:
+            held = hold_unapproved(found, self._provider).held
+        except SAMLMetadata:
+            held = found.certificates
+        change = KeyChange(
+            added=tuple(sorted(self._published - before)),
+            removed=tuple(sorted(before - self._published)),
+            held=tuple(sorted(_thumbprints(held))),
+        )
+        gone, come = ", ".join(change.removed) or "none", ", ".join(change.added) or "none"
+        _logger.warning("%s has changed its signing certificates: gone: %s; new: %s", self.entity_id, gone, come)
+        if change.held:
+            _logger.warning("%s: held until approved: %s", self.entity_id, ", ".join(change.held))
+        self._on_key_change(change)
 
     def _find_usable(self, now: datetime) -> _Copy | None:
         copy = self._copy
@@ -169,19 +201,19 @@ class MetadataCache:
         before, self._copy, self._failure = self._copy, _Copy(metadata, now), None
         self._due_at = now + find_interval(metadata, now)
         if before is not None:
-            _report_change(self._entity_id, before.metadata, metadata)
+            _report_addresses(self.entity_id, before.metadata, metadata)
         if self._saved is not None:
             try:
                 self._saved.write(document, now)
             except OSError as error:
-                _logger.warning("the metadata of %s could not be saved: %s", self._entity_id, error)
+                _logger.warning("the metadata of %s could not be saved: %s", self.entity_id, error)
 
     def _fail(self, error: ProviderUnavailable, now: datetime) -> None:
         count = self._failure.count + 1 if self._failure else 0
         self._failure = _Failure(error, now, count)
         longest = RETRY_WITHOUT_COPY if self._find_usable(now) is None else RETRY_AT_LEAST_AFTER
         self._due_at = now + min(RETRY_AFTER * 2 ** min(count, _MAX_DOUBLINGS), longest)
-        _logger.warning("the metadata of %s was not refreshed: %s: %s", self._entity_id, error.code, error.detail)
+        _logger.warning("the metadata of %s was not refreshed: %s: %s", self.entity_id, error.code, error.detail)
 
 
 def find_interval(metadata: IdPMetadata, now: datetime) -> timedelta:
@@ -192,10 +224,10 @@ def find_interval(metadata: IdPMetadata, now: datetime) -> timedelta:
     return max(longest * random.uniform(0.75, 0.9), REFRESH_AT_LEAST_AFTER)  # noqa: S311  no secret depends on it
 
 
-def _report_change(entity_id: str, before: IdPMetadata, after: IdPMetadata) -> None:
-    old, new = ({certificate.thumbprint for certificate in each.certificates} for each in (before, after))
-    if old != new:
-        gone, come = ", ".join(sorted(old - new)) or "none", ", ".join(sorted(new - old)) or "none"
-        _logger.warning("%s has changed its signing certificates: gone: %s; new: %s", entity_id, gone, come)
+def _report_addresses(entity_id: str, before: IdPMetadata, after: IdPMetadata) -> None:
     if (before.sso_redirect_url, before.sso_post_url) != (after.sso_redirect_url, after.sso_post_url):
         _logger.warning("%s has changed its sign-in addresses", entity_id)
+
+
+def _thumbprints(certificates: Iterable[SigningCertificate]) -> frozenset[str]:
+    return frozenset(certificate.thumbprint for certificate in certificates)

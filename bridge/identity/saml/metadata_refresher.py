@@ -1,4 +1,4 @@
-"""The thread that keeps every provider's metadata fresh, one for each process."""
+"""The threads that keep metadata fresh: one for each provider, so that none waits for another's server."""
 
 import logging
 import threading
@@ -16,55 +16,65 @@ SHORTEST_SLEEP_SECONDS = 0.2
 
 
 class MetadataRefresher:
-    """Refreshes when it is due, and when somebody has to wait."""
+    """Refreshes one provider's metadata when it is due, and when somebody has to wait."""
 
-    def __init__(self, caches: Sequence[MetadataCache], clock: Clock, daily: Callable[[], None] = lambda: None) -> None:
-        """Take what to refresh, and what else to do at the start and then once a day."""
-        self._caches = caches
+    def __init__(self, cache: MetadataCache, clock: Clock) -> None:
+        """Take what to refresh."""
+        self._cache = cache
         self._clock = clock
-        self._daily = daily
         self._woken = threading.Event()
         self._hurry = False
 
     def start(self) -> None:
-        """Load saved copies and the administrator's files at once; fetch the rest in the background from now on."""
-        now = self._clock.now()
-        for cache in self._caches:
-            if cache.is_local:
-                cache.refresh(now)
-            else:
-                cache.restore(now)
-            cache.renew_in_background(self._wake)
+        """Load the saved copy or the administrator's file at once; fetch in the background from now on."""
+        if self._cache.is_local:
+            self._cache.refresh(self._clock.now())
+        else:
+            self._cache.restore(self._clock.now())
+        self._cache.renew_in_background(self._wake)
         threading.Thread(target=self._run, name="metadata", daemon=True).start()
 
     def run_due(self) -> None:
-        """Refresh what is due now."""
+        """Refresh if it is due now."""
         hurry, self._hurry = self._hurry, False
-        for cache in self._caches:
-            now = self._clock.now()
-            if hurry:
-                cache.hurry(now)
-            if cache.due_at <= now:
-                cache.refresh(now)
+        now = self._clock.now()
+        if hurry:
+            self._cache.hurry(now)
+        if self._cache.due_at <= now:
+            self._cache.refresh(now)
 
     def _wake(self) -> None:
         self._hurry = True
         self._woken.set()
 
     def _run(self) -> None:
-        next_daily = self._clock.now()
         while True:
             self._woken.clear()
-            try:
-                self.run_due()
-                if next_daily <= self._clock.now():
-                    next_daily = self._clock.now() + timedelta(days=1)
-                    self._daily()
-            except Exception as error:  # noqa: BLE001  nobody would start the thread again
-                _logger.error("refreshing metadata failed: %s", type(error).__name__)  # noqa: TRY400
-            self._woken.wait(self._find_sleep())
+            _survive(self.run_due)
+            wait = (self._cache.due_at - self._clock.now()).total_seconds()
+            self._woken.wait(min(max(wait, SHORTEST_SLEEP_SECONDS), LONGEST_SLEEP_SECONDS))
 
-    def _find_sleep(self) -> float:
-        now = self._clock.now()
-        waits = [(cache.due_at - now).total_seconds() for cache in self._caches]
-        return min(max(min(waits, default=LONGEST_SLEEP_SECONDS), SHORTEST_SLEEP_SECONDS), LONGEST_SLEEP_SECONDS)
+
+def repeat_daily(task: Callable[[], None], caches: Sequence[MetadataCache], clock: Clock) -> None:
+    """Do something when each of ``caches`` has been tried once, and then once a day."""
+
+    def run() -> None:
+        for cache in caches:
+            cache.wait_for_first_attempt()
+        due = clock.now()
+        while True:
+            if due <= clock.now():
+                due = clock.now() + timedelta(days=1)
+                _survive(task)
+            pause.wait(LONGEST_SLEEP_SECONDS)
+
+    pause = threading.Event()
+    threading.Thread(target=run, name="metadata-daily", daemon=True).start()
+
+
+def _survive(task: Callable[[], None]) -> None:
+    """Do it, whatever happens: nobody would start the thread again."""
+    try:
+        task()
+    except Exception as error:  # noqa: BLE001
+        _logger.error("refreshing metadata failed: %s", type(error).__name__)  # noqa: TRY400

@@ -210,13 +210,11 @@ def verify_signatures(document: Element, expected: Expected) -> Verified:
     response_is_signed = find_first(document, SIGNATURE) is not None
     assertion_is_signed = find_first(assertion, SIGNATURE) is not None
     _check_signed(expected, response=response_is_signed, assertion=assertion_is_signed)
-    response = verify_enveloped(document, expected.keys) if response_is_signed else document
+    response = _verify(document, expected) if response_is_signed else document
     return Verified(
         response=response,
         response_is_signed=response_is_signed,
-        assertion=verify_enveloped(assertion, expected.keys)
-        if assertion_is_signed
-        else find_first(response, ASSERTION),
+        assertion=_verify(assertion, expected) if assertion_is_signed else find_first(response, ASSERTION),
     )
 
 
@@ -228,7 +226,7 @@ def _verify_encrypted(document: Element, expected: Expected) -> Verified:
     """
     response_is_signed = find_first(document, SIGNATURE) is not None
     _check_signed(expected, response=response_is_signed, assertion=True)
-    response = verify_enveloped(document, expected.keys) if response_is_signed else document
+    response = _verify(document, expected) if response_is_signed else document
     encrypted = find_first(response, ENCRYPTED_ASSERTION)
     assertion = decrypt_assertion(encrypted, expected, signature_covers_it=response_is_signed)
     check_signature_places(assertion)
@@ -237,8 +235,12 @@ def _verify_encrypted(document: Element, expected: Expected) -> Verified:
     return Verified(
         response=response,
         response_is_signed=response_is_signed,
-        assertion=verify_enveloped(assertion, expected.keys) if assertion_is_signed else assertion,
+        assertion=_verify(assertion, expected) if assertion_is_signed else assertion,
     )
+
+
+def _verify(element: Element, expected: Expected) -> Element:
+    return verify_enveloped(element, expected.keys, witness=expected.witness)
 
 
 def _check_signed(expected: Expected, *, response: bool, assertion: bool) -> None:

@@ -17,8 +17,8 @@ from bridge.identity.saml.logout import (
     verify_logout_response,
 )
 from bridge.identity.saml.logout_binding import MAX_RELAY_STATE_BYTES, LogoutMessage
-from bridge.identity.saml.metadata import read_metadata_signer
 from bridge.identity.saml.metadata_cache import MetadataCache
+from bridge.identity.saml.rehearsal import Rehearsal
 from bridge.identity.saml.request import (
     PostForm,
     Redirect,
@@ -27,7 +27,7 @@ from bridge.identity.saml.request import (
     build_redirect,
     build_sp_metadata,
 )
-from bridge.identity.saml.response import Expected, verify_response
+from bridge.identity.saml.response import Expected
 from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import DecryptionKeys, SigningKey
@@ -47,10 +47,11 @@ class ServiceProvider:
         decryption: DecryptionKeys | None = None,
         clock: Clock | None = None,
         saved: SavedMetadata | None = None,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         """Take the settings, and how to get the provider's metadata: from a file, or through ``bridge.outbound``.
 
-        ``saved`` is where the last good copy of metadata from an address is kept.
+        ``saved`` is where the last good copy of metadata from an address is kept; ``rehearsal`` has what is staged.
         ``also_published`` are keys that do not sign now, but did recently or will soon. Without ``decryption`` keys, or
         where the settings refuse encryption, our metadata asks for none. Raises KeyMissing if the settings require it.
         """
@@ -64,13 +65,8 @@ class ServiceProvider:
         self._signing_key = signing_key
         self._decryption_keys = decryption.private_keys
         self._clock = clock or SystemClock()
-        signer = provider.metadata_signing_certificate
-        self._metadata = MetadataCache(
-            provider.entity_id,
-            load_metadata,
-            load_signer=None if signer is None else lambda: read_metadata_signer(signer),
-            saved=saved,
-        )
+        self._rehearsal = rehearsal or Rehearsal(provider.name)
+        self._metadata = MetadataCache(provider, load_metadata, saved=saved)
         self._own_metadata = build_sp_metadata(
             entity_id=self.entity_id,
             acs_url=self.acs_url,
@@ -120,9 +116,10 @@ class ServiceProvider:
 
         Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
         """
+        metadata = self._metadata.load(now)
         expected = Expected(
             provider=self.provider,
-            keys=self._metadata.load(now).keys_at(now),
+            keys=metadata.keys_at(now),
             sp_entity_id=self.entity_id,
             acs_url=self.acs_url,
             request_id=request_id,
@@ -130,7 +127,7 @@ class ServiceProvider:
             decryption_keys=self._decryption_keys,
             asked_at=asked_at,
         )
-        return verify_response(encoded, expected)
+        return self._rehearsal.verify(encoded, expected, metadata.certificates)
 
     def verify_logout_request(self, message: LogoutMessage) -> EndedAtProvider:
         """Return what the provider says is over.

@@ -41,6 +41,8 @@ from bridge.identity.saml.document import MESSAGE, Element, Limits, parse_canoni
 from bridge.identity.saml.elements import find_first, is_blank
 
 PublicKey: TypeAlias = RSAPublicKey | ec.EllipticCurvePublicKey
+Witness: TypeAlias = Callable[["CheckedValue"], None]
+"""Is told of each signature value that was checked, good or not."""
 
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
 SIGNATURE = f"{_DS}Signature"
@@ -81,7 +83,31 @@ class SignatureForm:
     digest: bytes
 
 
-def verify_enveloped(parent: Element, keys: Sequence[PublicKey], limits: Limits = MESSAGE) -> Element:
+@dataclass(frozen=True)
+class CheckedValue:
+    """A signature value, the bytes that it is over, and whose it is: enough to ask the same of other keys."""
+
+    method: str
+    value: bytes
+    signed: bytes
+    """The canonical ``SignedInfo``."""
+    key: PublicKey | None
+    """The pinned key that made it; None: none of them did."""
+
+    def is_by(self, keys: Sequence[PublicKey]) -> bool:
+        """Tell whether one of these keys made the value. What it is a signature of is not looked at."""
+        if self.key is not None and self.key in keys:
+            return True
+        try:
+            _check_value(self.method, self.value, self.signed, _find_usable(self.method, keys))
+        except (SAMLAlgorithm, SAMLSignatureInvalid):
+            return False
+        return True
+
+
+def verify_enveloped(
+    parent: Element, keys: Sequence[PublicKey], limits: Limits = MESSAGE, witness: Witness | None = None
+) -> Element:
     """Return what the signature that stands directly in ``parent`` covers, parsed from the bytes that were signed.
 
     ``limits`` are those of the document. The signature is taken out of ``parent``. Raises one of the leaves of
@@ -91,7 +117,7 @@ def verify_enveloped(parent: Element, keys: Sequence[PublicKey], limits: Limits 
     if signature is None:
         raise SAMLSignatureForm("no signature")
     form = read_form(signature, parent.get("ID"))
-    check_value(form, keys)
+    check_value(form, keys, witness)
     _cut(signature)
     canonical = canonicalize(parent, form.element_prefixes)
     check_digest(form, canonical)
@@ -128,14 +154,17 @@ def read_form(signature: Element, parent_id: str | None) -> SignatureForm:
     )
 
 
-def check_value(form: SignatureForm, keys: Sequence[PublicKey]) -> None:
-    """One of ``keys`` signed the canonical ``SignedInfo``.
+def check_value(form: SignatureForm, keys: Sequence[PublicKey], witness: Witness | None = None) -> None:
+    """One of ``keys`` signed the canonical ``SignedInfo``; ``witness`` is told which.
 
     Raises SAMLAlgorithm if none of them fits the method or is long enough, else SAMLSignatureInvalid.
     """
-    usable = _find_usable(form.signature_method, keys)
-    signed = canonicalize(form.signed_info, form.signed_info_prefixes)
-    _check_value(form.signature_method, form.value, signed, usable)
+    method, signed, key = form.signature_method, canonicalize(form.signed_info, form.signed_info_prefixes), None
+    try:
+        key = _check_value(method, form.value, signed, _find_usable(method, keys))
+    finally:
+        if witness is not None:
+            witness(CheckedValue(method, form.value, signed, key))
 
 
 def check_detached(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> None:
@@ -156,10 +185,12 @@ def _find_usable(method: str, keys: Sequence[PublicKey]) -> list[PublicKey]:
     return usable
 
 
-def _check_value(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> None:
+def _check_value(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> PublicKey:
     _, digest = _SIGNATURE_METHODS[method]
-    if not any(_verifies(key, value, signed, digest) for key in keys):
-        raise SAMLSignatureInvalid("not by a key of the provider")
+    for key in keys:
+        if _verifies(key, value, signed, digest):
+            return key
+    raise SAMLSignatureInvalid("not by a key of the provider")
 
 
 def check_digest(form: SignatureForm, canonical: bytes) -> None:

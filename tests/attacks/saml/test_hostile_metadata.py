@@ -22,6 +22,7 @@ from tests.saml_messages import (
     certificate_base64,
     make_certificate,
     make_key,
+    make_provider,
     sign,
 )
 from tests.unit.configurations import SAML, write_configuration
@@ -277,9 +278,11 @@ def test_t_saml_29_a_key_without_use_signs_and_its_twin_for_encryption_does_not(
 # ── Living with it ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_t_saml_29_poisoned_metadata_leaves_the_last_good_copy_in_force():
+def test_t_saml_29_poisoned_metadata_leaves_the_last_good_copy_in_force(tmp_path):
     documents = [etree.tostring(signed(draft()))]
-    cache = MetadataCache(IDP, lambda: documents[-1], load_signer=signer)
+    path = tmp_path / "federation.pem"
+    path.write_bytes(make_certificate(FEDERATION).public_bytes(Encoding.PEM))
+    cache = MetadataCache(make_provider(**{SIGNER: path}), lambda: documents[-1])
     cache.refresh(NOW)
     for build, _ in HOSTILE_SIGNATURES.values():
         documents.append(etree.tostring(build()))

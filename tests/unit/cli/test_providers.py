@@ -4,11 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from bridge import embedded_store
 from bridge.cli.main import main
 from bridge.clock import SystemClock
+from bridge.identity.saml.rehearsal import read_staged
+from bridge.identity.saml.rehearsal_counts import Sighting
 from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.keys import create_missing
+from bridge.settings import load_configuration
+from bridge.store_connection import connect_store
 from tests.saml_messages import build_idp_metadata, make_certificate
 from tests.unit.configurations import BRIDGE, SAML, write_configuration
 
@@ -37,7 +43,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def run(config):
-    return lambda: CliRunner().invoke(main, ["--config", str(config), "providers"])
+    return lambda *options: CliRunner().invoke(main, ["--config", str(config), "providers", *options])
 
 
 def save(config, document, age=timedelta(minutes=12)):
@@ -107,3 +113,69 @@ def test_what_a_provider_wrote_cannot_move_the_cursor(run, config):
 def test_a_configuration_with_an_error_is_a_failure(run, config):
     (config / "bridge.yaml").write_text("public_url: nonsense\n")
     assert run().exit_code == 1
+
+
+# ── Rehearsal ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def stage(config):
+    """Stage a certificate for the provider, and return what the settings then say."""
+
+    def stage(days=365):
+        save(config, metadata())
+        certificate = make_certificate(f"staged{days}", not_before=TODAY - 100 * DAY, days=100 + days)
+        (config / "providers" / "next.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        text = SAML.replace("acme.xml", URL) + "staged_certificates: [next.pem]\n"
+        (config / "providers" / "acme-saml.yaml").write_text(text)
+        return load_configuration(config).providers["acme-saml"]
+
+    return stage
+
+
+@pytest.fixture
+def redis(config):
+    client = connect_store(embedded_store.start(config / "var" / "store"))
+    yield client
+    client.close()
+    embedded_store.stop(config / "var" / "store")
+
+
+def test_a_staged_certificate_stands_with_its_end_and_a_hint(run, stage):
+    staged = read_staged(stage())[0]
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert f"staged certificate {staged.certificate.short} ends on" in result.output
+    assert "rambridge providers --rehearsal" in result.output
+
+
+def test_a_staged_certificate_that_ends_soon_is_a_failure(run, stage):
+    stage(days=2)
+    assert run().exit_code == 1
+
+
+def test_the_rehearsal_says_what_share_would_verify_and_what_to_do(run, stage, redis):
+    provider = stage()
+    staged = tuple(each.certificate for each in read_staged(provider))
+    assert "no sign-in of the last 24 hours was tried: nothing is known yet" in run("--rehearsal").output
+    key = Sighting(provider.name, staged, datetime.now(UTC)).bucket
+    for name, number in {"seen": 412, "would": 0, "by:0123456789abcdefff": 412}.items():
+        redis.hset(key, name, number)
+    result = run("--rehearsal")
+    assert result.exit_code == 0, result.output
+    assert (
+        "rehearsal: 0 of 412 sign-ins of the last 24 hours would verify; 412 signed by 0123456789abcdef: "
+        "do not cut over yet\n"
+    ) in result.output
+    redis.hset(key, "would", 412)
+    redis.hset(key, "refused", 1)
+    assert "would verify; 1 of them is refused" in run("--rehearsal").output
+    assert "the cut-over would lose none" in run("--rehearsal").output
+
+
+def test_without_the_service_the_rehearsal_is_unknown_and_starts_nothing(run, stage, config):
+    stage()
+    result = run("--rehearsal")
+    assert result.exit_code == 1
+    assert "the service's own store does not run here" in result.output
+    assert not (config / "var" / "store").exists()

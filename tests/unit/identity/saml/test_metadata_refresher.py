@@ -5,16 +5,19 @@ import threading
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.errors import FetchFailed, ProviderUnavailable, SAMLMetadata
 from bridge.identity.saml import metadata_cache
-from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER, MetadataCache
-from bridge.identity.saml.metadata_refresher import MetadataRefresher
+from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER, KeyChange, MetadataCache
+from bridge.identity.saml.metadata_refresher import MetadataRefresher, repeat_daily
 from bridge.identity.saml.saved_metadata import SavedMetadata
 from tests.fakes.scripted_server import wait_until
-from tests.saml_messages import IDP, NOW, at, build_idp_metadata, make_certificate, make_key
+from tests.saml_messages import IDP, NOW, at, build_idp_metadata, make_certificate, make_key, make_provider
 
 URL = "https://idp.example.com/metadata"
+PROVIDER = make_provider(metadata=URL)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -46,6 +49,13 @@ def with_attributes(attributes):
     return build_idp_metadata().replace(b"<md:EntityDescriptor ", f"<md:EntityDescriptor {attributes} ".encode())
 
 
+def write_pem(folder, name):
+    """Save the certificate of this name where an administrator's settings could name it."""
+    path = folder / f"{name}.pem"
+    path.write_bytes(make_certificate(name).public_bytes(Encoding.PEM))
+    return path
+
+
 @pytest.fixture
 def source():
     return Source()
@@ -63,12 +73,12 @@ def clock():
 
 @pytest.fixture
 def cache(source, saved):
-    return MetadataCache(IDP, source, saved=saved)
+    return MetadataCache(PROVIDER, source, saved=saved)
 
 
-def restart(source, saved, now, **options):
+def restart(source, saved, now, provider=PROVIDER):
     """Return the cache of a new process, after it has looked for the saved copy."""
-    cache = MetadataCache(IDP, source, saved=saved, **options)
+    cache = MetadataCache(provider, source, saved=saved)
     cache.restore(now)
     cache.renew_in_background(lambda: None)
     return cache
@@ -136,14 +146,17 @@ def test_without_a_copy_it_is_tried_every_minute(cache, source):
 
 
 def test_only_what_is_due_is_refreshed(source, saved, clock):
-    other = Source()
-    caches = [MetadataCache(IDP, source, saved=saved), MetadataCache(IDP, other)]
-    refresher = MetadataRefresher(caches, clock)
+    cache = MetadataCache(PROVIDER, source, saved=saved)
+    refresher = MetadataRefresher(cache, clock)
     refresher.run_due()
-    caches[1].refresh(NOW + HOUR)
+    refresher.run_due()
+    assert source.asked == 1
     clock.moment = NOW + HOUR
     refresher.run_due()
-    assert (source.asked, other.asked) == (2, 2)
+    assert source.asked == 2
+    cache.refresh(NOW + HOUR)
+    refresher.run_due()
+    assert source.asked == 3
 
 
 # ── Never on the sign-in path ────────────────────────────────────────────────────────────────────────────────
@@ -168,8 +181,8 @@ def test_a_sign_in_at_the_start_waits_for_the_first_attempt(source, saved, clock
         assert go_on.wait(10)
         return source()
 
-    cache = MetadataCache(IDP, slow, saved=saved)
-    MetadataRefresher([cache], clock).start()
+    cache = MetadataCache(PROVIDER, slow, saved=saved)
+    MetadataRefresher(cache, clock).start()
     found = []
     thread = threading.Thread(target=lambda: found.append(cache.load(NOW)))
     thread.start()
@@ -196,8 +209,8 @@ def test_a_first_attempt_that_hangs_keeps_nobody_for_ever(cache, monkeypatch):
 
 def test_a_person_who_needs_metadata_brings_the_next_attempt_forward(source, saved, clock):
     source.answer = FetchFailed("down")
-    cache = MetadataCache(IDP, source, saved=saved)
-    MetadataRefresher([cache], clock).start()
+    cache = MetadataCache(PROVIDER, source, saved=saved)
+    MetadataRefresher(cache, clock).start()
     assert wait_until(lambda: source.asked == 1)
     source.answer = build_idp_metadata()
     with pytest.raises(ProviderUnavailable):
@@ -213,8 +226,9 @@ def test_the_thread_survives_whatever_happens_in_it(source, saved, clock, caplog
     def fail():
         raise RuntimeError("secret")
 
-    cache = MetadataCache(IDP, source, saved=saved)
-    MetadataRefresher([cache], clock, daily=fail).start()
+    cache = MetadataCache(PROVIDER, source, saved=saved)
+    MetadataRefresher(cache, clock).start()
+    repeat_daily(fail, [cache], clock)
     assert wait_until(lambda: "RuntimeError" in caplog.text)
     assert "secret" not in caplog.text
     clock.moment = NOW + HOUR
@@ -224,8 +238,8 @@ def test_the_thread_survives_whatever_happens_in_it(source, saved, clock, caplog
 
 
 def test_a_file_of_the_administrator_is_read_before_anybody_comes(source, clock):
-    cache = MetadataCache(IDP, source)
-    MetadataRefresher([cache], clock).start()
+    cache = MetadataCache(PROVIDER, source)
+    MetadataRefresher(cache, clock).start()
     assert cache.current() is not None
 
 
@@ -267,7 +281,7 @@ def test_a_restart_does_not_make_the_copy_younger(cache, source, saved):
 
 def test_a_saved_copy_past_its_valid_until_is_not_used(source, saved):
     source.answer = with_attributes(f'validUntil="{at(3600)}"')
-    MetadataCache(IDP, source, saved=saved).refresh(NOW)
+    MetadataCache(PROVIDER, source, saved=saved).refresh(NOW)
     assert restart(source, saved, NOW + 59 * MINUTE).current() is not None
     assert restart(source, saved, NOW + 60 * MINUTE).current() is None
 
@@ -315,7 +329,7 @@ def test_t_saml_29_a_saved_copy_that_somebody_else_could_have_made_is_not_used(c
 
 def test_a_folder_that_cannot_be_written_costs_no_sign_in(source, tmp_path, caplog):
     (tmp_path / "metadata").write_text("a file where a folder should be")
-    cache = MetadataCache(IDP, source, saved=SavedMetadata(tmp_path / "metadata" / "corp.xml", URL))
+    cache = MetadataCache(PROVIDER, source, saved=SavedMetadata(tmp_path / "metadata" / "corp.xml", URL))
     cache.refresh(NOW)
     assert cache.load(NOW)
     assert "could not be saved" in caplog.text
@@ -337,10 +351,187 @@ def test_many_processes_write_and_none_reads_half_a_copy(saved):
     assert [path.name for path in saved.path.parent.iterdir()] == ["corp.xml"]
 
 
-def test_the_copy_of_signed_metadata_is_verified_again(source, saved):
-    MetadataCache(IDP, source, saved=saved).refresh(NOW)
-    with_signer = restart(source, saved, NOW, load_signer=lambda: make_key("federation").public_key())
+def test_the_copy_of_signed_metadata_is_verified_again(source, saved, tmp_path):
+    MetadataCache(PROVIDER, source, saved=saved).refresh(NOW)
+    pinned = make_provider(metadata=URL, metadata_signing_certificate=write_pem(tmp_path, "federation"))
+    with_signer = restart(source, saved, NOW, pinned)
     assert with_signer.current() is None
     with_signer.refresh(NOW)
     with pytest.raises(SAMLMetadata):
         with_signer.load(NOW)
+
+
+# ── One provider does not wait for another ───────────────────────────────────────────────────────────────────
+
+
+def test_a_provider_that_does_not_answer_keeps_nobody_elses_metadata_waiting(saved, clock):
+    answer = threading.Event()
+    others = [Source() for _ in range(5)]
+
+    def hang():
+        answer.wait(30)
+        raise FetchFailed("down")
+
+    caches = [
+        MetadataCache(PROVIDER, each, saved=SavedMetadata(saved.path.with_name(f"{number}.xml"), URL))
+        for number, each in enumerate([hang, hang, *others])
+    ]
+    daily = threading.Event()
+    for cache in caches:
+        MetadataRefresher(cache, clock).start()
+    repeat_daily(daily.set, caches[2:], clock)
+    try:
+        assert wait_until(lambda: all(other.asked == 1 for other in others))
+        assert daily.wait(5)
+        clock.moment = NOW + HOUR
+        for cache in caches[2:]:
+            cache._wake()
+        assert wait_until(lambda: all(other.asked == 2 for other in others))
+        assert caches[0].current() is None
+    finally:
+        answer.set()
+
+
+# ── Keys that come and go ────────────────────────────────────────────────────────────────────────────────────
+
+
+def fingerprints(*names):
+    return tuple(sorted(make_certificate(name).fingerprint(hashes.SHA256()).hex() for name in names))
+
+
+def publish(*names):
+    return build_idp_metadata(*(make_certificate(name) for name in names))
+
+
+@pytest.fixture
+def watch(source, saved, tmp_path):
+    """Return the cache of a provider with approved certificates, and the changes of keys that it reports."""
+
+    def watch(*approved, seen=("idp",)):
+        provider = make_provider(metadata=URL, approved_certificates=[write_pem(tmp_path, name) for name in approved])
+        source.answer = publish(*seen)
+        cache, changes = MetadataCache(provider, source, saved=saved), []
+        cache.report_key_changes(changes.append)
+        cache.refresh(NOW)
+        assert changes == []
+        return cache, changes
+
+    return watch
+
+
+def keys(*names):
+    return tuple(make_key(name).public_key() for name in names)
+
+
+def test_t_saml_29_keys_that_come_and_go_are_reported_before_they_count(watch, source):
+    cache, changes = watch()
+    in_force = []
+    cache.report_key_changes(lambda change: in_force.append(cache.load(NOW).keys_at(NOW)) or changes.append(change))
+    for names in (("idp", "next"), ("idp", "next"), ("next",)):
+        source.answer = publish(*names)
+        cache.refresh(NOW)
+    assert changes == [
+        KeyChange(added=fingerprints("next"), removed=(), held=()),
+        KeyChange(added=(), removed=fingerprints("idp"), held=()),
+    ]
+    assert in_force == [keys("idp"), keys("idp", "next")]
+    assert cache.load(NOW).keys_at(NOW) == keys("next")
+
+
+def test_t_saml_29_a_key_that_nobody_approved_is_held_and_the_others_count(watch, source):
+    cache, changes = watch("idp")
+    source.answer = publish("stranger", "idp")
+    cache.refresh(NOW)
+    assert cache.load(NOW).keys_at(NOW) == keys("idp")
+    assert [each.thumbprint for each in cache.load(NOW).held] == list(fingerprints("stranger"))
+    assert changes == [KeyChange(added=fingerprints("stranger"), removed=(), held=fingerprints("stranger"))]
+    twin, changes = watch("idp", "stranger")
+    source.answer = publish("stranger", "idp")
+    twin.refresh(NOW)
+    assert twin.load(NOW).keys_at(NOW) == keys("stranger", "idp")
+    assert changes == [KeyChange(added=fingerprints("stranger"), removed=(), held=())]
+
+
+def test_t_saml_29_metadata_with_nothing_but_unapproved_keys_leaves_the_last_good_keys_for_a_day(watch, source, saved):
+    cache, changes = watch("idp")
+    before = saved.path.read_bytes()
+    source.answer = publish("stranger")
+    for _ in range(3):
+        cache.refresh(NOW)
+    assert changes == [
+        KeyChange(added=fingerprints("stranger"), removed=fingerprints("idp"), held=fingerprints("stranger"))
+    ]
+    assert cache.load(NOW + 23 * HOUR).keys_at(NOW) == keys("idp")
+    assert saved.path.read_bytes() == before
+    with pytest.raises(SAMLMetadata, match="nobody has approved"):
+        cache.load(NOW + KEEP_AT_MOST)
+    source.answer = publish("idp")
+    cache.refresh(NOW + KEEP_AT_MOST)
+    assert cache.load(NOW + KEEP_AT_MOST).keys_at(NOW) == keys("idp")
+
+
+def test_t_saml_29_the_first_metadata_of_all_is_not_believed_either(watch, tmp_path):
+    cache, _ = watch("idp", seen=("stranger",))
+    with pytest.raises(SAMLMetadata):
+        cache.load(NOW)
+
+
+def test_t_saml_29_a_withdrawn_key_is_out_at_once_approved_or_not(watch, source):
+    cache, _ = watch("idp", "next", seen=("idp", "next"))
+    source.answer = publish("next")
+    cache.refresh(NOW)
+    assert cache.load(NOW).keys_at(NOW) == keys("next")
+
+
+def test_t_saml_29_the_saved_copy_needs_approval_as_well(watch, source, saved, tmp_path):
+    watch("idp", "stranger", seen=("idp", "stranger"))
+    approved = make_provider(metadata=URL, approved_certificates=[write_pem(tmp_path, "idp")])
+    restarted = restart(source, saved, NOW, approved)
+    assert restarted.load(NOW).keys_at(NOW) == keys("idp")
+    other = make_provider(metadata=URL, approved_certificates=[write_pem(tmp_path, "other")])
+    assert restart(source, saved, NOW, other).current() is None
+
+
+def test_a_change_while_we_were_down_is_reported_at_the_start(watch, source, saved):
+    watch()
+    source.answer = publish("next")
+    restarted, changes = restart(source, saved, NOW), []
+    restarted.report_key_changes(changes.append)
+    restarted.refresh(NOW)
+    assert changes == [KeyChange(added=fingerprints("next"), removed=fingerprints("idp"), held=())]
+
+
+def test_a_renewed_certificate_of_an_approved_key_is_approved(watch, source):
+    cache, _ = watch("idp")
+    source.answer = build_idp_metadata(make_certificate("idp", days=800))
+    cache.refresh(NOW)
+    assert cache.load(NOW).keys_at(NOW) == keys("idp")
+
+
+# ── Until when ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("attributes", "detail"),
+    [
+        ("", "has no validUntil"),
+        (f'validUntil="{at(7 * 86_400 + 1)}"', "longer than 7 days"),
+        (f'validUntil="{at(400 * 86_400)}"', "longer than 7 days"),
+        (f'validUntil="{at(7 * 86_400)}"', None),
+        (f'validUntil="{at(3600)}"', None),
+    ],
+)
+def test_t_saml_29_metadata_that_would_be_good_for_ever_is_refused_where_the_settings_say_so(
+    source, saved, attributes, detail
+):
+    source.answer = with_attributes(attributes)
+    bounded = MetadataCache(make_provider(metadata=URL, metadata_max_validity_days=7), source, saved=saved)
+    bounded.refresh(NOW)
+    if detail is None:
+        assert bounded.load(NOW).keys_at(NOW) == keys("idp")
+    else:
+        with pytest.raises(SAMLMetadata, match=detail):
+            bounded.load(NOW)
+    unbounded = MetadataCache(PROVIDER, source, saved=saved)
+    unbounded.refresh(NOW)
+    assert unbounded.load(NOW).keys_at(NOW) == keys("idp")

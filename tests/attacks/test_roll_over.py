@@ -1,0 +1,175 @@
+"""A provider changes its certificate while people sign in: the whole service, its refresher, its records."""
+
+import os
+import re
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bridge.errors import SAMLSignatureInvalid
+from bridge.identity.saml import metadata_refresher
+from bridge.identity.saml.rehearsal import read_staged
+from bridge.identity.saml.rehearsal_counts import read_rehearsed
+from tests.attacks.door import Visitor, begin, check_refusal, draft_response, post_response, sign_in
+from tests.attacks.test_provider_down import with_metadata_at
+from tests.fakes.scripted_server import Reply, ScriptedServer, wait_until
+from tests.saml_messages import MORE, NOW, SignatureOptions, build_idp_metadata, make_certificate, make_key
+
+STEP = timedelta(minutes=5)
+"""As often as metadata is renewed at most, and less than a message lasts."""
+SIGN_INS = 1_000
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def certificate(name):
+    return make_certificate(name, "p256")
+
+
+def thumbprint(name):
+    return certificate(name).fingerprint(hashes.SHA256()).hex()
+
+
+def publish(*names):
+    """Return metadata with these certificates, which may be kept for five minutes."""
+    xml = build_idp_metadata(*(certificate(name) for name in names))
+    return xml.replace(b"<md:EntityDescriptor ", b'<md:EntityDescriptor cacheDuration="PT5M" ')
+
+
+def respond(name, request_id, now, subject):
+    """Return what the provider answers now, signed by the key of this name."""
+    draft = draft_response("corp", request_id, subject)
+    draft.options = SignatureOptions(
+        key=make_key(name, "p256"), certificate=certificate(name), signature_method=f"{MORE}ecdsa-sha256"
+    )
+
+    def later(found):
+        return (datetime.fromisoformat(found[0]) + (now - NOW)).strftime(_FORM)
+
+    for element in draft.root.iter():
+        for attribute, value in element.items():
+            element.set(attribute, _TIME.sub(later, value))
+    return draft.encode()
+
+
+@pytest.fixture
+def rolling(service, tmp_path, monkeypatch):
+    """Yield a metadata server, and a node that looks there often and has a staged certificate; and the settings."""
+    monkeypatch.setattr(metadata_refresher, "LONGEST_SLEEP_SECONDS", 0.02)
+    path = tmp_path / "new.pem"
+    path.write_bytes(certificate("roll-new").public_bytes(Encoding.PEM))
+    os.utime(path, ((NOW - STEP).timestamp(),) * 2)
+    with ScriptedServer(lambda _: Reply(body=publish("roll-old"))) as server:
+        providers = with_metadata_at(service, f"{server.url}/{tmp_path.name}?secret=1")
+        corp = providers["corp"].model_copy(update={"staged_certificates": (path,)})
+        yield server, service.start(providers=providers | {"corp": corp}), corp
+
+
+def change(service, server, *names):
+    """Let the provider publish these, and the metadata be due."""
+    before = len(server.requests)
+    server.answer = lambda _: Reply(body=publish(*names))
+    service.clock.moment += STEP
+    assert wait_until(lambda: len(server.requests) > before)
+
+
+def key_changes(service, after):
+    return [record for record in service.records(after) if record["event"] == "metadata.keys_changed"]
+
+
+def rehearsed(service, corp):
+    staged = [each.certificate for each in read_staged(corp)]
+    return read_rehearsed(service.redis, "corp", staged, service.clock.now())
+
+
+@pytest.mark.usefixtures("no_failures")
+def test_a_roll_over_with_overlap_loses_none_of_1000_sign_ins(service, rolling):
+    server, app, corp = rolling
+    after, answers, signed = service.last(), Counter(), Counter()
+    signing, lock = ["roll-old"] * 2, threading.Lock()
+
+    def sign_in_once(number):
+        visitor, subject = Visitor(app), f"person{number}@example.com"
+        question = begin(visitor, "corp")
+        key = signing[number % 2]  # the provider has two servers
+        message = respond(key, question.request_id, service.clock.now(), subject)
+        answer = post_response(visitor, "corp", message, question.handle)
+        with lock:
+            answers[answer.status_code, answer.headers.get("Location")] += 1
+            signed[key] += 1
+
+    steps = {
+        SIGN_INS * 1 // 6: partial(change, service, server, "roll-old", "roll-new"),
+        SIGN_INS * 2 // 6: partial(signing.__setitem__, 0, "roll-new"),
+        SIGN_INS * 3 // 6: partial(signing.__setitem__, 1, "roll-new"),
+        SIGN_INS * 4 // 6: partial(change, service, server, "roll-new"),
+    }
+    with ThreadPoolExecutor(8) as pool:
+        futures = []
+        for number in range(SIGN_INS):
+            if number in steps:
+                steps[number]()
+            if number >= 16:
+                futures[number - 16].result()  # no queue between the steps and the sign-ins
+            futures.append(pool.submit(sign_in_once, number))
+
+    assert [future.exception() for future in futures] == [None] * SIGN_INS
+    assert answers == {(303, "/"): SIGN_INS}
+    assert set(signed) == {"roll-old", "roll-new"}
+    assert min(signed.values()) > SIGN_INS // 4
+    events = Counter(record["event"] for record in service.records(after))
+    assert (events["sign_in.accepted"], events["sign_in.refused"]) == (SIGN_INS, 0)
+    added, removed = key_changes(service, after)
+    assert (added["added"], added["removed"]) == ([thumbprint("roll-new")], [])
+    assert (removed["added"], removed["removed"]) == ([], [thumbprint("roll-old")])
+    assert wait_until(lambda: rehearsed(service, corp).seen == SIGN_INS)
+    counts = rehearsed(service, corp)
+    assert (counts.would_verify, counts.refused, counts.strangers) == (signed["roll-new"], 0, 0)
+    assert counts.signed_by == {thumbprint(name): number for name, number in signed.items()}
+
+
+def test_without_overlap_the_refusal_says_what_was_expected_and_when_the_staged_one_would_have_worked(service, rolling):
+    server, app, corp = rolling
+    visitor = Visitor(app)
+    question = begin(visitor, "corp")
+    before = service.last()
+    message = respond("roll-new", question.request_id, service.clock.now(), "alice@example.com")
+    refused = post_response(visitor, "corp", message, question.handle)
+    detail = check_refusal(service, refused, SAMLSignatureInvalid, after=before)["detail"]
+    old, new = (certificate(name) for name in ("roll-old", "roll-new"))
+    assert f"expected was the metadata's certificate {thumbprint('roll-old')[:16]}" in detail
+    assert f"(ends {old.not_valid_after_utc:%Y-%m-%d})" in detail
+    assert f"the certificate {thumbprint('roll-new')[:16]}, staged 2026-03-02 08:55 UTC" in detail
+    assert f"valid {new.not_valid_before_utc:%Y-%m-%d} to {new.not_valid_after_utc:%Y-%m-%d}" in detail
+    assert detail.endswith("would have verified it from 2026-03-02 08:55 UTC on")
+    assert wait_until(lambda: rehearsed(service, corp).refused == 1)
+
+    change(service, server, "roll-new")
+    assert wait_until(lambda: key_changes(service, before))
+    assert wait_until(lambda: post_response(visitor, "corp", message, question.handle).status_code == 303)
+    assert visitor.is_signed_in_as("alice@example.com")
+
+
+def test_t_saml_29_a_change_of_keys_is_recorded_without_the_addresss_query(service, rolling):
+    server, app, _ = rolling
+    begin(Visitor(app), "corp")
+    before = service.last()
+    change(service, server, "roll-old", "stranger")
+    assert wait_until(lambda: key_changes(service, before))
+    (record,) = key_changes(service, before)
+    assert record["provider"] == "corp"
+    assert record["source"].startswith(f"{server.url}/")
+    assert "secret" not in record["source"]
+    assert (record["added"], record["held"], record["signed"]) == ([thumbprint("stranger")], [], False)
+    assert (record["reference"], record["source_address"]) == ("", "")
+
+
+def test_where_nothing_is_staged_nothing_is_counted(service):
+    sign_in(Visitor(service.start()))
+    assert [key for key in service.memory() if b"rehears" in key] == []
