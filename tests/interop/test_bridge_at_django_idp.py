@@ -4,11 +4,16 @@ It signs nothing unless it is told to, invents the question that an unasked resp
 Triple DES alone.
 """
 
+from base64 import b64decode, b64encode
 from contextlib import ExitStack
 
 import pytest
+import requests
+from cryptography import x509
+from lxml import etree
 
 from bridge.sandbox.browser import Browser
+from bridge.sessions.cookie import BROWSER_COOKIE
 from tests.installation import prepare
 from tests.interop.django_idp.rig import DjangoIdP, Registration
 from tests.interop.test_bridge_at_real_idps import (
@@ -20,6 +25,7 @@ from tests.interop.test_bridge_at_real_idps import (
     write_provider,
 )
 from tests.requirements import require
+from tests.saml_encryption import EncryptionOptions, encrypt
 
 EMAIL_ADDRESS = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
@@ -141,6 +147,43 @@ def test_triple_des_is_not_opened_even_where_aes_cbc_is(world, people):
     assert (browser.page.status, refused["code"]) == (400, "saml_decrypt")
     assert "tripledes-cbc" in refused["detail"]
     assert not is_signed_in(installation, browser)
+
+
+def test_an_assertion_that_it_signed_is_believed_when_it_comes_encrypted_by_aes_gcm(world, people):
+    """What pysaml2 signed is a document of its own: grafted into ours, its prefixes would be declared anew (ns0, ns1).
+
+    The provider has no AES-GCM, so the signed assertion is encrypted on its way, for the key in our metadata.
+    """
+    installation, _ = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/signs-assertion")
+    browser.submit(None, username=people[0].uid, password=people[0].password)
+    fields = browser.page.find_auto_submit_form().fields
+    response = etree.fromstring(b64decode(fields["SAMLResponse"]))
+    [assertion] = response.iterfind("{*}Assertion")
+    encrypt(assertion, EncryptionOptions(), encryption_key_of(installation))
+    answer = requests.post(
+        f"{installation.bridge}/saml/signs-assertion/acs",
+        {**fields, "SAMLResponse": b64encode(etree.tostring(response))},
+        headers={"Cookie": f"{BROWSER_COOKIE}={find_cookie(browser)}"},
+        allow_redirects=False,
+        timeout=20,
+    )
+    assert answer.status_code == 303, answer.text
+    accepted = last_record(installation, "sign_in.accepted")
+    assert (accepted["subject"], accepted["person"]) == (people[0].mail, "林薇")
+
+
+def encryption_key_of(installation):
+    """Return the public key that our metadata asks providers to encrypt for."""
+    metadata = requests.get(f"{installation.bridge}/saml/signs-assertion/metadata", timeout=20).content
+    [*certificates] = etree.fromstring(metadata).iterfind(".//{*}KeyDescriptor[@use='encryption']//{*}X509Certificate")
+    return x509.load_der_x509_certificate(b64decode(certificates[0].text)).public_key()
+
+
+def find_cookie(browser):
+    [value] = {cookie.value for cookie in browser.cookies if cookie.name == BROWSER_COOKIE}
+    return value
 
 
 @pytest.mark.parametrize(

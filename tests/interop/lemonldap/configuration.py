@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from tests.interop.parties import SAMLSP, OIDCClient, Person
 from tests.interop.signing_key import make_signing_key
@@ -173,6 +174,7 @@ def _oidc(client: OIDCClient) -> dict[str, Any]:
                 "oidcRPMetaDataOptionsBypassConsent": 1,
                 "oidcRPMetaDataOptionsLogoutUrl": client.redirect_uri.replace("/callback", "/backchannel-logout"),
                 "oidcRPMetaDataOptionsLogoutType": "back",
+                "oidcRPMetaDataOptionsPostLogoutRedirectUris": urljoin(client.redirect_uri, "/signed-out"),
                 "oidcRPMetaDataOptionsLogoutSessionRequired": 1,
             }
         },
