@@ -706,7 +706,10 @@ class OIDCClientAssertion(ProviderUnavailable):
 class LogoutRefused(IdentityError):
     """A provider's request to end sessions, or its answer to ours, is not acceptable; no session ends."""
 
-    public = "This sign-out could not be accepted. Sign out here, and give IT the reference number."
+    public = (
+        "What your identity provider sent about a sign-out could not be accepted. If you have signed out here, that is "
+        "done. To be sure of the rest, sign out at your identity provider as well and close the browser."
+    )
 
 
 class LogoutReplay(LogoutRefused):

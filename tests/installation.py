@@ -136,20 +136,26 @@ def serve(app: Flask, url: str):
 
 
 class BridgeProcess:
-    """``rambridge serve`` as a process of its own group, to be killed and started again."""
+    """``rambridge serve`` as a process of its own group, to be killed and started again.
 
-    def __init__(self, installation: Installation) -> None:
+    ``listen`` is another address and port than the settings say: for a second node of the same installation.
+    """
+
+    def __init__(self, installation: Installation, listen: str | None = None) -> None:
         self._installation = installation
+        self._listen = listen or installation.bridge.removeprefix("http://")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "bridge", "--config", str(self._installation.config), "serve"]
+        command += ["--listen", self._listen]
+        host = {"Host": self._installation.bridge.removeprefix("http://")}
         with (self._installation.folder / "bridge.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
-                if requests.get(f"{self._installation.bridge}/health/ready", timeout=2).ok:
+                if requests.get(f"http://{self._listen}/health/ready", headers=host, timeout=2).ok:
                     return
             except requests.RequestException:
                 time.sleep(0.02)

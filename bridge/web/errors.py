@@ -16,6 +16,7 @@ from bridge.errors import (
     ExchangeMismatch,
     ExchangeUnavailable,
     IdentityError,
+    LogoutRefused,
     NotFound,
     ProviderUnavailable,
     RequestError,
@@ -58,6 +59,7 @@ TITLES: dict[int, str] = {
     502: "Something went wrong",
     503: "Not available at the moment",
 }
+SIGN_OUT_TITLE = "The sign-out could not be confirmed"
 RETRY_AFTER_SECONDS = 10
 
 _NOT_FOUND = 404
@@ -113,17 +115,18 @@ def _wants_json() -> bool:
 
 def _answer(status: int, error: BridgeError) -> Response:
     reference = current_origin().reference
+    of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
     if _wants_json():
         response = jsonify(code=error.code, message=error.public, reference=reference)
     else:
         page = render_template(
             "error.html",
-            title=TITLES.get(status, TITLES[_BAD_REQUEST]),
-            message=error.public,
+            title=SIGN_OUT_TITLE if of_sign_out else TITLES.get(status, TITLES[_BAD_REQUEST]),
+            message=LogoutRefused.public if of_sign_out else error.public,
             code=error.code,
             reference=reference,
             status=status,
-            retry_url="/" if status != _NOT_FOUND else None,
+            retry_url=None if of_sign_out or status == _NOT_FOUND else "/",
         )
         response = Response(page)
     response.status_code = status

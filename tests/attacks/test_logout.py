@@ -323,6 +323,7 @@ def read_answer(response, address="https://idp.example.com/saml/slo/done"):
 
 def refused_page(service, response, error, *, after, digest=None):
     assert (response.status_code, find_code(response)) == (400, error.code)
+    assert read(response).title == "The sign-out could not be confirmed · Rambridge"
     assert response.headers["Cache-Control"] == "no-store"
     assert not {"Set-Cookie", "Location"} & {*response.headers.keys()}
     [record] = service.records(after)

@@ -5,6 +5,7 @@ GetCallerIdentity an unmodified official SDK calls.
 """
 
 import re
+import time
 from contextlib import ExitStack
 from html import unescape
 
@@ -99,7 +100,7 @@ def strict_node_world(tmp_path_factory, people, build_client):
 
 @pytest.fixture(scope="module")
 def encrypting_world(tmp_path_factory, people, build_client):
-    """Run the bridge with LemonLDAP::NG as a SAML provider that encrypts assertions."""
+    """Run the bridge with LemonLDAP::NG as a SAML provider that encrypts, and should authenticate anew each time."""
     require("lemonldap-ng")
     require("nginx")
     installation = prepare(tmp_path_factory.mktemp("encrypting-world"))
@@ -113,6 +114,7 @@ def encrypting_world(tmp_path_factory, people, build_client):
         stack.enter_context(rig)
         # Its library encrypts with AES-CBC and nothing else, and signs the response around it.
         policies = {"encryption": "require", "encryption_cbc": True}
+        policies |= {"idp_initiated": False, "force_authn": True, "clock_skew_seconds": 0}
         write_provider(installation, saml_provider(rig) | policies)
         start_bridge(stack, installation)
         yield installation, rig
@@ -157,7 +159,7 @@ def oidc_provider(name, issuer, client, installation):
         "scopes": SCOPES,
         "claims": {"uid": "sub"},
         "logout_token_typ_jwt": name == "lemonldap-oidc",
-        "logout": "provider" if name == "node" else "local",
+        "logout": "local" if name == "strict" else "provider",
     }
 
 
@@ -233,6 +235,23 @@ def test_lemonldap_signs_a_person_in_with_an_encrypted_assertion(encrypting_worl
     installation.go_on(browser)
     assert browser.page.url == f"{installation.bridge}/", browser.page.text()
     check_they_get_credentials(installation, browser)
+
+
+def test_lemonldap_does_not_ask_again_within_five_minutes_and_the_old_authentication_is_refused(
+    encrypting_world, people
+):
+    """``ForceAuthn`` is a wish: this provider has an interval in which it does not grant it."""
+    installation, _ = encrypting_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    sign_in_at_lemonldap(browser, people[0])
+    installation.go_on(browser)
+    assert is_signed_in(installation, browser)
+    time.sleep(1.1)  # authentications are dated by the second
+    browser.open(f"{installation.bridge}/sign-in/lemonldap")
+    assert "lform" not in browser.page.html, "nobody was asked for a password"
+    installation.go_on(browser)
+    assert (browser.page.status, last_record(installation, "sign_in.refused")["code"]) == (400, "saml_stale")
 
 
 def test_lemonldap_signs_a_person_in_over_openid_connect(world, people):
@@ -355,3 +374,22 @@ def test_a_sign_out_here_leads_to_lemonldap_and_back(world, people):
     assert f"{rig.url}/saml/singleLogout" in {step.url.partition("?")[0] for step in browser.trace}
     browser.open(f"{installation.bridge}/sign-in/lemonldap")
     assert "lform" in browser.page.html, "the provider does not know the person any more"
+
+
+@pytest.mark.parametrize("button", ["Accept", "Refuse"])
+def test_a_sign_out_here_leads_to_lemonldap_over_openid_connect_and_back_whatever_is_clicked(world, people, button):
+    """Whoever comes back may have said "no" there, so coming back proves nothing; our own session is over before."""
+    installation, rig = world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap-oidc")
+    sign_in_at_lemonldap(browser, people[0])
+    browser.submit("/sign-out")
+    page = browser.click("Continue")
+    assert page.url.startswith(f"{rig.url}/oauth2/logout?")
+    confirm = page.find_form(button)[0].fields["confirm"]
+    page = browser.submit(button, confirm=confirm if button == "Accept" else f"-{confirm}")  # as its script does
+    assert page.url.startswith(f"{installation.bridge}/signed-out?state=")
+    assert "You are signed out here" in page.text()
+    assert not is_signed_in(installation, browser)
+    browser.open(f"{installation.bridge}/sign-in/lemonldap-oidc")
+    assert ("lform" in browser.page.html) == (button == "Accept")

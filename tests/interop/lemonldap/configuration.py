@@ -1,24 +1,21 @@
 """What LemonLDAP::NG is told: one configuration document and one table of people."""
 
-import datetime as dt
 import sqlite3
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from urllib.parse import urljoin
 
 from tests.interop.parties import SAMLSP, OIDCClient, Person
+from tests.interop.signing_key import make_signing_key
 
 SP_NAME = "rambridge-saml"
 RP_NAME = "rambridge-oidc"
 VALUES_SEPARATOR = "; "
 BASIC_NAME_FORMAT = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 HOUR_SECONDS = 3600
+CERTIFICATE_NAME = "LemonLDAP::NG of the test suite"
 
 
 def write_people(database: Path, people: Iterable[Person]) -> None:
@@ -112,7 +109,7 @@ def _people(folder: Path) -> dict[str, Any]:
 
 
 def _saml(sp: SAMLSP) -> dict[str, Any]:
-    private_key, certificate = _make_signing_key()
+    private_key, certificate = make_signing_key(CERTIFICATE_NAME)
     return {
         "issuerDBSAMLActivation": 1,
         "samlServicePrivateKeySig": private_key,
@@ -149,7 +146,7 @@ def _saml(sp: SAMLSP) -> dict[str, Any]:
 
 
 def _oidc(client: OIDCClient) -> dict[str, Any]:
-    private_key, certificate = _make_signing_key()
+    private_key, certificate = make_signing_key(CERTIFICATE_NAME)
     return {
         "issuerDBOpenIDConnectActivation": 1,
         "oidcServicePrivateKeySig": private_key,
@@ -177,31 +174,8 @@ def _oidc(client: OIDCClient) -> dict[str, Any]:
                 "oidcRPMetaDataOptionsBypassConsent": 1,
                 "oidcRPMetaDataOptionsLogoutUrl": client.redirect_uri.replace("/callback", "/backchannel-logout"),
                 "oidcRPMetaDataOptionsLogoutType": "back",
+                "oidcRPMetaDataOptionsPostLogoutRedirectUris": urljoin(client.redirect_uri, "/signed-out"),
                 "oidcRPMetaDataOptionsLogoutSessionRequired": 1,
             }
         },
     }
-
-
-def _make_signing_key() -> tuple[str, str]:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "LemonLDAP::NG of the test suite")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return (
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        ).decode(),
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
-    )
