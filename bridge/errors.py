@@ -703,6 +703,16 @@ class OIDCClientAssertion(ProviderUnavailable):
     public = "This identity provider is not set up correctly here. Give IT the reference number."
 
 
+class GroupsNotFetched(ProviderUnavailable):
+    """The groups that a message left out could not be had at ``groups_endpoint`` either. It needs an administrator."""
+
+    code = "map_groups_not_fetched"
+    public = (
+        "You are in too many groups for your identity provider to send, and it did not answer when asked for them. "
+        "Give IT the reference number."
+    )
+
+
 class LogoutRefused(IdentityError):
     """A provider's request to end sessions, or its answer to ours, is not acceptable; no session ends."""
 
