@@ -18,7 +18,7 @@
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired
     ├── AccessError                NotEntitled · CrossSiteRequest · NotFound
-    ├── RequestError               BadParameter · TooLarge · FetchRefused
+    ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
     │                              SessionEndsTooSoon · TerminalNotGranted
@@ -731,6 +731,12 @@ class OIDCLogoutRequest(LogoutRefused):
     code = "oidc_logout_request"
 
 
+class OIDCFrontChannel(LogoutRefused):
+    """A front-channel request that is not allowed, or does not have exactly one ``iss`` and one ``sid``."""
+
+    code = "oidc_logout_frontchannel"
+
+
 class OIDCLogoutEvent(LogoutRefused):
     """``events`` does not say that a session has ended."""
 
@@ -836,6 +842,13 @@ class TooLarge(RequestError):
 
     code = "web_too_large"
     public = "The request is too large."
+
+
+class TooManyRequests(RequestError):
+    """One address asks more often than people do."""
+
+    code = "web_too_many"
+    public = "Too many requests came from your network within a minute. Try again in a minute."
 
 
 class FetchRefused(RequestError):

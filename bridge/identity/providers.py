@@ -135,6 +135,8 @@ class OIDCProvider(_Provider):
     """Whether an e-mail address counts only beside ``email_verified: true``; otherwise the person has none."""
     groups_endpoint: GroupsEndpoint | None = None
     """Where to ask for groups that the token leaves out, as ourselves; None: then nobody knows them."""
+    frontchannel_logout: bool = False
+    """Whether a frame on the provider's page may end sessions by naming them, which nothing proves."""
     logout_token_typ_jwt: bool = False
     """Whether a logout token may have the ``typ`` ``JWT``, which some providers send instead of ``logout+jwt``."""
 

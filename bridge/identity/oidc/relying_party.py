@@ -11,6 +11,7 @@ from bridge.identity.ended import EndedAtProvider
 from bridge.identity.oidc.client_authentication import ClientProof, authenticate
 from bridge.identity.oidc.client_token import ClientToken
 from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
+from bridge.identity.oidc.frontchannel_logout import read_front_channel_logout
 from bridge.identity.oidc.groups_endpoint import GroupLookup
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
 from bridge.identity.oidc.login import (
@@ -154,6 +155,14 @@ class RelyingParty:
             now=self._clock.now(),
         )
         return verify_logout_token(token, expected)
+
+    def read_front_channel_logout(self, query: Sequence[tuple[str, str]]) -> EndedAtProvider:
+        """Return what the provider's page says is over, without any proof.
+
+        Raises:
+            IdentityError: the request is not acceptable.
+        """
+        return read_front_channel_logout(query, self.provider, self._clock.now())
 
     def _proof(self, metadata: ProviderMetadata) -> ClientProof:
         return authenticate(self.provider, metadata, self._client_key, self._clock.now())
