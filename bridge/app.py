@@ -25,6 +25,7 @@ from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.identity.endings import ProviderStatus, describe_near, find_key_endings, find_provider_endings
+from bridge.identity.guesses import GuessLimit
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
@@ -115,12 +116,13 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         replay=ReplayMemory(redis, clock),
         clock=clock,
     )
+    unconfirmed = UnconfirmedSignIns(redis, sealer, clock)
     access = Access(sessions, federation, public_url)
     login = Login(
         federation=federation,
         desk=desk,
         sessions=sessions,
-        unconfirmed=UnconfirmedSignIns(redis, sealer, clock),
+        unconfirmed=unconfirmed,
         access=access,
         providers=providers,
         accounts=accounts,
@@ -132,6 +134,8 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
             replay=ReplayMemory(redis, clock),
         ),
         sessions=sessions,
+        unconfirmed=unconfirmed,
+        guesses=GuessLimit(redis, clock),
         access=access,
         audit=audit,
         providers=providers,

@@ -18,7 +18,7 @@
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired
     ├── AccessError                NotEntitled · NotAdministrator · CrossSiteRequest · NotFound
-    ├── RequestError               BadParameter · TooLarge · FetchRefused
+    ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
     │                              SessionEndsTooSoon · TerminalNotGranted
@@ -703,6 +703,16 @@ class OIDCClientAssertion(ProviderUnavailable):
     public = "This identity provider is not set up correctly here. Give IT the reference number."
 
 
+class GroupsNotFetched(ProviderUnavailable):
+    """The groups that a message left out could not be had at ``groups_endpoint`` either. It needs an administrator."""
+
+    code = "map_groups_not_fetched"
+    public = (
+        "You are in too many groups for your identity provider to send, and it did not answer when asked for them. "
+        "Give IT the reference number."
+    )
+
+
 class LogoutRefused(IdentityError):
     """A provider's request to end sessions, or its answer to ours, is not acceptable; no session ends."""
 
@@ -722,6 +732,12 @@ class OIDCLogoutRequest(LogoutRefused):
     """The back-channel request is not a form with exactly one ``logout_token``."""
 
     code = "oidc_logout_request"
+
+
+class OIDCFrontChannel(LogoutRefused):
+    """A front-channel request that is not allowed, or does not have exactly one ``iss`` and one ``sid``."""
+
+    code = "oidc_logout_frontchannel"
 
 
 class OIDCLogoutEvent(LogoutRefused):
@@ -836,6 +852,13 @@ class TooLarge(RequestError):
 
     code = "web_too_large"
     public = "The request is too large."
+
+
+class TooManyRequests(RequestError):
+    """One address asks more often than people do."""
+
+    code = "web_too_many"
+    public = "Too many requests came from your network within a minute. Try again in a minute."
 
 
 class FetchRefused(RequestError):

@@ -18,6 +18,7 @@ import contextlib
 import functools
 import http.client
 import io
+import json
 import socket
 import ssl
 import threading
@@ -145,6 +146,13 @@ class Outbound:
         pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
         form = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         return self._send(_Request("POST", url, urlencode(pairs).encode(), form), limits, ca_file)
+
+    def post_json(
+        self, url: str, members: Mapping[str, Any], *, headers: Mapping[str, str], limits: Limits = USUAL
+    ) -> Answer:
+        """Return the answer to a POST of a JSON object; never sent twice. Raises what :meth:`post_form` raises."""
+        body = json.dumps(members).encode()
+        return self._send(_Request("POST", url, body, {"Content-Type": "application/json", **headers}), limits, None)
 
     def _send(self, request: "_Request", limits: Limits, ca_file: Path | None) -> Answer:
         self._parse(request.url)

@@ -93,6 +93,12 @@ class RedisPipeline(Protocol):
     def set(self, name: str, value: bytes, *, px: timedelta) -> Any:
         """Add a SET."""
 
+    def get(self, name: str) -> Any:
+        """Add a GET."""
+
+    def incr(self, name: str) -> Any:
+        """Add an INCR."""
+
     def delete(self, name: str | bytes) -> Any:
         """Add a DEL."""
 

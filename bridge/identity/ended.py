@@ -17,6 +17,6 @@ class EndedAtProvider:
     session_indexes: tuple[str, ...]
     """``SessionIndex`` or ``sid``; empty: whichever they came from."""
     message_id: str
-    """The request's ``ID`` or the token's ``jti``: what makes the message single-use."""
+    """The request's ``ID`` or the token's ``jti``: what makes the message single-use. The front channel has none."""
     accept_until: datetime
     """The last moment (UTC, leeway included) at which the same message would still be accepted."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from bridge.clock import Clock
 from bridge.errors import Unsealable
+from bridge.identity.ended import EndedAtProvider
 from bridge.identity.stored import pack_identity, unpack_identity
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sealing import Sealer
@@ -92,7 +93,8 @@ class UnconfirmedSignIns:
     """Keeps a verified identity until the person has confirmed that they mean to sign in here, as this person.
 
     A response that nobody here asked for could have been posted by somebody else's page, to sign a person in as
-    somebody else (login CSRF, RFC 6749 10.12). So it waits for a click in the same browser.
+    somebody else (login CSRF, RFC 6749 10.12). So it waits for a click in the same browser. It stands in no index;
+    what ends it when the provider's session is over is a mark with that session's names, looked for at the click.
     """
 
     def __init__(self, redis: RedisClient, sealer: Sealer, clock: Clock) -> None:
@@ -112,7 +114,8 @@ class UnconfirmedSignIns:
     def take(self, token: str, browser: str) -> VerifiedIdentity | None:
         """Return the identity to the first caller with this token from this browser, None to every other one.
 
-        The browser is part of the key, so another browser finds nothing and uses nothing up.
+        None as well if its session at the provider has ended meanwhile. The browser is part of the key, so another
+        browser finds nothing and uses nothing up.
         """
         key = build_key("unconfirmed", token, browser)
         try:
@@ -121,10 +124,33 @@ class UnconfirmedSignIns:
             if sealed is None:
                 return None
             ends_at, identity = _parse_unconfirmed(self._sealer.open_json(key, sealed))
+            is_over = self._has_ended(identity, ends_at - timedelta(seconds=CONFIRMATION_SECONDS))
         except Unsealable as error:
             _LOG.warning("an unconfirmed sign-in does not open: %s", error.detail)
             return None
-        return identity if ends_at > self._clock.now() else None
+        return identity if ends_at > self._clock.now() and not is_over else None
+
+    def end(self, over: EndedAtProvider) -> None:
+        """Make every identity that waits, and came from what is over, be taken by nobody."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for index in over.session_indexes or ("",):
+            key = build_key("ended", over.issuer, index, over.subject or "")
+            sealed = self._sealer.seal_json(key, self._clock.now().timestamp())
+            pipeline.set(key, sealed, px=timedelta(seconds=CONFIRMATION_SECONDS))
+        with store_errors():
+            pipeline.execute()
+
+    def _has_ended(self, identity: VerifiedIdentity, since: datetime) -> bool:
+        """Return whether a mark of this moment or later is for this person, this session at the provider, or both."""
+        index = identity.session_index
+        names = [("", identity.subject), *([(index, ""), (index, identity.subject)] if index else [])]
+        keys = [build_key("ended", identity.issuer, *name) for name in names]
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.get(key)
+        with store_errors():
+            found = zip(keys, pipeline.execute(), strict=True)
+        return any(self._sealer.open_json(key, mark) >= since.timestamp() for key, mark in found if mark is not None)
 
 
 def _parse_pending(fields: Mapping[str, Any]) -> PendingSignIn:

@@ -18,6 +18,25 @@ ACR = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
 """A name of an authentication context: no blanks, since a list of them is sent in one parameter."""
 
 
+PERSON = "{person}"
+"""In the address of a groups endpoint: the place of the person."""
+
+
+class GroupsEndpoint(BaseModel):
+    """Where to ask for somebody's groups when a message leaves them out because they are many."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(min_length=1, max_length=1024)
+    """With ``{person}`` as one whole part of its path."""
+    person_claim: str = Field(min_length=1, max_length=255)
+    """The claim, by our name, that stands for the person there."""
+    body: dict[str, bool | int | str] | None = None
+    """What to post, as JSON; None: the address is fetched by GET."""
+    scope: str | None = Field(default=None, pattern=r"^[!-~]+( [!-~]+)*$", max_length=1024)
+    """What to ask for at the token endpoint."""
+
+
 class _Provider(BaseModel):
     """What both protocols share."""
 
@@ -120,6 +139,10 @@ class OIDCProvider(_Provider):
     """Whether to ask the userinfo endpoint for claims that are not in the ID token."""
     email_verified_required: bool = False
     """Whether an e-mail address counts only beside ``email_verified: true``; otherwise the person has none."""
+    groups_endpoint: GroupsEndpoint | None = None
+    """Where to ask for groups that the token leaves out, as ourselves; None: then nobody knows them."""
+    frontchannel_logout: bool = False
+    """Whether a frame on the provider's page may end sessions by naming them, which nothing proves."""
     logout_token_typ_jwt: bool = False
     """Whether a logout token may have the ``typ`` ``JWT``, which some providers send instead of ``logout+jwt``."""
 

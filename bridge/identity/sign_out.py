@@ -112,6 +112,19 @@ class SignOutDesk:
             raise OIDCLogoutRequest(f"{len(tokens)} logout tokens")
         return self._use_up(party.verify_logout(tokens[0]))
 
+    def receive_front_channel(self, provider: str, query: Pairs) -> EndedAtProvider:
+        """Return what a front-channel logout request says is over (OpenID Connect Front-Channel Logout 1.0, 2).
+
+        Nothing proves it, so ``iss`` and ``sid`` must both be there, and the provider's settings must allow it.
+
+        Raises:
+            IdentityError: the request is not acceptable.
+        """
+        party = self._relying_parties.get(provider)
+        if party is None:
+            raise UnknownProvider(f"no OpenID provider is called {provider[:64]!r}")
+        return party.read_front_channel_logout(query)
+
     def _use_up(self, ended: EndedAtProvider) -> EndedAtProvider:
         # The prefix keeps these apart from the identifiers of ID tokens and assertions, which are used up elsewhere.
         if not self._replay.claim(ended.issuer, f"logout {ended.message_id}", ended.accept_until):

@@ -14,7 +14,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from bridge.entitlements.rules import AdministratorEntry, RoleGrant, RuleDocument, UserGrant
 from bridge.errors import Problem
 from bridge.exchange.accounts import Account
-from bridge.identity.providers import TENANT, OIDCProvider, SAMLProvider
+from bridge.identity.providers import PERSON, TENANT, OIDCProvider, SAMLProvider
 from bridge.yaml_documents import Loc, Positions
 
 MIN_ROLE_MAX_DURATION_SECONDS = 3600
@@ -113,6 +113,7 @@ def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, devel
             "an issuer has no query and no fragment (OpenID Connect Discovery 2)",
             "Write it exactly as `issuer` stands in the provider's /.well-known/openid-configuration.",
         )
+    yield from _find_groups_endpoint_problems(provider, positions, development=development)
     if "openid" not in provider.scopes:
         yield positions.problem(("scopes",), "without the scope `openid` there is no ID token", "Add `- openid`.")
     if provider.email_verified_required and provider.claims.get("email", "email") != "email":
@@ -120,6 +121,29 @@ def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, devel
             ("claims", "email"),
             "`email_verified` vouches for the provider's own claim `email`, not for this one",
             "Remove `email` from `claims`, or `email_verified_required`.",
+        )
+
+
+def _find_groups_endpoint_problems(
+    provider: OIDCProvider, positions: Positions, *, development: bool
+) -> Iterator[Problem]:
+    endpoint, loc = provider.groups_endpoint, ("groups_endpoint", "url")
+    if endpoint is None:
+        return
+    yield from _find_url_problems(endpoint.url, positions, loc, development=development)
+    segments = urlsplit(endpoint.url).path.split("/") if split_web_url(endpoint.url) else [PERSON]
+    if segments.count(PERSON) != 1 or endpoint.url.count(PERSON) != 1:
+        yield positions.problem(
+            loc,
+            "the person must be one whole part of the path",
+            "Write `{person}` there: https://graph.microsoft.com/v1.0/users/{person}/getMemberObjects.",
+        )
+    if TENANT in provider.issuer:
+        yield positions.problem(
+            ("groups_endpoint",),
+            "with `{tenantid}` in the issuer, no token endpoint is that of the person's tenant",
+            "Write a file for each tenant, with its ID in the issuer.",
+            at_key=True,
         )
 
 

@@ -7,7 +7,7 @@ from bridge.errors import Problem
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.settings.checks import split_web_url
-from bridge.yaml_documents import Positions
+from bridge.yaml_documents import Loc, Positions
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -17,7 +17,13 @@ def find_reach_problems(
 ) -> Iterator[Problem]:
     """Yield the port or the IP address that ``outbound`` does not allow. Names are resolved when they are used."""
     name = {"saml": "metadata", "oidc": "issuer"}.get(getattr(content, "protocol", ""), "endpoint")
-    parts = split_web_url(getattr(content, name))
+    yield from _find_problems(getattr(content, name), positions, (name,), destinations)
+    if isinstance(content, OIDCProvider) and content.groups_endpoint is not None:
+        yield from _find_problems(content.groups_endpoint.url, positions, ("groups_endpoint", "url"), destinations)
+
+
+def _find_problems(url: str, positions: Positions, loc: Loc, destinations: Destinations) -> Iterator[Problem]:
+    parts = split_web_url(url)
     if parts is None or parts.hostname is None or (parts.scheme == "http" and not destinations.development):
         return  # each has a problem of its own
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -25,7 +31,7 @@ def find_reach_problems(
     fault = destinations.find_host_fault(host) or destinations.find_port_fault(port)
     if fault:
         yield positions.problem(
-            (name,),
-            f"`{name}` cannot be asked: {fault}",
+            loc,
+            f"`{loc[-1]}` cannot be asked: {fault}",
             "Correct the address, or allow it under `outbound` in bridge.yaml.",
         )

@@ -23,6 +23,7 @@ from bridge.errors import (
     SessionError,
     StoreUnavailable,
     TooLarge,
+    TooManyRequests,
     UnknownHost,
 )
 from bridge.web.origin import current_origin
@@ -38,6 +39,7 @@ STATUSES: dict[type[BridgeError], int] = {
     NotFound: 404,
     RequestError: 400,
     TooLarge: 413,
+    TooManyRequests: 429,
     UnknownHost: 421,
     ExchangeError: 403,
     ExchangeMismatch: 502,
@@ -55,6 +57,7 @@ TITLES: dict[int, str] = {
     405: "This is not possible",
     413: "The request is too large",
     421: "Unknown address",
+    429: "Not available at the moment",
     500: "Something went wrong",
     502: "Something went wrong",
     503: "Not available at the moment",

@@ -1,7 +1,8 @@
 """Sign out: a person does so here, or a provider says that a session of its own is over and what came from it ends.
 
-When a provider says so, nobody is asked and no cookie counts: the message alone says, and proves, what ends. Sessions
-end before that is recorded, unlike everything else: an audit log that is down must not keep anybody signed in.
+When a provider says so, nobody is asked and no cookie counts: the message alone says, and proves, what ends. (Only the
+front channel of OpenID Connect proves nothing: decision 51.) Sessions end before that is recorded, unlike everything
+else: an audit log that is down must not keep anybody signed in.
 """
 
 import hashlib
@@ -11,15 +12,16 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.errors import BridgeError, TooLarge
 from bridge.identity.ended import EndedAtProvider
-from bridge.identity.pending import LIFETIME_SECONDS
-from bridge.identity.providers import Provider
+from bridge.identity.guesses import GuessLimit
+from bridge.identity.pending import LIFETIME_SECONDS, UnconfirmedSignIns
+from bridge.identity.providers import OIDCProvider, Provider
 from bridge.identity.saml.logout_binding import read_form, read_query
 from bridge.identity.saml.request import PostForm, Redirect
 from bridge.identity.sign_out import ReceivedLogout, SignOutDesk
@@ -34,7 +36,7 @@ from bridge.sessions.cookie import (
 )
 from bridge.sessions.store import SessionStore
 from bridge.web.access import Access, find_browser_cookie
-from bridge.web.headers import allow_form_action
+from bridge.web.headers import allow_form_action, allow_framing
 from bridge.web.origin import current_origin
 
 MAX_LOGOUT_BYTES = 64_000
@@ -49,6 +51,8 @@ class Logout:
         *,
         desk: SignOutDesk,
         sessions: SessionStore,
+        unconfirmed: UnconfirmedSignIns,
+        guesses: GuessLimit,
         access: Access,
         audit: AuditLog,
         providers: Mapping[str, Provider],
@@ -56,6 +60,8 @@ class Logout:
         """Take what decides about a message, what it ends, the guards, the log, and the providers' titles."""
         self._desk = desk
         self._sessions = sessions
+        self._unconfirmed = unconfirmed
+        self._guesses = guesses
         self._access = access
         self._audit = audit
         self._providers = providers
@@ -67,6 +73,7 @@ class Logout:
         routes.add_url_rule("/signed-out", "signed_out", self.signed_out)
         routes.add_url_rule("/saml/<provider>/slo", "slo", self.receive_saml, methods=["GET", "POST"])
         routes.add_url_rule("/oidc/<provider>/backchannel-logout", "backchannel", self.receive_oidc, methods=["POST"])
+        routes.add_url_rule("/oidc/<provider>/frontchannel-logout", "frontchannel", self.receive_front_channel)
         return routes
 
     def end(self) -> AnyResponse:
@@ -130,6 +137,28 @@ class Logout:
             return response
         return Response(status=HTTPStatus.OK, mimetype="application/json")
 
+    def receive_front_channel(self, provider: str) -> Response:
+        """Front-channel logout: a frame on the provider's page says which session there is over (1.0, 2 and 3).
+
+        Nothing proves it but the name of the session, which is the provider's secret and long. So it is off unless
+        the settings allow it, each address may guess only so often, and the answer to a guess is that to a hit.
+        """
+        settings = self._providers.get(provider)
+        if isinstance(settings, OIDCProvider):
+            issuer = urlsplit(settings.issuer)
+            allow_framing(f"{issuer.scheme}://{issuer.netloc}")
+        if request.method != "GET":
+            raise MethodNotAllowed(["GET"])
+        self._guesses.count(provider, current_origin().source_address)
+        query = list(request.args.items(multi=True))
+        self._record(
+            provider,
+            "oidc",
+            hashlib.sha256(request.query_string).hexdigest(),
+            lambda: ReceivedLogout(self._desk.receive_front_channel(provider, query), answer=None),
+        )
+        return Response("<!doctype html><title>Signed out</title>", mimetype="text/html")
+
     def _go_on(self, onward: Redirect | PostForm, provider: str) -> AnyResponse:
         if isinstance(onward, PostForm):
             return self._hand_over(onward, provider)
@@ -190,6 +219,7 @@ class Logout:
         return received
 
     def _end_sessions(self, over: EndedAtProvider) -> list[VerifiedIdentity]:
+        self._unconfirmed.end(over)
         if over.session_indexes:
             return [
                 identity

@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -59,9 +59,16 @@ class OpenIDProvider(ScriptedServer):
         """The client's assertions that were accepted, by ``jti``."""
         self.userinfo: dict[str, Any] = {}
         """Changed members of every userinfo response; None removes one."""
+        self.groups: dict[str, list[str]] = {}
+        """The groups of each person, to whoever asks for them as the client itself."""
+        self.group_pages = 1
+        """In how many answers each person's groups come."""
         self.now = time.time
         self._codes: dict[str, dict[str, str]] = {}
         self._subjects: dict[str, str] = {}
+        self.client_token_response: dict[str, Any] = {}
+        """Changed members of the answer to a client that asks for itself; None removes one."""
+        self._client_tokens: dict[str, str] = {}
         self._pushed: dict[str, dict[str, str]] = {}
 
     def rotate(self, kid: str) -> None:
@@ -94,13 +101,15 @@ class OpenIDProvider(ScriptedServer):
             return _json(self._discovery_document())
         if request.path == "/jwks":
             return _json({"keys": [key.as_dict(private=False) for key in self.keys]})
-        if request.path == "/token" and request.method == "POST":
-            return self._token(request)
-        if request.path == "/par" and request.method == "POST":
-            return self._push(request)
-        if request.path == "/userinfo":
-            return self._userinfo(request)
-        return Reply(404)
+        if request.path.startswith("/users/"):
+            return self._groups(request)
+        endpoints = {
+            ("POST", "/token"): self._token,
+            ("POST", "/par"): self._push,
+            ("GET", "/userinfo"): self._userinfo,
+        }
+        answer = endpoints.get((request.method, request.path))
+        return answer(request) if answer else Reply(404)
 
     def _discovery_document(self) -> dict[str, Any]:
         return _without_none(
@@ -122,6 +131,8 @@ class OpenIDProvider(ScriptedServer):
         form = request.form
         if not self._is_client(request):
             return _json({"error": "invalid_client"}, 401)
+        if form.get("grant_type") == "client_credentials":
+            return self._client_token(form)
         asked = self._codes.pop(form.get("code", ""), None)
         if asked is None or form.get("redirect_uri") != asked["redirect_uri"]:
             return _json({"error": "invalid_grant"}, 400)
@@ -152,6 +163,31 @@ class OpenIDProvider(ScriptedServer):
         }
         self._subjects[f"Bearer {answer['access_token']}"] = asked["sub"]
         return _json(_without_none(answer))
+
+    def _client_token(self, form: dict[str, str]) -> Reply:
+        token = secrets.token_urlsafe(16)
+        self._client_tokens[f"Bearer {token}"] = form.get("scope", "")
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3599, **self.client_token_response}
+        return _json(_without_none(answer))
+
+    def revoke_client_tokens(self) -> None:
+        """Know none of the tokens that clients have for themselves any more."""
+        self._client_tokens.clear()
+
+    def _groups(self, request: Request) -> Reply:
+        """Answer as Microsoft Graph does: POST for everything, GET for a further page; only to the client itself."""
+        if request.headers.get("Authorization", "") not in self._client_tokens:
+            return _json({"error": {"code": "InvalidAuthenticationToken"}}, 401)
+        groups = self.groups.get(unquote(request.path.split("/")[2]))
+        if groups is None:
+            return _json({"error": {"code": "Request_ResourceNotFound"}}, 404)
+        page = int(dict(request.query).get("$skiptoken", 0))
+        if request.method == "POST" and json.loads(request.body) != {"securityEnabledOnly": True}:
+            return _json({"error": {"code": "Request_BadRequest"}}, 400)
+        answer: dict[str, Any] = {"@odata.context": "Collection(Edm.String)", "value": groups[page :: self.group_pages]}
+        if page + 1 < self.group_pages:
+            answer["@odata.nextLink"] = f"{self.url}{request.path}?$skiptoken={page + 1}"
+        return _json(answer)
 
     def _push(self, request: Request) -> Reply:
         if not self._is_client(request):

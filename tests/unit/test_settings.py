@@ -467,3 +467,35 @@ def test_t_oidc_13_an_issuer_for_every_tenant_is_refused(tmp_path, text, line, w
     assert [fault for fault in found if fault[:2] == (file, line) and word in fault[2]], found
     write_configuration(tmp_path, {file: ENTRA + TENANTS})
     assert faults(tmp_path) == []
+
+
+GROUPS_ENDPOINT = "groups_endpoint: {{url: {}, person_claim: oid, body: {{securityEnabledOnly: true}}}}\n"
+GRAPH = "https://graph.example.com/v1.0/users/{person}/getMemberGroups"
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        pytest.param(GRAPH.replace("{person}", "me"), "whole part", id="nobody"),
+        pytest.param(GRAPH.replace("{person}", "u-{person}"), "whole part", id="a part of a part"),
+        pytest.param(GRAPH + "/{person}", "whole part", id="twice"),
+        pytest.param("https://graph.example.com/users?id={person}", "whole part", id="in the query"),
+        pytest.param("https://{person}.example.com/users/{person}", "whole part", id="in the host"),
+        pytest.param(GRAPH.replace("https", "http"), "plain http", id="no TLS"),
+        pytest.param(GRAPH.replace("https", "file"), "web address", id="a file"),
+        pytest.param(GRAPH.replace("graph.example.com", "127.0.0.1"), "cannot be asked", id="this machine"),
+    ],
+)
+def test_a_groups_endpoint_is_an_address_in_which_the_person_is_one_part(tmp_path, url, word):
+    file = "providers/acme-oidc.yaml"
+    found = faults(write_configuration(tmp_path, {file: OIDC + GROUPS_ENDPOINT.format(f'"{url}"')}))
+    assert [fault for fault in found if fault[:2] == (file, 7) and word in fault[2]], found
+    write_configuration(tmp_path, {file: OIDC + GROUPS_ENDPOINT.format(f'"{GRAPH}"')})
+    assert faults(tmp_path) == []
+
+
+def test_a_groups_endpoint_belongs_to_one_tenant(tmp_path):
+    file = "providers/acme-oidc.yaml"
+    text = ENTRA + TENANTS + GROUPS_ENDPOINT.format(f'"{GRAPH}"')
+    found = faults(write_configuration(tmp_path, {file: text}))
+    assert [fault for fault in found if fault[:2] == (file, 8) and "tenant" in fault[2]], found

@@ -20,6 +20,8 @@ The checks, in the order in which they run; the first that fails decides::
     16  check_acr              the person authenticated by a method that is required
     17  check_groups_known     once more, over what userinfo adds, where that is asked
 
+Groups that were left out are asked for at the very end, where the provider's settings say where.
+
 Nothing of the payload is looked at before step 8, nothing of the header but ``alg``, ``kid`` and ``typ`` ever counts.
 OpenID Connect Core 3.1.3.7; RFC 7515, RFC 8725; threats OIDC-01 to OIDC-10, OIDC-12 to OIDC-14.
 """
@@ -64,6 +66,7 @@ from bridge.errors import (
     OIDCTyp,
     OutsideValidity,
 )
+from bridge.identity.oidc.groups_endpoint import are_groups_withheld, complete_groups
 from bridge.identity.oidc.key_set import ProviderKey
 from bridge.identity.oidc.strict_json import parse_object
 from bridge.identity.oidc.userinfo import merge_claims
@@ -92,6 +95,9 @@ _SIGNATURES = {
 }
 
 
+FetchGroups = Callable[[Mapping[str, Any]], list[str]]
+
+
 class KeyLookup(Protocol):
     """Where a provider's keys are found."""
 
@@ -116,6 +122,8 @@ class ExpectedToken:
     """What came with the token."""
     userinfo: Callable[[str], Mapping[str, Any]] | None = None
     """What fetches further claims about the subject of a token that passed every check; None: there are none."""
+    groups: FetchGroups | None = None
+    """What asks for groups that such a token leaves out; None: nobody does."""
 
 
 class DecodedToken(NamedTuple):
@@ -158,14 +166,18 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
     check_nonce(claims, expected.nonce)
     check_subject(claims)
     authenticated_at, accept_until = check_times(claims, provider, expected.now)
-    check_groups_known(claims, provider)
+    check_groups_known(claims, provider, expected.groups)
     check_hashes(claims, algorithm, code=expected.code, access_token=expected.access_token)
     check_acr(claims, provider.required_acr)
     about_the_person = claims
+    withheld = are_groups_withheld(claims, provider)
     if expected.userinfo is not None:
         further = expected.userinfo(claims["sub"])
-        check_groups_known(further, provider)
+        check_groups_known(further, provider, expected.groups)
+        withheld = withheld or are_groups_withheld(further, provider)
         about_the_person = merge_claims(claims, further, _verified(provider))
+    if withheld and expected.groups is not None:
+        about_the_person = complete_groups(about_the_person, provider, expected.groups(claims))
 
     return VerifiedIdentity(
         provider=provider.name,
@@ -408,8 +420,8 @@ def check_times(claims: Mapping[str, Any], provider: OIDCProvider, now: datetime
     return datetime.fromtimestamp(authenticated, UTC), datetime.fromtimestamp(accept_until, UTC)
 
 
-def check_groups_known(claims: Mapping[str, Any], provider: OIDCProvider) -> None:
-    """The groups are in the token, or the person has none; they were not replaced by a reference.
+def check_groups_known(claims: Mapping[str, Any], provider: OIDCProvider, fetch: FetchGroups | None) -> None:
+    """The groups are in the token, or the person has none; they were not replaced by a reference, or we can ask.
 
     A provider that leaves them out because they are many says so with ``_claim_names`` (OIDC Core 5.6.2) or
     ``hasgroups``. Read as "no groups", that would lift a rule that denies by group.
@@ -417,9 +429,9 @@ def check_groups_known(claims: Mapping[str, Any], provider: OIDCProvider) -> Non
     Raises:
         GroupsUnknown: they were left out.
     """
-    elsewhere = claims.get("_claim_names", {})
-    name = provider.claims.get(provider.groups_claim, provider.groups_claim)
-    if not isinstance(elsewhere, dict) or name in elsewhere or claims.get("hasgroups", False) is not False:
+    if not isinstance(claims.get("_claim_names", {}), dict):
+        raise GroupsUnknown("_claim_names is not an object")
+    if fetch is None and are_groups_withheld(claims, provider):
         raise GroupsUnknown("the provider sent a reference instead of the groups")
 
 

@@ -137,7 +137,7 @@ def push_question(
     endpoint = metadata.pushed_authorization_request_endpoint
     if endpoint is None:
         raise OIDCMetadata("the discovery document has no pushed_authorization_request_endpoint")
-    answer = _post(outbound, endpoint, question, proof)
+    answer = post_as_client(outbound, endpoint, question, proof)
     return {"client_id": question["client_id"], "request_uri": parse_pushed(answer)}
 
 
@@ -219,7 +219,7 @@ def redeem_code(
         "redirect_uri": redirect_uri,
         "code_verifier": code_verifier,
     }
-    return parse_token_response(_post(outbound, metadata.token_endpoint, fields, proof))
+    return parse_token_response(post_as_client(outbound, metadata.token_endpoint, fields, proof))
 
 
 def parse_token_response(answer: Answer) -> Tokens:
@@ -227,8 +227,19 @@ def parse_token_response(answer: Answer) -> Tokens:
 
     Raises:
         OIDCCode: the error is ``invalid_grant``.
-        OIDCTokenResponse: another error, no Bearer token, or not the JSON object that it must be.
+        OIDCTokenResponse: another error, a token is missing, or not the JSON object that it must be.
         ProviderUnavailable: status 429 or 5xx.
+    """
+    members = read_bearer(answer)
+    if not isinstance(members.get("id_token"), str) or not members["id_token"]:
+        raise OIDCTokenResponse("id_token is not there")
+    return Tokens(members["id_token"], members["access_token"])
+
+
+def read_bearer(answer: Answer) -> dict[str, Any]:
+    """Return the members of a token response with a Bearer token in ``access_token`` (RFC 6749 5.1).
+
+    Raises what :func:`parse_token_response` raises.
     """
     if answer.status == _TOO_MANY_REQUESTS or answer.status >= _SERVER_ERROR:
         raise ProviderUnavailable(f"the token endpoint answered {answer.status}")
@@ -243,15 +254,13 @@ def parse_token_response(answer: Answer) -> Tokens:
     token_type = members.get("token_type")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise OIDCTokenResponse("token_type is not Bearer")
-    for name in ("access_token", "id_token"):
-        if not isinstance(members.get(name), str) or not members[name]:
-            raise OIDCTokenResponse(f"{name} is not there")
-    if not _ACCESS_TOKEN.fullmatch(members["access_token"]):
-        raise OIDCTokenResponse("access_token is too long, or not visible ASCII")
-    return Tokens(members["id_token"], members["access_token"])
+    access_token = members.get("access_token")
+    if not isinstance(access_token, str) or not _ACCESS_TOKEN.fullmatch(access_token):
+        raise OIDCTokenResponse("access_token is not there, too long, or not visible ASCII")
+    return members
 
 
-def _post(outbound: Outbound, url: str, fields: Mapping[str, str], proof: ClientProof) -> Answer:
+def post_as_client(outbound: Outbound, url: str, fields: Mapping[str, str], proof: ClientProof) -> Answer:
     """Return the answer of one of the provider's endpoints that are for clients."""
     headers = {"Accept": "application/json", **proof.headers}
     limits = Limits(max_bytes=MAX_TOKEN_RESPONSE_BYTES)

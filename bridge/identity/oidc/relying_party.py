@@ -9,7 +9,10 @@ from bridge.clock import Clock
 from bridge.errors import OIDCMetadata
 from bridge.identity.ended import EndedAtProvider
 from bridge.identity.oidc.client_authentication import ClientProof, authenticate
+from bridge.identity.oidc.client_token import ClientToken
 from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
+from bridge.identity.oidc.frontchannel_logout import read_front_channel_logout
+from bridge.identity.oidc.groups_endpoint import GroupLookup
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
 from bridge.identity.oidc.login import (
     build_authorization_url,
@@ -49,6 +52,7 @@ class RelyingParty:
         self._clock = clock
         self._client_key = client_key
         self._discovery = Discovery(provider.issuer, outbound, clock)
+        self._groups = self._find_group_lookup()
 
     def begin(self, state: str, nonce: str, code_verifier: str, login_hint: str | None = None) -> str:
         """Return the address to send the browser to.
@@ -109,6 +113,7 @@ class RelyingParty:
             code=code,
             access_token=tokens.access_token,
             userinfo=self._userinfo(metadata, tokens.access_token),
+            groups=self._groups.fetch if self._groups else None,
         )
         return verify_id_token(tokens.id_token, expected)
 
@@ -151,8 +156,27 @@ class RelyingParty:
         )
         return verify_logout_token(token, expected)
 
+    def read_front_channel_logout(self, query: Sequence[tuple[str, str]]) -> EndedAtProvider:
+        """Return what the provider's page says is over, without any proof.
+
+        Raises:
+            IdentityError: the request is not acceptable.
+        """
+        return read_front_channel_logout(query, self.provider, self._clock.now())
+
     def _proof(self, metadata: ProviderMetadata) -> ClientProof:
         return authenticate(self.provider, metadata, self._client_key, self._clock.now())
+
+    def _find_group_lookup(self) -> GroupLookup | None:
+        endpoint = self.provider.groups_endpoint
+        if endpoint is None:
+            return None
+        token = ClientToken(self._find_token_endpoint, endpoint.scope, self._outbound, self._clock)
+        return GroupLookup(self.provider, endpoint, token, self._outbound)
+
+    def _find_token_endpoint(self) -> tuple[str, ClientProof]:
+        metadata = self._discovery.metadata()
+        return metadata.token_endpoint, self._proof(metadata)
 
     def _userinfo(self, metadata: ProviderMetadata, access_token: str) -> Callable[[str], Mapping[str, Any]] | None:
         """Return what asks for further claims, None where we are not to ask."""

@@ -21,6 +21,18 @@ def parse_object(document: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not, or two programs could read it differently. The message never quotes the document.
     """
+    value = parse_value(document)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004  # one error for every fault of the text
+    return value
+
+
+def parse_value(document: bytes) -> Any:
+    """Return the one JSON value that ``document`` is, in UTF-8.
+
+    Raises:
+        ValueError: it is not, or two programs could read it differently. The message never quotes the document.
+    """
     try:
         text = document.decode("utf-8")
         value = _DECODER.decode(text)
@@ -30,8 +42,6 @@ def parse_object(document: bytes) -> dict[str, Any]:
         raise ValueError("not JSON") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004  # one error for every fault of the text
     if "\\ud" in text or "\\uD" in text:
         _check_encodable(value)
     if text.count("[") + text.count("{") > MAX_DEPTH:
@@ -71,7 +81,7 @@ def _check_encodable(value: object) -> None:
         raise ValueError("a string cannot be encoded") from error
 
 
-def _check_depth(value: dict[str, Any]) -> None:
+def _check_depth(value: Any) -> None:
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -1,11 +1,12 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
 
+from bridge.identity.ended import EndedAtProvider
 from bridge.identity.pending import CONFIRMATION_SECONDS, PendingSignIn, PendingSignIns, UnconfirmedSignIns
 from bridge.sealing import Sealer
 from bridge.store_connection import build_key
@@ -193,3 +194,29 @@ def test_an_unconfirmed_identity_of_another_form_is_not_taken(unconfirmed, redis
     for value in (None, [], {}, [2e9, []], ["soon", None], [2e9, [99] + [""] * 12], 7):
         redis.set(key, sealer.seal_json(key, value))
         assert unconfirmed.take("token", "browser") is None
+
+
+def over(**changes):
+    settings = {"issuer": "https://idp.example", "subject": None, "session_indexes": (), "message_id": "m"}
+    return EndedAtProvider(**(settings | {"accept_until": datetime.now(UTC)} | changes))
+
+
+def test_an_end_at_the_provider_counts_for_what_waited_then_and_not_for_what_comes_later(unconfirmed, clock, redis):
+    identity = make_identity(session_index="s")
+    ended = over(issuer=identity.issuer, session_indexes=("s",))
+    unconfirmed.save("before", "browser", identity)
+    clock.advance(1)
+    unconfirmed.end(ended)
+    clock.advance(1)
+    unconfirmed.save("after", "browser", identity)
+    assert unconfirmed.take("before", "browser") is None
+    assert unconfirmed.take("after", "browser") == identity
+    (mark,) = redis.keys("rambridge:ended:*")
+    assert 0 < redis.pttl(mark) <= CONFIRMATION_SECONDS * 1000
+
+
+def test_t_redis_04_a_mark_of_another_form_ends_what_waits(unconfirmed, redis):
+    identity = make_identity()
+    unconfirmed.save("token", "browser", identity)
+    redis.set(build_key("ended", identity.issuer, "", identity.subject), b"never")
+    assert unconfirmed.take("token", "browser") is None
