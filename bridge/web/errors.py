@@ -124,6 +124,7 @@ def _answer(status: int, error: BridgeError) -> Response:
             reference=reference,
             status=status,
             retry_url="/" if status != _NOT_FOUND else None,
+            about_sign_in=isinstance(error, IdentityError),
         )
         response = Response(page)
     response.status_code = status
