@@ -145,6 +145,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
 
     app = _create_flask(public_url)
     access.install(app)
+    app.jinja_env.globals["several_providers"] = len(providers) > 1
     app.register_blueprint(login.blueprint())
     app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())

@@ -625,6 +625,16 @@ class OIDCInitiate(NotOurQuestion):
     code = "oidc_initiate"
 
 
+class StepUpOtherPerson(NotOurQuestion):
+    """Somebody who was asked to sign in again did so as somebody else."""
+
+    code = "step_up_other_person"
+    public = (
+        "You signed in again as somebody else. Your session goes on as before: try again with the account that you are "
+        "signed in with here, or sign out first."
+    )
+
+
 class Replayed(IdentityError):
     """A genuine statement presented a second time."""
 
@@ -664,6 +674,16 @@ class OIDCAcr(MissingClaim):
 
     code = "oidc_acr"
     public = "Your identity provider did not sign you in by a method that is required here. Start again, or ask IT."
+
+
+class StepUpNotMet(MissingClaim):
+    """Somebody who was asked to sign in again did, and it was no stronger or no more recent than is needed."""
+
+    code = "step_up_not_met"
+    public = (
+        "You signed in again, but not by the method, or not as recently, as this role requires. Your session goes on "
+        "as before. Try again with your second factor; if you have none, ask IT."
+    )
 
 
 class ClaimNotSingle(MissingClaim):

@@ -90,7 +90,7 @@ class Federation:
         )
         return finished
 
-    def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> tuple[Entitlement, ...]:
+    def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> Resolution:
         """Return what the person may become now, and record the decision."""
         resolution = self.look(identity, origin.source_address)
         self._audit.append(
@@ -101,7 +101,7 @@ class Federation:
                 granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
             ),
         )
-        return resolution.entitlements
+        return resolution
 
     def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
         """Return what the person may become now, and why. Looking decides nothing, so it leaves no record."""

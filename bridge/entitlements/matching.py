@@ -9,6 +9,7 @@ until it is known that its condition does not hold.
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from bridge.identity.verified import Claim
 
@@ -27,6 +28,8 @@ class Finding:
     holds: bool | None
     """None: it cannot be known."""
     reason: str
+    about: Literal["", "strength", "age"] = ""
+    """Of a sign-in, what another one could better; empty: it could not."""
 
 
 @dataclass(frozen=True)

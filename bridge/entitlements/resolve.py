@@ -41,13 +41,31 @@ class RuleOutcome:
     effect: Literal["grant", "deny"]
     applied: bool
     findings: tuple[Finding, ...]
-    """The conditions in the order in which they were looked at; the first that fails is the last one."""
+    """The conditions in the order in which they were looked at; the first that fails is the last one, except that
+    strength and age of the sign-in are both looked at."""
     grants: tuple[GrantOutcome, ...] = ()
+    lacking: Requirement | None = None
+    """Of a rule whose every condition holds but for the sign-in's strength or age: what it requires."""
+    within_reach: tuple[GrantOutcome, ...] = ()
+    """What would become of its grants then."""
 
     @property
     def reason(self) -> str:
         """Return why the rule did or did not apply, in one line."""
         return "; ".join(finding.reason for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class WithinReach:
+    """Something that the person does not hold, and would after a stronger or more recent sign-in. It opens nothing."""
+
+    entitlement: Entitlement
+    require: Requirement
+    """What that sign-in has to show."""
+    too_weak: bool
+    """Whether the present one lacks strength."""
+    too_old: bool
+    """Whether the present one is too long ago."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,24 @@ class Resolution:
     rules_version: str
     explanations: tuple[RuleOutcome, ...]
     """One for each rule that could concern this identity, in the order of the rules."""
+
+    @property
+    def within_reach(self) -> tuple[WithinReach, ...]:
+        """Return what a stronger or more recent sign-in would add."""
+        return tuple(
+            WithinReach(
+                outcome.entitlement,
+                explanation.lacking,
+                too_weak=any(
+                    finding.holds is False and finding.about == "strength" for finding in explanation.findings
+                ),
+                too_old=any(finding.holds is False and finding.about == "age" for finding in explanation.findings),
+            )
+            for explanation in self.explanations
+            if explanation.lacking is not None
+            for outcome in explanation.within_reach
+            if outcome.entitlement is not None
+        )
 
 
 def resolve(identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_address: str | None = None) -> Resolution:
@@ -79,6 +115,11 @@ def resolve(identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_ad
         explanations.append(RuleOutcome(rule.id, rule.effect, applied, findings, grants))
     outcomes = (grant for explanation in explanations for grant in explanation.grants)
     entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
+    # After everything that is granted: what one rule grants is not within reach by another one.
+    for place, (rule, findings) in enumerate(examined):
+        if _lacks_strength_alone(rule, findings):
+            grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants)
+            explanations[place] = replace(explanations[place], lacking=rule.require, within_reach=grants)
     return Resolution(entitlements, rules.version, tuple(explanations))
 
 
@@ -133,6 +174,8 @@ def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
         yield finding
         if finding.holds is False:
             return
+    if conditions.require:
+        yield from _look_at_strength(conditions.require, person)
 
 
 def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Finding]:
@@ -146,8 +189,6 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
         yield match_any(person.read(name), values, name)
     if conditions.when:
         yield conditions.when.evaluate(person.variables)
-    if conditions.require:
-        yield from _look_at_strength(conditions.require, person)
 
 
 def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding]:
@@ -157,11 +198,13 @@ def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding
         enough = set(identity.amr).intersection(require.amr or ()) | {identity.acr}.intersection(require.acr or ())
         wanted = ", ".join([*(require.amr or ()), *(require.acr or ())])
         shown = ", ".join([*identity.amr, identity.acr or ""]).strip(", ") or "not stated"
-        yield Finding(bool(enough), f"the sign-in was: {shown}; one of these is needed: {wanted}")
+        yield Finding(bool(enough), f"the sign-in was: {shown}; one of these is needed: {wanted}", "strength")
     if require.max_age_seconds is not None:
         age = int((person.now - identity.authenticated_at).total_seconds())
         limit = require.max_age_seconds
-        yield Finding(age <= limit, f"authenticated {age} s ago; at most {limit} s are allowed")
+        shown = f"authenticated {age} s ago" if identity.authentication_time_stated else "no authentication time stated"
+        holds = identity.authentication_time_stated and age <= limit
+        yield Finding(holds, f"{shown}; at most {limit} s are allowed", "age")
 
 
 def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
@@ -169,6 +212,12 @@ def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
     if rule.denials:
         return all(finding.holds is not False for finding in findings)
     return all(finding.holds is True for finding in findings)
+
+
+def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding]) -> bool:
+    """Every other condition of a rule that grants is known to hold, and the sign-in is too weak or too old."""
+    others = all(finding.holds is True for finding in findings if not finding.about)
+    return bool(rule.require) and others and any(finding.holds is False and finding.about for finding in findings)
 
 
 class _Desk:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bridge.clock import Clock
 from bridge.errors import Unsealable
 from bridge.identity.ended import EndedAtProvider
+from bridge.identity.step_up import StepUp
 from bridge.identity.stored import pack_identity, unpack_identity
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sealing import Sealer
@@ -45,6 +46,8 @@ class PendingSignIn:
     """The key of the session that the browser had when it asked, if any."""
     asked_at: datetime | None = None
     """When we asked. None: by a version of us that did not remember it."""
+    step_up: StepUp | None = None
+    """Whom we asked for a stronger or more recent sign-in, if that was the question."""
 
 
 class PendingSignIns:
@@ -158,7 +161,10 @@ def _parse_pending(fields: Mapping[str, Any]) -> PendingSignIn:
         expires_at = datetime.fromtimestamp(fields["expires_at"], UTC)
         asked = fields.get("asked_at")
         asked_at = None if asked is None else datetime.fromtimestamp(asked, UTC)
-        return PendingSignIn(**{**fields, "expires_at": expires_at, "asked_at": asked_at})
+        step_up = fields.get("step_up")
+        if step_up is not None:
+            step_up = StepUp(**{**step_up, "acr": tuple(step_up["acr"])})
+        return PendingSignIn(**{**fields, "expires_at": expires_at, "asked_at": asked_at, "step_up": step_up})
     except (KeyError, TypeError, ValueError) as error:
         raise Unsealable("not a pending sign-in in the form that this version writes") from error
 

@@ -6,7 +6,9 @@ These are settings only. How a provider is spoken to stands in ``saml/`` and ``o
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from bridge.identity.home_realm import normalize_domain
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -37,6 +39,16 @@ class GroupsEndpoint(BaseModel):
     """What to ask for at the token endpoint."""
 
 
+def _check_domain(text: str) -> str:
+    domain = normalize_domain(text)
+    if domain is None:
+        raise ValueError("this is not a domain: write what stands behind the @ of an address, such as acme.example")
+    return domain
+
+
+EmailDomain = Annotated[str, AfterValidator(_check_domain)]
+
+
 class _Provider(BaseModel):
     """What both protocols share."""
 
@@ -56,6 +68,10 @@ class _Provider(BaseModel):
     """How far the provider's clock and ours may differ."""
     logout: Literal["local", "provider"] = "local"
     """Whether signing out here ends our session alone, or then leads on to the provider to end its own as well."""
+    step_up_contexts: tuple[ACR, ...] = ()
+    """The authentication contexts that the provider can be asked for when a rule requires one (``require: acr``)."""
+    email_domains: tuple[EmailDomain, ...] = ()
+    """Whoever types an e-mail address of one of these domains on the sign-in page is led here; compared whole."""
 
 
 class SAMLProvider(_Provider):
@@ -83,6 +99,8 @@ class SAMLProvider(_Provider):
     """The authentication context classes to ask for (compared exactly), and then the only ones that we accept."""
     force_authn: bool = False
     """Whether the person must authenticate anew for each of our questions, whatever session the provider has."""
+    subject_in_request: bool = False
+    """Whether the address that a person typed on our sign-in page goes along as ``Subject``, as a hint."""
     metadata_signing_certificate: Path | None = None
     """A certificate (PEM), relative to the provider's file: the metadata must be signed by exactly its key."""
     metadata_max_validity_days: int | None = Field(default=None, ge=1, le=400)

@@ -6,22 +6,29 @@ command, so that of two equal answers at two nodes exactly one is accepted. SAML
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bridge.clock import Clock
 from bridge.errors import (
     IdentityError,
+    OIDCAcr,
+    OIDCAuthTime,
     OIDCCallback,
     OIDCInitiate,
     OIDCMixUp,
     OIDCReplay,
     OIDCState,
     ParameterTwice,
+    SAMLAuthnContext,
     SAMLInResponseTo,
     SAMLIssuer,
     SAMLReplay,
+    SAMLStale,
+    StepUpNotMet,
+    StepUpOtherPerson,
     UnknownProvider,
 )
 from bridge.identity.oidc.login import new_verifier
@@ -30,6 +37,7 @@ from bridge.identity.pending import LIFETIME_SECONDS, PendingSignIn, PendingSign
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.request import PostForm, Redirect
 from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.step_up import StepUp
 from bridge.identity.verified import VerifiedIdentity
 
 Pairs = Sequence[tuple[str, str]]
@@ -45,6 +53,8 @@ class FinishedSignIn:
     """Whether this browser asked for it here; False: the provider started it."""
     return_to: str = "/"
     replaces_session: str | None = None
+    step_up: StepUp | None = None
+    """What this sign-in was to show beyond an ordinary one; it does not replace a session that it fails to better."""
 
 
 class SignInDesk:
@@ -74,6 +84,7 @@ class SignInDesk:
         return_to: str = "/",
         replaces_session: str | None = None,
         login_hint: str | None = None,
+        step_up: StepUp | None = None,
     ) -> Redirect | PostForm:
         """Remember the question and return where to send the browser with it.
 
@@ -82,7 +93,8 @@ class SignInDesk:
             browser: the digest of the browser's sign-in cookie.
             return_to: a local path to go to afterwards.
             replaces_session: the key of the session that the browser has now, if any.
-            login_hint: OIDC: passed on to the provider.
+            login_hint: passed on to the provider; by SAML only where its settings say so.
+            step_up: what the answer has to show beyond an ordinary one, and about whom.
 
         Raises:
             UnknownProvider: no provider has that name.
@@ -102,12 +114,14 @@ class SignInDesk:
             code_verifier=new_verifier(),
             return_to=return_to,
             replaces_session=replaces_session,
+            step_up=step_up,
         )
         if question.protocol == "saml":
-            destination = self._service_providers[provider].begin(handle)
+            destination = self._service_providers[provider].begin(handle, login_hint, step_up)
             question = replace(question, request_id=destination.request_id)
         else:
-            url = self._relying_party(provider).begin(handle, question.nonce, question.code_verifier, login_hint)
+            party = self._relying_party(provider)
+            url = party.begin(handle, question.nonce, question.code_verifier, login_hint, step_up)
             destination = Redirect(url=url, request_id="")
         self._pending.save(question)
         return destination
@@ -138,7 +152,12 @@ class SignInDesk:
                 raise SAMLInResponseTo("the sign-in was started in another browser")
         request_id = question.request_id if question else None
         asked_at = question.asked_at if question else None
-        identity = self._service_providers[provider].verify(encoded, request_id, self._clock.now(), asked_at)
+        step_up = question.step_up if question else None
+        with _answering(step_up):
+            identity = self._service_providers[provider].verify(
+                encoded, request_id, self._clock.now(), asked_at, step_up
+            )
+        _check_person(identity, step_up)
         if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
             raise SAMLReplay(f"assertion {identity.message_id} was accepted before")
         if question is None:
@@ -168,7 +187,9 @@ class SignInDesk:
             raise OIDCState("the sign-in was started in another browser")
         if question.provider != provider:
             raise OIDCMixUp(f"the question went to {question.provider}, the answer came from {provider}")
-        identity = party.finish(query, question)
+        with _answering(question.step_up):
+            identity = party.finish(query, question)
+        _check_person(identity, question.step_up)
         if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
             raise OIDCReplay(f"token {identity.message_id} was accepted before")
         if not self._pending.consume(question.handle):
@@ -203,5 +224,29 @@ def _find_single(pairs: Pairs, name: str, refusal: type[IdentityError]) -> str |
 
 def _finished(identity: VerifiedIdentity, question: PendingSignIn) -> FinishedSignIn:
     return FinishedSignIn(
-        identity, solicited=True, return_to=question.return_to, replaces_session=question.replaces_session
+        identity,
+        solicited=True,
+        return_to=question.return_to,
+        replaces_session=question.replaces_session,
+        step_up=question.step_up,
     )
+
+
+@contextmanager
+def _answering(step_up: StepUp | None) -> Iterator[None]:
+    """Tell somebody who was asked to sign in again that this was not enough, in one way for all protocols."""
+    try:
+        yield
+    except (SAMLAuthnContext, SAMLStale, OIDCAcr, OIDCAuthTime) as error:
+        if step_up is None:
+            raise
+        raise StepUpNotMet(f"{error.code}: {error.detail}") from error
+
+
+def _check_person(identity: VerifiedIdentity, step_up: StepUp | None) -> None:
+    """A stronger sign-in is by the person who was asked: nobody lends another person's session a second factor.
+
+    Raises StepUpOtherPerson.
+    """
+    if step_up is not None and not step_up.is_for(identity):
+        raise StepUpOtherPerson("the person who signed in is not the one who was asked")

@@ -6,7 +6,7 @@ from typing import Any
 from bridge.errors import Unsealable
 from bridge.identity.verified import VerifiedIdentity
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def pack_identity(identity: VerifiedIdentity) -> list[Any]:
@@ -26,6 +26,8 @@ def pack_identity(identity: VerifiedIdentity) -> list[Any]:
         list(identity.amr),
         identity.session_index,
         identity.name_format,
+        identity.authentication_time_stated,
+        identity.proxy_count,
     ]
 
 
@@ -36,7 +38,7 @@ def unpack_identity(value: Any) -> VerifiedIdentity:
     """
     try:
         packed_format, provider, protocol, issuer, subject, claims, authenticated_at, *rest = value
-        message_id, accept_until, valid_until, acr, amr, session_index, name_format = rest
+        message_id, accept_until, valid_until, acr, amr, session_index, name_format, stated, proxy_count = rest
         identity = VerifiedIdentity(
             provider=provider,
             protocol=protocol,
@@ -51,6 +53,8 @@ def unpack_identity(value: Any) -> VerifiedIdentity:
             amr=tuple(amr),
             session_index=session_index,
             name_format=name_format,
+            authentication_time_stated=stated,
+            proxy_count=proxy_count,
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise Unsealable("not an identity in the form that this version writes") from error
@@ -65,6 +69,8 @@ def _has_right_types(identity: VerifiedIdentity) -> bool:
     return (
         identity.protocol in ("saml", "oidc")
         and isinstance(identity.claims, dict)
+        and isinstance(identity.authentication_time_stated, bool)
+        and (identity.proxy_count is None or type(identity.proxy_count) is int)
         and all(isinstance(text, str) for text in required)
         and all(text is None or isinstance(text, str) for text in optional)
     )

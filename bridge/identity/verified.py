@@ -41,6 +41,10 @@ class VerifiedIdentity:
     """``SessionIndex`` or ``sid``: the provider's own name for its session, for single logout."""
     name_format: str | None = None
     """SAML: the ``Format`` of the ``NameID``, which a logout request has to repeat."""
+    authentication_time_stated: bool = True
+    """Whether the provider itself said when; without ``auth_time`` the person may have authenticated long before."""
+    proxy_count: int | None = None
+    """SAML: how many assertions, each based on the one before, the provider lets follow its own; None: any number."""
 
     @property
     def email(self) -> str:

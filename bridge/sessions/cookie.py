@@ -1,9 +1,10 @@
-"""Our two cookies: one names a session, one recognises a browser during a sign-in.
+"""Our cookies: one names a session, one recognises a browser during a sign-in, one remembers a provider.
 
 ``__Host-`` makes the browser insist on Secure, on Path=/ and on no Domain, so no neighbouring host can plant either
 (RFC 6265bis 4.1.3). The session's is SameSite=Lax. A SAML response arrives as a POST from another site, and no
 browser sends a Lax cookie with it; so the sign-in has a second cookie, SameSite=None, which lives ten minutes and
-opens nothing by itself.
+opens nothing by itself. The third holds the name of the provider that somebody last signed in with, so that the next
+sign-in goes straight there; it is only believed if a provider has that name.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from bridge.errors import BadParameter, TooLarge
 
 SESSION_COOKIE = "__Host-rambridge"
 BROWSER_COOKIE = "__Host-rambridge-signin"
+PROVIDER_COOKIE = "__Host-rambridge-provider"
+PROVIDER_COOKIE_SECONDS = 365 * 86_400
 LARGEST_HEADER_CHARACTERS = 16_384
 
 

@@ -113,6 +113,7 @@ def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
         for account in accounts.files:
             problems += find_reach_problems(account.content, account.positions, destinations)
     problems += _find_repeated(providers.files, "name")
+    problems += _find_shared_domains(providers.files)
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")
     for provider in providers.files:
@@ -203,6 +204,17 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
             message = f"the {name} `{value}` stands in {first[value]} already"
             yield file.positions.problem((name,), message, "Give each its own.")
         first.setdefault(value, file.positions.file.name)
+
+
+def _find_shared_domains(files: tuple[_File[SAMLProvider | OIDCProvider], ...]) -> Iterator[Problem]:
+    """Yield each e-mail domain that stands twice: nobody could tell where its people sign in."""
+    first: dict[str, str] = {}
+    for file in files:
+        for number, domain in enumerate(file.content.email_domains):
+            if domain in first:
+                message = f"the domain `{domain}` stands in {first[domain]} already"
+                yield file.positions.problem(("email_domains", number), message, "Leave it to one provider.")
+            first.setdefault(domain, file.positions.file.name)
 
 
 def _resolve_files(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:

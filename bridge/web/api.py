@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, url_for
 
 from bridge.clock import format_utc
 from bridge.exchange.accounts import Account
@@ -54,5 +54,20 @@ class API:
                     "max_duration_seconds": entitlement.duration_seconds,
                 }
                 for entitlement in resolution.entitlements
+            ],
+            within_reach=[
+                {
+                    "id": reach.entitlement.id,
+                    "kind": reach.entitlement.kind,
+                    "account": reach.entitlement.account,
+                    "account_id": self._accounts[reach.entitlement.account].id,
+                    "name": reach.entitlement.name,
+                    "title": reach.entitlement.title,
+                    "purpose": reach.entitlement.purpose,
+                    "lacks": ["strength"] * reach.too_weak + ["freshness"] * reach.too_old,
+                    "require": reach.require.model_dump(mode="json", exclude_none=True),
+                    "sign_in": url_for("login.step_up", entitlement_id=reach.entitlement.id),
+                }
+                for reach in resolution.within_reach
             ],
         )

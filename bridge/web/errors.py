@@ -130,6 +130,7 @@ def _answer(status: int, error: BridgeError) -> Response:
             reference=reference,
             status=status,
             retry_url=None if of_sign_out or status == _NOT_FOUND else "/",
+            about_sign_in=isinstance(error, IdentityError) and not of_sign_out,
         )
         response = Response(page)
     response.status_code = status

@@ -1,4 +1,4 @@
-"""Sign in: start, SAML assertion consumer service, OIDC callback, confirmation.
+"""Sign in: choose a provider, start, SAML assertion consumer service, OIDC callback, confirmation.
 
 The ACS is reached by a cross-site POST, which carries no session cookie (it is ``SameSite=Lax``). What ties an answer
 to its browser is a cookie of its own, ``SameSite=None``, that holds no authority. A session that the browser already
@@ -16,13 +16,14 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from bridge.errors import ConfirmationUnknown, TooLarge, UnknownProvider
+from bridge.errors import ConfirmationUnknown, NotEntitled, StepUpNotMet, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
 from bridge.identity.pending import LIFETIME_SECONDS, UnconfirmedSignIns
 from bridge.identity.providers import Provider
 from bridge.identity.saml.request import PostForm
 from bridge.identity.sign_in import FinishedSignIn, SignInDesk
+from bridge.identity.step_up import StepUp, plan_step_up
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sessions.cookie import (
     BROWSER_COOKIE,
@@ -38,6 +39,8 @@ from bridge.web.console import open_console
 from bridge.web.headers import allow_form_action
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_person
+from bridge.web.portal import find_card
+from bridge.web.provider_choice import ProviderChoice
 from bridge.web.return_path import local_path, local_target
 
 
@@ -63,12 +66,15 @@ class Login:
         self._access = access
         self._providers = providers
         self._accounts = accounts
+        self._choice = ProviderChoice(providers)
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("login", __name__)
         routes.add_url_rule("/sign-in", "choose", self.choose)
+        routes.add_url_rule("/sign-in", "lead", self.lead, methods=["POST"])
         routes.add_url_rule("/sign-in/<provider>", "start", self.start)
+        routes.add_url_rule("/step-up/<entitlement_id>", "step_up", self.step_up)
         routes.add_url_rule("/saml/<provider>/acs", "acs", self.receive_saml, methods=["POST"])
         routes.add_url_rule("/oidc/<provider>/callback", "callback", self.receive_oidc)
         routes.add_url_rule("/oidc/<provider>/initiate", "initiate", self.initiate, methods=["GET", "POST"])
@@ -76,24 +82,50 @@ class Login:
         return routes
 
     def choose(self) -> AnyResponse:
-        """Offer the providers; with only one there is nothing to choose."""
+        """Go to the only provider, or the one that this browser remembers; else, or with ``choose=1``, ask."""
         return_to = local_path(request.args.get("return_to", "/"))
-        if len(self._providers) == 1:
-            return redirect(url_for("login.start", provider=next(iter(self._providers)), return_to=return_to), 303)
-        providers = [
-            {
-                "name": provider.name,
-                "title": provider.title,
-                "protocol": provider.protocol,
-                "url": url_for("login.start", provider=provider.name, return_to=return_to),
-            }
-            for provider in self._providers.values()
-        ]
-        return make_response(render_template("sign_in.html", providers=providers, return_to=return_to))
+        asked = request.args.get("choose") == "1"
+        provider = self._choice.only or (None if asked else self._choice.find_remembered())
+        if provider is None:
+            return self._choice.ask(return_to)
+        return redirect(url_for("login.start", provider=provider, return_to=return_to), 303)
+
+    def lead(self) -> AnyResponse:
+        """Send the browser to the provider of an e-mail address, which the provider gets as a hint."""
+        self._access.check_same_origin()
+        return_to = local_path(request.form.get("return_to", "/"))
+        address = request.form.get("address", "").strip()
+        provider = self._choice.find_home(address)
+        if provider is None:
+            return self._choice.ask(return_to, unknown_address=address)
+        return self._begin(provider, return_to=return_to, login_hint=address, by_form=True)
 
     def start(self, provider: str) -> AnyResponse:
         """Send the browser to the provider."""
         return self._begin(provider, return_to=local_path(request.args.get("return_to", "/")))
+
+    def step_up(self, entitlement_id: str) -> AnyResponse:
+        """Ask the person's own provider for the stronger or more recent sign-in that an entitlement needs.
+
+        By GET like any start of a sign-in: nothing changes before the provider has answered.
+        """
+        session = self._access.require_session()
+        identity = session.identity
+        resolution = self._federation.look(identity, current_origin().source_address)
+        wanted = find_card(entitlement_id)
+        if any(entitlement.id == entitlement_id for entitlement in resolution.entitlements):
+            return redirect(wanted, 303)
+        reach = next((each for each in resolution.within_reach if each.entitlement.id == entitlement_id), None)
+        if reach is None:
+            raise NotEntitled("no stronger or more recent sign-in would give this identity the chosen entitlement")
+        step_up = plan_step_up(
+            entitlement_id,
+            identity,
+            self._providers[identity.provider],
+            acr=reach.require.acr or (),
+            max_age_seconds=reach.require.max_age_seconds,
+        )
+        return self._begin(identity.provider, return_to=wanted, login_hint=identity.email or None, step_up=step_up)
 
     def initiate(self, provider: str) -> AnyResponse:
         """Start a sign-in that the provider asks for (OIDC Core 4): its tile was clicked."""
@@ -136,7 +168,15 @@ class Login:
         finished = FinishedSignIn(identity, solicited=False, replaces_session=session_key(cookie) if cookie else None)
         return self._open_session(finished)
 
-    def _begin(self, provider: str, *, return_to: str, login_hint: str | None = None) -> AnyResponse:
+    def _begin(
+        self,
+        provider: str,
+        *,
+        return_to: str,
+        login_hint: str | None = None,
+        by_form: bool = False,
+        step_up: StepUp | None = None,
+    ) -> AnyResponse:
         if provider not in self._providers:
             raise UnknownProvider(f"no provider is called {provider[:64]!r}")
         cookie = find_browser_cookie() or new_browser_cookie()
@@ -147,14 +187,18 @@ class Login:
             return_to=return_to,
             replaces_session=session_key(session_cookie) if session_cookie else None,
             login_hint=login_hint,
+            step_up=step_up,
         )
         response: AnyResponse
+        title = self._providers[provider].title
         if isinstance(destination, PostForm):
             target = urlsplit(destination.url)
             allow_form_action([f"{target.scheme}://{target.netloc}"])
-            title = self._providers[provider].title
             page = render_template("hand_over.html", action=destination.url, fields=destination.fields, what=title)
             response = make_response(page)
+        elif by_form:
+            # Browsers hold the redirects of a form to its page's policy, which names no provider.
+            response = make_response(render_template("going_on.html", url=destination.url, what=title))
         else:
             response = redirect(destination.url, 303)
         response.set_cookie(BROWSER_COOKIE, cookie, max_age=LIFETIME_SECONDS, **BROWSER_COOKIE_OPTIONS)
@@ -164,6 +208,7 @@ class Login:
         def verify_here() -> FinishedSignIn:
             cookie = self._access.find_cookie()
             finished = verify()
+            self._check_step_up(finished)
             # A callback comes with the session's cookie; the question may not have, when another site's form began it.
             return replace(finished, replaces_session=session_key(cookie)) if cookie else finished
 
@@ -172,6 +217,19 @@ class Login:
         if finished.solicited and (current is None or _same_person(current, finished.identity)):
             return self._open_session(finished)
         return self._ask(finished.identity, current)
+
+    def _check_step_up(self, finished: FinishedSignIn) -> None:
+        """By the rules, the new sign-in is what the entitlement needs: that we asked for it proves nothing.
+
+        Raises StepUpNotMet.
+        """
+        if finished.step_up is None:
+            return
+        resolution = self._federation.look(finished.identity, current_origin().source_address)
+        for reach in resolution.within_reach:
+            if reach.entitlement.id == finished.step_up.entitlement:
+                lacks = " and ".join(["strength"] * reach.too_weak + ["freshness"] * reach.too_old)
+                raise StepUpNotMet(f"{reach.entitlement.rule} requires more: the new sign-in lacks {lacks}")
 
     def _find_current(self, finished: FinishedSignIn) -> VerifiedIdentity | None:
         if finished.replaces_session is None:
@@ -199,14 +257,15 @@ class Login:
 
     def _open_session(self, finished: FinishedSignIn) -> AnyResponse:
         identity = finished.identity
-        entitlements = self._federation.entitlements(current_origin(), identity)
+        resolution = self._federation.entitlements(current_origin(), identity)
         cookie, _ = self._sessions.create(identity, finished.replaces_session)
         response: AnyResponse
-        if len(entitlements) == 1 and finished.return_to == "/":
-            response = open_console(self._federation, self._accounts, identity, entitlements[0].id)
+        if len(resolution.entitlements) == 1 and not resolution.within_reach and finished.return_to == "/":
+            response = open_console(self._federation, self._accounts, identity, resolution.entitlements[0].id)
         else:
             response = redirect(finished.return_to, 303)
         response.set_cookie(SESSION_COOKIE, cookie, **SESSION_COOKIE_OPTIONS)
+        self._choice.remember(response, identity.provider)
         return response
 
     def _console_origins(self) -> list[str]:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, make_response, render_template
 from bridge.clock import Clock, format_utc
 from bridge.delivery.profiles import write_environment, write_json, write_profile
 from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.resolve import Resolution, WithinReach
 from bridge.exchange.accounts import Account
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
@@ -61,9 +62,7 @@ class Portal:
         """List accounts and roles as cards."""
         session = self._access.require_session()
         resolution = self._federation.look(session.identity, current_origin().source_address)
-        page = render_template(
-            "portal.html", accounts=self._group(resolution.entitlements), **self._describe_session(session)
-        )
+        page = render_template("portal.html", accounts=self._group(resolution), **self._describe_session(session))
         return make_response(page)
 
     def console(self, entitlement_id: str) -> Response:
@@ -110,10 +109,14 @@ class Portal:
             "administrator": self._federation.is_administrator(session.identity, current_origin().source_address),
         }
 
-    def _group(self, entitlements: tuple[Entitlement, ...]) -> list[dict[str, Any]]:
+    def _group(self, resolution: Resolution) -> list[dict[str, Any]]:
         groups: dict[str, list[dict[str, Any]]] = {}
-        for entitlement in entitlements:
+        for entitlement in resolution.entitlements:
             groups.setdefault(entitlement.account, []).append(_describe(entitlement))
+        for reach in resolution.within_reach:
+            groups.setdefault(reach.entitlement.account, []).append(
+                _describe(reach.entitlement) | {"needs": _describe_need(reach)}
+            )
         return [
             {
                 "name": name,
@@ -137,6 +140,22 @@ def _describe(entitlement: Entitlement) -> dict[str, Any]:
         "terminal": entitlement.kind == "role" or entitlement.terminal_role is not None,
         "terminal_role": entitlement.terminal_role,
     }
+
+
+def _describe_need(reach: WithinReach) -> dict[str, str]:
+    age = reach.require.max_age_seconds
+    within = "" if age is None else f", at most {_words(age)} ago"
+    if reach.too_weak:
+        return {
+            "title": "Needs a stronger sign-in",
+            "text": f"Sign in again by the method that it requires, such as a second factor{within}.",
+        }
+    return {"title": "Needs a fresh sign-in", "text": f"You must have signed in at your identity provider{within[1:]}."}
+
+
+def find_card(entitlement_id: str) -> str:
+    """Return where the portal shows an entitlement."""
+    return f"/#card-{entitlement_id}"
 
 
 def _words(seconds: int) -> str:

@@ -15,7 +15,7 @@ import pytest
 from lxml import etree
 
 from bridge.app import MAX_REQUEST_BYTES
-from bridge.sessions.cookie import SESSION_COOKIE
+from bridge.sessions.cookie import PROVIDER_COOKIE, SESSION_COOKIE
 from bridge.settings import load_configuration
 from tests.attacks.door import (
     ADDRESS,
@@ -454,6 +454,10 @@ FROM_ELSEWHERE = {"login.acs", "login.initiate", "logout.slo", "logout.backchann
 """What other sites are meant to post to; neither trusts a session for it."""
 
 
+WITHOUT_A_SESSION = {"login.confirm", "login.lead"}
+"""What people do before they are signed in: guarded by where the form came from."""
+
+
 def guarded(app):
     return [(endpoint, url) for endpoint, url in routes(app, "POST") if endpoint not in FROM_ELSEWHERE]
 
@@ -461,6 +465,7 @@ def guarded(app):
 def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app):
     assert {endpoint for endpoint, _ in guarded(app)} == {
         "login.confirm",
+        "login.lead",
         "logout.end",
         "portal.console",
         "portal.credentials",
@@ -506,8 +511,8 @@ def test_t_web_11_a_request_that_is_not_from_our_own_page_changes_nothing(
     ids = entitlements(visitor)
     before, last = service.memory(), service.last()
     for endpoint, url in guarded(app):
-        if endpoint == "login.confirm" and token != "own":
-            continue  # it has a token of another kind: see test_sign_in_binding.py
+        if endpoint in WITHOUT_A_SESSION and token != "own":
+            continue  # no session, no token of one; the confirmation has another kind: see test_sign_in_binding.py
         # The attack is the strongest: the browser is one that sends its cookies whatever the site.
         response = visitor.request(
             "POST",
@@ -540,7 +545,7 @@ def test_t_web_11_a_request_from_our_own_page_is_done(service, visitor, headers)
 @pytest.mark.parametrize("method", ["POST", "GET", "HEAD"])
 def test_t_web_11_without_a_session_nothing_is_done(service, app, visitor, method):
     for endpoint, url in guarded(app):
-        if endpoint != "login.confirm":
+        if endpoint not in WITHOUT_A_SESSION:
             response = visitor.request(method, url, data={"csrf_token": ""} if method == "POST" else None)
             assert response.status_code == (401 if method == "POST" else 405)
     assert service.memory() == {}
@@ -667,7 +672,7 @@ class Witness(Visitor):
     def request(self, method, url, **options):
         response = super().request(method, url, **options)
         self.answers.append(response)
-        self.secrets |= {value for value in self.cookies.values() if value}
+        self.secrets |= {value for name, value in self.cookies.items() if value and name != PROVIDER_COOKIE}
         for form in read(response).forms:
             self.secrets |= {form.fields[name] for name in ("csrf_token", "token") if name in form.fields}
         return response

@@ -192,6 +192,7 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
         acr=_text(claims, "acr"),
         amr=_texts(claims, "amr"),
         session_index=_text(claims, "sid"),
+        authentication_time_stated="auth_time" in claims,
     )
 
 

@@ -25,6 +25,7 @@ from bridge.identity.oidc.logout_token import ExpectedLogoutToken, verify_logout
 from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
+from bridge.identity.step_up import StepUp, tighten_oidc
 from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import SigningKey
 from bridge.outbound import Outbound
@@ -54,7 +55,14 @@ class RelyingParty:
         self._discovery = Discovery(provider.issuer, outbound, clock)
         self._groups = self._find_group_lookup()
 
-    def begin(self, state: str, nonce: str, code_verifier: str, login_hint: str | None = None) -> str:
+    def begin(
+        self,
+        state: str,
+        nonce: str,
+        code_verifier: str,
+        login_hint: str | None = None,
+        step_up: StepUp | None = None,
+    ) -> str:
         """Return the address to send the browser to.
 
         Args:
@@ -62,6 +70,7 @@ class RelyingParty:
             nonce: what the ID token must repeat; at least 128 random bits.
             code_verifier: from ``login.new_verifier``; only its digest leaves the house.
             login_hint: whom the provider may expect; passed on if it is harmless.
+            step_up: what to ask for beyond the settings.
 
         Raises:
             OIDCMetadata: what the provider publishes cannot be used.
@@ -70,7 +79,7 @@ class RelyingParty:
         """
         metadata = self._discovery.metadata()
         question = build_question(
-            self.provider,
+            tighten_oidc(self.provider, step_up),
             redirect_uri=self.redirect_uri,
             state=state,
             nonce=nonce,
@@ -105,7 +114,7 @@ class RelyingParty:
         )
         allowed = frozenset(self.provider.algorithms)
         expected = ExpectedToken(
-            provider=self.provider,
+            provider=tighten_oidc(self.provider, pending.step_up),
             keys=self._discovery,
             algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
             nonce=pending.nonce,

@@ -26,13 +26,14 @@ from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
 from bridge.clock import format_utc
 from bridge.identity.saml.document import METADATA, parse_untrusted
-from bridge.identity.saml.elements import AUTHN_CONTEXT_CLASS_REF, ISSUER
+from bridge.identity.saml.elements import AUTHN_CONTEXT_CLASS_REF, ISSUER, NAME_ID, SUBJECT
 from bridge.keys import SigningKey
 
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 _REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+_EMAIL_ADDRESS = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 _RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 
 _MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
@@ -76,8 +77,11 @@ def build_authn_request(
     now: datetime,
     requested_authn_contexts: Sequence[str] = (),
     force_authn: bool = False,
+    subject: str | None = None,
 ) -> AuthnRequest:
     """Return an unsigned request for an answer by POST at ``acs_url``. Its ID has 160 random bits (Core 1.3.4).
+
+    ``subject`` is an e-mail address that somebody typed: a hint, so the answer may be about anybody.
 
     A provider may ignore what is asked of it, so the answer is checked for all of it.
     """
@@ -95,6 +99,9 @@ def build_authn_request(
         nsmap={"samlp": _PROTOCOL, "saml": ISSUER[1:].partition("}")[0]},
     )
     etree.SubElement(request, ISSUER).text = sp_entity_id
+    if subject is not None:
+        name_id = etree.SubElement(etree.SubElement(request, SUBJECT), NAME_ID, {"Format": _EMAIL_ADDRESS})
+        name_id.text = subject
     policy = etree.SubElement(request, f"{{{_PROTOCOL}}}NameIDPolicy", {"AllowCreate": "true"})
     if name_id_format is not None:
         policy.set("Format", name_id_format)

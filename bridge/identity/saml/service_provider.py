@@ -29,6 +29,7 @@ from bridge.identity.saml.request import (
 )
 from bridge.identity.saml.response import Expected
 from bridge.identity.saml.saved_metadata import SavedMetadata
+from bridge.identity.step_up import StepUp, tighten_saml
 from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import DecryptionKeys, SigningKey
 
@@ -86,8 +87,12 @@ class ServiceProvider:
         """Return what an administrator of the provider registers."""
         return self._own_metadata
 
-    def begin(self, relay_state: str) -> Redirect | PostForm:
+    def begin(
+        self, relay_state: str, login_hint: str | None = None, step_up: StepUp | None = None
+    ) -> Redirect | PostForm:
         """Return a signed request, by the binding in the settings. The caller remembers its ``request_id``.
+
+        ``login_hint`` is an e-mail address that goes along only where the settings say so.
 
         Raises ProviderUnavailable, or SAMLMetadata if the provider does not offer the binding.
         """
@@ -97,28 +102,37 @@ class ServiceProvider:
         sso_url = metadata.sso_redirect_url if by_redirect else metadata.sso_post_url
         if sso_url is None:
             raise SAMLMetadata(f"the provider has no sign-in address for the {self.provider.request_binding} binding")
+        asking = tighten_saml(self.provider, step_up)
         request = build_authn_request(
             sp_entity_id=self.entity_id,
             acs_url=self.acs_url,
             sso_url=sso_url,
             name_id_format=self.provider.name_id_format,
             now=now,
-            requested_authn_contexts=self.provider.requested_authn_contexts,
-            force_authn=self.provider.force_authn,
+            requested_authn_contexts=asking.requested_authn_contexts,
+            force_authn=asking.force_authn,
+            subject=login_hint if self.provider.subject_in_request else None,
         )
         build = build_redirect if by_redirect else build_post_form
         return build(request, sso_url, relay_state, self._signing_key)
 
     def verify(
-        self, encoded: str, request_id: str | None, now: datetime, asked_at: datetime | None = None
+        self,
+        encoded: str,
+        request_id: str | None,
+        now: datetime,
+        asked_at: datetime | None = None,
+        step_up: StepUp | None = None,
     ) -> VerifiedIdentity:
         """Return who the provider says this is. ``request_id`` and ``asked_at`` are None if nobody asked.
+
+        With a ``step_up`` the answer must show what was asked for.
 
         Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
         """
         metadata = self._metadata.load(now)
         expected = Expected(
-            provider=self.provider,
+            provider=tighten_saml(self.provider, step_up),
             keys=metadata.keys_at(now),
             sp_entity_id=self.entity_id,
             acs_url=self.acs_url,

@@ -50,7 +50,7 @@ if (box) {
       clear();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      document.querySelector("[data-text]:not([hidden]) button")?.focus();
+      document.querySelector("[data-text]:not([hidden]) :is(button, a)")?.focus();
     }
   });
   document.addEventListener("keydown", (event) => {

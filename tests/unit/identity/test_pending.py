@@ -8,6 +8,7 @@ import pytest
 
 from bridge.identity.ended import EndedAtProvider
 from bridge.identity.pending import CONFIRMATION_SECONDS, PendingSignIn, PendingSignIns, UnconfirmedSignIns
+from bridge.identity.step_up import StepUp
 from bridge.sealing import Sealer
 from bridge.store_connection import build_key
 from tests.live_store import MovableClock, make_identity, running_store
@@ -56,6 +57,7 @@ def question(clock):
         return_to="/accounts",
         replaces_session="rambridge:session:old",
         asked_at=clock.now(),
+        step_up=StepUp("0123456789abcdef", "https://idp.example", "ada", ("urn:a", "urn:b"), 600),
     )
 
 

@@ -17,6 +17,7 @@ from tests.live_store import make_identity
         {"acr": None, "session_index": None, "amr": ("pwd", "mfa")},
         {"protocol": "oidc", "claims": {"nested": {"list": [1, 2.5, True, None, "张"]}}},
         {"claims": MappingProxyType({"groups": ["a"]})},
+        {"authentication_time_stated": False, "proxy_count": 3},
     ],
 )
 def test_an_identity_comes_back_as_it_was(changes):
@@ -55,6 +56,10 @@ def changed(position, value):
         changed(11, None),
         changed(12, {}),
         changed(13, 1),
+        changed(14, None),
+        changed(14, 1),
+        changed(15, 1.5),
+        changed(15, "1"),
     ],
 )
 def test_another_form_is_refused(value):

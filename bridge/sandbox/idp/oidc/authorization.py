@@ -35,6 +35,8 @@ class AuthorizationRequest:
     prompts: frozenset[str]
     maximum_age: timedelta | None
     """``max_age``."""
+    acr_values: tuple[str, ...] = ()
+    """The authentication contexts to try for, the preferred one first."""
 
     @property
     def demands_fresh_sign_in(self) -> bool:
@@ -80,6 +82,7 @@ def verify_authorization_request(parameters: MultiDict[str, str], state: IdPStat
         code_challenge=parameters["code_challenge"],
         prompts=_read_words(parameters, "prompt"),
         maximum_age=None if max_age is None else timedelta(seconds=int(max_age)),
+        acr_values=tuple(parameters.get("acr_values", "").split()),
     )
 
 

@@ -27,7 +27,7 @@ from bridge.sandbox.idp.oidc.id_token import LIFETIME, issue_id_token
 from bridge.sandbox.idp.oidc.token_errors import TokenRefused
 from bridge.sandbox.idp.pending import Pending, PendingQuestions
 from bridge.sandbox.idp.refusals import Refused
-from bridge.sandbox.idp.sessions import Sessions
+from bridge.sandbox.idp.sessions import Session, Sessions
 from bridge.sandbox.idp.state import IdPState
 
 _log = logging.getLogger(__name__)
@@ -88,9 +88,16 @@ class OIDCViews:
             if "none" in asked.prompts:
                 raise self._refuse(handle, "login_required", "The person has to sign in.")
             return redirect(url_for("pages.show_sign_in", request=handle))
+        if self._could_be_stronger(asked, session) and session.authenticated_at < pending.asked_at:
+            return redirect(url_for("pages.show_sign_in", request=handle))
         self._use_up(handle)
         code = self.codes.put(Grant(asked, session))
         return _send_to(asked.redirect_uri, code=code, state=asked.state, iss=self.state.url)
+
+    @staticmethod
+    def _could_be_stronger(asked: AuthorizationRequest, session: Session) -> bool:
+        """``acr_values`` is a wish (OpenID Connect Core 5.5.1.1): a new sign-in may fulfil it, and need not."""
+        return bool(asked.acr_values) and "none" not in asked.prompts and session.method.acr not in asked.acr_values
 
     def decline(self, handle: str) -> BaseResponse:
         """Tell the application that the person did not want to sign in."""

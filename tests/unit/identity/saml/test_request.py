@@ -57,6 +57,14 @@ def test_request_asks_for_a_new_authentication_and_for_contexts_only_where_confi
     assert [context.text for context in contexts.findall("saml:AuthnContextClassRef", NS)] == ["urn:a", "urn:b&<c>"]
 
 
+def test_request_names_a_subject_only_where_told_and_is_valid():
+    assert etree.fromstring(request().xml).find("saml:Subject", NS) is None
+    root = etree.fromstring(request(subject="a&<b>@example.com", requested_authn_contexts=["urn:a"]).xml)
+    name_id = root.find("saml:Subject/saml:NameID", NS)
+    assert (name_id.text, name_id.get("Format")) == ("a&<b>@example.com", EMAIL)
+    etree.XMLSchema(etree.parse(_FILE.with_name("saml-schema-protocol-2.0.xsd"))).assertValid(root)
+
+
 @pytest.mark.parametrize("name_id_format", [None, EMAIL])
 @pytest.mark.parametrize("policies", [{}, {"force_authn": True, "requested_authn_contexts": ["urn:a", "urn:b"]}])
 def test_request_follows_the_schema(name_id_format, policies):
