@@ -68,6 +68,10 @@ _DIGEST_METHODS: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
 }
 
 
+KNOWN_METHODS = tuple(method.rpartition("#")[2] for method in _SIGNATURE_METHODS)
+"""What people call the signature methods that are accepted."""
+
+
 @dataclass(frozen=True)
 class SignatureForm:
     """What a well-formed signature says. Nothing of it has been verified."""
@@ -81,17 +85,24 @@ class SignatureForm:
     digest: bytes
 
 
-def verify_enveloped(parent: Element, keys: Sequence[PublicKey], limits: Limits = MESSAGE) -> Element:
+def verify_enveloped(
+    parent: Element,
+    keys: Sequence[PublicKey],
+    limits: Limits = MESSAGE,
+    note_signer: Callable[[str, PublicKey], None] | None = None,
+) -> Element:
     """Return what the signature that stands directly in ``parent`` covers, parsed from the bytes that were signed.
 
-    ``limits`` are those of the document. The signature is taken out of ``parent``. Raises one of the leaves of
-    ``BadSignature``.
+    ``limits`` are those of the document. The signature is taken out of ``parent``. ``note_signer`` is told the method
+    and the key that made it. Raises one of the leaves of ``BadSignature``.
     """
     signature = find_first(parent, SIGNATURE)
     if signature is None:
         raise SAMLSignatureForm("no signature")
     form = read_form(signature, parent.get("ID"))
-    check_value(form, keys)
+    key = check_value(form, keys)
+    if note_signer is not None:
+        note_signer(form.signature_method, key)
     _cut(signature)
     canonical = canonicalize(parent, form.element_prefixes)
     check_digest(form, canonical)
@@ -128,14 +139,14 @@ def read_form(signature: Element, parent_id: str | None) -> SignatureForm:
     )
 
 
-def check_value(form: SignatureForm, keys: Sequence[PublicKey]) -> None:
-    """One of ``keys`` signed the canonical ``SignedInfo``.
+def check_value(form: SignatureForm, keys: Sequence[PublicKey]) -> PublicKey:
+    """One of ``keys`` signed the canonical ``SignedInfo``; return which.
 
     Raises SAMLAlgorithm if none of them fits the method or is long enough, else SAMLSignatureInvalid.
     """
     usable = _find_usable(form.signature_method, keys)
     signed = canonicalize(form.signed_info, form.signed_info_prefixes)
-    _check_value(form.signature_method, form.value, signed, usable)
+    return _check_value(form.signature_method, form.value, signed, usable)
 
 
 def check_detached(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> None:
@@ -156,10 +167,12 @@ def _find_usable(method: str, keys: Sequence[PublicKey]) -> list[PublicKey]:
     return usable
 
 
-def _check_value(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> None:
+def _check_value(method: str, value: bytes, signed: bytes, keys: Sequence[PublicKey]) -> PublicKey:
     _, digest = _SIGNATURE_METHODS[method]
-    if not any(_verifies(key, value, signed, digest) for key in keys):
-        raise SAMLSignatureInvalid("not by a key of the provider")
+    for key in keys:
+        if _verifies(key, value, signed, digest):
+            return key
+    raise SAMLSignatureInvalid("not by a key of the provider")
 
 
 def check_digest(form: SignatureForm, canonical: bytes) -> None:
@@ -209,6 +222,17 @@ def _encode_ecdsa(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     if len(value) != 2 * half:
         raise InvalidSignature
     return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
+
+
+def list_methods(signature: Element) -> list[str]:
+    """Return the methods that a signature names, whatever else it may be: only to be shown."""
+    named = signature.iter(f"{_DS}SignatureMethod", f"{_DS}DigestMethod")
+    return [name_method(method.get("Algorithm", "")) for method in named]
+
+
+def name_method(algorithm: str) -> str:
+    """Return the part of an algorithm's address that people know it by."""
+    return algorithm.rpartition("#")[2]
 
 
 def _cut(signature: Element) -> None:
