@@ -17,8 +17,8 @@ from bridge.cli.audit import describe_record, open_log
 from bridge.cli.output import FAILED, errors_to_exit_code, printable
 from bridge.identity.checks import Line, explain_checks
 
-_MARKS = {"pass": ("pass", "green"), "fail": ("FAIL", "red"), "not reached": ("-", None)}
-_TITLE_COLUMNS = 44
+_MARKS = {"pass": ("pass", "green"), "fail": ("FAIL", "red")}
+_TITLE_COLUMNS = 48
 _NARROWEST = 24
 
 
@@ -94,7 +94,8 @@ def _build_table(lines: Sequence[Line], width: int) -> Iterator[str]:
     """Yield the lines of a table: outcome, check, measured, allowed. Long texts go on below themselves."""
     column = max((width - _TITLE_COLUMNS - 10) // 2, _NARROWEST)
     yield _join(["", "check", "measured", "allowed"], column).rstrip()
-    for line in lines:
+    made = [line for line in lines if line.outcome != "not reached"]
+    for line in made:
         mark, colour = _MARKS.get(line.outcome, (line.outcome, None))
         cells = [
             textwrap.wrap(printable(text), size) or [""]
@@ -103,7 +104,9 @@ def _build_table(lines: Sequence[Line], width: int) -> Iterator[str]:
         for number in range(max(map(len, cells))):
             texts = [cell[number] if number < len(cell) else "" for cell in cells]
             row = _join([mark if number == 0 else "", *texts], column).rstrip()
-            yield click.style(row, fg=colour, bold=line.outcome == "fail", dim=line.outcome == "not reached")
+            yield click.style(row, fg=colour, bold=line.outcome == "fail")
+    if len(made) < len(lines):
+        yield f"-     {len(lines) - len(made)} more checks were not reached"
 
 
 def _join(texts: Sequence[str], column: int) -> str:

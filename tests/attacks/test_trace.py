@@ -249,7 +249,7 @@ def forget_question(_draft, _question):
 CLOCKS = "clocks may differ by 60 s"
 REFUSALS = {
     "audience": (set_audience, {}, "saml_audience", OTHER, f"{PUBLIC_URL}/saml/corp/metadata"),
-    "issuer": (set_issuer, {}, "saml_issuer", f"{OTHER}, {OTHER}", ENTITIES["corp"]),
+    "issuer": (set_issuer, {}, "saml_issuer", OTHER, ENTITIES["corp"]),
     "destination": (set_destination, {}, "saml_destination", OTHER, ACS),
     "recipient": (set_recipient, {}, "saml_recipient", OTHER, ACS),
     "in_response_to": (set_in_response_to, {}, "saml_inresponseto", "_another", None),
@@ -448,7 +448,7 @@ def test_an_administrator_sees_each_check_and_what_to_do(service, app, administr
     assert page.status_code == 200
     assert page.headers["Cache-Control"] == "no-store"
     row = re.search(r'<tr class="fail">(.*?)</tr>', page.text, re.DOTALL)[1]
-    assert "Meant for us" in row
+    assert "The assertion is meant for us" in row
     assert OTHER in row
     assert f"{PUBLIC_URL}/saml/corp/metadata" in row
     assert page.text.count('class="pass"') == len(record["checks"]) - 1
@@ -521,7 +521,7 @@ def test_the_command_prints_what_failed_and_what_to_do(service, app, trace):
     assert "Register our SP metadata at the provider." in result.output
     assert ADDRESS in result.output
     [line] = [line for line in result.output.splitlines() if line.startswith("FAIL")]
-    assert "Meant for us" in line
+    assert "The assertion is meant for us" in line
     found = json.loads(trace(record["reference"], "--json").output)
     [told] = found["records"]
     failed = [check for check in told["checks"] if check["outcome"] == "fail"]

@@ -114,7 +114,8 @@ def _is_encrypted(trace: SAMLTrace) -> bool:
 def _signature(trace: SAMLTrace, check: str) -> str | list[str]:
     if check in trace.signers:
         method, key = trace.signers[check]
-        return f"{name_method(method)}, {_name_key(trace, key)}"
+        changed = "; the content is not what was signed" if trace.at == check else ""
+        return f"{name_method(method)}, {_name_key(trace, key)}{changed}"
     if trace.at != check:
         raise Skip
     part = trace.document if check == "response_signature" else find_first(trace.document, ASSERTION)
@@ -150,8 +151,9 @@ def _status(trace: SAMLTrace) -> str | None:
     return next((code.get("Value", "").rpartition(":")[2] for code in found), None)
 
 
-def _issuers(trace: SAMLTrace) -> list[str | None]:
-    return [issuer.text for part in (trace.response, trace.assertion) for issuer in find_all(part, ISSUER)]
+def _issuers(trace: SAMLTrace) -> list[str]:
+    found = [issuer.text or "" for part in (trace.response, trace.assertion) for issuer in find_all(part, ISSUER)]
+    return list(dict.fromkeys(found))
 
 
 def _issued(trace: SAMLTrace, part: Element) -> str | None:
@@ -230,7 +232,7 @@ def _words(texts: Sequence[str]) -> str | Sequence[str]:
 
 
 SAMLTrace.rows = (
-    Row("parameters", "One SAMLResponse in the form", lambda _: "", lambda _: "each field once"),
+    Row("parameters", "The form has one SAMLResponse", lambda _: "", lambda _: "each field once"),
     Row(
         "question",
         "A question of ours waits for this answer",
@@ -255,7 +257,7 @@ SAMLTrace.rows = (
     Row("root", "It is a response", lambda trace: trace.document.tag, lambda _: RESPONSE),
     Row(
         "one_assertion",
-        "With one assertion, encrypted as the settings say",
+        "It has one assertion, encrypted as the settings say",
         _assertions,
         lambda trace: f"one; encryption: {trace.expected.provider.encryption}",
     ),
@@ -295,14 +297,14 @@ SAMLTrace.rows = (
     Row(
         "versions",
         "Both are SAML 2.0, with an ID",
-        lambda trace: [part.get("Version", "none") for part in (trace.response, trace.assertion)],
+        lambda trace: list(dict.fromkeys(part.get("Version", "none") for part in (trace.response, trace.assertion))),
         lambda _: "2.0",
     ),
     Row("status", "The provider reports success", _status, lambda _: "Success"),
-    Row("issuer", "By this provider", _issuers, lambda trace: trace.expected.provider.entity_id),
+    Row("issuer", "The issuer is this provider", _issuers, lambda trace: trace.expected.provider.entity_id),
     Row(
         "destination",
-        "Sent to our address",
+        "The response was sent to our address",
         lambda trace: trace.response.get("Destination"),
         lambda trace: trace.expected.acs_url,
     ),
@@ -325,46 +327,49 @@ SAMLTrace.rows = (
         lambda trace: recent(MAX_AGE, trace.expected.skew),
     ),
     Row(
-        "conditions", "With conditions that we know", lambda _: "", lambda _: "AudienceRestriction, and no unknown ones"
+        "conditions",
+        "The assertion has conditions that we know",
+        lambda _: "",
+        lambda _: "AudienceRestriction, and no unknown ones",
     ),
-    Row("audience", "Meant for us", _audiences, lambda trace: trace.expected.sp_entity_id),
+    Row("audience", "The assertion is meant for us", _audiences, lambda trace: trace.expected.sp_entity_id),
     Row(
         "proxy_restriction", "We may issue something on its basis", _proxy_restriction, lambda _: "none that forbids it"
     ),
     Row(
         "valid_from",
-        "Valid already",
+        "Its validity has begun",
         lambda trace: _condition_time(trace, "NotBefore"),
         lambda trace: f"not in the future; {differ(trace.expected.skew)}",
     ),
     Row(
         "valid_until",
-        "Valid still",
+        "Its validity has not ended",
         lambda trace: _condition_time(trace, "NotOnOrAfter"),
         lambda trace: f"in the future; {differ(trace.expected.skew)}",
     ),
     Row(
         "lifetime",
-        "Not valid for too long",
+        "Its validity is short",
         lambda trace: _lifetime(trace, read_time(_conditions(trace), "NotOnOrAfter")),
         lambda _: f"more than 0 s, at most {MAX_LIFETIME.total_seconds():.0f} s",
     ),
-    Row("subject", "About one subject", lambda trace: len(find_all(trace.assertion, SUBJECT)), lambda _: 1),
+    Row("subject", "It is about one person", lambda trace: len(find_all(trace.assertion, SUBJECT)), lambda _: 1),
     Row(
         "name_id",
-        "With a lasting name for the person",
+        "The person's name is a lasting one",
         _name_id_format,
         lambda trace: trace.expected.provider.name_id_format or "any format but transient, 1 to 256 characters",
     ),
     Row(
         "confirmation",
-        "Whoever brings it is the person",
+        "Whoever brings it counts as the person",
         lambda trace: [each.get("Method", "").rpartition(":")[2] for each in _bearers(trace)],
         lambda _: "bearer",
     ),
     Row(
         "recipient",
-        "To be delivered to our address",
+        "It may be delivered at our address",
         lambda trace: _bearer_data(trace, "Recipient"),
         lambda trace: trace.expected.acs_url,
     ),
@@ -376,19 +381,19 @@ SAMLTrace.rows = (
     ),
     Row(
         "confirmation_until",
-        "To be delivered by now at the latest",
+        "The time to deliver it has not ended",
         lambda trace: [str(from_now(end, trace.expected.now) or "none") for end in _bearer_ends(trace)],
         lambda trace: f"in the future; {differ(trace.expected.skew)}",
     ),
     Row(
         "confirmation_lifetime",
-        "Not deliverable for too long",
+        "The time to deliver it is short",
         lambda trace: [str(_lifetime(trace, end) or "none") for end in _bearer_ends(trace)],
         lambda _: f"more than 0 s, at most {MAX_LIFETIME.total_seconds():.0f} s",
     ),
     Row(
         "authentication",
-        "With one statement about the authentication",
+        "It states one authentication",
         lambda trace: len(find_all(trace.assertion, AUTHN_STATEMENT)),
         lambda _: 1,
     ),
@@ -400,32 +405,32 @@ SAMLTrace.rows = (
     ),
     Row(
         "fresh",
-        "And anew, for our question",
+        "The person authenticated anew, for our question",
         _fresh,
         lambda trace: f"after our question; {differ(trace.expected.skew)}",
     ),
     Row(
         "session_end",
-        "The provider's own session lasts",
+        "The provider's own session has not ended",
         _session_end,
         lambda trace: f"none, or in the future; {differ(trace.expected.skew)}",
     ),
     Row(
         "authn_context",
-        "In a way that is required",
+        "The way of authenticating is a required one",
         _class_ref,
         lambda trace: _words(trace.expected.provider.requested_authn_contexts),
     ),
     Row(
         "attributes",
-        "With attributes that have one meaning",
+        "Each attribute has one meaning",
         lambda trace: f"{sum(1 for _ in trace.assertion.iter(ATTRIBUTE))} attributes",
         lambda _: "each once, in plain text, groups not left out",
     ),
-    Row("schema", "With nothing that SAML does not know", lambda _: "", lambda _: "the SAML schema"),
+    Row("schema", "Nothing in the assertion is unknown to SAML", lambda _: "", lambda _: "the SAML schema"),
     Row(
         "first_use",
-        "Never accepted before",
+        "The assertion was never accepted before",
         lambda trace: trace.message_id,
         lambda _: "an identifier that was not used yet",
     ),
