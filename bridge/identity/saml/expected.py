@@ -7,7 +7,7 @@ from functools import cached_property
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bridge.identity.providers import SAMLProvider
-from bridge.identity.saml.signature import PublicKey, Witness
+from bridge.identity.saml.signature import PublicKey
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,6 @@ class Expected:
     """Our keys that open an encrypted assertion; without one, none is accepted."""
     asked_at: datetime | None = None
     """When we asked; None if nobody did."""
-    witness: Witness | None = field(default=None, repr=False, compare=False)
-    """Is told of each signature value of the message that was checked."""
 
     @cached_property
     def skew(self) -> timedelta:

@@ -22,6 +22,7 @@ from bridge.identity.saml.metadata import SigningCertificate, read_certificate_f
 from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Sighting
 from bridge.identity.saml.response import verify_response
 from bridge.identity.saml.signature import CheckedValue
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.verified import VerifiedIdentity
 
 _MOST_NAMED = 4
@@ -68,21 +69,23 @@ class Rehearsal:
         self._keys = tuple(certificate.key for certificate in self._certificates)
         self._counter = counter
 
-    def verify(self, encoded: str, expected: Expected, certificates: Sequence[SigningCertificate]) -> VerifiedIdentity:
+    def verify(
+        self, encoded: str, expected: Expected, certificates: Sequence[SigningCertificate], trace: SAMLTrace
+    ) -> VerifiedIdentity:
         """Return who the provider says this is: :func:`verify_response`, no more and no less.
 
-        ``certificates`` are those of the provider's metadata. Raises what that raises; where no trusted key made the
+        ``certificates`` are those of the provider's metadata; ``trace`` takes down which check has begun. Raises what that raises; where no trusted key made the
         signature, the detail says which one was expected and what a staged one would have done.
         """
-        values: list[CheckedValue] = []
         try:
-            identity = verify_response(encoded, replace(expected, witness=values.append))
+            identity = verify_response(encoded, expected, trace)
         except (SAMLSignatureInvalid, SAMLAlgorithm) as error:
-            if not values or values[-1].key is not None:
+            value = trace.signatures.get(trace.at)
+            if value is None or value.key is not None:
                 raise
-            parts = (error.detail, _describe_expected(certificates), *self._try_staged(encoded, expected, values[-1]))
+            parts = (error.detail, _describe_expected(certificates), *self._try_staged(encoded, expected, value))
             raise type(error)("; ".join(parts)) from error
-        self._note(expected.now, values=tuple(values), signers=tuple(certificates))
+        self._note(expected.now, values=tuple(trace.signatures.values()), signers=tuple(certificates))
         return identity
 
     def _try_staged(self, encoded: str, expected: Expected, value: CheckedValue) -> Iterator[str]:
@@ -94,14 +97,15 @@ class Rehearsal:
             yield "nor was it signed by a staged one"
             self._note(expected.now, stranger=True)
             return
-        values: list[CheckedValue] = []
+        trace = SAMLTrace()
         try:
-            verify_response(encoded, replace(expected, keys=self._keys, witness=values.append))
+            verify_response(encoded, replace(expected, keys=self._keys), trace)
         except IdentityError as refusal:
             yield f"it was signed by {_describe_staged(signer)}, and would then be refused as {refusal.code}"
         else:
             yield f"{_describe_staged(signer)} would have verified it from {signer.counts_from:%Y-%m-%d %H:%M} UTC on"
-            self._note(expected.now, values=tuple(values), signers=self._certificates, refused=True)
+            values = tuple(trace.signatures.values())
+            self._note(expected.now, values=values, signers=self._certificates, refused=True)
 
     def _note(self, at: datetime, **what: Any) -> None:
         if self._staged and self._counter is not None:

@@ -29,6 +29,7 @@ from bridge.identity.saml.request import (
 )
 from bridge.identity.saml.response import Expected
 from bridge.identity.saml.saved_metadata import SavedMetadata
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.step_up import StepUp, tighten_saml
 from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import DecryptionKeys, SigningKey
@@ -123,14 +124,17 @@ class ServiceProvider:
         now: datetime,
         asked_at: datetime | None = None,
         step_up: StepUp | None = None,
+        trace: SAMLTrace | None = None,
     ) -> VerifiedIdentity:
         """Return who the provider says this is. ``request_id`` and ``asked_at`` are None if nobody asked.
 
-        With a ``step_up`` the answer must show what was asked for.
+        With a ``step_up`` the answer must show what was asked for. ``trace`` takes down which check has begun.
 
         Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
         """
-        metadata = self._metadata.load(now)
+        trace = trace or SAMLTrace()
+        trace.at = "provider_metadata"
+        trace.metadata = metadata = self._metadata.load(now)
         expected = Expected(
             provider=tighten_saml(self.provider, step_up),
             keys=metadata.keys_at(now),
@@ -141,7 +145,7 @@ class ServiceProvider:
             decryption_keys=self._decryption_keys,
             asked_at=asked_at,
         )
-        return self._rehearsal.verify(encoded, expected, metadata.certificates)
+        return self._rehearsal.verify(encoded, expected, metadata.certificates, trace)
 
     def verify_logout_request(self, message: LogoutMessage) -> EndedAtProvider:
         """Return what the provider says is over.
