@@ -77,7 +77,7 @@ class Federation:
                     message_digest=answer.digest,
                     claimed_issuer=claimed_issuer,
                     claimed_id=claimed_id,
-                    checks=answer.trace.describe(),
+                    checks=answer.trace.describe() or None,
                 ),
             )
             raise

@@ -42,7 +42,7 @@ class Event:
 
     def fields(self) -> Mapping[str, Value]:
         """Return the event's own fields, texts capped at ``MAX_TEXT`` characters."""
-        return {key: _cap(value) for key, value in asdict(self).items() if value not in ("", None, ())}
+        return {key: _cap(value) for key, value in asdict(self).items() if value not in ("", None)}
 
 
 def _cap(value: Any) -> Any:
@@ -110,7 +110,7 @@ class SignInRefused(MessageRefused):
     """Who the message says that it is by. Not believed; escaped and cut, as everything here."""
     claimed_id: str = ""
     """What the message calls itself: a SAML ``ID``, a JWT's ``jti``."""
-    checks: tuple[tuple[str, str, str, str], ...] = ()
+    checks: tuple[tuple[str, str, str, str], ...] | None = None
     """Each check that was made: its name, whether it passed, what was measured and what is allowed."""
 
 

@@ -162,7 +162,7 @@ class SignInDesk:
         step_up = question.step_up if question else None
         with _answering(step_up):
             identity = self._service_providers[provider].verify(
-                encoded, request_id, self._clock.now(), asked_at, step_up, trace
+                encoded, request_id, self._clock.now(), asked_at, step_up=step_up, trace=trace
             )
         trace.at = "person"
         _check_person(identity, step_up)

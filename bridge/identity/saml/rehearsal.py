@@ -74,8 +74,9 @@ class Rehearsal:
     ) -> VerifiedIdentity:
         """Return who the provider says this is: :func:`verify_response`, no more and no less.
 
-        ``certificates`` are those of the provider's metadata; ``trace`` takes down which check has begun. Raises what that raises; where no trusted key made the
-        signature, the detail says which one was expected and what a staged one would have done.
+        ``certificates`` are those of the provider's metadata; ``trace`` takes down which check has begun. Raises what
+        that raises; where no trusted key made the signature, the detail says which one was expected and what a staged
+        one would have done.
         """
         try:
             identity = verify_response(encoded, expected, trace)

@@ -123,6 +123,7 @@ class ServiceProvider:
         request_id: str | None,
         now: datetime,
         asked_at: datetime | None = None,
+        *,
         step_up: StepUp | None = None,
         trace: SAMLTrace | None = None,
     ) -> VerifiedIdentity:

@@ -13,6 +13,7 @@ from bridge.errors import SAMLAlgorithm, SAMLMetadata, SAMLSignatureInvalid
 from bridge.identity.saml.metadata import parse_idp_metadata
 from bridge.identity.saml.rehearsal import Rehearsal, read_staged
 from bridge.identity.saml.rehearsal_counts import KEPT_FOR, RehearsalCounter, read_rehearsed
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.settings import check_configuration, load_configuration
 from tests.live_store import MovableClock, running_store
 from tests.saml_encryption import EncryptionOptions
@@ -92,7 +93,7 @@ class Desk:
         asked = replace(
             message.expected, **({"keys": self._metadata.keys_at(NOW), "now": self._clock.now()} | expected)
         )
-        return self._rehearsal.verify(message.encode(), asked, self._metadata.certificates)
+        return self._rehearsal.verify(message.encode(), asked, self._metadata.certificates, SAMLTrace())
 
     def refuse(self, message, error=SAMLSignatureInvalid, **expected):
         with pytest.raises(error) as caught:
