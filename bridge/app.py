@@ -22,6 +22,7 @@ from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.identity.endings import ProviderStatus, describe_near, find_key_endings, find_provider_endings
 from bridge.identity.guesses import GuessLimit
+from bridge.identity.oidc.key_warmer import KeyWarmer
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
@@ -97,6 +98,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         for name, provider in providers.items()
         if isinstance(provider, OIDCProvider)
     }
+    KeyWarmer(relying_parties.values()).start()
     desk = SignInDesk(
         service_providers=service_providers,
         relying_parties=relying_parties,

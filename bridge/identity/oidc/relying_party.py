@@ -54,6 +54,10 @@ class RelyingParty:
         self._discovery = Discovery(provider.issuer, outbound, clock)
         self._groups = self._find_group_lookup()
 
+    def warm(self) -> None:
+        """Have the provider's metadata and keys ready. Raises a leaf of IdentityError if they cannot be had."""
+        self._discovery.warm()
+
     def begin(self, state: str, nonce: str, code_verifier: str, login_hint: str | None = None) -> str:
         """Return the address to send the browser to.
 
