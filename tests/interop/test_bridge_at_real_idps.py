@@ -15,8 +15,8 @@ from alibabacloud_tea_openapi.models import Config
 
 from bridge import embedded_store
 from bridge.app import create_app
-from bridge.exchange.metadata import build_jwks
-from bridge.identity.providers import SAMLProvider
+from bridge.identity.oidc.client_keys import build_client_jwks
+from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Browser
@@ -73,10 +73,12 @@ def strict_node_world(tmp_path_factory, people, build_client):
     require("node")
     installation = prepare(tmp_path_factory.mktemp("strict-node-world"))
     client = build_client(installation.bridge, "strict")
-    keys = KeyFolder(installation.folder / "certs").published("oidc-client")
+    policies = {"client_authentication": "private_key_jwt", "encryption": "require"}
+    settings = oidc_provider("strict", "-", client, installation) | policies
     metadata = {
         "token_endpoint_auth_method": "private_key_jwt",
-        "jwks": build_jwks(keys),
+        "id_token_encrypted_response_alg": "RSA-OAEP-256",
+        "jwks": build_client_jwks(OIDCProvider(**settings), KeyFolder(installation.folder / "certs")),
         "require_pushed_authorization_requests": True,
     }
     with ExitStack() as stack:
@@ -88,9 +90,9 @@ def strict_node_world(tmp_path_factory, people, build_client):
             claims_in_id_token=False,
         )
         stack.enter_context(rig)
-        settings = oidc_provider("strict", rig.issuer, client, installation)
+        settings = oidc_provider("strict", rig.issuer, client, installation) | policies
         del settings["client_secret"]
-        settings |= {"client_authentication": "private_key_jwt", "userinfo": "always", "par": "require"}
+        settings |= {"userinfo": "always", "par": "require"}
         settings |= {"prompt": "login", "max_age_seconds": 300, "email_verified_required": True}
         write_provider(installation, settings)
         start_bridge(stack, installation)
@@ -264,7 +266,9 @@ def test_the_node_provider_signs_a_person_in_over_openid_connect(node_world, peo
     check_they_get_credentials(installation, browser)
 
 
-def test_a_strict_node_provider_signs_a_person_in_by_key_pushed_question_and_userinfo(strict_node_world, people):
+def test_a_strict_node_provider_signs_a_person_in_by_key_pushed_question_encrypted_token_and_userinfo(
+    strict_node_world, people
+):
     installation, rig = strict_node_world
     browser = Browser()
     browser.open(f"{installation.bridge}/sign-in/strict")
