@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -26,6 +27,8 @@ from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.identity.endings import ProviderStatus, describe_near, find_key_endings, find_provider_endings
 from bridge.identity.guesses import GuessLimit
+from bridge.identity.oidc.client_keys import build_client_jwks
+from bridge.identity.oidc.key_warmer import KeyWarmer
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
@@ -105,10 +108,18 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
         absolute_seconds=settings.session.absolute_seconds,
     )
     relying_parties = {
-        name: RelyingParty(provider, public_url, outbound, clock, _client_key(provider, keys))
+        name: RelyingParty(
+            provider,
+            public_url,
+            outbound,
+            clock,
+            client_key=_client_key(provider, keys),
+            decryption=keys.decryption("oidc-decryption"),
+        )
         for name, provider in providers.items()
         if isinstance(provider, OIDCProvider)
     }
+    KeyWarmer(relying_parties.values()).start()
     desk = SignInDesk(
         service_providers=service_providers,
         relying_parties=relying_parties,
@@ -151,7 +162,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
-    app.register_blueprint(Published(public_url, keys, service_providers, _clients_with_keys(providers)).blueprint())
+    app.register_blueprint(Published(public_url, keys, service_providers, _client_jwks(providers, keys)).blueprint())
     app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}))
     proxies = settings.trusted_proxies
     if proxies.count:
@@ -233,12 +244,13 @@ def _client_key(provider: OIDCProvider, keys: KeyFolder) -> SigningKey | None:
     return keys.signing("oidc-client") if provider.client_authentication == "private_key_jwt" else None
 
 
-def _clients_with_keys(providers: Mapping[str, Provider]) -> frozenset[str]:
-    return frozenset(
-        name
+def _client_jwks(providers: Mapping[str, Provider], keys: KeyFolder) -> dict[str, dict[str, Any]]:
+    documents = {
+        name: build_client_jwks(provider, keys)
         for name, provider in providers.items()
-        if isinstance(provider, OIDCProvider) and provider.client_authentication == "private_key_jwt"
-    )
+        if isinstance(provider, OIDCProvider)
+    }
+    return {name: document for name, document in documents.items() if document}
 
 
 def _warn_of_endings(caches: Mapping[str, MetadataCache], keys: KeyFolder, clock: Clock) -> None:

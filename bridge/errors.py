@@ -265,6 +265,18 @@ class OIDCJSON(Malformed):
     code = "oidc_json"
 
 
+class OIDCDecryption(Malformed):
+    """Something encrypted was not opened: the same for every reason, so that nobody learns from it."""
+
+    code = "oidc_decrypt"
+
+
+class OIDCNotEncrypted(Malformed):
+    """The ID token came in the clear, and this provider must encrypt."""
+
+    code = "oidc_not_encrypted"
+
+
 class OIDCHeader(Malformed):
     """The header asks for something that an ID token must not: ``crit``, ``zip``, ``jku``, ``x5u``, ``jwk`` …."""
 

@@ -7,6 +7,7 @@
     <folder>/oidc-issuer/{current,next,previous}.pem   signs tokens for the cloud
     <folder>/oidc-client/{current,next,previous}.pem   signs what proves to OpenID providers who we are
     <folder>/saml-decryption/{current,next,previous}.pem  opens what SAML providers encrypt for us
+    <folder>/oidc-decryption/{current,next,previous}.pem  opens what OpenID providers encrypt for us
     <folder>/store/{current,next,previous}.key         seals what is kept in Redis
 
 A ``.pem`` file holds a private key (PKCS 8) and its certificate; a ``.key`` file holds 32 random bytes in base64.
@@ -40,12 +41,13 @@ from bridge.clock import Clock
 from bridge.errors import KeyMissing, KeyUnusable
 
 SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client"]
-CertifiedPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption"]
-Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "store"]
+DecryptionPurpose = Literal["saml-decryption", "oidc-decryption"]
+CertifiedPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "oidc-decryption"]
+Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "oidc-decryption", "store"]
 Slot = Literal["current", "next", "previous"]
 
 SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client")
-CERTIFIED_PURPOSES: tuple[CertifiedPurpose, ...] = (*SIGNING_PURPOSES, "saml-decryption")
+CERTIFIED_PURPOSES: tuple[CertifiedPurpose, ...] = (*SIGNING_PURPOSES, "saml-decryption", "oidc-decryption")
 PURPOSES: tuple[Purpose, ...] = (*CERTIFIED_PURPOSES, "store")
 SLOTS: tuple[Slot, ...] = ("current", "next", "previous")
 
@@ -115,12 +117,12 @@ class KeyFolder:
         others = (self._path(purpose, slot) for slot in SLOTS[1:])
         return (current, *(self._load_signing(path) for path in others if _is_there(path)))
 
-    def decryption(self) -> DecryptionKeys:
-        """Return the keys that open what SAML providers encrypt; none if the folder has no ``current`` one.
+    def decryption(self, purpose: DecryptionPurpose = "saml-decryption") -> DecryptionKeys:
+        """Return the keys that open what providers of one protocol encrypt; none if the folder has no ``current`` one.
 
         A folder from before this purpose existed stays usable: nothing encrypted is accepted then.
         """
-        paths = {slot: self._path("saml-decryption", slot) for slot in SLOTS}
+        paths = {slot: self._path(purpose, slot) for slot in SLOTS}
         if not _is_there(paths["current"]):
             return DecryptionKeys()
         found = {slot: self._load_signing(path) for slot, path in paths.items() if _is_there(path)}

@@ -143,6 +143,8 @@ class OIDCProvider(_Provider):
         "ES256",
     )
     """The ID-token algorithms that we accept; the provider's metadata can narrow this, never widen it."""
+    encryption: Literal["refuse", "allow", "require"] = "refuse"
+    """Whether an ID token may, or must, be encrypted for us. It is signed in any case."""
     max_age_seconds: int | None = Field(default=None, ge=60)
     """``max_age`` to ask for; ``auth_time`` is then required and checked."""
     acr_values: tuple[ACR, ...] = ()

@@ -143,13 +143,13 @@ class Logout:
         Nothing proves it but the name of the session, which is the provider's secret and long. So it is off unless
         the settings allow it, each address may guess only so often, and the answer to a guess is that to a hit.
         """
-        settings = self._providers.get(provider)
-        if isinstance(settings, OIDCProvider):
-            issuer = urlsplit(settings.issuer)
-            allow_framing(f"{issuer.scheme}://{issuer.netloc}")
         if request.method != "GET":
             raise MethodNotAllowed(["GET"])
-        self._guesses.count(provider, current_origin().source_address)
+        settings = self._providers.get(provider)
+        if isinstance(settings, OIDCProvider) and settings.frontchannel_logout:
+            issuer = urlsplit(settings.issuer)
+            allow_framing(f"{issuer.scheme}://{issuer.netloc}")
+            self._guesses.count(provider, current_origin().source_address)
         query = list(request.args.items(multi=True))
         self._record(
             provider,

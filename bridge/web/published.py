@@ -1,6 +1,7 @@
 """What other parties read about us: SP metadata, and our metadata, discovery document and keys for the cloud."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
@@ -21,13 +22,13 @@ class Published:
         public_url: str,
         keys: KeyFolder,
         service_providers: Mapping[str, ServiceProvider],
-        clients_with_keys: Collection[str],
+        client_jwks: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        """Take our public address, our keys, our SAML roles by provider name, and the OpenID providers we sign for."""
+        """Take our public address, our keys, and by provider name our SAML roles and our keys as OpenID clients."""
         self._public_url = public_url
         self._keys = keys
         self._service_providers = service_providers
-        self._clients_with_keys = clients_with_keys
+        self._client_jwks = client_jwks
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -62,10 +63,11 @@ class Published:
         return _cached(jsonify(build_jwks(self._keys.published("oidc-issuer"))))
 
     def client_jwks(self, provider: str) -> Response:
-        """Our public keys as a client of one OpenID provider, which checks our assertions with them."""
-        if provider not in self._clients_with_keys:
-            raise UnknownProvider(f"no OpenID provider for which we sign is called {provider[:64]!r}")
-        return _cached(jsonify(build_jwks(self._keys.published("oidc-client"))))
+        """Our public keys as a client of one OpenID provider, which checks our assertions and encrypts with them."""
+        document = self._client_jwks.get(provider)
+        if document is None:
+            raise UnknownProvider(f"no OpenID provider that needs keys of ours is called {provider[:64]!r}")
+        return _cached(jsonify(document))
 
 
 def entity_id(public_url: str) -> str:

@@ -22,7 +22,8 @@ def app(running_service):
 def service(running_service):
     """Return the service as if nobody had come yet, and see to it that nothing fails in it unexpectedly."""
     running_service.reset()
-    return running_service
+    yield running_service
+    running_service.reset()  # a node that starts between two tests asks the providers at once
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ class Service:
         self.sts.now = self.staff.now = self.guests.now = lambda: self.clock.now().timestamp()
         for provider in (self.staff, self.guests):
             provider.claims, provider.header, provider.token_response, provider.metadata = {}, {}, {}, {}
-            provider.userinfo = {}
+            provider.userinfo, provider.groups, provider.encrypt = {}, {}, str
             provider.signing_key = provider.client_keys = None
             provider.replies.clear()
             provider.requests.clear()

@@ -145,6 +145,7 @@ def test_t_oidc_15_it_is_off_unless_the_settings_allow_it(service, app, node):
         after = service.last()
         check_refused(service, frame(app, query, provider), UnknownProvider, after, query=query, provider=provider)
     assert visitor.is_signed_in_as("ada")
+    assert sessions(service) == service.memory(), "names that a stranger chose are not even counted"
     assert frame(node, query).status_code == 200
     assert not visitor.is_signed_in_as("ada")
 

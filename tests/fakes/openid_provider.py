@@ -59,6 +59,8 @@ class OpenIDProvider(ScriptedServer):
         """The client's assertions that were accepted, by ``jti``."""
         self.userinfo: dict[str, Any] = {}
         """Changed members of every userinfo response; None removes one."""
+        self.encrypt = str
+        """What is done to every ID token after it is signed."""
         self.groups: dict[str, list[str]] = {}
         """The groups of each person, to whoever asks for them as the client itself."""
         self.group_pages = 1
@@ -158,7 +160,7 @@ class OpenIDProvider(ScriptedServer):
             "access_token": secrets.token_urlsafe(16),
             "token_type": "Bearer",
             "expires_in": 300,
-            "id_token": self.sign(_without_none(claims)),
+            "id_token": self.encrypt(self.sign(_without_none(claims))),
             **self.token_response,
         }
         self._subjects[f"Bearer {answer['access_token']}"] = asked["sub"]

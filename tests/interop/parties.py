@@ -37,3 +37,5 @@ class OIDCClient:
     client_id: str
     client_secret: str
     redirect_uri: str
+    logout_channel: str = "back"
+    """How LemonLDAP::NG says that somebody signed out there: ``back`` or ``front``."""

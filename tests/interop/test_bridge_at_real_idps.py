@@ -7,6 +7,7 @@ GetCallerIdentity an unmodified official SDK calls.
 import re
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -16,8 +17,8 @@ from alibabacloud_tea_openapi.models import Config
 
 from bridge import embedded_store
 from bridge.app import create_app
-from bridge.exchange.metadata import build_jwks
-from bridge.identity.providers import SAMLProvider
+from bridge.identity.oidc.client_keys import build_client_jwks
+from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Browser
@@ -74,10 +75,12 @@ def strict_node_world(tmp_path_factory, people, build_client):
     require("node")
     installation = prepare(tmp_path_factory.mktemp("strict-node-world"))
     client = build_client(installation.bridge, "strict")
-    keys = KeyFolder(installation.folder / "certs").published("oidc-client")
+    policies = {"client_authentication": "private_key_jwt", "encryption": "require"}
+    settings = oidc_provider("strict", "-", client, installation) | policies
     metadata = {
         "token_endpoint_auth_method": "private_key_jwt",
-        "jwks": build_jwks(keys),
+        "id_token_encrypted_response_alg": "RSA-OAEP-256",
+        "jwks": build_client_jwks(OIDCProvider(**settings), KeyFolder(installation.folder / "certs")),
         "require_pushed_authorization_requests": True,
     }
     with ExitStack() as stack:
@@ -89,9 +92,9 @@ def strict_node_world(tmp_path_factory, people, build_client):
             claims_in_id_token=False,
         )
         stack.enter_context(rig)
-        settings = oidc_provider("strict", rig.issuer, client, installation)
+        settings = oidc_provider("strict", rig.issuer, client, installation) | policies
         del settings["client_secret"]
-        settings |= {"client_authentication": "private_key_jwt", "userinfo": "always", "par": "require"}
+        settings |= {"userinfo": "always", "par": "require"}
         settings |= {"prompt": "login", "max_age_seconds": 300, "email_verified_required": True}
         write_provider(installation, settings)
         start_bridge(stack, installation)
@@ -100,15 +103,16 @@ def strict_node_world(tmp_path_factory, people, build_client):
 
 @pytest.fixture(scope="module")
 def encrypting_world(tmp_path_factory, people, build_client):
-    """Run the bridge with LemonLDAP::NG as a SAML provider that encrypts, and should authenticate anew each time."""
+    """Run the bridge with LemonLDAP::NG: SAML encrypted, and asked to authenticate anew; OpenID Connect with frames."""
     require("lemonldap-ng")
     require("nginx")
     installation = prepare(tmp_path_factory.mktemp("encrypting-world"))
+    client = replace(build_client(installation.bridge, "lemonldap-oidc"), logout_channel="front")
     with ExitStack() as stack:
         rig = LemonLDAP(
             tmp_path_factory.mktemp("llng"),
             saml_sp=describe_service_provider(installation, "lemonldap", encryption="assertion"),
-            oidc_client=build_client(installation.bridge, "lemonldap-oidc"),
+            oidc_client=client,
             people=people,
         )
         stack.enter_context(rig)
@@ -116,6 +120,8 @@ def encrypting_world(tmp_path_factory, people, build_client):
         policies = {"encryption": "require", "encryption_cbc": True}
         policies |= {"idp_initiated": False, "force_authn": True, "clock_skew_seconds": 0}
         write_provider(installation, saml_provider(rig) | policies)
+        in_front = oidc_provider("lemonldap-oidc", rig.oidc_issuer, client, installation)
+        write_provider(installation, in_front | {"frontchannel_logout": True})
         start_bridge(stack, installation)
         yield installation, rig
 
@@ -283,7 +289,9 @@ def test_the_node_provider_signs_a_person_in_over_openid_connect(node_world, peo
     check_they_get_credentials(installation, browser)
 
 
-def test_a_strict_node_provider_signs_a_person_in_by_key_pushed_question_and_userinfo(strict_node_world, people):
+def test_a_strict_node_provider_signs_a_person_in_by_key_pushed_question_encrypted_token_and_userinfo(
+    strict_node_world, people
+):
     installation, rig = strict_node_world
     browser = Browser()
     browser.open(f"{installation.bridge}/sign-in/strict")
@@ -343,6 +351,49 @@ def test_a_sign_out_at_lemonldap_ends_the_openid_session_here(world, people):
     assert not is_signed_in(installation, browser)
     accepted = last_record(installation, "logout.accepted")
     assert (accepted["protocol"], accepted["ended"]) == ("oidc", 1)
+
+
+def test_a_sign_out_at_lemonldap_ends_the_openid_session_here_by_a_frame_without_cookies(encrypting_world, people):
+    installation, rig = encrypting_world
+    browser = Browser()
+    browser.open(f"{installation.bridge}/sign-in/lemonldap-oidc")
+    sign_in_at_lemonldap(browser, people[0])
+    assert is_signed_in(installation, browser)
+    page = browser.open(f"{rig.url}/?logout=1")
+    [frame] = re.findall(r'<iframe[^>]* src="([^"]+)"', page.html)
+    assert frame.startswith(f"{installation.bridge}/oidc/lemonldap-oidc/frontchannel-logout?")
+    assert Browser().open(unescape(frame)).status == 200
+    assert not is_signed_in(installation, browser)
+    accepted = last_record(installation, "logout.accepted")
+    assert (accepted["protocol"], accepted["ended"]) == ("oidc", 1)
+    assert "message_id" not in accepted
+
+
+def test_chromium_loads_that_frame_without_a_cookie_and_shows_it(encrypting_world, people, chromium):
+    installation, rig = encrypting_world
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    refused, answers = [], []
+    page.on("console", lambda message: refused.append(message.text) if "frame-ancestors" in message.text else None)
+    page.on("response", lambda answer: answers.append(answer) if "frontchannel-logout" in answer.url else None)
+    page.goto(f"{installation.bridge}/sign-in/lemonldap-oidc")
+    page.fill("input[name=user]", people[0].uid)
+    page.fill("input[name=password]", people[0].password)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{installation.bridge}/")
+    with page.expect_response(lambda answer: "frontchannel-logout" in answer.url):
+        page.goto(f"{rig.url}/?logout=1")
+    [answer] = answers
+    assert answer.status == 200
+    assert "cookie" not in answer.request.all_headers()
+    page.wait_for_function("() => document.querySelectorAll('iframe').length > 0")
+    [frame] = [frame for frame in page.frames if "frontchannel-logout" in frame.url]
+    assert frame.title() == "Signed out"
+    assert refused == []
+    page.goto(f"{installation.bridge}/")
+    assert page.url.startswith(f"{installation.bridge}/sign-in")
+    context.close()
 
 
 def test_a_sign_out_at_lemonldap_ends_the_saml_session_here_by_a_frame_without_cookies(world, people):

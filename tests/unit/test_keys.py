@@ -52,7 +52,7 @@ def test_everything_that_is_missing_is_made_once(tmp_path):
     names = [str(path.relative_to(tmp_path)) for path in create_missing(tmp_path, FixedClock())]
     assert names == [
         f"{purpose}/{slot}.{'key' if purpose == 'store' else 'pem'}"
-        for purpose in ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "store")
+        for purpose in (*SIGNING_PURPOSES, "saml-decryption", "oidc-decryption", "store")
         for slot in ("current", "next")
     ]
     assert create_missing(tmp_path, FixedClock()) == []
@@ -80,7 +80,8 @@ def test_no_key_serves_two_purposes(made):
     keys = KeyFolder(made)
     found = [key.id for purpose in SIGNING_PURPOSES for key in keys.published(purpose)]
     found += [key.id for key in keys.decryption().published]
-    assert len(set(found)) == len(found) == 10
+    found += [key.id for key in keys.decryption("oidc-decryption").published]
+    assert len(set(found)) == len(found) == 12
 
 
 def test_a_decryption_key_is_published_until_the_next_one_takes_its_place_and_opens_until_the_one_after(folder):
@@ -198,6 +199,8 @@ def test_the_list_names_what_there_is_and_shows_no_secret(folder):
         ("oidc-client", "next"),
         ("saml-decryption", "current"),
         ("saml-decryption", "next"),
+        ("oidc-decryption", "current"),
+        ("oidc-decryption", "next"),
         ("store", "current"),
         ("store", "next"),
         ("store", "previous"),
@@ -309,7 +312,7 @@ def test_two_that_create_at_once_end_with_one_set_of_keys(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == len(set(made)) == 12
+    assert len(made) == len(set(made)) == 14
 
 
 def test_the_certificate_is_no_authority(made):

@@ -20,6 +20,8 @@ from bridge.outbound import Outbound
 WELL_KNOWN = "/.well-known/openid-configuration"
 UNKNOWN_KEY_REFRESH = timedelta(seconds=60)
 """How often a ``kid`` that we do not know may make us fetch the keys again."""
+WARM_AFTER = timedelta(minutes=30)
+"""How old a copy may be that is left alone when there is time to look again."""
 
 ANY_TENANT = "organizations"
 """Where Entra ID publishes what all tenants of companies share; its ``issuer`` has the place for the tenant."""
@@ -78,6 +80,11 @@ class Discovery:
         if key is None and kid is not None:
             key = self._keys.get_newer(UNKNOWN_KEY_REFRESH).find(kid)
         return key
+
+    def warm(self) -> None:
+        """Fetch metadata and keys that are not there, or are half an hour old. Raises what both methods above raise."""
+        self._metadata.get_newer(WARM_AFTER)
+        self._keys.get_newer(WARM_AFTER)
 
     def _fetch_metadata(self) -> ProviderMetadata:
         place = self._issuer.replace(TENANT, ANY_TENANT).rstrip("/") + WELL_KNOWN

@@ -230,8 +230,9 @@ def open_token(token: str, expected: ExpectedToken, trace: OIDCTrace) -> tuple[D
 def decode_token(token: str) -> DecodedToken:
     """Take the token apart; nothing that two programs could read differently is left in its form.
 
-    Accepted is the compact serialization of a JWS alone: no JSON serialization, no encrypted token (five parts), no
-    padding, white space or stray bits in the base64url. RFC 7515 7.1; RFC 8725 3.11; threats OIDC-04, OIDC-05.
+    Accepted is the compact serialization of a JWS alone: no JSON serialization, no padding, white space or stray bits
+    in the base64url, no encrypted token (one of five parts was opened in ``encrypted_token``, where that is allowed).
+    RFC 7515 7.1; RFC 8725 3.11; threats OIDC-04, OIDC-05.
 
     Raises:
         OIDCSize: more than 20,000 characters, 4,000 of them in the header.
@@ -245,7 +246,7 @@ def decode_token(token: str) -> DecodedToken:
         header, payload = signed.split(b".", 2)
     except ValueError as error:
         raise OIDCForm("the token is not three parts of ASCII") from error
-    return DecodedToken(_parse_header(header), _decode_base64url(payload), signed, _decode_base64url(signature))
+    return DecodedToken(_parse_header(header), decode_base64url(payload), signed, decode_base64url(signature))
 
 
 def check_header(header: Mapping[str, Any]) -> None:
@@ -516,12 +517,13 @@ def _parse_header(part: bytes) -> Mapping[str, Any]:
     if len(part) > MAX_HEADER_CHARACTERS:
         raise OIDCSize(f"the header has {len(part)} characters")
     try:
-        return MappingProxyType(parse_object(_decode_base64url(part)))
+        return MappingProxyType(parse_object(decode_base64url(part)))
     except ValueError as error:
         raise OIDCJSON(f"the header is {error}") from error
 
 
-def _decode_base64url(part: bytes) -> bytes:
+def decode_base64url(part: bytes) -> bytes:
+    """Return the bytes of one part of a token. Raises OIDCForm for padding, white space or stray bits."""
     # Python's decoder forgives; what does not come out the same again was not canonical.
     standard = part.translate(_TO_STANDARD_BASE64)
     try:

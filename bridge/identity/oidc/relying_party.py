@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bridge.clock import Clock
-from bridge.errors import OIDCMetadata
+from bridge.errors import KeyMissing, OIDCMetadata
 from bridge.identity.ended import EndedAtProvider
 from bridge.identity.oidc.client_authentication import ClientProof, authenticate
 from bridge.identity.oidc.client_token import ClientToken
 from bridge.identity.oidc.discovery import Discovery, ProviderMetadata
+from bridge.identity.oidc.encrypted_token import open_token
 from bridge.identity.oidc.frontchannel_logout import read_front_channel_logout
 from bridge.identity.oidc.groups_endpoint import GroupLookup
 from bridge.identity.oidc.id_token import ExpectedToken, verify_id_token
@@ -28,7 +29,7 @@ from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.step_up import StepUp, tighten_oidc
 from bridge.identity.verified import VerifiedIdentity
-from bridge.keys import SigningKey
+from bridge.keys import DecryptionKeys, SigningKey
 from bridge.outbound import Outbound
 
 
@@ -41,20 +42,30 @@ class RelyingParty:
         public_url: str,
         outbound: Outbound,
         clock: Clock,
+        *,
         client_key: SigningKey | None = None,
+        decryption: DecryptionKeys = DecryptionKeys(),  # noqa: B008  it cannot change
     ) -> None:
-        """Take our own public address, without a slash at its end, and what to sign with for ``private_key_jwt``.
+        """Take our own public address, without a slash at its end, and our keys.
 
-        Nothing is fetched yet.
+        ``client_key`` signs for ``private_key_jwt``, ``decryption`` opens encrypted ID tokens. Nothing is fetched yet.
+        Raises KeyMissing if tokens may be encrypted and no key opens them.
         """
+        if provider.encryption != "refuse" and not decryption.published:
+            raise KeyMissing(f"{provider.name} may encrypt, and there is no oidc-decryption key")
         self.provider = provider
         self.redirect_uri = f"{public_url}/oidc/{provider.name}/callback"
         self.signed_out_uri = f"{public_url}/signed-out"
         self._outbound = outbound
         self._clock = clock
         self._client_key = client_key
+        self._decryption = decryption
         self._discovery = Discovery(provider.issuer, outbound, clock)
         self._groups = self._find_group_lookup()
+
+    def warm(self) -> None:
+        """Have the provider's metadata and keys ready. Raises a leaf of IdentityError if they cannot be had."""
+        self._discovery.warm()
 
     def begin(
         self,
@@ -131,7 +142,9 @@ class RelyingParty:
             userinfo=self._userinfo(metadata, tokens.access_token),
             groups=self._groups.fetch if self._groups else None,
         )
-        return verify_id_token(tokens.id_token, expected, trace)
+        trace.at = "decryption"
+        token = open_token(tokens.id_token, self.provider, self._decryption)
+        return verify_id_token(token, expected, trace)
 
     def end_session_url(self, state: str) -> str | None:
         """Return where a browser signs out at the provider; None if the provider has no such place.
@@ -170,7 +183,8 @@ class RelyingParty:
             algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
             now=self._clock.now(),
         )
-        return verify_logout_token(token, expected)
+        opened = open_token(token, self.provider, self._decryption, is_id_token=False)
+        return verify_logout_token(opened, expected)
 
     def read_front_channel_logout(self, query: Sequence[tuple[str, str]]) -> EndedAtProvider:
         """Return what the provider's page says is over, without any proof.

@@ -161,6 +161,12 @@ OIDCTrace.rows = (
         lambda _: "an ID token and an access token",
     ),
     Row(
+        "decryption",
+        "The ID token can be opened, or needs no opening",
+        lambda trace: "not opened" if trace.at == "decryption" else "",
+        lambda _: "plain, or encrypted for us where the settings allow it",
+    ),
+    Row(
         "token_form",
         "The ID token has the form of a signed token",
         lambda trace: characters(trace.token),

@@ -109,7 +109,7 @@ def test_a_client_with_a_key_asks_with_its_key(op):
     key = RSAKey.generate_key(2048, {"kid": "ours"})
     op.client_keys = KeySet([RSAKey.import_key(key.as_dict(private=False))])
     signing = type("Key", (), {"id": "ours", "private_key": key.private_key})()
-    relying = RelyingParty(provider, PUBLIC_URL, OUTBOUND, MovableClock(), signing)
+    relying = RelyingParty(provider, PUBLIC_URL, OUTBOUND, MovableClock(), client_key=signing)
     op.now = relying._clock.now().timestamp
     assert sign_in(op, relying).claims["groups"] == ["g1", "g2", "g3"]
     assert len(op.assertions) == 2

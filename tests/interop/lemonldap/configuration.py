@@ -172,8 +172,10 @@ def _oidc(client: OIDCClient) -> dict[str, Any]:
                 "oidcRPMetaDataOptionsIDTokenForceClaims": 1,
                 "oidcRPMetaDataOptionsRequirePKCE": 1,
                 "oidcRPMetaDataOptionsBypassConsent": 1,
-                "oidcRPMetaDataOptionsLogoutUrl": client.redirect_uri.replace("/callback", "/backchannel-logout"),
-                "oidcRPMetaDataOptionsLogoutType": "back",
+                "oidcRPMetaDataOptionsLogoutUrl": client.redirect_uri.replace(
+                    "/callback", f"/{client.logout_channel}channel-logout"
+                ),
+                "oidcRPMetaDataOptionsLogoutType": client.logout_channel,
                 "oidcRPMetaDataOptionsPostLogoutRedirectUris": urljoin(client.redirect_uri, "/signed-out"),
                 "oidcRPMetaDataOptionsLogoutSessionRequired": 1,
             }

@@ -41,7 +41,7 @@ const provider = new Provider(issuer, {
     groups: ['groups', 'department'],
   },
   conformIdTokenClaims: !claimsInIdToken,
-  features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+  features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, encryption: { enabled: true } },
   // Without its own dispatcher, which refuses to call a loopback address.
   fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   interactions: { policy, url: (_context, interaction) => `/sign-in/${interaction.uid}` },

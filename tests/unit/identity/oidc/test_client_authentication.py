@@ -36,7 +36,7 @@ def published(folder):
 def party(op, folder, purpose="oidc-client", **settings):
     settings = {"client_secret": None, "client_authentication": "private_key_jwt"} | settings
     provider = relying_party(op, **settings).provider
-    return RelyingParty(provider, PUBLIC_URL, OUTBOUND, SystemClock(), KeyFolder(folder).signing(purpose))
+    return RelyingParty(provider, PUBLIC_URL, OUTBOUND, SystemClock(), client_key=KeyFolder(folder).signing(purpose))
 
 
 @pytest.mark.parametrize("audience", ["issuer", "token_endpoint"])

@@ -1,6 +1,7 @@
 """Metadata and keys of a real server: where they are looked for, and how often."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from bridge.errors import OIDCKeyLeaked
 from bridge.identity.oidc.discovery import UNKNOWN_KEY_REFRESH, Discovery, parse_metadata
 from bridge.outbound import Outbound
-from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider
+from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider, make_key
 from tests.fakes.scripted_server import Reply, Request
 
 OUTBOUND = Outbound(development=True)
@@ -85,3 +86,44 @@ def test_a_promise_of_the_issuer_parameter_is_the_boolean_true_only():
 
     assert promises("true")
     assert not any(promises(value) for value in ("false", "null", '"true"', "1"))
+
+
+def test_t_oidc_16_unknown_kids_at_one_provider_hold_back_nobody_elses_new_key(op, clock, discovery):
+    with OpenIDProvider() as other:
+        others = Discovery(other.issuer, OUTBOUND, clock)
+        discovery.find_key("first")
+        others.find_key("first")
+        clock.forward(UNKNOWN_KEY_REFRESH + SECOND)
+        for number in range(50):
+            assert discovery.find_key(f"storm-{number}") is None
+        other.rotate("second")
+        assert others.find_key("second"), "the throttle is each provider's own"
+        assert op.paths().count("/jwks") == 2
+
+
+def test_t_oidc_16_unknown_kids_at_once_cause_one_fetch(op, clock, discovery):
+    discovery.find_key("first")
+    clock.forward(UNKNOWN_KEY_REFRESH + SECOND)
+    op.replies["/jwks"] = Reply(body=op.answer(Request("GET", "/jwks", [], {}, b"")).body, delay_seconds=0.05)
+    with ThreadPoolExecutor(20) as pool:
+        assert not any(pool.map(lambda number: discovery.find_key(f"storm-{number}"), range(20)))
+    assert op.paths().count("/jwks") == 2
+
+
+def test_t_oidc_16_a_refresh_that_fails_is_not_tried_for_each_token(op, clock, discovery):
+    discovery.find_key("first")
+    op.replies["/jwks"] = Reply(503)
+    for minute in range(2):
+        clock.forward(UNKNOWN_KEY_REFRESH + SECOND)
+        for number in range(20):
+            assert discovery.find_key(f"storm-{minute}-{number}") is None
+    assert op.paths().count("/jwks") == 3
+
+
+def test_t_oidc_16_tokens_without_a_kid_cause_no_fetch(op, clock, discovery):
+    op.keys = [*op.keys, make_key("second")]
+    discovery.find_key("first")
+    for _ in range(20):
+        clock.forward(UNKNOWN_KEY_REFRESH + SECOND)
+        assert discovery.find_key(None) is None
+    assert op.paths().count("/jwks") == 1
