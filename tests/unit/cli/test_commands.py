@@ -69,10 +69,10 @@ def test_check_on_a_folder_that_is_not_there_says_so(tmp_path):
 
 def test_keys_are_made_once_listed_and_rotated(run, config):
     assert "There are no keys yet" in run("keys", "list").output
-    assert run("keys", "create").output.count("made ") == 12
+    assert run("keys", "create").output.count("made ") == 14
     assert run("keys", "create").output == "All keys are there already.\n"
     before = run("keys", "list").output.splitlines()
-    assert len(before) == 13
+    assert len(before) == 15
     assert "PRIVATE" not in "".join(before)
     result = run("keys", "rotate", "oidc-issuer")
     assert result.exit_code == 0
