@@ -114,7 +114,7 @@ def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
 
     conditions = find_conditions(assertion)
     check_audience(conditions, expected)
-    check_proxy_restriction(conditions)
+    proxy_count = check_proxy_restriction(conditions)
     valid_until = check_validity(conditions, issued, expected)
 
     open_parts(assertion, expected)
@@ -145,6 +145,7 @@ def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
         acr=authentication.class_ref,
         session_index=authentication.session_index,
         name_format=find_only(subject, NAME_ID, SAMLSubject).get("Format"),
+        proxy_count=proxy_count,
     )
 
 
