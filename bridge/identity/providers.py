@@ -83,6 +83,8 @@ class SAMLProvider(_Provider):
     """The authentication context classes to ask for (compared exactly), and then the only ones that we accept."""
     force_authn: bool = False
     """Whether the person must authenticate anew for each of our questions, whatever session the provider has."""
+    repeated_attributes: Literal["refuse", "merge"] = "refuse"
+    """What to do with an attribute that comes several times: ``merge`` takes the values of all of them."""
     subject_in_request: bool = False
     """Whether the address that a person typed on our sign-in page goes along as ``Subject``, as a hint."""
     metadata_signing_certificate: Path | None = None
