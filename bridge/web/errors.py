@@ -59,6 +59,8 @@ TITLES: dict[int, str] = {
     503: "Not available at the moment",
 }
 RETRY_AFTER_SECONDS = 10
+TRY_AGAIN = "/?choose=1"
+"""The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
 _NOT_FOUND = 404
 _TOO_LARGE = 413
@@ -79,7 +81,7 @@ def install_errors(app: Flask) -> None:
     def refuse(error: BridgeError) -> AnyResponse:
         _logger.info("%s refused: %s", current_origin().reference, error.code)
         if isinstance(error, SessionError) and request.method in ("GET", "HEAD") and not _wants_json():
-            return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+            return _sign_in_first()
         return _answer(find_status(type(error)), error)
 
     @app.errorhandler(HTTPException)
@@ -106,6 +108,12 @@ def install_errors(app: Flask) -> None:
         return _answer(_SERVER_ERROR, BridgeError())
 
 
+def _sign_in_first() -> AnyResponse:
+    if request.args.get("choose") == "1":
+        return redirect(url_for("login.choose", choose=1), 303)
+    return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+
+
 def _wants_json() -> bool:
     # Programs call these: ours, and the servers of OpenID providers.
     return request.path.startswith("/api/") or request.path.endswith("/backchannel-logout")
@@ -123,8 +131,7 @@ def _answer(status: int, error: BridgeError) -> Response:
             code=error.code,
             reference=reference,
             status=status,
-            retry_url="/" if status != _NOT_FOUND else None,
-            about_sign_in=isinstance(error, IdentityError),
+            retry_url=TRY_AGAIN if status != _NOT_FOUND else None,
         )
         response = Response(page)
     response.status_code = status
