@@ -59,6 +59,10 @@ class EncryptionOptions:
     data_type: str | None = f"{XENC}Element"
     declared: bool = True
     """Whether the plaintext repeats the declarations that stand above it."""
+    number: int = 1
+    """What makes the identifiers of data and key their own, where there are several."""
+    wrapper: str = "EncryptedAssertion"
+    """``EncryptedID`` and ``EncryptedAttribute`` for a part of an assertion."""
     content_key: bytes | None = None
     plaintext: Callable[[bytes], bytes] = unchanged
     ciphertext: Callable[[bytes], bytes] = unchanged
@@ -73,6 +77,7 @@ def encrypt(assertion: Any, options: EncryptionOptions, key: Any) -> Any:
     content = options.ciphertext(_encrypt(options, content_key, options.plaintext(_write(assertion, options))))
     wrapped = options.wrapped_key(_wrap(options, content_key, options.key or key))
     encrypted = etree.fromstring(_build(options, content, wrapped))
+    encrypted.tag = f"{{{SAML}}}{options.wrapper}"
     changed = options.tree(encrypted)
     encrypted = encrypted if changed is None else changed
     encrypted.tail = assertion.tail
@@ -111,20 +116,20 @@ def _build(options: EncryptionOptions, content: bytes, wrapped: bytes) -> str:
     mgf = f'<xenc11:MGF xmlns:xenc11="{XENC11}" Algorithm="{options.mgf}"/>' if options.mgf else ""
     recipient = f' Recipient="{options.recipient}"' if options.recipient else ""
     hint = f'<ds:KeyInfo xmlns:ds="{DS}">{options.key_hint}</ds:KeyInfo>' if options.key_hint else ""
-    references = '<xenc:ReferenceList><xenc:DataReference URI="#_data1"/></xenc:ReferenceList>'
+    references = f'<xenc:ReferenceList><xenc:DataReference URI="#_data{options.number}"/></xenc:ReferenceList>'
     key = (
-        f'<xenc:EncryptedKey xmlns:xenc="{XENC}" Id="_key1"{recipient}>'
+        f'<xenc:EncryptedKey xmlns:xenc="{XENC}" Id="_key{options.number}"{recipient}>'
         f'<xenc:EncryptionMethod Algorithm="{options.transport}">{digest}{mgf}</xenc:EncryptionMethod>'
         f"{hint}<xenc:CipherData><xenc:CipherValue>{base64.encodebytes(wrapped).decode()}</xenc:CipherValue>"
         f"</xenc:CipherData>{references if options.layout != 'inside' else ''}</xenc:EncryptedKey>"
     )
-    retrieval = f'<ds:RetrievalMethod Type="{XENC}EncryptedKey" URI="#_key1"/>'
+    retrieval = f'<ds:RetrievalMethod Type="{XENC}EncryptedKey" URI="#_key{options.number}"/>'
     info = {"inside": key, "retrieval": retrieval, "beside": ""}[options.layout]
     key_info = f'<ds:KeyInfo xmlns:ds="{DS}">{info}</ds:KeyInfo>' if info else ""
     data_type = f' Type="{options.data_type}"' if options.data_type else ""
     return (
         f'<saml:EncryptedAssertion xmlns:saml="{SAML}">'
-        f'<xenc:EncryptedData xmlns:xenc="{XENC}" Id="_data1"{data_type}>'
+        f'<xenc:EncryptedData xmlns:xenc="{XENC}" Id="_data{options.number}"{data_type}>'
         f'<xenc:EncryptionMethod Algorithm="{options.content}"/>'
         f"{key_info}"
         f"<xenc:CipherData><xenc:CipherValue>{base64.b64encode(content).decode()}</xenc:CipherValue></xenc:CipherData>"

@@ -11,7 +11,7 @@ from datetime import timedelta
 from bridge.clock import Clock
 from bridge.entitlements.choice import Choice
 from bridge.exchange.accounts import Account
-from bridge.exchange.assertion import Statement, issue_response, state_role
+from bridge.exchange.assertion import Statement, count_further, issue_response, state_role
 from bridge.exchange.duration import Duration, decide_duration
 from bridge.exchange.session_name import derive_session_name
 from bridge.keys import KeyFolder
@@ -69,6 +69,7 @@ class Console:
                 issuer=self._entity_id,
                 duration_seconds=duration.seconds,
                 now=now,
+                proxy_count=count_further(choice.identity),
             )
         else:
             action = account.console.user_sso_url
@@ -80,6 +81,7 @@ class Console:
                 subject_format=UNSPECIFIED,
                 attributes={},
                 session_ends_at=now + timedelta(seconds=duration.seconds),
+                proxy_count=count_further(choice.identity),
             )
         response = issue_response(statement, self._keys.signing("saml-issuer"), now)
         return ConsoleForm(

@@ -19,6 +19,7 @@ from xmlsec import constants
 
 from bridge.clock import format_utc
 from bridge.exchange.accounts import Account
+from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import SigningKey
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -49,10 +50,24 @@ class Statement:
     attributes: Mapping[str, str]
     session_ends_at: datetime
     """``SessionNotOnOrAfter``: the cloud gives no session beyond it; UTC."""
+    proxy_count: int | None = None
+    """How many assertions may be based on this one in turn (SAML Core 2.5.1.6); None: the provider sets no limit."""
+
+
+def count_further(identity: VerifiedIdentity) -> int | None:
+    """Return the ``proxy_count`` of what is based on the provider's assertion: one less than it allows us."""
+    return None if identity.proxy_count is None else identity.proxy_count - 1
 
 
 def state_role(
-    account: Account, role: str, *, session_name: str, issuer: str, duration_seconds: int, now: datetime
+    account: Account,
+    role: str,
+    *,
+    session_name: str,
+    issuer: str,
+    duration_seconds: int,
+    now: datetime,
+    proxy_count: int | None = None,
 ) -> Statement:
     """Return the statement that lets its bearer become one RAM role of one account, for STS and console alike."""
     return Statement(
@@ -67,6 +82,7 @@ def state_role(
             SESSION_DURATION: str(duration_seconds),
         },
         session_ends_at=now + timedelta(seconds=duration_seconds + CLOCK_ALLOWANCE_SECONDS),
+        proxy_count=proxy_count,
     )
 
 
@@ -108,6 +124,8 @@ def _add_assertion(response: etree._Element, statement: Statement, now: datetime
     _add(confirmation, "SubjectConfirmationData", NotOnOrAfter=not_on_or_after, Recipient=statement.recipient)
     conditions = _add(assertion, "Conditions", NotBefore=format_utc(now - BACKDATE), NotOnOrAfter=not_on_or_after)
     _add(_add(conditions, "AudienceRestriction"), "Audience", text=statement.audience)
+    if statement.proxy_count is not None:
+        _add(conditions, "ProxyRestriction", Count=str(statement.proxy_count))
     authentication = _add(
         assertion,
         "AuthnStatement",

@@ -10,7 +10,7 @@ from bridge.clock import Clock
 from bridge.entitlements.choice import Choice
 from bridge.errors import ExchangeMismatch, TerminalNotGranted
 from bridge.exchange.accounts import Account
-from bridge.exchange.assertion import issue_response, state_role
+from bridge.exchange.assertion import count_further, issue_response, state_role
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import Duration, decide_duration
 from bridge.exchange.session_name import derive_session_name
@@ -36,6 +36,8 @@ class RoleSession:
     """The person, as the token names them: ``provider:subject``."""
     duration: Duration
     policy: str | None
+    proxy_count: int | None
+    """How many assertions may be based on ours; None: the provider sets no limit."""
 
 
 class Exchange:
@@ -101,7 +103,8 @@ class Exchange:
         )
         # Subjects are unique within a provider only; trust policies compare this text (``oidc:sub``).
         subject = f"{choice.identity.provider}:{choice.identity.subject}"
-        return RoleSession(account, role, name, subject, duration, entitlement.session_policy)
+        further = count_further(choice.identity)
+        return RoleSession(account, role, name, subject, duration, entitlement.session_policy, further)
 
     def _assume_with_saml(self, session: RoleSession) -> Mapping[str, Any]:
         now = self._clock.now()
@@ -112,6 +115,7 @@ class Exchange:
             issuer=self._entity_id,
             duration_seconds=session.duration.seconds,
             now=now,
+            proxy_count=session.proxy_count,
         )
         response = issue_response(statement, self._keys.signing("saml-issuer"), now)
         parameters = {"SAMLProviderArn": session.account.saml_provider_arn, "SAMLAssertion": response.encoded}

@@ -92,13 +92,18 @@ class SAMLProvider(_Provider):
     max_authentication_age_seconds: int = Field(default=43_200, ge=60)
     """How long ago the person may have authenticated at the provider."""
     encryption: Literal["refuse", "allow", "require"] = "allow"
-    """Whether the assertion may, or must, be encrypted for us. ``allow`` without a decryption key is ``refuse``."""
+    """Whether the assertion may, or must, be encrypted for us; where it may, so may its name and attributes.
+
+    ``allow`` without a decryption key is ``refuse``.
+    """
     encryption_cbc: bool = False
-    """Whether AES-CBC is accepted beside AES-GCM, and then only in a response whose own signature is valid."""
+    """Whether AES-CBC is accepted beside AES-GCM, and then only where a signature by the provider covers it."""
     requested_authn_contexts: tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...] = ()
     """The authentication context classes to ask for (compared exactly), and then the only ones that we accept."""
     force_authn: bool = False
     """Whether the person must authenticate anew for each of our questions, whatever session the provider has."""
+    repeated_attributes: Literal["refuse", "merge"] = "refuse"
+    """What to do with an attribute that comes several times: ``merge`` takes the values of all of them."""
     subject_in_request: bool = False
     """Whether the address that a person typed on our sign-in page goes along as ``Subject``, as a hint."""
     metadata_signing_certificate: Path | None = None

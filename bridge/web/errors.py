@@ -64,6 +64,8 @@ TITLES: dict[int, str] = {
 }
 SIGN_OUT_TITLE = "The sign-out could not be confirmed"
 RETRY_AFTER_SECONDS = 10
+TRY_AGAIN = "/?choose=1"
+"""The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
 _NOT_FOUND = 404
 _TOO_LARGE = 413
@@ -84,7 +86,7 @@ def install_errors(app: Flask) -> None:
     def refuse(error: BridgeError) -> AnyResponse:
         _logger.info("%s refused: %s", current_origin().reference, error.code)
         if isinstance(error, SessionError) and request.method in ("GET", "HEAD") and not _wants_json():
-            return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+            return _sign_in_first()
         return _answer(find_status(type(error)), error)
 
     @app.errorhandler(HTTPException)
@@ -111,6 +113,12 @@ def install_errors(app: Flask) -> None:
         return _answer(_SERVER_ERROR, BridgeError())
 
 
+def _sign_in_first() -> AnyResponse:
+    if request.args.get("choose") == "1":
+        return redirect(url_for("login.choose", choose=1), 303)
+    return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+
+
 def _wants_json() -> bool:
     # Programs call these: ours, and the servers of OpenID providers.
     return request.path.startswith("/api/") or request.path.endswith("/backchannel-logout")
@@ -129,8 +137,7 @@ def _answer(status: int, error: BridgeError) -> Response:
             code=error.code,
             reference=reference,
             status=status,
-            retry_url=None if of_sign_out or status == _NOT_FOUND else "/",
-            about_sign_in=isinstance(error, IdentityError) and not of_sign_out,
+            retry_url=None if of_sign_out or status == _NOT_FOUND else TRY_AGAIN,
         )
         response = Response(page)
     response.status_code = status

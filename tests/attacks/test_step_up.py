@@ -52,6 +52,16 @@ RULES = f"""rules:
   groups: [finance]
   require: {{acr: ["{MFA}"]}}
   grant: [{{account: production, role: Auditor}}]
+- name: one-and-more
+  groups: [desk]
+  grant: [{{account: production, role: Desk}}]
+- name: more
+  groups: [desk]
+  require: {{acr: ["{MFA}"]}}
+  grant: [{{account: production, role: Chief}}]
+- name: one
+  groups: [counter]
+  grant: [{{account: production, role: Counter}}]
 """
 ADMIN, DEPLOYER, VAULT = (
     identify("role", account, name)
@@ -125,6 +135,12 @@ def test_what_one_holds_leads_to_its_card_and_without_a_session_to_the_sign_in(v
     assert visitor.get(f"/step-up/{ADMIN}").location.startswith("/sign-in?return_to=/step-up/")
     sign_in(visitor)
     assert visitor.get(f"/step-up/{DEPLOYER}").location == f"/#card-{DEPLOYER}"
+
+
+def test_the_portal_is_skipped_with_one_role_only_if_nothing_more_is_within_reach(service, visitor, node):
+    assert sign_in(visitor, groups=("desk",)).location == "/"
+    straight_on = sign_in(Visitor(node), "bob@example.com", groups=("counter",))
+    assert (straight_on.status_code, "SAMLResponse" in straight_on.text) == (200, True)
 
 
 # ── By SAML ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,7 +338,8 @@ def test_t_oidc_10_an_oidc_answer_that_shows_less_is_refused(service, visitor, e
     service.staff.claims |= claims
     last = service.last()
     response = call_back(visitor, "staff", service.staff.authorize(url))
-    check_refusal(service, response, StepUpNotMet, after=last)
+    record = check_refusal(service, response, StepUpNotMet, after=last)
+    assert ("oidc_auth_time" in record["detail"]) == (entitlement == DEPLOYER), "an age is checked with the token"
     assert visitor.session == session
     assert name not in held(visitor)
 

@@ -51,18 +51,23 @@ def check_audience(conditions: Element, expected: Expected) -> None:
             raise SAMLAudience(f"meant for {ascii(audiences)[:300]}")
 
 
-def check_proxy_restriction(conditions: Element) -> None:
+def check_proxy_restriction(conditions: Element) -> int | None:
     """The provider lets us issue something on the basis of its assertion, for whomever (SAML Core 2.5.1.6).
 
     A bridge that only signs people in locally would be of no use, so a forbidden count, and a list of audiences, in
-    which the cloud cannot be, are refused. Raises SAMLProxyRestriction.
+    which the cloud cannot be, are refused. Return how many assertions, each based on the one before, may follow: ours
+    is the first; None if the provider sets no limit. Raises SAMLProxyRestriction.
     """
+    counts = []
     for restriction in find_all(conditions, PROXY_RESTRICTION):
         count = restriction.get("Count", "1")
         if not (count.isascii() and count.isdigit() and int(count[:6]) >= 1):
             raise SAMLProxyRestriction("nothing may be issued on the basis of this assertion")
         if len(restriction):
             raise SAMLProxyRestriction("what is issued on the basis of this assertion is limited to named audiences")
+        if restriction.get("Count") is not None:
+            counts.append(int(count[:6]))
+    return min(counts, default=None)
 
 
 def check_validity(conditions: Element, issued: datetime, expected: Expected, trace: SAMLTrace) -> datetime:

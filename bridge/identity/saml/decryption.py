@@ -1,4 +1,6 @@
-"""Opening an encrypted assertion: one strict form, authenticated encryption, and one answer to everything that fails.
+"""Opening what is encrypted: one strict form, authenticated encryption, and one answer to everything that fails.
+
+That is an assertion, or inside a verified one its name and its attributes.
 
 1. ``read_form``: the element has one of the few forms that honest providers send: one ``EncryptedData``, one
    ``EncryptedKey`` inside its ``KeyInfo`` or beside it, RSA-OAEP, AES-GCM, both values in place. Nothing is computed
@@ -7,11 +9,12 @@
    key, so that the content is always tried too: of what does not open, neither answer nor time says which step failed
    (Bleichenbacher 1998, Manger 2001; Jager and Somorovsky 2011).
 3. The plaintext is a stranger's document, whoever encrypted it: it passes every check of :mod:`document`, is one
-   assertion, and holds no second one.
+   element of the kind that belongs there, and holds nothing that a reader could take for more.
 
 Encryption is no proof of anything, since anybody can encrypt for us; ``response.py`` sees to the signatures. AES-CBC
-can be asked questions byte by byte, so it is opened only where the settings allow it and the provider's signature over
-the response covers the ciphertext. RSA 1.5, 3DES, ``CipherReference`` and a hundred keys are not known here at all.
+can be asked questions byte by byte, so it is opened only where the settings allow it and a signature of the provider
+covers the ciphertext: over the response, or for what is inside an assertion over that. RSA 1.5, 3DES,
+``CipherReference`` and a hundred keys are not known here at all.
 
 Every failure is SAMLEncrypted; why stands in its ``detail`` alone. XML Encryption 1.1, 4 to 6; SAML Core 6; threat
 SAML-26.
@@ -22,6 +25,7 @@ import binascii
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -34,8 +38,21 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from bridge.errors import IdentityError, SAMLEncrypted
 from bridge.identity.saml.document import Element, parse_fragment
-from bridge.identity.saml.elements import ASSERTION, is_blank
+from bridge.identity.saml.elements import (
+    ASSERTION,
+    ATTRIBUTE,
+    ATTRIBUTE_STATEMENT,
+    ATTRIBUTE_VALUE,
+    ENCRYPTED_ATTRIBUTE,
+    ENCRYPTED_ID,
+    NAME_ID,
+    SUBJECT,
+    is_blank,
+)
 from bridge.identity.saml.expected import Expected
+
+MAX_PARTS = 50
+"""How many names and attributes one assertion may encrypt: each costs as much as an encrypted assertion."""
 
 _XENC = "http://www.w3.org/2001/04/xmlenc#"
 _XENC11 = "http://www.w3.org/2009/xmlenc11#"
@@ -76,6 +93,22 @@ _TAG_BYTES = 16
 _BLOCK_BYTES = 16
 
 
+class _Part(NamedTuple):
+    """What may be encrypted inside an assertion."""
+
+    parent: str
+    encrypted: str
+    plain: str
+    inside: frozenset[str]
+    """What the plain element may hold."""
+
+
+_PARTS = (
+    _Part(SUBJECT, ENCRYPTED_ID, NAME_ID, frozenset()),
+    _Part(ATTRIBUTE_STATEMENT, ENCRYPTED_ATTRIBUTE, ATTRIBUTE, frozenset({ATTRIBUTE_VALUE})),
+)
+
+
 @dataclass(frozen=True)
 class EncryptedForm:
     """What a well-formed encrypted element says."""
@@ -107,8 +140,47 @@ def decrypt_assertion(encrypted: Element, expected: Expected, *, signature_cover
     Raises:
         SAMLEncrypted: it cannot be opened, or is nothing that an honest provider encrypts.
     """
+    assertion = _open_element(encrypted, expected, signature_covers_it=signature_covers_it)
+    if assertion.tag != ASSERTION or sum(1 for _ in assertion.iter("{*}Assertion", "{*}EncryptedAssertion")) != 1:
+        raise SAMLEncrypted("what is in it is not one assertion")
+    return assertion
+
+
+def open_parts(assertion: Element, expected: Expected) -> None:
+    """Put the name and the attributes that are encrypted one by one in their places, to be read like plain ones.
+
+    For a verified assertion only, whose signature covers each ciphertext. In any other place something encrypted stays
+    what it is, and is refused by who reads there (SAML Core 2.2.4, 2.7.3.2).
+
+    Args:
+        assertion: parsed from signed bytes; changed in place.
+        expected: the settings, and our keys.
+
+    Raises:
+        SAMLEncrypted: the settings refuse encryption, there are too many, or one cannot be opened or is something else.
+    """
+    parts = [
+        (encrypted, part)
+        for part in _PARTS
+        for parent in assertion.iterchildren(part.parent)
+        for encrypted in parent.iterchildren(part.encrypted)
+    ]
+    if parts and expected.provider.encryption == "refuse":
+        raise SAMLEncrypted("an encrypted name or attribute, which the settings refuse")
+    if len(parts) > MAX_PARTS:
+        raise SAMLEncrypted(f"{len(parts)} encrypted names and attributes")
+    for encrypted, part in parts:
+        opened = _open_element(encrypted, expected, signature_covers_it=True)
+        if opened.tag != part.plain or any(element.tag not in part.inside for element in opened.iterdescendants()):
+            raise SAMLEncrypted(f"what is in it is not one {_local_name(part.plain)}")
+        opened.tail = encrypted.tail
+        encrypted.getparent().replace(encrypted, opened)
+
+
+def _open_element(encrypted: Element, expected: Expected, *, signature_covers_it: bool) -> Element:
+    """Return the one element inside, of whatever kind."""
     if not expected.decryption_keys:
-        raise SAMLEncrypted("an encrypted assertion, and there is no key to open it")
+        raise SAMLEncrypted("something encrypted, and there is no key to open it")
     form = read_form(encrypted, expected.sp_entity_id)
     if form.is_cbc and not (expected.provider.encryption_cbc and signature_covers_it):
         raise SAMLEncrypted("AES-CBC, without a setting that allows it and a signature around it")
@@ -116,16 +188,13 @@ def decrypt_assertion(encrypted: Element, expected: Expected, *, signature_cover
     if plaintext is None:
         raise SAMLEncrypted("none of our keys opens it")
     try:
-        assertion = parse_fragment(plaintext, encrypted.nsmap)
+        return parse_fragment(plaintext, encrypted.nsmap)
     except IdentityError as error:
         raise SAMLEncrypted(f"what is in it is not acceptable: {error.code}: {error.detail}") from error
-    if assertion.tag != ASSERTION or sum(1 for _ in assertion.iter("{*}Assertion", "{*}EncryptedAssertion")) != 1:
-        raise SAMLEncrypted("what is in it is not one assertion")
-    return assertion
 
 
 def read_form(encrypted: Element, recipient: str) -> EncryptedForm:
-    """Return the parts of an ``EncryptedAssertion`` that has one of the accepted forms; compute nothing.
+    """Return the parts of an encrypted element that has one of the accepted forms; compute nothing.
 
     The key stands in the ``KeyInfo`` of the data; or behind the data, and the ``KeyInfo`` points to it or is not there.
     """
@@ -276,17 +345,16 @@ def _children(element: Element, *forms: list[str]) -> list[Element]:
     """Return the children if they are as one of the forms says, with nothing but white space between them."""
     children = list(element)
     if [child.tag for child in children] not in forms:
-        raise SAMLEncrypted(f"{_local_name(element)} with other children")
+        raise SAMLEncrypted(f"{_local_name(element.tag)} with other children")
     if not is_blank(element.text) or not all(is_blank(child.tail) for child in children):
-        raise SAMLEncrypted(f"text in {_local_name(element)}")
+        raise SAMLEncrypted(f"text in {_local_name(element.tag)}")
     return children
 
 
 def _check_attributes(element: Element, *names: str) -> None:
     if set(element.keys()) - set(names):
-        raise SAMLEncrypted(f"{_local_name(element)} with other attributes")
+        raise SAMLEncrypted(f"{_local_name(element.tag)} with other attributes")
 
 
-def _local_name(element: Element) -> str:
-    name: str = element.tag.rpartition("}")[2]
-    return ascii(name)[:100]
+def _local_name(tag: str) -> str:
+    return ascii(tag.rpartition("}")[2])[:100]

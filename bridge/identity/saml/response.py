@@ -15,7 +15,7 @@ The checks, in the order in which :func:`verify_response` makes them:
 9.  ``check_issue_instants``: recently
 10. ``find_conditions``, ``check_audience``, ``check_proxy_restriction``, ``check_validity``: for us, for use in the
     cloud, now
-11. ``read_name_id``, ``check_confirmation``: about one lasting name, borne by the person in front of us
+11. ``open_parts``, ``read_name_id``, ``check_confirmation``: about one lasting name, borne by the person in front of us
 12. ``read_authentication``: who authenticated not too long ago
 13. ``read_claims``: with attributes that have one meaning
 14. ``check_schema``: and nothing that SAML does not know
@@ -46,7 +46,7 @@ from bridge.errors import (
     SAMLVersion,
 )
 from bridge.identity.saml.conditions import check_audience, check_proxy_restriction, check_validity, find_conditions
-from bridge.identity.saml.decryption import decrypt_assertion
+from bridge.identity.saml.decryption import decrypt_assertion, open_parts
 from bridge.identity.saml.document import Element, decode_base64, parse_untrusted
 from bridge.identity.saml.elements import (
     ASSERTION,
@@ -133,9 +133,11 @@ def verify_response(encoded: str, expected: Expected, trace: SAMLTrace | None = 
     trace.at = "audience"
     check_audience(conditions, expected)
     trace.at = "proxy_restriction"
-    check_proxy_restriction(conditions)
+    proxy_count = check_proxy_restriction(conditions)
     valid_until = check_validity(conditions, issued, expected, trace)
 
+    trace.at = "opened_parts"
+    open_parts(assertion, expected)
     trace.at = "subject"
     subject = find_only(assertion, SUBJECT, SAMLSubject)
     trace.at = "name_id"
@@ -167,6 +169,7 @@ def verify_response(encoded: str, expected: Expected, trace: SAMLTrace | None = 
         acr=authentication.class_ref,
         session_index=authentication.session_index,
         name_format=find_only(subject, NAME_ID, SAMLSubject).get("Format"),
+        proxy_count=proxy_count,
     )
 
 

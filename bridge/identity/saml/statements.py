@@ -119,7 +119,7 @@ def read_claims(assertion: Element, provider: SAMLProvider) -> dict[str, Claim]:
     which would lift a rule that denies by group (threat MAP-06). Raises ClaimNotSingle, GroupsUnknown, and what
     :func:`read_attributes` raises.
     """
-    attributes = read_attributes(assertion)
+    attributes = read_attributes(assertion, merge=provider.repeated_attributes == "merge")
     if f"{provider.claims.get(provider.groups_claim, provider.groups_claim)}.link" in attributes:
         raise GroupsUnknown("the provider sent a reference instead of the groups")
     theirs = frozenset(provider.claims.values())
@@ -136,12 +136,13 @@ def read_claims(assertion: Element, provider: SAMLProvider) -> dict[str, Claim]:
     return claims
 
 
-def read_attributes(assertion: Element) -> dict[str, list[str]]:
+def read_attributes(assertion: Element, *, merge: bool = False) -> dict[str, list[str]]:
     """Return all attributes by ``Name``; ``FriendlyName`` means nothing.
 
-    The same name twice is ambiguous: one program takes the first, another the last. A value with child elements could
-    be read in part, ``cloud-admins<x>-test</x>`` as ``cloud-admins``. An attribute that we cannot decrypt might be one
-    that forbids something. Raises SAMLAttributeTwice, -Structured, SAMLEncrypted or SAMLTooComplex.
+    The same name twice is ambiguous, since one program takes the first and another the last; with ``merge`` the values
+    of all count. A value with child elements could be read in part, ``cloud-admins<x>-test</x>`` as ``cloud-admins``.
+    An attribute that nobody decrypted might be one that forbids something. Raises SAMLAttributeTwice, -Structured,
+    SAMLEncrypted or SAMLTooComplex.
     """
     attributes: dict[str, list[str]] = {}
     for statement in find_all(assertion, ATTRIBUTE_STATEMENT):
@@ -151,12 +152,13 @@ def read_attributes(assertion: Element) -> dict[str, list[str]]:
             name = attribute.get("Name")
             if not name:
                 raise SAMLSchema("an attribute without Name")
-            if name in attributes:
+            if name in attributes and not merge:
                 raise SAMLAttributeTwice(ascii(name[:100]))
             values = find_all(attribute, ATTRIBUTE_VALUE)
-            if len(values) > MAX_VALUES or len(attributes) >= MAX_ATTRIBUTES:
+            known = attributes.setdefault(name, [])
+            known += [read_text(value, SAMLAttributeStructured) for value in values if not _is_null(value)]
+            if len(values) > MAX_VALUES or len(known) > MAX_VALUES or len(attributes) > MAX_ATTRIBUTES:
                 raise SAMLTooComplex("too many attributes, or values of one")
-            attributes[name] = [read_text(value, SAMLAttributeStructured) for value in values if not _is_null(value)]
     return attributes
 
 

@@ -362,6 +362,12 @@ SAMLTrace.rows = (
         lambda trace: _lifetime(trace, read_time(_conditions(trace), "NotOnOrAfter")),
         lambda _: f"more than 0 s, at most {MAX_LIFETIME.total_seconds():.0f} s",
     ),
+    Row(
+        "opened_parts",
+        "What is encrypted in it can be opened",
+        lambda trace: "not opened" if trace.at == "opened_parts" else "",
+        lambda trace: f"encryption: {trace.expected.provider.encryption}",
+    ),
     Row("subject", "It is about one person", lambda trace: len(find_all(trace.assertion, SUBJECT)), lambda _: 1),
     Row(
         "name_id",

@@ -496,7 +496,7 @@ def encrypted_attribute(draft):
     draft.find("//saml:AttributeStatement").append(element("saml:EncryptedAttribute"))
 
 
-@hostile("SAML-26", SAMLNameID)
+@hostile("SAML-26", SAMLEncrypted)
 def encrypted_name_id(draft):
     """A subject that we cannot read."""
     subject = draft.find("//saml:Subject")
