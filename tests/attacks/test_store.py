@@ -1,4 +1,4 @@
-"""The store in somebody else's hands, or gone, in the middle of a sign-in (REDIS-02, 04, 05, 06).
+"""The store in somebody else's hands, or gone, in the middle of a sign-in (REDIS-02 to 06).
 
 The server is a real one of these tests alone: they take it apart.
 """
@@ -16,6 +16,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from bridge import embedded_store
+from bridge.clock import SystemClock
+from bridge.keys import rotate
 from tests.attacks.door import (
     CLIENT_SECRET,
     Visitor,
@@ -150,6 +152,32 @@ def redeemed(service):
     found = [request for request in service.staff.requests if request.path == "/token"]
     assert found
     return found
+
+
+# ── REDIS-03: keys that change in the middle ─────────────────────────────────────────────────────────────────
+
+
+@BOTH
+def test_t_redis_03_a_sign_in_outlives_a_rotation_and_ends_quietly_when_its_key_is_gone(service, provider, subject):
+    folder, node = service.configuration.settings.key_folder, service.start()
+    signed_in, visitor, late = Visitor(node), Visitor(node), Visitor(node)
+    sign_in(signed_in, "bob@example.com")
+    question, answer = ask(service, visitor, provider)
+    forgotten, late_answer = ask(service, late, provider)
+    rotate(folder, "store", SystemClock())
+    node = service.start()
+    assert finish(visitor.copy(app=node), provider, question, answer).status_code == 303
+    assert signed_in.copy(app=node).is_signed_in_as("bob@example.com")
+    for _ in range(2):
+        rotate(folder, "store", SystemClock())
+    node = service.start()
+    response = finish(late.copy(app=node), provider, forgotten, late_answer)
+    assert (response.status_code, find_code(response)) in {(400, "saml_inresponseto"), (400, "oidc_state")}
+    assert signed_in.copy(app=node).get("/api/v1/session").status_code == 401
+    visitor = Visitor(node)
+    question, answer = ask(service, visitor, provider)
+    assert finish(visitor, provider, question, answer).status_code == 303
+    assert visitor.is_signed_in_as(subject)
 
 
 # ── REDIS-04: written by somebody else ───────────────────────────────────────────────────────────────────────
