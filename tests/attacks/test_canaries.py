@@ -158,6 +158,14 @@ def test_t_web_13_a_message_in_an_address_is_taken_by_no_page_but_the_one_that_t
     assert post_response(visitor, "corp", encoded, question.handle).status_code == 303
 
 
+@pytest.mark.parametrize("name", ["FLASK_DEBUG", "DEBUG", "FLASK_ENV", "PYTHONDEVMODE"])
+def test_t_web_13_no_variable_of_the_environment_turns_debugging_on(service, monkeypatch, name):
+    monkeypatch.setenv(name, "development" if name == "FLASK_ENV" else "1")
+    node = service.start()
+    assert (node.debug, node.testing, node.config["PROPAGATE_EXCEPTIONS"]) == (False, False, False)
+    sign_in(Visitor(node))
+
+
 # ── WEB-12: names that are lines ─────────────────────────────────────────────────────────────────────────────
 
 LINES = {
