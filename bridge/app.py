@@ -196,6 +196,7 @@ def _build_federation(
 def _create_flask(public_url: str) -> Flask:
     app = Flask("bridge.web", static_folder="static", template_folder="templates")
     app.config.update(
+        DEBUG=False,  # whatever FLASK_DEBUG says: it shows people what only the log may know
         MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
         MAX_FORM_PARTS=100,

@@ -2,16 +2,21 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.http.errors import ParseException
 
 from bridge.cli.output import errors_to_exit_code, print_problems
 from bridge.embedded_store import start
 from bridge.errors import SettingsError, StoreUnavailable
 from bridge.settings import Configuration, load_configuration
+
+if TYPE_CHECKING:
+    from wsgiref.types import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
@@ -93,4 +98,30 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Return the application: called in each worker."""
         from bridge.app import create_app  # noqa: PLC0415  the master needs none of it
 
-        return create_app(self._configuration, self._store_url)
+        return _blame_the_sender(create_app(self._configuration, self._store_url))
+
+
+def _blame_the_sender(application: "WSGIApplication") -> "WSGIApplication":
+    """Let a body in broken chunks be a bad request, which the server notices only while the body is read.
+
+    It raises errors of its own then; werkzeug takes an OSError for a client that went away, and nothing else.
+    """
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        return application(environ, start_response)
+
+    return answer
+
+
+class _Body:
+    """The body of a request; reading it raises an OSError if it is not well-formed."""
+
+    def __init__(self, stream: "InputStream") -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except ParseException as error:
+            raise OSError(type(error).__name__) from error

@@ -138,6 +138,19 @@ def test_a_threat_is_either_covered_or_not_built_or_says_what_is_missing():
             assert "partly" in cells[1], f"{cells[0]} stands in both tables without saying what is there"
 
 
+# ── docs/lessons.md ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_lesson_is_held_by_tests_that_exist():
+    lessons = [cells for cells in rows(read("docs/lessons.md")) if cells[0].isdecimal()]
+    assert [int(cells[0]) for cells in lessons] == list(range(1, 22))
+    for number, *_, held_by in lessons:
+        links = re.findall(r"\[`(test_[a-z0-9_]+)`\]\(\.\./(tests/[^)]+)\)", held_by)
+        assert links, f"lesson {number} is held by nothing"
+        for name, path in links:
+            assert f"\ndef {name}(" in read(path), f"lesson {number}: {path} has no {name}"
+
+
 # ── docs/architecture.md ─────────────────────────────────────────────────────────────────────────────────────
 
 

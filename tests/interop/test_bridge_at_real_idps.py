@@ -313,18 +313,19 @@ def last_record(installation, event):
     return [record for record in installation.records() if record["event"] == event][-1]
 
 
-def test_a_sign_out_at_the_node_provider_ends_the_session_here(node_world, people):
+@pytest.mark.parametrize(("world_of", "name"), [("node_world", "node"), ("strict_node_world", "strict")])
+def test_a_sign_out_at_the_node_provider_ends_the_session_here(request, people, world_of, name):
     """Its server calls ours with a logout token; the person's browser takes no part in that."""
-    installation, rig = node_world
+    installation, rig = request.getfixturevalue(world_of)
     browser = Browser()
-    browser.open(f"{installation.bridge}/sign-in/node")
+    browser.open(f"{installation.bridge}/sign-in/{name}")
     sign_in_at_node(browser, people[0])
     assert is_signed_in(installation, browser)
     browser.open(f"{rig.issuer}/session/end")
     browser.submit("op.logoutForm")
     assert not is_signed_in(installation, browser)
     accepted = last_record(installation, "logout.accepted")
-    assert (accepted["protocol"], accepted["provider"], accepted["ended"]) == ("oidc", "node", 1)
+    assert (accepted["protocol"], accepted["provider"], accepted["ended"]) == ("oidc", name, 1)
     assert last_record(installation, "session.ended")["reason"] == "signed_out_at_provider"
 
 
