@@ -60,6 +60,8 @@ def providers(folder: Path, *, rehearsal: bool) -> None:
         urgent |= bool(status.fault) or status.is_stale(now)
         with errors_to_exit_code():
             _print_rehearsal(status, redis, now)
+    if rehearsal and not any(getattr(each, "staged_certificates", ()) for each in configuration.providers.values()):
+        click.echo("nothing is rehearsed: no provider has staged_certificates")
     click.echo("our own keys")
     urgent |= _print_endings(find_key_endings(keys), now)
     if urgent:
