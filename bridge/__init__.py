@@ -12,7 +12,7 @@ Five stages, each a package, each handing a type of its own to the next::
 ``federation`` is the line through them: five short functions, one for each arrow. The doors into it are ``web`` (people
 with browsers) and ``cli`` (people with terminals). ``app`` wires everything; nothing else builds clients.
 
-Under the stages lie ``errors``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
+Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
 ``store_connection``, ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an
 operator can set.
 ``sandbox`` stands in for the other two parties, an enterprise IdP and the cloud, in the demo and the tests.

@@ -8,7 +8,7 @@ and nothing is returned.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.audit import events
 from bridge.audit.events import Origin
@@ -23,6 +23,7 @@ from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
 from bridge.exchange.assume import Exchange
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.identity.sign_in import FinishedSignIn
+from bridge.identity.trace import Trace
 from bridge.identity.verified import VerifiedIdentity
 
 
@@ -34,6 +35,8 @@ class Answer:
     protocol: str
     digest: str
     """SHA-256 (hex) of the message."""
+    trace: Trace = field(default_factory=Trace, repr=False)
+    """Which checks were made of it so far."""
 
 
 class Federation:
@@ -63,6 +66,7 @@ class Federation:
             finished = verify()
         except Exception as failure:
             refusal = _describe(failure)
+            claimed_issuer, claimed_id = answer.trace.describe_claimed()
             self._audit.append(
                 origin,
                 events.SignInRefused(
@@ -71,6 +75,9 @@ class Federation:
                     code=refusal.code,
                     detail=refusal.detail,
                     message_digest=answer.digest,
+                    claimed_issuer=claimed_issuer,
+                    claimed_id=claimed_id,
+                    checks=answer.trace.describe(),
                 ),
             )
             raise

@@ -7,9 +7,9 @@ token, a cookie, an assertion. A digest stands for a message where one is needed
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-Value = str | int | float | bool | list[str] | None
+Value = str | int | float | bool | list["str | list[str]"] | None
 
 MAX_TEXT = 512
 """Characters kept of any text that came from outside."""
@@ -42,14 +42,14 @@ class Event:
 
     def fields(self) -> Mapping[str, Value]:
         """Return the event's own fields, texts capped at ``MAX_TEXT`` characters."""
-        return {key: _cap(value) for key, value in asdict(self).items() if value not in ("", None)}
+        return {key: _cap(value) for key, value in asdict(self).items() if value not in ("", None, ())}
 
 
-def _cap(value: Value) -> Value:
+def _cap(value: Any) -> Any:
     if isinstance(value, str):
         return value[:MAX_TEXT]
     if isinstance(value, list | tuple):
-        return [item[:MAX_TEXT] for item in value]
+        return [_cap(item) for item in value]
     return value
 
 
@@ -91,7 +91,7 @@ class SignInAccepted(PersonEvent):
 
 @dataclass(frozen=True)
 class MessageRefused(Event):
-    """A message of a provider was turned away. Nothing in it is believed, so nothing of it is here but a digest."""
+    """A message of a provider was turned away. Nothing in it is believed."""
 
     provider: str
     protocol: str
@@ -106,6 +106,12 @@ class SignInRefused(MessageRefused):
     """A provider's answer was turned away."""
 
     name = "sign_in.refused"
+    claimed_issuer: str = ""
+    """Who the message says that it is by. Not believed; escaped and cut, as everything here."""
+    claimed_id: str = ""
+    """What the message calls itself: a SAML ``ID``, a JWT's ``jti``."""
+    checks: tuple[tuple[str, str, str, str], ...] = ()
+    """Each check that was made: its name, whether it passed, what was measured and what is allowed."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Read the log: verify it, and follow its end."""
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -13,6 +15,7 @@ from bridge.audit.schema import records
 from bridge.errors import AuditUnavailable, ChainBroken
 
 _PAGE = 5_000
+_REFERENCE = re.compile(r"[0-9A-F]{12}")
 
 
 def verify_log(engine: Engine, expected: Head | None = None) -> Head:
@@ -51,6 +54,19 @@ def read_sign_ins(engine: Engine, count: int) -> list[dict[str, Any]]:
         return [json.loads(row.body) for row in connection.execute(query)]
 
 
+def find_reference(engine: Engine, reference: str) -> list[dict[str, Any]]:
+    """Return the contents of the records of one request, oldest first."""
+    query = select(records.c.body).where(records.c.reference == reference).order_by(records.c.sequence)
+    with engine.connect().execution_options(read_only=True) as connection:
+        return [json.loads(row.body) for row in connection.execute(query)]
+
+
+def parse_reference(text: str) -> str | None:
+    """Return a reference as records have it, whatever came of it on its way here; None if it is none."""
+    digits = re.sub(r"[\s-]", "", text).upper()
+    return f"{digits[:4]}-{digits[4:8]}-{digits[8:]}" if _REFERENCE.fullmatch(digits) else None
+
+
 def read_last(engine: Engine, count: int) -> list[dict[str, Any]]:
     """Return the contents of the last ``count`` records, oldest first."""
     query = select(records.c.body).order_by(records.c.sequence.desc()).limit(count)
@@ -71,10 +87,25 @@ class AuditReader:
         Raises:
             AuditUnavailable: the database does not answer.
         """
-        try:
+        with _database_errors():
             return read_sign_ins(self._engine, count)
-        except SQLAlchemyError as error:
-            raise AuditUnavailable(type(error).__name__) from error
+
+    def find(self, reference: str) -> list[dict[str, Any]]:
+        """Return the contents of the records of one request, oldest first.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        with _database_errors():
+            return find_reference(self._engine, reference)
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise AuditUnavailable(type(error).__name__) from error
 
 
 def _all_rows(engine: Engine) -> Iterator[dict[str, Any]]:

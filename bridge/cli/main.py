@@ -11,6 +11,7 @@ from bridge.cli.demo import demo
 from bridge.cli.keys import keys
 from bridge.cli.providers import providers
 from bridge.cli.serve import serve
+from bridge.cli.trace import trace
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,5 +31,5 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, providers, keys, audit, demo):
+for command in (serve, check, providers, keys, audit, trace, demo):
     main.add_command(command)

@@ -26,10 +26,12 @@ from bridge.errors import (
 )
 from bridge.identity.oidc.login import new_verifier
 from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.pending import LIFETIME_SECONDS, PendingSignIn, PendingSignIns
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.request import PostForm, Redirect
 from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.verified import VerifiedIdentity
 
 Pairs = Sequence[tuple[str, str]]
@@ -112,13 +114,14 @@ class SignInDesk:
         self._pending.save(question)
         return destination
 
-    def finish_saml(self, provider: str, form: Pairs, browser: str | None) -> FinishedSignIn:
+    def finish_saml(self, provider: str, form: Pairs, browser: str | None, trace: SAMLTrace) -> FinishedSignIn:
         """Return the identity that a posted response proves.
 
         Args:
             provider: the provider whose ACS was called.
             form: the posted fields.
             browser: the digest of the browser's sign-in cookie, None without one.
+            trace: takes down which check has begun, and what was seen.
 
         Raises:
             IdentityError: the response is not acceptable.
@@ -126,51 +129,64 @@ class SignInDesk:
         """
         if provider not in self._service_providers:
             raise UnknownProvider(f"no SAML provider is called {provider!r}")
+        trace.at, trace.browser = "parameters", browser
         encoded = _find_single(form, "SAMLResponse", ParameterTwice)
         if encoded is None:
             raise ParameterTwice("SAMLResponse is missing")
         relay_state = _find_single(form, "RelayState", ParameterTwice)
-        question = self._pending.find(relay_state) if relay_state else None
+        trace.at = "question"
+        trace.question = question = self._pending.find(relay_state) if relay_state else None
         if question is not None:
+            trace.at = "question_provider"
             if question.provider != provider:
                 raise SAMLIssuer(f"the question went to {question.provider}, the answer came from {provider}")
+            trace.at = "browser"
             if question.browser != browser:
                 raise SAMLInResponseTo("the sign-in was started in another browser")
         request_id = question.request_id if question else None
         asked_at = question.asked_at if question else None
-        identity = self._service_providers[provider].verify(encoded, request_id, self._clock.now(), asked_at)
+        identity = self._service_providers[provider].verify(encoded, request_id, self._clock.now(), asked_at, trace)
+        trace.at, trace.message_id = "first_use", identity.message_id
         if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
             raise SAMLReplay(f"assertion {identity.message_id} was accepted before")
         if question is None:
             return FinishedSignIn(identity, solicited=False)
+        trace.at = "question_unused"
         if not self._pending.consume(question.handle):
             raise SAMLInResponseTo("the request was answered a moment ago")
         return _finished(identity, question)
 
-    def finish_oidc(self, provider: str, query: Pairs, browser: str | None) -> FinishedSignIn:
+    def finish_oidc(self, provider: str, query: Pairs, browser: str | None, trace: OIDCTrace) -> FinishedSignIn:
         """Return the identity that an authorization response proves, after redeeming its code.
 
         Args:
             provider: the provider whose redirect URI was called.
             query: the query parameters.
             browser: the digest of the browser's sign-in cookie, None without one.
+            trace: takes down which check has begun, and what was seen.
 
         Raises:
             IdentityError: the answer, or the token behind it, is not acceptable.
             StoreUnavailable: replay cannot be ruled out.
         """
         party = self._relying_party(provider)
+        trace.at, trace.browser = "parameters", browser
         state = _find_single(query, "state", OIDCCallback)
-        question = self._pending.find(state) if state else None
+        trace.at = "question"
+        trace.question = question = self._pending.find(state) if state else None
         if question is None:
             raise OIDCState("no pending sign-in has this state")
+        trace.at = "browser"
         if question.browser != browser:
             raise OIDCState("the sign-in was started in another browser")
+        trace.at = "question_provider"
         if question.provider != provider:
             raise OIDCMixUp(f"the question went to {question.provider}, the answer came from {provider}")
-        identity = party.finish(query, question)
+        identity = party.finish(query, question, trace)
+        trace.at, trace.message_id = "first_use", identity.message_id
         if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
             raise OIDCReplay(f"token {identity.message_id} was accepted before")
+        trace.at = "question_unused"
         if not self._pending.consume(question.handle):
             raise OIDCState("the state was used a moment ago")
         return _finished(identity, question)

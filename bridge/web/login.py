@@ -19,9 +19,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from bridge.errors import ConfirmationUnknown, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
+from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.pending import LIFETIME_SECONDS, UnconfirmedSignIns
 from bridge.identity.providers import Provider
 from bridge.identity.saml.request import PostForm
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.sign_in import FinishedSignIn, SignInDesk
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sessions.cookie import (
@@ -111,19 +113,15 @@ class Login:
         except RequestEntityTooLarge:
             return self._finish(Answer(provider, "saml", digest=""), _refuse_size)
         message = next((value for name, value in form if name == "SAMLResponse"), "")
-        return self._finish(
-            Answer(provider, "saml", _digest(message)),
-            lambda: self._desk.finish_saml(provider, form, self._find_browser()),
-        )
+        answer = Answer(provider, "saml", _digest(message), trace := SAMLTrace(provider))
+        return self._finish(answer, lambda: self._desk.finish_saml(provider, form, self._find_browser(), trace))
 
     def receive_oidc(self, provider: str) -> AnyResponse:
         """Receive an authorization response (OIDC Core 3.1.2.5)."""
         query = list(request.args.items(multi=True))
         message = request.query_string.decode("latin-1")
-        return self._finish(
-            Answer(provider, "oidc", _digest(message)),
-            lambda: self._desk.finish_oidc(provider, query, self._find_browser()),
-        )
+        answer = Answer(provider, "oidc", _digest(message), trace := OIDCTrace(provider))
+        return self._finish(answer, lambda: self._desk.finish_oidc(provider, query, self._find_browser(), trace))
 
     def confirm(self) -> AnyResponse:
         """Sign in as the person on the confirmation page that this browser was shown."""

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "bridge"
 
 ALLOWED = {
+    "advice": set(),
     "clock": set(),
     "errors": set(),
     "yaml_documents": {"errors"},
@@ -35,6 +36,7 @@ ALLOWED = {
     },
     "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery"},
     "web": {
+        "advice",
         "errors",
         "clock",
         "keys",
@@ -49,6 +51,7 @@ ALLOWED = {
     },
     "sandbox": {"errors", "clock", "sts_wire"},
     "cli": {
+        "advice",
         "app",
         "audit",
         "clock",

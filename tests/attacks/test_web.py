@@ -191,7 +191,7 @@ def test_t_web_04_nothing_of_an_address_or_a_form_is_shown_on_an_error_page(serv
 
 # ── WEB-05, WEB-08: headers of every route ───────────────────────────────────────────────────────────────────
 
-SAMPLES = {"provider": "corp", "entitlement_id": "x", "filename": "portal.css"}
+SAMPLES = {"provider": "corp", "entitlement_id": "x", "filename": "portal.css", "reference": "0000-0000-0000"}
 
 
 def routes(app, method):

@@ -66,6 +66,7 @@ from bridge.errors import (
 )
 from bridge.identity.oidc.key_set import ProviderKey
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.oidc.userinfo import merge_claims
 from bridge.identity.providers import TENANT, OIDCProvider
 from bridge.identity.verified import VerifiedIdentity
@@ -128,45 +129,52 @@ class DecodedToken(NamedTuple):
     signature: bytes
 
 
-def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
+def verify_id_token(token: str, expected: ExpectedToken, trace: OIDCTrace | None = None) -> VerifiedIdentity:
     """Return who the token is about; it is the expected provider's statement, to us, now, in answer to our question.
 
-    Whether it was presented before is for the caller to check, with ``message_id`` and ``accept_until``.
+    Whether it was presented before is for the caller to check, with ``message_id`` and ``accept_until``. ``trace``
+    takes down which check has begun.
 
     Raises:
         IdentityError: the leaf of the first check that fails.
         ProviderUnavailable: the provider's keys, or userinfo, cannot be had.
     """
-    decoded = decode_token(token)
-    header = decoded.unverified_header
-    check_header(header)
-    check_type(header)
-    algorithm = check_algorithm(header, expected.algorithms)
-    key = find_signing_key(header, expected.keys)
-    check_key_fits(key, algorithm)
-    check_signature(decoded, algorithm, key)
-
+    trace = trace or OIDCTrace()
+    trace.expected, trace.token = expected, token
+    decoded, algorithm, key = open_token(token, expected, trace)
+    trace.at = "token_content"
     try:
-        claims = parse_object(decoded.payload)
+        trace.claims = claims = parse_object(decoded.payload)
     except ValueError as error:
         raise OIDCJSON(f"the payload is {error}") from error
     provider = expected.provider
+    trace.at = "tenant"
     issuer = find_issuer(claims, provider, key)
+    trace.at = "issuer"
     check_issuer(claims, issuer)
+    trace.at = "audience"
     check_audience(claims, provider.client_id)
+    trace.at = "authorized_party"
     check_authorized_party(claims, provider.client_id)
+    trace.at = "nonce"
     check_nonce(claims, expected.nonce)
+    trace.at = "subject"
     check_subject(claims)
-    authenticated_at, accept_until = check_times(claims, provider, expected.now)
+    authenticated_at, accept_until = check_times(claims, provider, expected.now, trace)
+    trace.at = "groups"
     check_groups_known(claims, provider)
-    check_hashes(claims, algorithm, code=expected.code, access_token=expected.access_token)
+    check_hashes(claims, algorithm, trace, code=expected.code, access_token=expected.access_token)
+    trace.at = "acr"
     check_acr(claims, provider.required_acr)
     about_the_person = claims
     if expected.userinfo is not None:
+        trace.at = "userinfo"
         further = expected.userinfo(claims["sub"])
+        trace.at = "userinfo_groups"
         check_groups_known(further, provider)
         about_the_person = merge_claims(claims, further, _verified(provider))
 
+    trace.at = "claim_types"
     return VerifiedIdentity(
         provider=provider.name,
         protocol="oidc",
@@ -181,6 +189,29 @@ def verify_id_token(token: str, expected: ExpectedToken) -> VerifiedIdentity:
         amr=_texts(claims, "amr"),
         session_index=_text(claims, "sid"),
     )
+
+
+def open_token(token: str, expected: ExpectedToken, trace: OIDCTrace) -> tuple[DecodedToken, str, ProviderKey]:
+    """Return a token that the provider signed, by which algorithm and with which key: steps 1 to 7.
+
+    Raises what the checks of these steps raise.
+    """
+    trace.at = "token_form"
+    trace.decoded = decoded = decode_token(token)
+    header = decoded.unverified_header
+    trace.at = "token_header"
+    check_header(header)
+    trace.at = "token_type"
+    check_type(header)
+    trace.at = "algorithm"
+    algorithm = check_algorithm(header, expected.algorithms)
+    trace.at = "key"
+    trace.key = key = find_signing_key(header, expected.keys)
+    trace.at = "key_fits"
+    check_key_fits(key, algorithm)
+    trace.at = "signature"
+    check_signature(decoded, algorithm, key)
+    return decoded, algorithm, key
 
 
 def decode_token(token: str) -> DecodedToken:
@@ -369,7 +400,9 @@ def check_subject(claims: Mapping[str, Any]) -> None:
         raise OIDCSubject("sub is not 1 to 255 visible ASCII characters")
 
 
-def check_times(claims: Mapping[str, Any], provider: OIDCProvider, now: datetime) -> tuple[datetime, datetime]:
+def check_times(
+    claims: Mapping[str, Any], provider: OIDCProvider, now: datetime, trace: OIDCTrace
+) -> tuple[datetime, datetime]:
     """Return when the person authenticated, and the last moment at which this token would still be accepted.
 
     Seconds since 1970, whole or not, but numbers. The provider's clock may differ by ``clock_skew_seconds``. A
@@ -383,21 +416,27 @@ def check_times(claims: Mapping[str, Any], provider: OIDCProvider, now: datetime
         OIDCAuthTime: ``auth_time`` is malformed, in the future, or missing or too old where that was asked for.
     """
     moment, skew = now.timestamp(), provider.clock_skew_seconds
+    trace.at = "times"
     expires = read_seconds(claims, "exp", OIDCExpiry)
     issued = read_seconds(claims, "iat", OIDCIssuedAt)
     accept_until = min(expires, issued + MAX_AGE_SECONDS) + skew
+    trace.at = "expires"
     if expires + skew <= moment:
         raise OIDCExpiry(f"expired {moment - expires:.0f} s ago")
+    trace.at = "lifetime"
     if not 0 < expires - issued <= MAX_LIFETIME_SECONDS:
         raise OIDCExpiry(f"valid for {expires - issued:.0f} s")
+    trace.at = "issued"
     if issued - skew > moment or issued + MAX_AGE_SECONDS + skew < moment:
         raise OIDCIssuedAt(f"issued {moment - issued:.0f} s ago")
+    trace.at = "not_before"
     if "nbf" in claims and read_seconds(claims, "nbf", OIDCNotBefore) - skew > moment:
         raise OIDCNotBefore("not valid yet")
 
     max_age = provider.max_age_seconds
     if "auth_time" not in claims and max_age is None:
         return datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(accept_until, UTC)
+    trace.at = "authenticated"
     authenticated = read_seconds(claims, "auth_time", OIDCAuthTime)
     if authenticated - skew > moment:
         raise OIDCAuthTime("authenticated in the future")
@@ -423,7 +462,7 @@ def check_groups_known(claims: Mapping[str, Any], provider: OIDCProvider) -> Non
         raise GroupsUnknown("the provider sent a reference instead of the groups")
 
 
-def check_hashes(claims: Mapping[str, Any], algorithm: str, *, code: str, access_token: str) -> None:
+def check_hashes(claims: Mapping[str, Any], algorithm: str, trace: OIDCTrace, *, code: str, access_token: str) -> None:
     """The token was issued together with this access token, for this code, where it says so.
 
     Both claims are optional, since everything came straight from the token endpoint. Each is the left half of a digest
@@ -433,8 +472,10 @@ def check_hashes(claims: Mapping[str, Any], algorithm: str, *, code: str, access
         OIDCAccessTokenHash: ``at_hash`` is there and is another digest, or none.
         OIDCCodeHash: the same of ``c_hash``.
     """
+    trace.at = "access_token_hash"
     if "at_hash" in claims and claims["at_hash"] != _left_half(access_token, algorithm):
         raise OIDCAccessTokenHash("at_hash is not the digest of the access token")
+    trace.at = "code_hash"
     if "c_hash" in claims and claims["c_hash"] != _left_half(code, algorithm):
         raise OIDCCodeHash("c_hash is not the digest of the code")
 

@@ -33,6 +33,7 @@ from bridge.errors import (
 from bridge.identity.oidc.client_authentication import ClientProof
 from bridge.identity.oidc.discovery import ProviderMetadata
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.outbound import Answer, Limits, Outbound
@@ -165,7 +166,11 @@ def parse_pushed(answer: Answer) -> str:
 
 
 def parse_callback(
-    query: Sequence[tuple[str, str]], pending: PendingSignIn, metadata: ProviderMetadata, issuers: Collection[str]
+    query: Sequence[tuple[str, str]],
+    pending: PendingSignIn,
+    metadata: ProviderMetadata,
+    issuers: Collection[str],
+    trace: OIDCTrace | None = None,
 ) -> str:
     """Return the authorization code of a callback that answers our question.
 
@@ -178,13 +183,18 @@ def parse_callback(
         OIDCState: ``state`` is not the one of the question.
         OIDCProviderError: the provider refused.
     """
-    parameters = dict(query)
+    trace = trace or OIDCTrace()
+    trace.at = "callback_parameters"
+    trace.parameters = parameters = dict(query)
     if len(parameters) != len(query):
         raise OIDCCallback("a parameter comes twice")
+    trace.at = "callback_issuer"
     if parameters["iss"] not in issuers if "iss" in parameters else metadata.promises_issuer:
         raise OIDCMixUp("iss is missing, or is another issuer")
+    trace.at = "callback_state"
     if parameters.get("state") != pending.handle:
         raise OIDCState("state is not the one of the question")
+    trace.at = "callback_code"
     if ("code" in parameters) == ("error" in parameters) or parameters.keys() & {"id_token", "access_token"}:
         raise OIDCCallback("not exactly one of code and error")
     if "error" in parameters:

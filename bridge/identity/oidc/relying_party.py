@@ -19,6 +19,7 @@ from bridge.identity.oidc.login import (
     redeem_code,
 )
 from bridge.identity.oidc.logout_token import ExpectedLogoutToken, verify_logout_token
+from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.oidc.userinfo import fetch_userinfo
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
@@ -78,19 +79,25 @@ class RelyingParty:
             question = push_question(metadata, self._outbound, self._proof(metadata), question)
         return build_authorization_url(metadata, question)
 
-    def finish(self, query: Sequence[tuple[str, str]], pending: PendingSignIn) -> VerifiedIdentity:
+    def finish(
+        self, query: Sequence[tuple[str, str]], pending: PendingSignIn, trace: OIDCTrace | None = None
+    ) -> VerifiedIdentity:
         """Return who signed in.
 
         Args:
             query: the callback's parameters as they came, so that a repeated one is seen.
             pending: the question that the caller found by ``state``, and knows to be of this browser.
+            trace: takes down which check has begun.
 
         Raises:
             IdentityError: the callback, the token response or the ID token is not acceptable.
             ProviderUnavailable: the provider could not be asked; the sign-in has to start again.
         """
-        metadata = self._discovery.metadata()
-        code = parse_callback(query, pending, metadata, self.provider.issuers)
+        trace = trace or OIDCTrace()
+        trace.at, trace.issuers = "provider_metadata", self.provider.issuers
+        trace.metadata = metadata = self._discovery.metadata()
+        code = parse_callback(query, pending, metadata, self.provider.issuers, trace)
+        trace.at = "token_response"
         tokens = redeem_code(
             metadata,
             self._outbound,
@@ -110,7 +117,7 @@ class RelyingParty:
             access_token=tokens.access_token,
             userinfo=self._userinfo(metadata, tokens.access_token),
         )
-        return verify_id_token(tokens.id_token, expected)
+        return verify_id_token(tokens.id_token, expected, trace)
 
     def end_session_url(self, state: str) -> str | None:
         """Return where a browser signs out at the provider; None if the provider has no such place.

@@ -19,6 +19,7 @@ from bridge.identity.saml.elements import (
     read_time,
 )
 from bridge.identity.saml.expected import Expected
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.saml.validity import check_lifetime, check_not_over, check_started
 
 
@@ -64,16 +65,19 @@ def check_proxy_restriction(conditions: Element) -> None:
             raise SAMLProxyRestriction("what is issued on the basis of this assertion is limited to named audiences")
 
 
-def check_validity(conditions: Element, issued: datetime, expected: Expected) -> datetime:
+def check_validity(conditions: Element, issued: datetime, expected: Expected, trace: SAMLTrace) -> datetime:
     """The assertion is valid now, and not for long. Return its ``NotOnOrAfter``.
 
     Raises SAMLNotYet, SAMLExpired or SAMLLifetime; the last also if there is no end.
     """
+    trace.at = "valid_from"
     start, end = read_time(conditions, "NotBefore"), read_time(conditions, "NotOnOrAfter")
-    if end is None:
-        raise SAMLLifetime("Conditions without NotOnOrAfter")
     if start is not None:
         check_started(start, expected)
+    trace.at = "valid_until"
+    if end is None:
+        raise SAMLLifetime("Conditions without NotOnOrAfter")
     check_not_over(end, expected)
+    trace.at = "lifetime"
     check_lifetime(start, issued, end)
     return end

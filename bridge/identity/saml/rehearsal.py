@@ -22,6 +22,7 @@ from bridge.identity.saml.metadata import SigningCertificate, read_certificate_f
 from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Rehearsed, Sighting
 from bridge.identity.saml.response import verify_response
 from bridge.identity.saml.signature import CheckedValue
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.verified import VerifiedIdentity
 
 _MOST_NAMED = 4
@@ -79,7 +80,13 @@ class Rehearsal:
             return None
         return self._counter.read(self._provider, self._certificates, now)
 
-    def verify(self, encoded: str, expected: Expected, certificates: Sequence[SigningCertificate]) -> VerifiedIdentity:
+    def verify(
+        self,
+        encoded: str,
+        expected: Expected,
+        certificates: Sequence[SigningCertificate],
+        trace: SAMLTrace | None = None,
+    ) -> VerifiedIdentity:
         """Return who the provider says this is: :func:`verify_response`, no more and no less.
 
         ``certificates`` are those of the provider's metadata. Raises what that raises; where no trusted key made the
@@ -87,7 +94,7 @@ class Rehearsal:
         """
         values: list[CheckedValue] = []
         try:
-            identity = verify_response(encoded, replace(expected, witness=values.append))
+            identity = verify_response(encoded, replace(expected, witness=values.append), trace)
         except (SAMLSignatureInvalid, SAMLAlgorithm) as error:
             if not values or values[-1].key is not None:
                 raise

@@ -66,9 +66,10 @@ from bridge.identity.saml.elements import (
 )
 from bridge.identity.saml.expected import Expected
 from bridge.identity.saml.schema import check_schema
-from bridge.identity.saml.signature import SIGNATURE, verify_enveloped
+from bridge.identity.saml.signature import SIGNATURE, CheckedValue, verify_enveloped
 from bridge.identity.saml.statements import read_authentication, read_claims
 from bridge.identity.saml.subject import check_confirmation, check_in_response_to, read_name_id
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.saml.validity import MAX_AGE, check_age
 from bridge.identity.verified import VerifiedIdentity
 
@@ -91,37 +92,59 @@ class Verified:
     """Parsed from the signed bytes, or opened from signed ciphertext."""
 
 
-def verify_response(encoded: str, expected: Expected) -> VerifiedIdentity:
+def verify_response(encoded: str, expected: Expected, trace: SAMLTrace | None = None) -> VerifiedIdentity:
     """Return who the provider says this is; the message passed every check in the list above.
 
-    ``encoded`` is the form field ``SAMLResponse``. That it is used for the first time is for the caller to find out,
-    with ``message_id`` and ``accept_until``, before acting on the result. Raises a leaf of IdentityError.
+    ``encoded`` is the form field ``SAMLResponse``; ``trace`` takes down which check has begun. That the message is used
+    for the first time is for the caller to find out, with ``message_id`` and ``accept_until``, before acting on the
+    result. Raises a leaf of IdentityError.
     """
-    document = parse_untrusted(decode_base64(encoded))
+    trace = trace or SAMLTrace()
+    trace.expected, trace.encoded = expected, encoded
+    trace.at = "base64"
+    trace.xml = decode_base64(encoded)
+    trace.at = "document"
+    trace.document = document = parse_untrusted(trace.xml)
+    trace.at = "root"
     check_root(document)
+    trace.at = "one_assertion"
     check_one_assertion(document, expected)
+    trace.at = "signature_places"
     check_signature_places(document)
-    verified = verify_signatures(document, expected)
-    response, assertion = verified.response, verified.assertion
+    verified = verify_signatures(document, expected, trace)
+    trace.response, trace.assertion = response, assertion = verified.response, verified.assertion
 
+    trace.at = "children"
     check_children(response)
+    trace.at = "versions"
     check_versions(response, assertion)
+    trace.at = "status"
     check_status(response)
+    trace.at = "issuer"
     check_issuers(verified, expected)
+    trace.at = "destination"
     check_destination(verified, expected)
+    trace.at = "in_response_to"
     check_in_response_to(response, expected)
-    issued = check_issue_instants(response, assertion, expected)
+    issued = check_issue_instants(response, assertion, expected, trace)
 
+    trace.at = "conditions"
     conditions = find_conditions(assertion)
+    trace.at = "audience"
     check_audience(conditions, expected)
+    trace.at = "proxy_restriction"
     check_proxy_restriction(conditions)
-    valid_until = check_validity(conditions, issued, expected)
+    valid_until = check_validity(conditions, issued, expected, trace)
 
+    trace.at = "subject"
     subject = find_only(assertion, SUBJECT, SAMLSubject)
+    trace.at = "name_id"
     name = read_name_id(subject, expected)
-    confirmed_until = check_confirmation(subject, issued, expected)
-    authentication = read_authentication(assertion, expected)
+    confirmed_until = check_confirmation(subject, issued, expected, trace)
+    authentication = read_authentication(assertion, expected, trace)
+    trace.at = "attributes"
     claims = read_claims(assertion, expected.provider)
+    trace.at = "schema"
     check_schema(assertion)
 
     ends = (
@@ -196,7 +219,7 @@ def check_signature_places(root: Element) -> None:
             raise SAMLSignaturePlace("not right after the issuer")
 
 
-def verify_signatures(document: Element, expected: Expected) -> Verified:
+def verify_signatures(document: Element, expected: Expected, trace: SAMLTrace) -> Verified:
     """Return response and assertion, each parsed from the bytes that were signed.
 
     Both signatures are verified in the document as it came, the outer one first, since it covers the inner one. (The
@@ -206,41 +229,56 @@ def verify_signatures(document: Element, expected: Expected) -> Verified:
     """
     assertion = find_first(document, ASSERTION)
     if assertion is None:
-        return _verify_encrypted(document, expected)
+        return _verify_encrypted(document, expected, trace)
     response_is_signed = find_first(document, SIGNATURE) is not None
     assertion_is_signed = find_first(assertion, SIGNATURE) is not None
+    trace.at = "signed"
     _check_signed(expected, response=response_is_signed, assertion=assertion_is_signed)
-    response = _verify(document, expected) if response_is_signed else document
+    response = _verify(document, "response_signature", expected, trace) if response_is_signed else document
     return Verified(
         response=response,
         response_is_signed=response_is_signed,
-        assertion=_verify(assertion, expected) if assertion_is_signed else find_first(response, ASSERTION),
+        assertion=_verify(assertion, "assertion_signature", expected, trace)
+        if assertion_is_signed
+        else find_first(response, ASSERTION),
     )
 
 
-def _verify_encrypted(document: Element, expected: Expected) -> Verified:
+def _verify_encrypted(document: Element, expected: Expected, trace: SAMLTrace) -> Verified:
     """The same for an assertion that is encrypted. Raises SAMLEncrypted as well.
 
     Anybody can encrypt for us, so encryption proves nothing: the assertion is believed for its own signature, or for
     that of the response, which covers the ciphertext. What is opened is then taken from the verified response.
     """
     response_is_signed = find_first(document, SIGNATURE) is not None
+    trace.at = "signed"
     _check_signed(expected, response=response_is_signed, assertion=True)
-    response = _verify(document, expected) if response_is_signed else document
+    response = _verify(document, "response_signature", expected, trace) if response_is_signed else document
     encrypted = find_first(response, ENCRYPTED_ASSERTION)
+    trace.at = "decryption"
     assertion = decrypt_assertion(encrypted, expected, signature_covers_it=response_is_signed)
+    trace.at = "inner_places"
     check_signature_places(assertion)
     assertion_is_signed = find_first(assertion, SIGNATURE) is not None
+    trace.at = "inner_signed"
     _check_signed(expected, response=response_is_signed, assertion=assertion_is_signed)
     return Verified(
         response=response,
         response_is_signed=response_is_signed,
-        assertion=_verify(assertion, expected) if assertion_is_signed else assertion,
+        assertion=_verify(assertion, "assertion_signature", expected, trace) if assertion_is_signed else assertion,
     )
 
 
-def _verify(element: Element, expected: Expected) -> Element:
-    return verify_enveloped(element, expected.keys, witness=expected.witness)
+def _verify(element: Element, check: str, expected: Expected, trace: SAMLTrace) -> Element:
+    trace.at = check
+
+    def note(value: CheckedValue) -> None:
+        if value.key is not None:
+            trace.signers[check] = value.method, value.key
+        if expected.witness is not None:
+            expected.witness(value)
+
+    return verify_enveloped(element, expected.keys, witness=note)
 
 
 def _check_signed(expected: Expected, *, response: bool, assertion: bool) -> None:
@@ -312,12 +350,14 @@ def check_destination(verified: Verified, expected: Expected) -> None:
         raise SAMLDestination(f"sent to {ascii(destination)[:300]}")
 
 
-def check_issue_instants(response: Element, assertion: Element, expected: Expected) -> datetime:
+def check_issue_instants(response: Element, assertion: Element, expected: Expected, trace: SAMLTrace) -> datetime:
     """Both were issued within the last minutes; return when the assertion was.
 
     Raises SAMLTimeFormat, SAMLNotYet or SAMLStale.
     """
+    trace.at = "response_issued"
     _check_issue_instant(response, expected)
+    trace.at = "assertion_issued"
     return _check_issue_instant(assertion, expected)
 
 

@@ -29,6 +29,7 @@ from bridge.identity.saml.request import (
 )
 from bridge.identity.saml.response import Expected
 from bridge.identity.saml.saved_metadata import SavedMetadata
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import DecryptionKeys, SigningKey
 
@@ -115,16 +116,24 @@ class ServiceProvider:
         return build(request, sso_url, relay_state, self._signing_key)
 
     def verify(
-        self, encoded: str, request_id: str | None, now: datetime, asked_at: datetime | None = None
+        self,
+        encoded: str,
+        request_id: str | None,
+        now: datetime,
+        asked_at: datetime | None = None,
+        trace: SAMLTrace | None = None,
     ) -> VerifiedIdentity:
         """Return who the provider says this is. ``request_id`` and ``asked_at`` are None if nobody asked.
 
-        Raises a leaf of IdentityError. The caller makes sure that ``message_id`` is used once.
+        ``trace`` takes down which check has begun. Raises a leaf of IdentityError. The caller makes sure that
+        ``message_id`` is used once.
         """
-        metadata = self._metadata.load(now)
+        trace = trace or SAMLTrace()
+        trace.at = "provider_metadata"
+        trace.metadata = self._metadata.load(now)
         expected = Expected(
             provider=self.provider,
-            keys=metadata.keys_at(now),
+            keys=trace.metadata.keys_at(now),
             sp_entity_id=self.entity_id,
             acs_url=self.acs_url,
             request_id=request_id,
@@ -132,7 +141,7 @@ class ServiceProvider:
             decryption_keys=self._decryption_keys,
             asked_at=asked_at,
         )
-        return self._rehearsal.verify(encoded, expected, metadata.certificates)
+        return self._rehearsal.verify(encoded, expected, trace.metadata.certificates, trace)
 
     def verify_logout_request(self, message: LogoutMessage) -> EndedAtProvider:
         """Return what the provider says is over.

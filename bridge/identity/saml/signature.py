@@ -70,6 +70,10 @@ _DIGEST_METHODS: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
 }
 
 
+KNOWN_METHODS = tuple(method.rpartition("#")[2] for method in _SIGNATURE_METHODS)
+"""What people call the signature methods that are accepted."""
+
+
 @dataclass(frozen=True)
 class SignatureForm:
     """What a well-formed signature says. Nothing of it has been verified."""
@@ -110,8 +114,8 @@ def verify_enveloped(
 ) -> Element:
     """Return what the signature that stands directly in ``parent`` covers, parsed from the bytes that were signed.
 
-    ``limits`` are those of the document. The signature is taken out of ``parent``. Raises one of the leaves of
-    ``BadSignature``.
+    ``limits`` are those of the document. The signature is taken out of ``parent``. ``witness`` is told
+    whose value it is. Raises one of the leaves of ``BadSignature``.
     """
     signature = find_first(parent, SIGNATURE)
     if signature is None:
@@ -240,6 +244,17 @@ def _encode_ecdsa(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     if len(value) != 2 * half:
         raise InvalidSignature
     return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
+
+
+def list_methods(signature: Element) -> list[str]:
+    """Return the methods that a signature names, whatever else it may be: only to be shown."""
+    named = signature.iter(f"{_DS}SignatureMethod", f"{_DS}DigestMethod")
+    return [name_method(method.get("Algorithm", "")) for method in named]
+
+
+def name_method(algorithm: str) -> str:
+    """Return the part of an algorithm's address that people know it by."""
+    return algorithm.rpartition("#")[2]
 
 
 def _cut(signature: Element) -> None:

@@ -36,6 +36,7 @@ from bridge.identity.saml.elements import (
     read_time,
 )
 from bridge.identity.saml.expected import Expected
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.saml.validity import check_age, check_not_over
 from bridge.identity.verified import Claim
 
@@ -57,18 +58,22 @@ class Authentication:
     class_ref: str | None
 
 
-def read_authentication(assertion: Element, expected: Expected) -> Authentication:
+def read_authentication(assertion: Element, expected: Expected, trace: SAMLTrace) -> Authentication:
     """Return the one ``AuthnStatement``; the authentication is as the settings want it, and its session not over.
 
     A provider may ignore what we ask for, so age, freshness and class are checked here. Raises SAMLAuthnStatement,
     SAMLAuthnContext, SAMLNotYet, SAMLStale or SAMLSessionOver.
     """
+    trace.at = "authentication"
     statement = find_only(assertion, AUTHN_STATEMENT, SAMLAuthnStatement)
     at = read_time(statement, "AuthnInstant")
     if at is None:
         raise SAMLAuthnStatement("no AuthnInstant")
+    trace.at = "authenticated"
     check_age(at, timedelta(seconds=expected.provider.max_authentication_age_seconds), expected)
+    trace.at = "fresh"
     _check_fresh(at, expected)
+    trace.at = "session_end"
     session_end = read_time(statement, "SessionNotOnOrAfter")
     if session_end is not None:
         check_not_over(session_end, expected, SAMLSessionOver)
@@ -77,6 +82,7 @@ def read_authentication(assertion: Element, expected: Expected) -> Authenticatio
     session_index: str | None = statement.get("SessionIndex")
     if session_index is not None and len(session_index) > MAX_SESSION_INDEX_CHARACTERS:
         raise SAMLAuthnStatement("an overlong SessionIndex")
+    trace.at = "authn_context"
     context = find_only(statement, AUTHN_CONTEXT, SAMLAuthnStatement)
     class_element = find_first(context, AUTHN_CONTEXT_CLASS_REF)
     class_ref = None if class_element is None else read_text(class_element, SAMLAuthnStatement)

@@ -24,6 +24,7 @@ from bridge.identity.saml.elements import (
     read_time,
 )
 from bridge.identity.saml.expected import Expected
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.saml.validity import check_lifetime, check_not_over
 
 MAX_NAME_ID_CHARACTERS = 256
@@ -54,17 +55,18 @@ def read_name_id(subject: Element, expected: Expected) -> str:
     return name
 
 
-def check_confirmation(subject: Element, issued: datetime, expected: Expected) -> datetime:
+def check_confirmation(subject: Element, issued: datetime, expected: Expected, trace: SAMLTrace) -> datetime:
     """At least one bearer confirmation is satisfied; return the end of the last one that is.
 
     Raises what is wrong with the last one, or SAMLConfirmation if there is none.
     """
+    trace.at = "confirmation"
     refusal: IdentityError = SAMLConfirmation("no bearer confirmation")
     ends = []
     for confirmation in find_all(subject, SUBJECT_CONFIRMATION):
         if confirmation.get("Method") == _BEARER:
             try:
-                ends.append(_check_bearer(confirmation, issued, expected))
+                ends.append(_check_bearer(confirmation, issued, expected, trace))
             except IdentityError as error:
                 refusal = error
     if not ends:
@@ -86,20 +88,25 @@ def check_in_response_to(element: Element, expected: Expected) -> None:
         raise SAMLUnsolicited("this provider may not begin")
 
 
-def _check_bearer(confirmation: Element, issued: datetime, expected: Expected) -> datetime:
+def _check_bearer(confirmation: Element, issued: datetime, expected: Expected, trace: SAMLTrace) -> datetime:
     """Whoever bears this assertion here and now is its subject. Profiles 4.1.4.2: Recipient and end, but no start."""
+    trace.at = "confirmation"
     data = find_only(confirmation, SUBJECT_CONFIRMATION_DATA, SAMLConfirmation)
     if len(confirmation) != 1 or len(data):
         raise SAMLConfirmation("a confirmation by somebody, or something, else")
+    trace.at = "recipient"
     if data.get("Recipient") != expected.acs_url:
         raise SAMLRecipient(f"to be delivered to {_cap(data.get('Recipient'))}")
+    trace.at = "confirmation_in_response_to"
     check_in_response_to(data, expected)
+    trace.at = "confirmation_until"
     if data.get("NotBefore") is not None:
         raise SAMLConfirmation("NotBefore in a bearer confirmation")
     end = read_time(data, "NotOnOrAfter")
     if end is None:
         raise SAMLConfirmation("no NotOnOrAfter in a bearer confirmation")
     check_not_over(end, expected)
+    trace.at = "confirmation_lifetime"
     check_lifetime(None, issued, end)
     return end
 
