@@ -68,7 +68,7 @@ def respond(name, request_id, now, subject):
 @pytest.fixture
 def rolling(service, tmp_path, monkeypatch):
     """Yield a metadata server, and a node that looks there often and has a staged certificate; and the settings."""
-    monkeypatch.setattr(metadata_refresher, "LONGEST_SLEEP_SECONDS", 0.02)
+    monkeypatch.setattr(metadata_refresher, "LONGEST_SLEEP_SECONDS", 0.2)
     path = tmp_path / "new.pem"
     path.write_bytes(certificate("roll-new").public_bytes(Encoding.PEM))
     os.utime(path, ((NOW - STEP).timestamp(),) * 2)
@@ -133,8 +133,8 @@ def test_a_roll_over_with_overlap_loses_none_of_1000_sign_ins(service, rolling):
     events = Counter(record["event"] for record in service.records(after))
     assert (events["sign_in.accepted"], events["sign_in.refused"]) == (SIGN_INS, 0)
     added, removed = key_changes(service, after)
-    assert (added["added"], added["removed"]) == ([thumbprint("roll-new")], [])
-    assert (removed["added"], removed["removed"]) == ([], [thumbprint("roll-old")])
+    assert (added["added"], "removed" in added) == ([thumbprint("roll-new")], False)
+    assert (removed["removed"], "added" in removed) == ([thumbprint("roll-old")], False)
     assert wait_until(lambda: rehearsed(service, corp).seen == SIGN_INS)
     counts = rehearsed(service, corp)
     assert (counts.would_verify, counts.refused, counts.strangers) == (signed["roll-new"], 0, 0)
@@ -173,7 +173,8 @@ def test_t_saml_29_a_change_of_keys_is_recorded_without_the_addresss_query(servi
     assert record["provider"] == "corp"
     assert record["source"].startswith(f"{server.url}/")
     assert "secret" not in record["source"]
-    assert (record["added"], record["held"], record["signed"]) == ([thumbprint("stranger")], [], False)
+    assert (record["added"], record["signed"]) == ([thumbprint("stranger")], False)
+    assert not {"removed", "held"} & record.keys()
     assert (record["reference"], record["source_address"]) == ("", "")
 
 

@@ -725,7 +725,7 @@ def fail_everywhere(service, witness):
 
 
 EXPLOSIONS = [
-    "bridge.identity.saml.service_provider.verify_response",
+    "bridge.identity.saml.rehearsal.verify_response",
     "bridge.identity.oidc.relying_party.redeem_code",
     "bridge.identity.oidc.relying_party.verify_id_token",
     "bridge.identity.replay.ReplayMemory.claim",
