@@ -1,0 +1,32 @@
+"""What to do about a code stands in docs/errors.md alone, and is at hand wherever the service runs."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bridge import advice
+from bridge.advice import find_advice
+from bridge.errors import walk_leaves
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("code", sorted({vars(leaf)["code"] for leaf in walk_leaves()}))
+def test_every_code_has_its_advice_as_plain_text(code):
+    found = find_advice(code)
+    assert found.meaning.endswith(".")
+    assert found.remedy.endswith(".")
+    assert not {"`", "*", "]("} & {*found.meaning, *found.remedy}
+
+
+def test_of_an_unknown_code_there_is_none():
+    assert find_advice("no_such_code") is None
+
+
+def test_a_package_and_a_container_have_the_document_too():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {"docs/errors.md": "bridge/errors.md"}
+    assert Path(advice.__file__).with_name("errors.md") in advice._PLACES
+    assert "COPY docs/errors.md docs/errors.md" in (ROOT / "deploy" / "Containerfile").read_text().splitlines()
