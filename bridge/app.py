@@ -25,7 +25,7 @@ from bridge.errors import AuditUnavailable, FetchFailed, FetchRefused, FetchTooL
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
-from bridge.identity.endings import ProviderStatus, describe_near, find_key_endings, find_provider_endings
+from bridge.identity.endings import describe_near, find_key_endings, find_provider_endings, find_status
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.oidc.client_keys import build_client_jwks
 from bridge.identity.oidc.key_warmer import KeyWarmer
@@ -33,7 +33,7 @@ from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.replay import ReplayMemory
-from bridge.identity.saml.metadata_cache import KeyChange, MetadataCache
+from bridge.identity.saml.metadata_cache import KeyChange
 from bridge.identity.saml.metadata_refresher import MetadataRefresher, repeat_daily
 from bridge.identity.saml.rehearsal import Rehearsal, StagedCertificate, read_staged
 from bridge.identity.saml.rehearsal_counts import RehearsalCounter
@@ -49,6 +49,7 @@ from bridge.settings import Configuration
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.admin.providers import Providers
 from bridge.web.admin.sign_ins import SignIns
 from bridge.web.api import API
 from bridge.web.assets import install_assets
@@ -98,7 +99,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     for name, cache in caches.items():
         cache.report_key_changes(functools.partial(_record_key_change, audit, service_providers[name].provider))
         MetadataRefresher(cache, clock).start()
-    repeat_daily(lambda: _warn_of_endings(caches, keys, clock), list(caches.values()), clock)
+    repeat_daily(lambda: _warn_of_endings(service_providers, keys, clock), list(caches.values()), clock)
     federation = _build_federation(configuration, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
@@ -161,6 +162,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
+    app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     app.register_blueprint(Published(public_url, keys, service_providers, _client_jwks(providers, keys)).blueprint())
     app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}))
@@ -254,13 +256,12 @@ def _client_jwks(providers: Mapping[str, Provider], keys: KeyFolder) -> dict[str
     return {name: document for name, document in documents.items() if document}
 
 
-def _warn_of_endings(caches: Mapping[str, MetadataCache], keys: KeyFolder, clock: Clock) -> None:
+def _warn_of_endings(service_providers: Mapping[str, ServiceProvider], keys: KeyFolder, clock: Clock) -> None:
     """Log what ends within 30 days: at the start, and then once a day."""
     now = clock.now()
     endings = {"our own keys": list(find_key_endings(keys.describe()))}
-    for name, cache in caches.items():
-        metadata, loaded_at = cache.current() or (None, None)
-        status = ProviderStatus(name, metadata, loaded_at, is_local=cache.is_local)
+    for name, each in service_providers.items():
+        status = find_status(name, each.provider_metadata, each.rehearsal.staged)
         endings[f"provider {name}"] = list(find_provider_endings(status, now))
     for line in describe_near(endings, now):
         _logger.warning("%s", line)

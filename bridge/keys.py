@@ -215,6 +215,16 @@ def rotate(folder: Path, purpose: Purpose, clock: Clock) -> None:
         _write(following, _new_key(purpose, clock))
 
 
+def replace_next(folder: Path, purpose: Purpose, clock: Clock) -> None:
+    """Make a new ``next`` key: the old one ends too soon to be worth announcing, or somebody else has it.
+
+    Nobody signs with it, so nothing breaks; whoever was given the old one must be given this one before a rotation.
+    """
+    with _locked(folder):
+        _read_private(_path(folder, purpose, "current"))
+        _write(_path(folder, purpose, "next"), _new_key(purpose, clock))
+
+
 def _path(folder: Path, purpose: Purpose, slot: Slot) -> Path:
     return folder / purpose / f"{slot}.{'key' if purpose == 'store' else 'pem'}"
 

@@ -7,7 +7,7 @@ import click
 
 from bridge.cli.output import errors_to_exit_code, short_path
 from bridge.clock import SystemClock
-from bridge.keys import KeyFolder, Purpose, create_missing, rotate
+from bridge.keys import KeyFolder, Purpose, create_missing, replace_next, rotate
 from bridge.settings import load_settings
 
 
@@ -55,3 +55,17 @@ def rotate_key(folder: Path, purpose: Purpose) -> None:
     with errors_to_exit_code():
         rotate(load_settings(folder).key_folder, purpose, SystemClock())
     click.echo(f"Rotated {purpose}. Restart the service: it uses what was the next key.")
+
+
+@keys.command("replace-next")
+@click.argument("purpose", type=click.Choice(get_args(Purpose)))
+@click.pass_obj
+def replace_next_key(folder: Path, purpose: Purpose) -> None:
+    """Make a new next key of PURPOSE in place of the one that is published now.
+
+    For a next key that ends soon: current and next ones that were made together end together. Then restart the
+    service, and register the new one wherever the old one was.
+    """
+    with errors_to_exit_code():
+        replace_next(load_settings(folder).key_folder, purpose, SystemClock())
+    click.echo(f"Made a new next key for {purpose}. Restart the service: it publishes it.")

@@ -5,7 +5,7 @@ Nothing is fetched.
 
 import sys
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -19,12 +19,12 @@ from bridge.identity.endings import (
     Ending,
     ProviderStatus,
     describe_end,
+    describe_freshness,
     find_key_endings,
     find_provider_endings,
     read_status,
 )
 from bridge.identity.providers import OIDCProvider, SAMLProvider
-from bridge.identity.saml.metadata_cache import KEEP_AT_MOST
 from bridge.identity.saml.rehearsal_counts import read_rehearsed
 from bridge.keys import KeyFolder
 from bridge.settings import Settings, load_configuration
@@ -55,9 +55,13 @@ def providers(folder: Path, *, rehearsal: bool) -> None:
         click.echo(_heading(provider))
         click.echo(f"  {printable(_describe_metadata(provider, status, now))}")
         urgent |= _print_endings(find_provider_endings(status, now), now)
-        urgent |= bool(status.fault) or _is_stale(status, now)
+        for held in status.metadata.held if status.metadata else ():
+            click.secho(f"  certificate {held.short} is held: it is not in approved_certificates", fg="yellow")
+        urgent |= bool(status.fault) or status.is_stale(now)
         with errors_to_exit_code():
             _print_rehearsal(status, redis, now)
+    if rehearsal and not any(getattr(each, "staged_certificates", ()) for each in configuration.providers.values()):
+        click.echo("nothing is rehearsed: no provider has staged_certificates")
     click.echo("our own keys")
     urgent |= _print_endings(find_key_endings(keys), now)
     if urgent:
@@ -96,24 +100,7 @@ def _describe_metadata(provider: SAMLProvider | OIDCProvider, status: ProviderSt
         return "metadata and keys are fetched when they are needed"
     if status.fault or status.loaded_at is None:
         return f"no metadata: {status.fault}"
-    age = _describe_age(now - status.loaded_at)
-    signed = ", signed by the pinned key" if provider.metadata_signing_certificate else ""
-    if status.is_local:
-        return f"metadata from a file, written {age} ago{signed}"
-    stale = ", which is too old to be used" if _is_stale(status, now) else ""
-    return f"metadata fetched {age} ago{stale}{signed}"
-
-
-def _is_stale(status: ProviderStatus, now: datetime) -> bool:
-    return not status.is_local and status.loaded_at is not None and now >= status.loaded_at + KEEP_AT_MOST
-
-
-def _describe_age(age: timedelta) -> str:
-    minutes = max(int(age.total_seconds() // 60), 0)
-    if minutes < 120:  # noqa: PLR2004
-        return f"{minutes} minutes"
-    hours = minutes // 60
-    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004
+    return f"metadata {describe_freshness(status, now, signed=bool(provider.metadata_signing_certificate))}"
 
 
 def _print_endings(endings: Iterable[Ending], now: datetime) -> bool:

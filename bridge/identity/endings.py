@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.errors import ProviderUnavailable, SAMLMetadata
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.metadata import IdPMetadata, hold_unapproved, read_idp_metadata
-from bridge.identity.saml.metadata_cache import KEEP_AT_MOST
+from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, MetadataCache
 from bridge.identity.saml.rehearsal import StagedCertificate, read_staged
 from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.keys import KeyDescription
@@ -29,10 +29,14 @@ class ProviderStatus:
     is_local: bool = False
     """Whether nobody but the administrator renews the metadata."""
     fault: str = ""
-    """Why there is no metadata."""
+    """Why there is no metadata, or no newer one."""
     staged: tuple[StagedCertificate, ...] = ()
     staged_fault: str = ""
     """Why nothing is rehearsed."""
+
+    def is_stale(self, now: datetime) -> bool:
+        """Tell whether the last good copy is too old to be used."""
+        return not self.is_local and self.loaded_at is not None and now >= self.loaded_at + KEEP_AT_MOST
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,14 @@ class Ending:
     def find_bound(self, now: datetime) -> int | None:
         """Return the least of the bounds (in days) within which it ends; None if it is not near, or does not count."""
         return next((days for days in WARN_DAYS if self.counts and self.at <= now + timedelta(days=days)), None)
+
+
+def find_status(name: str, cache: MetadataCache, staged: tuple[StagedCertificate, ...]) -> ProviderStatus:
+    """Return what the running service knows of a provider."""
+    metadata, loaded_at = cache.current() or (None, None)
+    failure = cache.last_failure()
+    fault = f"{failure[0].code}: {failure[0].detail}" if failure else ""
+    return ProviderStatus(name, metadata, loaded_at, cache.is_local, fault, staged)
 
 
 def read_status(provider: SAMLProvider | OIDCProvider, data_folder: Path, now: datetime) -> ProviderStatus:
@@ -121,3 +133,22 @@ def describe_end(end: datetime, now: datetime) -> str:
     if days <= 0:
         return f"ended on {end:%Y-%m-%d}"
     return f"ends on {end:%Y-%m-%d}, in {days:.0f} days" if days >= 1.5 else f"ends on {end:%Y-%m-%d %H:%M} UTC"  # noqa: PLR2004
+
+
+def describe_freshness(status: ProviderStatus, now: datetime, *, signed: bool, local: str = "written") -> str:
+    """Return how old the metadata is, in words; ``local`` is what happened to a file then."""
+    if status.loaded_at is None:
+        return "not loaded"
+    stale = ", which is too old to be used" if status.is_stale(now) else ""
+    came = f"from a file, {local}" if status.is_local else "fetched"
+    by = ", signed by the pinned key" if signed else ""
+    return f"{came} {describe_age(now - status.loaded_at)} ago{stale}{by}"
+
+
+def describe_age(age: timedelta) -> str:
+    """Return how old something is, in words."""
+    minutes = max(int(age.total_seconds() // 60), 0)
+    if minutes < 120:  # noqa: PLR2004
+        return f"{minutes} minutes"
+    hours = minutes // 60
+    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004

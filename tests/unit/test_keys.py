@@ -13,7 +13,7 @@ from joserfc.jwk import RSAKey
 
 from bridge import keys
 from bridge.errors import KeyMissing, KeyUnusable
-from bridge.keys import SIGNING_PURPOSES, KeyFolder, create_missing, rotate
+from bridge.keys import PURPOSES, SIGNING_PURPOSES, KeyFolder, create_missing, replace_next, rotate
 from bridge.sealing import Sealer
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -326,3 +326,24 @@ def test_a_key_does_not_become_json_or_an_environment_by_accident(made):
         json.dumps(KeyFolder(made).signing("saml-sp"))
     with pytest.raises(TypeError):
         os.environ["KEY"] = KeyFolder(made).signing("saml-sp")
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_next_key_is_replaced_and_the_others_stay(folder, purpose):
+    rotate(folder, purpose, FixedClock())
+    before = {path.stem: path.read_bytes() for path in (folder / purpose).iterdir()}
+    replace_next(folder, purpose, FixedClock())
+    after = {path.stem: path.read_bytes() for path in (folder / purpose).iterdir()}
+    assert before.keys() == after.keys()
+    assert [slot for slot in after if after[slot] != before[slot]] == ["next"]
+    rotate(folder, purpose, FixedClock())
+    assert (folder / purpose / "current").with_suffix(path_suffix(purpose)).read_bytes() == after["next"]
+
+
+def path_suffix(purpose):
+    return ".key" if purpose == "store" else ".pem"
+
+
+def test_nothing_is_replaced_where_there_is_no_key(tmp_path):
+    with pytest.raises(KeyMissing):
+        replace_next(tmp_path / "nowhere", "saml-sp", FixedClock())

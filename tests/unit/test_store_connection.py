@@ -14,6 +14,7 @@ from bridge import embedded_store
 from bridge.errors import StoreUnavailable, Unsealable
 from bridge.identity.pending import PendingSignIn, PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Sighting
 from bridge.sandbox.workspace import find_free_ports
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore, session_key
@@ -200,6 +201,12 @@ def exercise(client):
     assert len(sessions.end_all(make_identity().issuer, make_identity().subject)) == 4
     sessions.create(make_identity())
     assert len(sessions.end_by_session_index(make_identity().issuer, make_identity().session_index)) == 1
+    counter = RehearsalCounter(client)
+    for hours in range(3):
+        counter.note(Sighting("corporate", (), clock.now() - timedelta(hours=hours), stranger=hours == 2))
+    counter.settle()
+    counts = counter.read("corporate", (), clock.now())
+    assert (counts.seen, counts.strangers) == (1, 1)  # the first two are the same message
     client.close()
 
 

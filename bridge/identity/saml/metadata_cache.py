@@ -99,6 +99,10 @@ class MetadataCache:
         """Return the last good copy, however old, and when it was loaded; None before there was one."""
         return (self._copy.metadata, self._copy.loaded_at) if self._copy else None
 
+    def last_failure(self) -> tuple[ProviderUnavailable, datetime] | None:
+        """Return why the last attempt failed, and when; None if it did not."""
+        return (self._failure.error, self._failure.at) if self._failure else None
+
     def renew_in_background(self, wake: Callable[[], None]) -> None:
         """From now on somebody else refreshes; ``wake`` tells them that a person needs it."""
         self._wake = wake

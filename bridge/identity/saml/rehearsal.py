@@ -19,7 +19,7 @@ from bridge.errors import IdentityError, SAMLAlgorithm, SAMLMetadata, SAMLSignat
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.expected import Expected
 from bridge.identity.saml.metadata import SigningCertificate, read_certificate_file
-from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Sighting
+from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Rehearsed, Sighting
 from bridge.identity.saml.response import verify_response
 from bridge.identity.saml.signature import CheckedValue
 from bridge.identity.saml.trace import SAMLTrace
@@ -68,6 +68,17 @@ class Rehearsal:
         self._certificates = tuple(each.certificate for each in staged)
         self._keys = tuple(certificate.key for certificate in self._certificates)
         self._counter = counter
+
+    @property
+    def staged(self) -> tuple[StagedCertificate, ...]:
+        """The certificates that are tried, and not trusted."""
+        return self._staged
+
+    def read(self, now: datetime) -> Rehearsed | None:
+        """Return what the last hours have shown; None if nothing is rehearsed. Raises StoreUnavailable."""
+        if not self._staged or self._counter is None:
+            return None
+        return self._counter.read(self._provider, self._certificates, now)
 
     def verify(
         self, encoded: str, expected: Expected, certificates: Sequence[SigningCertificate], trace: SAMLTrace

@@ -72,6 +72,16 @@ class Rehearsed:
     last: datetime | None = None
     last_would_verify: datetime | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the cut-over would lose nobody who was seen."""
+        return self.seen == self.would_verify > 0
+
+    @property
+    def percent(self) -> int:
+        """How many of a hundred would verify: 100 only where all would."""
+        return 100 * self.would_verify // max(self.seen, 1)
+
     def describe(self) -> str:
         """Return what it means for the cut-over, in words for an administrator."""
         if not self.seen:
@@ -84,7 +94,7 @@ class Rehearsed:
             if self.refused
             else ""
         )
-        verdict = "the cut-over would lose none" if self.would_verify == self.seen else "do not cut over yet"
+        verdict = "the cut-over would lose none" if self.is_ready else "do not cut over yet"
         return (
             f"{self.would_verify} of {self.seen} sign-ins of the last {WINDOW_HOURS} hours would verify{refused}; "
             f"{signed}: {verdict}"
@@ -104,6 +114,10 @@ class RehearsalCounter:
         """Have it counted soon. Never waits and never fails."""
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(sighting)
+
+    def read(self, provider: str, staged: Sequence[SigningCertificate], now: datetime) -> Rehearsed:
+        """Return :func:`read_rehearsed` for a provider, of all processes."""
+        return read_rehearsed(self._redis, provider, staged, now)
 
     def settle(self) -> None:
         """Return when everything that was noted before is counted."""

@@ -80,6 +80,11 @@ class ServiceProvider:
         )
 
     @property
+    def rehearsal(self) -> Rehearsal:
+        """What is staged for the provider, and what it would do."""
+        return self._rehearsal
+
+    @property
     def provider_metadata(self) -> MetadataCache:
         """What the provider says about itself, as far as we know."""
         return self._metadata

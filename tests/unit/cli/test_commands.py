@@ -83,6 +83,14 @@ def test_keys_are_made_once_listed_and_rotated(run, config):
     assert [line for line in after if line.startswith("oidc-issuer     previous")]
 
 
+def test_a_next_key_that_ends_soon_is_replaced_alone(run):
+    run("keys", "create")
+    before = run("keys", "list").output.splitlines()
+    assert run("keys", "replace-next", "oidc-issuer").exit_code == 0
+    changed = [line for line in run("keys", "list").output.splitlines() if line not in before]
+    assert [line.split()[:2] for line in changed] == [["oidc-issuer", "next"]]
+
+
 def test_an_unknown_purpose_is_a_usage_error(run):
     assert run("keys", "rotate", "nothing").exit_code == 2
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge import embedded_store
@@ -13,7 +14,7 @@ from bridge.identity.saml.rehearsal import read_staged
 from bridge.identity.saml.rehearsal_counts import Sighting
 from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.keys import create_missing
-from bridge.settings import load_configuration
+from bridge.settings import check_configuration, load_configuration
 from bridge.store_connection import connect_store
 from tests.saml_messages import build_idp_metadata, make_certificate
 from tests.unit.configurations import BRIDGE, SAML, write_configuration
@@ -179,3 +180,33 @@ def test_without_the_service_the_rehearsal_is_unknown_and_starts_nothing(run, st
     assert result.exit_code == 1
     assert "the service's own store does not run here" in result.output
     assert not (config / "var" / "store").exists()
+
+
+def test_where_nothing_is_staged_the_rehearsal_says_so(run, config, redis):
+    save(config, metadata())
+    redis.ping()
+    assert "no provider has staged_certificates" in run("--rehearsal").output
+    assert "staged" not in run().output
+
+
+def test_a_certificate_that_nobody_approved_is_shown_as_held(run, config):
+    save(config, metadata(300, 365))
+    pem = make_certificate("days365", not_before=TODAY - 100 * DAY, days=465).public_bytes(Encoding.PEM)
+    (config / "providers" / "idp.pem").write_bytes(pem)
+    text = SAML.replace("acme.xml", URL) + "approved_certificates: [idp.pem]\n"
+    (config / "providers" / "acme-saml.yaml").write_text(text)
+    held = make_certificate("days300", not_before=TODAY - 100 * DAY, days=400).fingerprint(hashes.SHA256()).hex()
+    result = run()
+    assert f"certificate {held[:16]} is held: it is not in approved_certificates" in result.output
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("line", ["approved_certificates: [idp.pem]", "metadata_max_validity_days: 14"])
+def test_conditions_for_an_address_are_not_for_a_file(config, line):
+    (config / "providers" / "idp.pem").write_bytes(make_certificate("idp").public_bytes(Encoding.PEM))
+    path = config / "providers" / "acme-saml.yaml"
+    path.write_text(f"{SAML}{line}\n")
+    (problem,) = check_configuration(config)
+    assert (problem.file.name, problem.line) == ("acme-saml.yaml", 6)
+    path.write_text(f"{SAML.replace('acme.xml', URL)}{line}\n")
+    assert check_configuration(config) == []

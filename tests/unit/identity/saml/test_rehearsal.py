@@ -268,6 +268,13 @@ def test_a_message_that_would_be_refused_anyway_is_no_sign_in(open_desk, signed)
     assert desk.counts().seen == 1
 
 
+def test_a_message_that_needs_the_old_key_as_well_would_not_survive_the_cut_over(open_desk):
+    desk = open_desk("next")
+    message = draft("next", signed="both", response_options=options("idp"))
+    assert "would then be refused as saml_signature_invalid" in desk.refuse(message)
+    assert desk.counts().seen == 0
+
+
 def test_a_strangers_message_changes_no_share(open_desk):
     desk = open_desk("next")
     detail = desk.refuse(draft("stranger"))
