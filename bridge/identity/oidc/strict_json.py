@@ -32,10 +32,10 @@ def parse_object(document: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004  # one error for every fault of the text
-    if "\\ud" in text or "\\uD" in text:
-        _check_encodable(value)
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
+    if "\\ud" in text or "\\uD" in text:
+        _check_encodable(value)
     return value
 
 
@@ -67,7 +67,7 @@ def _check_encodable(value: object) -> None:
     """Every string can be written as UTF-8: no half of a surrogate pair is left alone."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (UnicodeEncodeError, RecursionError) as error:
+    except UnicodeEncodeError as error:
         raise ValueError("a string cannot be encoded") from error
 
 
