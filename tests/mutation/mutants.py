@@ -9,6 +9,7 @@ import contextlib
 import copy
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ class Mutant:
     """The lines of the statement around it: a test that runs none of them cannot notice."""
     scope: str
     """The function or class that it stands in; an empty string for the module."""
-    is_in_function: bool
+    used_at: frozenset[int] | None
+    """Where functions use what the statement defines, if it stands outside of them. None: it stands in one."""
     change: str
     """``before → after``, as source text."""
     tree: ast.Module
@@ -76,16 +78,18 @@ class Mutant:
 def find_mutants(path: Path) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    uses = _find_uses(tree)
     seen = set()
     for statement, scope, function in _statements(tree.body, "", function=False):
         lines = range(statement.lineno, _end_of_header(statement) + 1)
+        used_at = None if function else frozenset().union(*(uses.get(name, ()) for name in _defined(statement, scope)))
         for container, key, replacement, change in _changes(statement):
             name = (lines.start, change)
             if name in seen or (isinstance(replacement, ast.AST) and _same(_get(container, key), replacement)):
                 continue
             seen.add(name)
             make, undo = _editor(container, key, replacement)
-            yield Mutant(path, lines, scope, function, change, tree, make, undo)
+            yield Mutant(path, lines, scope, used_at, change, tree, make, undo)
 
 
 def _statements(body: list[ast.stmt], scope: str, *, function: bool) -> Iterator[tuple[ast.stmt, str, bool]]:
@@ -100,6 +104,34 @@ def _statements(body: list[ast.stmt], scope: str, *, function: bool) -> Iterator
             yield from _statements(getattr(statement, name, []), inner, function=within)
         for handler in getattr(statement, "handlers", []):
             yield from _statements(handler.body, inner, function=within)
+
+
+def _defined(statement: ast.stmt, scope: str) -> set[str]:
+    """Return the names that a statement outside of functions defines; in a class, the class's own."""
+    if scope:
+        return {scope.partition(".")[0]}
+    return {
+        name.id for name in ast.walk(statement) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    } | ({statement.name} if isinstance(statement, ast.FunctionDef | ast.ClassDef) else set())
+
+
+def _find_uses(tree: ast.Module) -> dict[str, set[int]]:
+    """Return the lines within functions where each name of the module is used, directly or by way of another name."""
+    uses: dict[str, set[int]] = defaultdict(set)
+    within: dict[str, set[str]] = defaultdict(set)
+    for statement in tree.body:
+        functions = [node for node in ast.walk(statement) if isinstance(node, ast.FunctionDef)]
+        lines = {line for node in functions for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                if node.lineno in lines:
+                    uses[node.id].add(node.lineno)
+                else:
+                    within[node.id] |= _defined(statement, "")
+    for _ in range(5):  # names stand for names that stand for names
+        for name, others in within.items():
+            uses[name] |= set().union(*(uses[other] for other in others if other != name))
+    return uses
 
 
 def _end_of_header(statement: ast.stmt) -> int:

@@ -192,17 +192,17 @@ class MutationRun:
         return KILLED
 
     def _choose(self, mutant: Mutant) -> list[int]:
-        """Return the tests that could notice: of code outside of functions, all that run anything of the module.
+        """Return the tests that could notice: those that run a line of the statement, or one that uses what it defines.
 
         First come those that noticed something else in the function, then the module's own, then those that run the
         fewest lines: a message that is refused here goes no further. Of tests elsewhere that run exactly the same
         lines, only so many are asked.
         """
         file = str(mutant.path.resolve())
-        found: set[int] = set()
-        for (where, line), numbers in self._lines.items():
-            if where == file and (line in mutant.lines or not mutant.is_in_function):
-                found |= numbers
+        lines = mutant.lines if mutant.used_at is None else mutant.used_at
+        found = set().union(*(self._lines.get((file, line), set()) for line in lines))
+        if not found and mutant.used_at is not None:  # only other modules use it
+            found = set().union(*(numbers for (where, _), numbers in self._lines.items() if where == file))
         killers = self._killers[f"{mutant.path}:{mutant.scope}"]
         ways: Counter[frozenset[tuple[str, int]]] = Counter()
         chosen = []

@@ -9,7 +9,6 @@ XML 1.0; SAML Core 1.3.4 (identifiers); threats SAML-06, 07, 09, 13, 15, 16, 17.
 """
 
 import base64
-import binascii
 import re
 import threading
 from collections.abc import Mapping
@@ -104,10 +103,13 @@ def decode_base64(encoded: str) -> bytes:
     """
     if len(encoded) > MESSAGE.document_bytes * 3 // 2:
         raise SAMLTooLarge(f"{len(encoded)} characters of base64")
+    text = encoded.replace("\r", "").replace("\n", "")
     try:
-        decoded = base64.b64decode(encoded.replace("\r", "").replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError) as error:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError as error:
         raise SAMLBase64("not strict base64") from error
+    if len(text) != -(-len(decoded) // 3) * 4:
+        raise SAMLBase64("more padding than needed")
     if not decoded:
         raise SAMLBase64("empty")
     return decoded
