@@ -82,7 +82,9 @@ def fuzz(
 
         child = os.fork()  # libFuzzer ends its process, and nobody would remove the folder
         if child == 0:
-            atheris.Setup([sys.argv[0], *options, *sys.argv[1:], str(corpus)], test, custom_mutator=mutate)
+            one = any(Path(argument).is_file() for argument in sys.argv[1:])
+            places = [] if one else [str(corpus)]
+            atheris.Setup([sys.argv[0], *options, *sys.argv[1:], *places], test, custom_mutator=mutate)
             atheris.Fuzz()
         _, status = os.waitpid(child, 0)
     sys.exit(os.waitstatus_to_exitcode(status))

@@ -52,8 +52,10 @@ class Mutant:
     """The lines of the statement around it: a test that runs none of them cannot notice."""
     scope: str
     """The function or class that it stands in; an empty string for the module."""
-    used_at: frozenset[int] | None
-    """Where functions use what the statement defines, if it stands outside of them. None: it stands in one."""
+    block: range
+    """The lines of the function around it; none outside of functions."""
+    used_at: frozenset[int]
+    """Where functions use what the statement defines, if it stands outside of them."""
     change: str
     """``before → after``, as source text."""
     tree: ast.Module
@@ -80,30 +82,33 @@ def find_mutants(path: Path) -> Iterator[Mutant]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     uses = _find_uses(tree)
     seen = set()
-    for statement, scope, function in _statements(tree.body, "", function=False):
+    for statement, scope, block in _statements(tree.body, "", range(0)):
         lines = range(statement.lineno, _end_of_header(statement) + 1)
-        used_at = None if function else frozenset().union(*(uses.get(name, ()) for name in _defined(statement, scope)))
+        names = set() if block else _defined(statement, scope)
+        used_at = frozenset(line for name in names for line in uses[name])
         for container, key, replacement, change in _changes(statement):
             name = (lines.start, change)
             if name in seen or (isinstance(replacement, ast.AST) and _same(_get(container, key), replacement)):
                 continue
             seen.add(name)
             make, undo = _editor(container, key, replacement)
-            yield Mutant(path, lines, scope, used_at, change, tree, make, undo)
+            yield Mutant(path, lines, scope, block, used_at, change, tree, make, undo)
 
 
-def _statements(body: list[ast.stmt], scope: str, *, function: bool) -> Iterator[tuple[ast.stmt, str, bool]]:
+def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tuple[ast.stmt, str, range]]:
     for statement in body:
         if isinstance(statement, _WITHOUT_CHECKS) or ast.unparse(statement).startswith(("_LOG.", "__all__", "'", '"')):
             continue
-        inner, within = scope, function or isinstance(statement, ast.FunctionDef)
+        inner, within = scope, block
+        if isinstance(statement, ast.FunctionDef):
+            within = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             inner = f"{scope}.{statement.name}".lstrip(".")
-        yield statement, scope, function
+        yield statement, scope, block
         for name in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(statement, name, []), inner, function=within)
+            yield from _statements(getattr(statement, name, []), inner, within)
         for handler in getattr(statement, "handlers", []):
-            yield from _statements(handler.body, inner, function=within)
+            yield from _statements(handler.body, inner, within)
 
 
 def _defined(statement: ast.stmt, scope: str) -> set[str]:

@@ -42,6 +42,7 @@ class MutationRun:
         self._failed = False
         self._items: list[pytest.Item] = []
         self._lines: dict[tuple[str, int], set[int]] = defaultdict(set)
+        self._last: dict[int, tuple[str, int]] = {}
         self._ways: dict[int, frozenset[tuple[str, int]]] = {}
         self._killers: dict[str, Counter[int]] = defaultdict(Counter)
 
@@ -130,11 +131,12 @@ class MutationRun:
                 self._lines.clear()
                 self._run_observed(at_the_door)
                 with os.fdopen(writing, "wb") as pipe:
-                    pickle.dump(dict(self._lines), pipe)
+                    pickle.dump((dict(self._lines), self._last), pipe)
                 os._exit(0)
             os.close(writing)
             with os.fdopen(reading, "rb") as pipe:
-                lines = pickle.load(pipe)
+                lines, last = pickle.load(pipe)
+            self._last |= last
             os.waitpid(child, 0)
             for place, numbers in lines.items():
                 self._lines[place] |= numbers
@@ -151,7 +153,10 @@ class MutationRun:
         def trace(frame: types.FrameType, event: str, _: Any) -> Any:
             if frame.f_code.co_filename not in files:
                 return None
-            self._lines[frame.f_code.co_filename, frame.f_lineno].add(current)
+            place = (frame.f_code.co_filename, frame.f_lineno)
+            self._lines[place].add(current)
+            if event == "line":
+                self._last[current] = place
             return trace
 
         for position, number in enumerate(numbers):
@@ -194,22 +199,26 @@ class MutationRun:
     def _choose(self, mutant: Mutant) -> list[int]:
         """Return the tests that could notice: those that run a line of the statement, or one that uses what it defines.
 
-        First come those that noticed something else in the function, then the module's own, then those that run the
-        fewest lines: a message that is refused here goes no further. Of tests elsewhere that run exactly the same
+        First come those that noticed something else in the function, then the module's own and those whose message goes
+        no further than this function, then those that run the fewest lines. Of all others that run exactly the same
         lines, only so many are asked.
         """
         file = str(mutant.path.resolve())
-        lines = mutant.lines if mutant.used_at is None else mutant.used_at
-        found = set().union(*(self._lines.get((file, line), set()) for line in lines))
-        if not found and mutant.used_at is not None:  # only other modules use it
+        found = set().union(*(self._lines.get((file, line), set()) for line in {*mutant.lines, *mutant.used_at}))
+        if not found and not mutant.block:  # only other modules use it
             found = set().union(*(numbers for (where, _), numbers in self._lines.items() if where == file))
         killers = self._killers[f"{mutant.path}:{mutant.scope}"]
+        here = {(file, line) for line in (*mutant.block, *mutant.used_at)}
+        near = {
+            number
+            for number in found
+            if self._last.get(number) in here or self._items[number].path.name == f"test_{mutant.path.name}"
+        }
         ways: Counter[frozenset[tuple[str, int]]] = Counter()
         chosen = []
-        own = {number for number in found if self._items[number].path.name == f"test_{mutant.path.name}"}
-        for number in sorted(found, key=lambda one: (-killers[one], one not in own, len(self._ways[one]), one)):
+        for number in sorted(found, key=lambda one: (-killers[one], one not in near, len(self._ways[one]), one)):
             ways[self._ways[number]] += 1
-            if ways[self._ways[number]] <= self._alike or killers[number] or number in own:
+            if ways[self._ways[number]] <= self._alike or killers[number] or number in near:
                 chosen.append(number)
         return chosen[: self._most]
 
