@@ -53,6 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="parts of paths: only these modules")
     parser.add_argument("--output", type=Path, default=Path("survivors.txt"), help="where the survivors are written")
+    parser.add_argument("--again", type=Path, help="only what survived in an earlier run, which wrote this file")
     parser.add_argument("--workers", type=int, default=1, help="how many mutants are tried at once")
     parser.add_argument("--alike", type=int, default=20, help="at most so many tests that run exactly the same lines")
     parser.add_argument("--most", type=int, default=10_000, help="at most so many tests for one mutant")

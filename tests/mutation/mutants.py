@@ -52,8 +52,8 @@ class Mutant:
     """The lines of the statement around it: a test that runs none of them cannot notice."""
     scope: str
     """The function or class that it stands in; an empty string for the module."""
-    block: range
-    """The lines of the function around it; none outside of functions."""
+    block: frozenset[int]
+    """The lines of the function around it; outside of functions, of all that use what the statement defines."""
     used_at: frozenset[int]
     """Where functions use what the statement defines, if it stands outside of them."""
     change: str
@@ -66,6 +66,10 @@ class Mutant:
     def name(self) -> str:
         """What tells it from every other one, and is the same in the next run of the same source."""
         return f"{self.path}:{self.lines.start} {self.change}"
+
+    def is_named_in(self, names: frozenset[str]) -> bool:
+        """Tell whether a run of perhaps another state of the source has named it; lines may have moved since."""
+        return f"{self.path} {self.change}" in names
 
     def compile(self) -> "CodeType":  # noqa: F821
         """Return the code of the module with this change in it."""
@@ -81,18 +85,20 @@ def find_mutants(path: Path) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     uses = _find_uses(tree)
+    functions = [_span(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     seen = set()
     for statement, scope, block in _statements(tree.body, "", range(0)):
         lines = range(statement.lineno, _end_of_header(statement) + 1)
         names = set() if block else _defined(statement, scope)
         used_at = frozenset(line for name in names for line in uses[name])
+        around = frozenset(block or (line for one in functions if used_at.intersection(one) for line in one))
         for container, key, replacement, change in _changes(statement):
             name = (lines.start, change)
             if name in seen or (isinstance(replacement, ast.AST) and _same(_get(container, key), replacement)):
                 continue
             seen.add(name)
             make, undo = _editor(container, key, replacement)
-            yield Mutant(path, lines, scope, block, used_at, change, tree, make, undo)
+            yield Mutant(path, lines, scope, around, used_at, change, tree, make, undo)
 
 
 def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tuple[ast.stmt, str, range]]:
@@ -101,7 +107,7 @@ def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tupl
             continue
         inner, within = scope, block
         if isinstance(statement, ast.FunctionDef):
-            within = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+            within = _span(statement)
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             inner = f"{scope}.{statement.name}".lstrip(".")
         yield statement, scope, block
@@ -109,6 +115,10 @@ def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tupl
             yield from _statements(getattr(statement, name, []), inner, within)
         for handler in getattr(statement, "handlers", []):
             yield from _statements(handler.body, inner, within)
+
+
+def _span(function: ast.FunctionDef) -> range:
+    return range(function.lineno, (function.end_lineno or function.lineno) + 1)
 
 
 def _defined(statement: ast.stmt, scope: str) -> set[str]:
@@ -126,7 +136,7 @@ def _find_uses(tree: ast.Module) -> dict[str, set[int]]:
     within: dict[str, set[str]] = defaultdict(set)
     for statement in tree.body:
         functions = [node for node in ast.walk(statement) if isinstance(node, ast.FunctionDef)]
-        lines = {line for node in functions for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+        lines = {line for node in functions for line in _span(node)}
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 if node.lineno in lines:

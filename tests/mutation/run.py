@@ -9,6 +9,7 @@ import contextlib
 import gc
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
@@ -32,10 +33,13 @@ _IN_A_CHILD = "tests/attacks/test_"
 class MutationRun:
     """A pytest plugin in place of its loop over the tests."""
 
-    def __init__(self, modules: list[Path], explained: Path, *, workers: int, alike: int, most: int) -> None:
+    def __init__(
+        self, modules: list[Path], explained: Path, again: Path | None, *, workers: int, alike: int, most: int
+    ) -> None:
         self.modules = modules
         self.results: list[tuple[Mutant, str]] = []
         self._explanations = explained.read_text(encoding="utf-8") if explained.exists() else ""
+        self._again = _read_names(again) if again else None
         self._workers = workers
         self._alike = alike
         self._most = most
@@ -55,6 +59,8 @@ class MutationRun:
         self._items = [item for item in session.items if not getattr(item.obj, "is_hypothesis_test", False)]
         self._observe()
         mutants = [mutant for path in self.modules for mutant in find_mutants(path)]
+        if self._again is not None:
+            mutants = [mutant for mutant in mutants if mutant.is_named_in(self._again)]
         ways = len(set(self._ways.values()))
         print(f"\n{len(self._items)} tests pass; {len(self._ways)} run the modules, in {ways} ways")
         print(f"{len(mutants)} mutants", flush=True)
@@ -205,10 +211,10 @@ class MutationRun:
         """
         file = str(mutant.path.resolve())
         found = set().union(*(self._lines.get((file, line), set()) for line in {*mutant.lines, *mutant.used_at}))
-        if not found and not mutant.block:  # only other modules use it
+        if not mutant.block:  # only other modules use it
             found = set().union(*(numbers for (where, _), numbers in self._lines.items() if where == file))
         killers = self._killers[f"{mutant.path}:{mutant.scope}"]
-        here = {(file, line) for line in (*mutant.block, *mutant.used_at)}
+        here = {(file, line) for line in mutant.block}
         near = {
             number
             for number in found
@@ -242,6 +248,12 @@ class MutationRun:
         except BaseException:  # noqa: BLE001  a mutant may raise anything
             code = _MUTANT_NOTICED
         os._exit(code)
+
+
+def _read_names(survivors: Path) -> frozenset[str]:
+    """Return paths and changes from the file that an earlier run wrote."""
+    lines = survivors.read_text(encoding="utf-8").splitlines()
+    return frozenset(re.sub(r"^[^:]*: ([^:]*):\d+ ", r"\1 ", line) for line in lines)
 
 
 def _limit_time() -> None:
