@@ -60,7 +60,9 @@ def main() -> int:
     chosen = parser.parse_args()
     modules = [path for path in MODULES if not chosen.modules or any(part in str(path) for part in chosen.modules)]
     tests = [test for folder in dict.fromkeys(path.parent.name for path in modules) for test in TESTS[folder]]
-    run = MutationRun(modules, Path("docs/mutation.md"), workers=chosen.workers, alike=chosen.alike, most=chosen.most)
+    run = MutationRun(
+        modules, Path("docs/mutation.md"), chosen.again, workers=chosen.workers, alike=chosen.alike, most=chosen.most
+    )
     started = time.monotonic()
     code = pytest.main(
         ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *filter(os.path.exists, tests)], plugins=[run]

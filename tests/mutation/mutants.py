@@ -7,6 +7,7 @@ Left alone is what no check depends on: documentation, annotations, decorators, 
 import ast
 import contextlib
 import copy
+import os
 import re
 import warnings
 from collections import defaultdict
@@ -40,6 +41,7 @@ _NORMALIZERS = {
     *("casefold", "lower", "upper", "strip", "lstrip", "rstrip", "replace", "translate", "removeprefix"),
     *("removesuffix", "fullmatch", "keys"),
 }
+_LONGEST, _AROUND = 110, 15
 _WITHOUT_CHECKS = (ast.Import, ast.ImportFrom, ast.Global, ast.Pass)
 
 
@@ -52,10 +54,14 @@ class Mutant:
     """The lines of the statement around it: a test that runs none of them cannot notice."""
     scope: str
     """The function or class that it stands in; an empty string for the module."""
+    calls: frozenset[str]
+    """The functions that the statement calls, by name."""
     block: frozenset[int]
     """The lines of the function around it; outside of functions, of all that use what the statement defines."""
+    names: frozenset[str]
+    """What the statement defines, if it stands outside of functions, and what is defined by means of that."""
     used_at: frozenset[int]
-    """Where functions use what the statement defines, if it stands outside of them."""
+    """Where functions of the module use one of these names."""
     change: str
     """``before → after``, as source text."""
     tree: ast.Module
@@ -84,13 +90,14 @@ class Mutant:
 def find_mutants(path: Path) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    uses = _find_uses(tree)
+    uses, dependents = find_uses(tree)
     functions = [_span(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     seen = set()
     for statement, scope, block in _statements(tree.body, "", range(0)):
         lines = range(statement.lineno, _end_of_header(statement) + 1)
-        names = set() if block else _defined(statement, scope)
+        names = frozenset() if block else _reach(_defined(statement, scope), dependents)
         used_at = frozenset(line for name in names for line in uses[name])
+        calls = _calls(statement)
         around = frozenset(block or (line for one in functions if used_at.intersection(one) for line in one))
         for container, key, replacement, change in _changes(statement):
             name = (lines.start, change)
@@ -98,12 +105,14 @@ def find_mutants(path: Path) -> Iterator[Mutant]:
                 continue
             seen.add(name)
             make, undo = _editor(container, key, replacement)
-            yield Mutant(path, lines, scope, around, used_at, change, tree, make, undo)
+            yield Mutant(path, lines, scope, calls, around, names, used_at, change, tree, make, undo)
 
 
 def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tuple[ast.stmt, str, range]]:
     for statement in body:
-        if isinstance(statement, _WITHOUT_CHECKS) or ast.unparse(statement).startswith(("_LOG.", "__all__", "'", '"')):
+        if isinstance(statement, _WITHOUT_CHECKS) or ast.unparse(statement).startswith(
+            ("_LOG.", "__all__", "'", '"', "...")
+        ):
             continue
         inner, within = scope, block
         if isinstance(statement, ast.FunctionDef):
@@ -115,6 +124,24 @@ def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tupl
             yield from _statements(getattr(statement, name, []), inner, within)
         for handler in getattr(statement, "handlers", []):
             yield from _statements(handler.body, inner, within)
+
+
+def find_functions(path: Path) -> Iterator[tuple[str, range]]:
+    """Yield the name and the lines of every function of a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, _span(node)
+
+
+def _calls(statement: ast.stmt) -> frozenset[str]:
+    if getattr(statement, "body", None):
+        return frozenset()
+    functions = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return frozenset(
+        function.id if isinstance(function, ast.Name) else function.attr
+        for function in functions
+        if isinstance(function, ast.Name | ast.Attribute)
+    )
 
 
 def _span(function: ast.FunctionDef) -> range:
@@ -130,10 +157,10 @@ def _defined(statement: ast.stmt, scope: str) -> set[str]:
     } | ({statement.name} if isinstance(statement, ast.FunctionDef | ast.ClassDef) else set())
 
 
-def _find_uses(tree: ast.Module) -> dict[str, set[int]]:
-    """Return the lines within functions where each name of the module is used, directly or by way of another name."""
+def find_uses(tree: ast.Module) -> tuple[dict[str, set[int]], dict[str, set[str]]]:
+    """Return the lines within functions where each name is used, and what is defined by means of it outside of them."""
     uses: dict[str, set[int]] = defaultdict(set)
-    within: dict[str, set[str]] = defaultdict(set)
+    dependents: dict[str, set[str]] = defaultdict(set)
     for statement in tree.body:
         functions = [node for node in ast.walk(statement) if isinstance(node, ast.FunctionDef)]
         lines = {line for node in functions for line in _span(node)}
@@ -142,11 +169,16 @@ def _find_uses(tree: ast.Module) -> dict[str, set[int]]:
                 if node.lineno in lines:
                     uses[node.id].add(node.lineno)
                 else:
-                    within[node.id] |= _defined(statement, "")
-    for _ in range(5):  # names stand for names that stand for names
-        for name, others in within.items():
-            uses[name] |= set().union(*(uses[other] for other in others if other != name))
-    return uses
+                    dependents[node.id] |= _defined(statement, "")
+    return uses, dependents
+
+
+def _reach(names: set[str], dependents: dict[str, set[str]]) -> frozenset[str]:
+    found, new = set(names), set(names)
+    while new:
+        new = set().union(*(dependents[name] for name in new)) - found
+        found |= new
+    return frozenset(found)
 
 
 def _end_of_header(statement: ast.stmt) -> int:
@@ -221,7 +253,7 @@ def _expression(  # noqa: C901, PLR0912  one case for each kind of expression
     container: object, key: object, node: ast.AST
 ) -> Iterator[tuple[object, object, object, str]]:
     for replacement in _replacements(node):
-        yield container, key, replacement, f"{_shorten(ast.unparse(node))} → {_shorten(ast.unparse(replacement))}"
+        yield container, key, replacement, _describe(node, replacement)
     match node:
         case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
             yield from _elements(node, "elts", elements)
@@ -237,7 +269,7 @@ def _expression(  # noqa: C901, PLR0912  one case for each kind of expression
                 for other in _COMPARISONS[type(operator)]:
                     changed = copy.copy(node)
                     changed.ops = [*operators[:index], other(), *operators[index + 1 :]]
-                    yield container, key, changed, f"{_shorten(ast.unparse(node))} → {_shorten(ast.unparse(changed))}"
+                    yield container, key, changed, _describe(node, changed)
     for name, value in ast.iter_fields(node):
         if isinstance(value, ast.expr):
             yield from _expression(node, name, value)
@@ -389,6 +421,17 @@ def _is_none(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and value.value is None
 
 
+def _describe(before: ast.AST, after: ast.AST) -> str:
+    """Write both as source; of long ones, only what differs and what stands around it."""
+    old, new = (" ".join(ast.unparse(node).split()) for node in (before, after))
+    if len(old) + len(new) > _LONGEST:
+        start = max(0, len(os.path.commonprefix([old, new])) - _AROUND)  # noqa: RUF071  characters are meant
+        end = max(0, len(os.path.commonprefix([old[start:][::-1], new[start:][::-1]])) - _AROUND)  # noqa: RUF071  characters are meant
+        front, behind = ("… " if start else ""), (" …" if end else "")
+        old, new = (f"{front}{text[start : len(text) - end]}{behind}" for text in (old, new))
+    return f"{old} → {new}"
+
+
 def _shorten(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= 110 else f"{flat[:70]} … {flat[-35:]}"
+    return flat if len(flat) <= _LONGEST else f"{flat[:70]} … {flat[-35:]}"

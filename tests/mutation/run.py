@@ -5,6 +5,7 @@ of this process. There the module's own code objects are exchanged for the mutan
 that was done before sees the change, and the tests that run the changed line are run until one fails.
 """
 
+import ast
 import contextlib
 import gc
 import os
@@ -20,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutation.mutants import Mutant, find_mutants
+from tests.mutation.mutants import Mutant, find_functions, find_mutants, find_uses
 
 SECONDS_FOR_ONE_TEST = 10
 """Of the processor. On a busy machine, a test may take ten times as long by the clock."""
@@ -46,6 +47,8 @@ class MutationRun:
         self._failed = False
         self._items: list[pytest.Item] = []
         self._lines: dict[tuple[str, int], set[int]] = defaultdict(set)
+        self._uses: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        self._functions: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self._last: dict[int, tuple[str, int]] = {}
         self._ways: dict[int, frozenset[tuple[str, int]]] = {}
         self._killers: dict[str, Counter[int]] = defaultdict(Counter)
@@ -58,7 +61,14 @@ class MutationRun:
         # What a search by chance finds today, it may not find tomorrow.
         self._items = [item for item in session.items if not getattr(item.obj, "is_hypothesis_test", False)]
         self._observe()
+        for path in self.modules:
+            file = str(path.resolve())
+            for name, lines in find_functions(path):
+                self._functions[name] |= {(file, line) for line in lines}
+            for name, found in find_uses(ast.parse(path.read_text(encoding="utf-8")))[0].items():
+                self._uses[name] |= {(file, line) for line in found}
         mutants = [mutant for path in self.modules for mutant in find_mutants(path)]
+        mutants.sort(key=lambda mutant: mutant.names != frozenset())  # tables and patterns come last
         if self._again is not None:
             mutants = [mutant for mutant in mutants if mutant.is_named_in(self._again)]
         ways = len(set(self._ways.values()))
@@ -206,15 +216,17 @@ class MutationRun:
         """Return the tests that could notice: those that run a line of the statement, or one that uses what it defines.
 
         First come those that noticed something else in the function, then the module's own and those whose message goes
-        no further than this function, then those that run the fewest lines. Of all others that run exactly the same
-        lines, only so many are asked.
+        no further than this function or one that it calls, then those that run the fewest lines. Of all others that run
+        exactly the same lines, only so many are asked.
         """
         file = str(mutant.path.resolve())
-        found = set().union(*(self._lines.get((file, line), set()) for line in {*mutant.lines, *mutant.used_at}))
-        if not mutant.block:  # only other modules use it
+        places = {(file, line) for line in (*mutant.lines, *mutant.used_at)}
+        places.update(*(self._uses[name] for name in mutant.names))
+        found = set().union(*(self._lines.get(place, set()) for place in places))
+        if not found and mutant.names:
             found = set().union(*(numbers for (where, _), numbers in self._lines.items() if where == file))
         killers = self._killers[f"{mutant.path}:{mutant.scope}"]
-        here = {(file, line) for line in mutant.block}
+        here = {(file, line) for line in mutant.block}.union(*(self._functions[name] for name in mutant.calls))
         near = {
             number
             for number in found
