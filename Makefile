@@ -10,12 +10,13 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 COMPILE := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
 	--python-version 3.11
 TESTS ?= tests
+TARGET ?= saml_document
 ARGS ?=
 
-.PHONY: help demo test check lint types format lock schema clean
+.PHONY: help demo test mutation fuzz check lint types format lock schema clean
 
 help: ## Print what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 	@echo
 	@echo "  make demo ARGS=--once     sign in by SAML and by OIDC without a browser, print each step, and end"
 	@echo "  make test STRICT=1        a test that has to be skipped is a failure"
@@ -26,6 +27,12 @@ demo: $(VENV)/.server ## Start everything on this machine and say what to click
 
 test: $(VENV)/.dev ## Run the whole suite
 	@RAMBRIDGE_STRICT=$(STRICT) $(BIN)/pytest $(TESTS) -n auto --dist loadgroup $(ARGS)
+
+mutation: $(VENV)/.dev ## Weaken each check of the verifiers, and see whether a test notices (docs/mutation.md)
+	@$(BIN)/python -m tests.mutation $(ARGS)
+
+fuzz: $(VENV)/.fuzz ## Fuzz what strangers send for ten minutes: TARGET=saml_document and others
+	@$(BIN)/python -m tests.fuzz.$(TARGET) -max_total_time=600 $(ARGS)
 
 check: $(VENV)/.server ## Check the configuration in config/
 	@$(BIN)/rambridge check
@@ -49,6 +56,7 @@ lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	@printf 'hatchling>=1.27\neditables\n' | $(COMPILE) - -o requirements/build.txt
 	@$(COMPILE) pyproject.toml --extra postgres -o requirements/server.txt
 	@$(COMPILE) pyproject.toml --extra postgres --group dev -c requirements/server.txt -o requirements/dev.txt
+	@$(COMPILE) --group fuzz -o requirements/fuzz.txt
 
 clean: ## Remove what the other targets made (keys and data included)
 	@rm -rf $(VENV) var certs/*/ tests/screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -68,4 +76,9 @@ $(VENV)/.server: $(VENV)/.made requirements/build.txt requirements/server.txt py
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	@echo "Installing what the tests need …"
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
+	@echo "Installing the fuzzer …"
+	@$(PIP) install --require-hashes -r requirements/fuzz.txt
 	@touch $@

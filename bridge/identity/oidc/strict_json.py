@@ -42,10 +42,10 @@ def parse_value(document: bytes) -> Any:
         raise ValueError("not JSON") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if "\\ud" in text or "\\uD" in text:
-        _check_encodable(value)
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
+    if "\\ud" in text or "\\uD" in text:
+        _check_encodable(value)
     return value
 
 
@@ -77,7 +77,7 @@ def _check_encodable(value: object) -> None:
     """Every string can be written as UTF-8: no half of a surrogate pair is left alone."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (UnicodeEncodeError, RecursionError) as error:
+    except UnicodeEncodeError as error:
         raise ValueError("a string cannot be encoded") from error
 
 

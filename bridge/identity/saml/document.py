@@ -103,10 +103,13 @@ def decode_base64(encoded: str) -> bytes:
     """
     if len(encoded) > MESSAGE.document_bytes * 3 // 2:
         raise SAMLTooLarge(f"{len(encoded)} characters of base64")
+    text = encoded.replace("\r", "").replace("\n", "")
     try:
-        decoded = binascii.a2b_base64(encoded.replace("\r", "").replace("\n", ""), strict_mode=True)
-    except (binascii.Error, ValueError) as error:
+        decoded = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
         raise SAMLBase64("not strict base64") from error
+    if len(text) != -(-len(decoded) // 3) * 4:
+        raise SAMLBase64("more padding than needed")
     if not decoded:
         raise SAMLBase64("empty")
     return decoded

@@ -75,3 +75,27 @@ def test_width_is_not_depth():
 def test_the_error_does_not_quote_the_document():
     with pytest.raises(ValueError, match=r"^not JSON$"):
         parse_object(b'{"password":"secret"')
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (b'{"password":"\xffsecret"}', "not UTF-8"),
+        (b'{"password":"\\ud83dsecret"}', "a string cannot be encoded"),
+        (b'{"password":"\\uD83Dsecret"}', "a string cannot be encoded"),
+        (b'{"\\udc00secret":1}', "a string cannot be encoded"),
+    ],
+)
+def test_nor_does_that_of_a_string_which_nobody_could_write(document, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        parse_object(document)
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, *range(900, 1_000, 5)])
+def test_a_string_that_cannot_be_written_does_not_hide_the_depth(depth):
+    with pytest.raises(ValueError, match=r"deep"):
+        parse_object(b'{"a":' * depth + b'"\\ud800"' + b"}" * depth)
+
+
+def test_a_pair_of_surrogates_is_one_character():
+    assert parse_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "😀"}

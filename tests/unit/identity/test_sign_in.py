@@ -1,0 +1,315 @@
+"""The desk: an answer counts once, for its question, in its browser, from its provider; a refusal burns nothing."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from bridge.errors import (
+    OIDCCallback,
+    OIDCInitiate,
+    OIDCMixUp,
+    OIDCReplay,
+    OIDCState,
+    ParameterTwice,
+    SAMLInResponseTo,
+    SAMLIssuer,
+    SAMLReplay,
+    SAMLSignatureInvalid,
+    UnknownProvider,
+)
+from bridge.identity.pending import PendingSignIns
+from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.sign_in import SignInDesk
+from bridge.sealing import Sealer
+from bridge.store_connection import build_key
+from tests.attacks.oidc.test_flow import relying_party
+from tests.fakes.openid_provider import OpenIDProvider
+from tests.live_store import running_store
+from tests.saml_messages import (
+    NOW,
+    Draft,
+    SignatureOptions,
+    build_idp_metadata,
+    make_key,
+    make_provider,
+    make_signing_key,
+)
+
+BROWSER, OTHER_BROWSER = "b" * 64, "c" * 64
+
+
+class Hands:
+    """A clock that stands where it is put."""
+
+    moment = NOW
+
+    def now(self):
+        return self.moment
+
+
+class Overtaken(PendingSignIns):
+    """Another request uses the question up at the last moment."""
+
+    def consume(self, handle):
+        super().consume(handle)
+        return super().consume(handle)
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with running_store() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def op():
+    with OpenIDProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def clock():
+    return Hands()
+
+
+@pytest.fixture
+def pending(redis, clock):
+    redis.flushdb()
+    return PendingSignIns(redis, Sealer(os.urandom(32)), clock)
+
+
+def build_desk(redis, clock, pending, op):
+    op.claims = {}
+    services = {
+        name: ServiceProvider(
+            make_provider(name=name, idp_initiated=True),
+            "https://bridge.example.com",
+            make_signing_key(),
+            build_idp_metadata,
+            clock=clock,
+        )
+        for name in ("corp", "other-saml")
+    }
+    parties = {name: relying_party(op, name=name) for name in ("oidc", "other-oidc")}
+    return SignInDesk(
+        service_providers=services,
+        relying_parties=parties,
+        pending=pending,
+        replay=ReplayMemory(redis, clock),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def desk(redis, clock, pending, op):
+    return build_desk(redis, clock, pending, op)
+
+
+def ask(desk, provider="corp", **options):
+    """Return where the browser is sent, and the parameters in that address."""
+    destination = desk.begin(provider, browser=BROWSER, **options)
+    return destination, {name: value for name, (value,) in parse_qs(urlsplit(destination.url).query).items()}
+
+
+def form(draft, relay_state=None):
+    fields = [("SAMLResponse", draft.encode())]
+    return fields if relay_state is None else [*fields, ("RelayState", relay_state)]
+
+
+# ── SAML ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_question_remembers_who_asked_what_when(desk, pending):
+    destination, sent = ask(desk, return_to="/accounts", replaces_session="old")
+    question = pending.find(sent["RelayState"])
+    assert (question.provider, question.protocol, question.browser) == ("corp", "saml", BROWSER)
+    assert (question.return_to, question.replaces_session) == ("/accounts", "old")
+    assert question.expires_at == NOW + timedelta(seconds=600)
+    assert question.asked_at == NOW
+    assert question.request_id == destination.request_id != ""
+    assert len(question.handle) == len(question.nonce) == 43
+    assert len({question.handle, question.nonce, question.code_verifier}) == 3
+
+
+def test_without_more_a_question_leads_to_the_first_page(desk, pending):
+    _, sent = ask(desk)
+    question = pending.find(sent["RelayState"])
+    assert (question.return_to, question.replaces_session) == ("/", None)
+
+
+def test_the_answer_to_a_question_counts_once(desk, pending):
+    destination, sent = ask(desk, return_to="/accounts", replaces_session="old")
+    answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
+    finished = desk.finish_saml("corp", answer, BROWSER)
+    assert finished.identity.subject == "alice@example.com"
+    assert finished.solicited is True
+    assert (finished.return_to, finished.replaces_session) == ("/accounts", "old")
+    assert pending.find(sent["RelayState"]) is None
+    with pytest.raises(SAMLInResponseTo):
+        desk.finish_saml("corp", answer, BROWSER)
+
+
+def test_an_answer_that_nobody_asked_for_counts_once_and_says_so(desk):
+    for relay_state in (None, "", "unknown"):
+        draft = Draft(request_id=None)
+        draft.assertion.set("ID", f"_{relay_state}")
+        finished = desk.finish_saml("corp", form(draft, relay_state), None)
+        assert finished.solicited is False
+        assert (finished.return_to, finished.replaces_session) == ("/", None)
+        with pytest.raises(SAMLReplay):
+            desk.finish_saml("corp", form(draft, relay_state), BROWSER)
+
+
+@pytest.mark.parametrize("browser", [OTHER_BROWSER, None, ""])
+def test_an_answer_in_another_browser_is_refused_and_burns_nothing(desk, browser):
+    destination, sent = ask(desk)
+    answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
+    with pytest.raises(SAMLInResponseTo, match="another browser"):
+        desk.finish_saml("corp", answer, browser)
+    assert desk.finish_saml("corp", answer, BROWSER).solicited
+
+
+def test_an_answer_at_another_provider_is_refused_and_burns_nothing(desk):
+    destination, sent = ask(desk)
+    answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
+    with pytest.raises(SAMLIssuer, match="the question went to corp"):
+        desk.finish_saml("other-saml", answer, BROWSER)
+    assert desk.finish_saml("corp", answer, BROWSER).solicited
+
+
+def test_a_forged_answer_burns_nothing(desk):
+    destination, sent = ask(desk)
+    forged = Draft(request_id=destination.request_id, options=SignatureOptions(key=make_key("stranger")))
+    with pytest.raises(SAMLSignatureInvalid):
+        desk.finish_saml("corp", form(forged, sent["RelayState"]), BROWSER)
+    assert desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER)
+
+
+def test_an_answer_to_another_question_is_refused(desk):
+    destination, _ = ask(desk)
+    _, other = ask(desk)
+    with pytest.raises(SAMLInResponseTo):
+        desk.finish_saml("corp", form(Draft(request_id=destination.request_id), other["RelayState"]), BROWSER)
+
+
+def test_of_two_answers_to_one_question_the_second_is_refused(redis, clock, op):
+    pending = Overtaken(redis, Sealer(os.urandom(32)), clock)
+    desk = build_desk(redis, clock, pending, op)
+    redis.flushdb()
+    destination, sent = ask(desk)
+    with pytest.raises(SAMLInResponseTo, match="a moment ago"):
+        desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda answer: answer[1:],
+        lambda answer: [*answer, ("SAMLResponse", "x")],
+        lambda answer: [*answer, ("RelayState", "x")],
+        lambda answer: [*answer, answer[1]],
+    ],
+)
+def test_a_parameter_comes_once(desk, change):
+    destination, sent = ask(desk)
+    answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
+    with pytest.raises(ParameterTwice):
+        desk.finish_saml("corp", change(answer), BROWSER)
+    assert desk.finish_saml("corp", [("other", "x"), ("other", "y"), *answer], BROWSER)
+
+
+def test_an_assertion_is_remembered_until_it_would_be_refused(desk, redis):
+    destination, sent = ask(desk)
+    desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER)
+    key = build_key("used", "https://idp.example.com/saml", "_assertion1")
+    assert 359_000 < redis.pttl(key) <= 360_000
+
+
+@pytest.mark.parametrize("provider", ["oidc", "unknown", ""])
+def test_only_a_saml_provider_has_an_acs(desk, provider):
+    with pytest.raises(UnknownProvider):
+        desk.finish_saml(provider, form(Draft()), BROWSER)
+
+
+# ── OpenID Connect ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def callback(op, desk, **options):
+    destination, _ = ask(desk, "oidc", **options)
+    return op.authorize(destination.url)
+
+
+def test_an_openid_question_remembers_its_secrets(desk, pending):
+    destination, sent = ask(desk, "oidc", return_to="/x", replaces_session="old", login_hint="ada@corp.example")
+    question = pending.find(sent["state"])
+    assert (question.provider, question.protocol, question.browser) == ("oidc", "oidc", BROWSER)
+    assert (question.return_to, question.replaces_session) == ("/x", "old")
+    assert (question.nonce, question.request_id, destination.request_id) == (sent["nonce"], "", "")
+    assert sent["login_hint"] == "ada@corp.example"
+
+
+def test_a_callback_counts_once(op, desk):
+    query = callback(op, desk, return_to="/x", replaces_session="old")
+    finished = desk.finish_oidc("oidc", query, BROWSER)
+    assert (finished.identity.subject, finished.solicited) == ("ada", True)
+    assert (finished.return_to, finished.replaces_session) == ("/x", "old")
+    with pytest.raises(OIDCState):
+        desk.finish_oidc("oidc", query, BROWSER)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("oidc", OTHER_BROWSER, list, OIDCState),
+        ("oidc", None, list, OIDCState),
+        ("other-oidc", BROWSER, list, OIDCMixUp),
+        ("oidc", BROWSER, lambda query: [pair for pair in query if pair[0] != "state"], OIDCState),
+        ("oidc", BROWSER, lambda query: [(name, "" if name == "state" else value) for name, value in query], OIDCState),
+        (
+            "oidc",
+            BROWSER,
+            lambda query: [(name, "x" if name == "state" else value) for name, value in query],
+            OIDCState,
+        ),
+        ("oidc", BROWSER, lambda query: [*query, ("state", "x")], OIDCCallback),
+        ("corp", BROWSER, list, UnknownProvider),
+        ("unknown", BROWSER, list, UnknownProvider),
+    ],
+)
+def test_any_other_callback_is_refused_and_burns_nothing(op, desk, case):
+    provider, browser, change, error = case
+    query = callback(op, desk)
+    with pytest.raises(error):
+        desk.finish_oidc(provider, change(query), browser)
+    assert desk.finish_oidc("oidc", query, BROWSER).identity.subject == "ada"
+
+
+def test_a_token_counts_once(op, desk):
+    op.claims = {"jti": f"token-{datetime.now(UTC)}"}
+    assert desk.finish_oidc("oidc", callback(op, desk), BROWSER)
+    with pytest.raises(OIDCReplay):
+        desk.finish_oidc("oidc", callback(op, desk), BROWSER)
+
+
+def test_of_two_callbacks_to_one_question_the_second_is_refused(redis, clock, op):
+    desk = build_desk(redis, clock, Overtaken(redis, Sealer(os.urandom(32)), clock), op)
+    with pytest.raises(OIDCState, match="a moment ago"):
+        desk.finish_oidc("oidc", callback(op, desk), BROWSER)
+
+
+def test_only_the_provider_itself_may_ask_us_to_begin(op, desk):
+    desk.check_initiator("oidc", op.issuer)
+    for issuer in ("https://evil.example", f"{op.issuer}/", ""):
+        with pytest.raises(OIDCInitiate):
+            desk.check_initiator("oidc", issuer)
+    with pytest.raises(UnknownProvider):
+        desk.check_initiator("corp", op.issuer)
+
+
+def test_an_unknown_provider_is_asked_nothing(desk, redis):
+    with pytest.raises(UnknownProvider):
+        desk.begin("unknown", browser=BROWSER)
+    assert redis.keys("*") == []
