@@ -143,19 +143,21 @@ class BridgeProcess:
 
     def __init__(self, installation: Installation, listen: str | None = None) -> None:
         self._installation = installation
-        self._listen = listen or installation.bridge.removeprefix("http://")
+        self._listen = listen
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "bridge", "--config", str(self._installation.config), "serve"]
-        command += ["--listen", self._listen]
-        host = {"Host": self._installation.bridge.removeprefix("http://")}
+        if self._listen:
+            command += ["--listen", self._listen]
+        host = self._installation.bridge.removeprefix("http://")
+        ready = f"http://{self._listen or host}/health/ready"
         with (self._installation.folder / "bridge.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
-                if requests.get(f"http://{self._listen}/health/ready", headers=host, timeout=2).ok:
+                if requests.get(ready, headers={"Host": host}, timeout=2).ok:
                     return
             except requests.RequestException:
                 time.sleep(0.02)
