@@ -19,9 +19,11 @@ from bridge.errors import (
     SAMLSignatureInvalid,
     UnknownProvider,
 )
+from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.pending import PendingSignIns
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.sign_in import SignInDesk
 from bridge.sealing import Sealer
 from bridge.store_connection import build_key
@@ -143,24 +145,24 @@ def test_without_more_a_question_leads_to_the_first_page(desk, pending):
 def test_the_answer_to_a_question_counts_once(desk, pending):
     destination, sent = ask(desk, return_to="/accounts", replaces_session="old")
     answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
-    finished = desk.finish_saml("corp", answer, BROWSER)
+    finished = desk.finish_saml("corp", answer, BROWSER, SAMLTrace())
     assert finished.identity.subject == "alice@example.com"
     assert finished.solicited is True
     assert (finished.return_to, finished.replaces_session) == ("/accounts", "old")
     assert pending.find(sent["RelayState"]) is None
     with pytest.raises(SAMLInResponseTo):
-        desk.finish_saml("corp", answer, BROWSER)
+        desk.finish_saml("corp", answer, BROWSER, SAMLTrace())
 
 
 def test_an_answer_that_nobody_asked_for_counts_once_and_says_so(desk):
     for relay_state in (None, "", "unknown"):
         draft = Draft(request_id=None)
         draft.assertion.set("ID", f"_{relay_state}")
-        finished = desk.finish_saml("corp", form(draft, relay_state), None)
+        finished = desk.finish_saml("corp", form(draft, relay_state), None, SAMLTrace())
         assert finished.solicited is False
         assert (finished.return_to, finished.replaces_session) == ("/", None)
         with pytest.raises(SAMLReplay):
-            desk.finish_saml("corp", form(draft, relay_state), BROWSER)
+            desk.finish_saml("corp", form(draft, relay_state), BROWSER, SAMLTrace())
 
 
 @pytest.mark.parametrize("browser", [OTHER_BROWSER, None, ""])
@@ -168,31 +170,35 @@ def test_an_answer_in_another_browser_is_refused_and_burns_nothing(desk, browser
     destination, sent = ask(desk)
     answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
     with pytest.raises(SAMLInResponseTo, match="another browser"):
-        desk.finish_saml("corp", answer, browser)
-    assert desk.finish_saml("corp", answer, BROWSER).solicited
+        desk.finish_saml("corp", answer, browser, SAMLTrace())
+    assert desk.finish_saml("corp", answer, BROWSER, SAMLTrace()).solicited
 
 
 def test_an_answer_at_another_provider_is_refused_and_burns_nothing(desk):
     destination, sent = ask(desk)
     answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
     with pytest.raises(SAMLIssuer, match="the question went to corp"):
-        desk.finish_saml("other-saml", answer, BROWSER)
-    assert desk.finish_saml("corp", answer, BROWSER).solicited
+        desk.finish_saml("other-saml", answer, BROWSER, SAMLTrace())
+    assert desk.finish_saml("corp", answer, BROWSER, SAMLTrace()).solicited
 
 
 def test_a_forged_answer_burns_nothing(desk):
     destination, sent = ask(desk)
     forged = Draft(request_id=destination.request_id, options=SignatureOptions(key=make_key("stranger")))
     with pytest.raises(SAMLSignatureInvalid):
-        desk.finish_saml("corp", form(forged, sent["RelayState"]), BROWSER)
-    assert desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER)
+        desk.finish_saml("corp", form(forged, sent["RelayState"]), BROWSER, SAMLTrace())
+    assert desk.finish_saml(
+        "corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER, SAMLTrace()
+    )
 
 
 def test_an_answer_to_another_question_is_refused(desk):
     destination, _ = ask(desk)
     _, other = ask(desk)
     with pytest.raises(SAMLInResponseTo):
-        desk.finish_saml("corp", form(Draft(request_id=destination.request_id), other["RelayState"]), BROWSER)
+        desk.finish_saml(
+            "corp", form(Draft(request_id=destination.request_id), other["RelayState"]), BROWSER, SAMLTrace()
+        )
 
 
 def test_of_two_answers_to_one_question_the_second_is_refused(redis, clock, op):
@@ -201,7 +207,9 @@ def test_of_two_answers_to_one_question_the_second_is_refused(redis, clock, op):
     redis.flushdb()
     destination, sent = ask(desk)
     with pytest.raises(SAMLInResponseTo, match="a moment ago"):
-        desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER)
+        desk.finish_saml(
+            "corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER, SAMLTrace()
+        )
 
 
 @pytest.mark.parametrize(
@@ -217,13 +225,13 @@ def test_a_parameter_comes_once(desk, change):
     destination, sent = ask(desk)
     answer = form(Draft(request_id=destination.request_id), sent["RelayState"])
     with pytest.raises(ParameterTwice):
-        desk.finish_saml("corp", change(answer), BROWSER)
-    assert desk.finish_saml("corp", [("other", "x"), ("other", "y"), *answer], BROWSER)
+        desk.finish_saml("corp", change(answer), BROWSER, SAMLTrace())
+    assert desk.finish_saml("corp", [("other", "x"), ("other", "y"), *answer], BROWSER, SAMLTrace())
 
 
 def test_an_assertion_is_remembered_until_it_would_be_refused(desk, redis):
     destination, sent = ask(desk)
-    desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER)
+    desk.finish_saml("corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER, SAMLTrace())
     key = build_key("used", "https://idp.example.com/saml", "_assertion1")
     assert 359_000 < redis.pttl(key) <= 360_000
 
@@ -231,7 +239,7 @@ def test_an_assertion_is_remembered_until_it_would_be_refused(desk, redis):
 @pytest.mark.parametrize("provider", ["oidc", "unknown", ""])
 def test_only_a_saml_provider_has_an_acs(desk, provider):
     with pytest.raises(UnknownProvider):
-        desk.finish_saml(provider, form(Draft()), BROWSER)
+        desk.finish_saml(provider, form(Draft()), BROWSER, SAMLTrace())
 
 
 # ── OpenID Connect ───────────────────────────────────────────────────────────────────────────────────────────
@@ -253,11 +261,11 @@ def test_an_openid_question_remembers_its_secrets(desk, pending):
 
 def test_a_callback_counts_once(op, desk):
     query = callback(op, desk, return_to="/x", replaces_session="old")
-    finished = desk.finish_oidc("oidc", query, BROWSER)
+    finished = desk.finish_oidc("oidc", query, BROWSER, OIDCTrace())
     assert (finished.identity.subject, finished.solicited) == ("ada", True)
     assert (finished.return_to, finished.replaces_session) == ("/x", "old")
     with pytest.raises(OIDCState):
-        desk.finish_oidc("oidc", query, BROWSER)
+        desk.finish_oidc("oidc", query, BROWSER, OIDCTrace())
 
 
 @pytest.mark.parametrize(
@@ -283,21 +291,21 @@ def test_any_other_callback_is_refused_and_burns_nothing(op, desk, case):
     provider, browser, change, error = case
     query = callback(op, desk)
     with pytest.raises(error):
-        desk.finish_oidc(provider, change(query), browser)
-    assert desk.finish_oidc("oidc", query, BROWSER).identity.subject == "ada"
+        desk.finish_oidc(provider, change(query), browser, OIDCTrace())
+    assert desk.finish_oidc("oidc", query, BROWSER, OIDCTrace()).identity.subject == "ada"
 
 
 def test_a_token_counts_once(op, desk):
     op.claims = {"jti": f"token-{datetime.now(UTC)}"}
-    assert desk.finish_oidc("oidc", callback(op, desk), BROWSER)
+    assert desk.finish_oidc("oidc", callback(op, desk), BROWSER, OIDCTrace())
     with pytest.raises(OIDCReplay):
-        desk.finish_oidc("oidc", callback(op, desk), BROWSER)
+        desk.finish_oidc("oidc", callback(op, desk), BROWSER, OIDCTrace())
 
 
 def test_of_two_callbacks_to_one_question_the_second_is_refused(redis, clock, op):
     desk = build_desk(redis, clock, Overtaken(redis, Sealer(os.urandom(32)), clock), op)
     with pytest.raises(OIDCState, match="a moment ago"):
-        desk.finish_oidc("oidc", callback(op, desk), BROWSER)
+        desk.finish_oidc("oidc", callback(op, desk), BROWSER, OIDCTrace())
 
 
 def test_only_the_provider_itself_may_ask_us_to_begin(op, desk):
