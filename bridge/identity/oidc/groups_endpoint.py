@@ -55,9 +55,9 @@ def groups_name(provider: OIDCProvider) -> str:
 def complete_groups(claims: Mapping[str, Any], provider: OIDCProvider, groups: list[str]) -> dict[str, Any]:
     """Return the claims with these groups in place of the reference to them, and of what userinfo has of them."""
     name = groups_name(provider)
-    kept = {key: value for key, value in claims.items() if key != "hasgroups"}
+    kept = {key: value for key, value in claims.items() if key not in {"hasgroups", "_claim_names"}}
     elsewhere = {key: value for key, value in claims.get("_claim_names", {}).items() if key != name}
-    return kept | {"_claim_names": elsewhere, name: groups}
+    return kept | {name: groups} | ({"_claim_names": elsewhere} if elsewhere else {})
 
 
 class GroupLookup:

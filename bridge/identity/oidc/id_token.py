@@ -87,7 +87,8 @@ MAX_NAME_CHARACTERS = 255
 _YEAR_9999 = 253_402_300_799
 _SUBJECT = re.compile(r"[!-~]{1,255}")
 _FORBIDDEN_HEADERS = frozenset({"crit", "b64", "zip", "cty", "enc", "jwk", "jku", "x5u", "x5c"})
-_NOT_ABOUT_THE_PERSON = ("nonce", "at_hash", "c_hash", "s_hash")
+_NOT_ABOUT_THE_PERSON = ("nonce", "at_hash", "c_hash", "s_hash", "_claim_sources")
+"""The last one may hold access tokens (OIDC Core 5.6.2)."""
 _TO_STANDARD_BASE64 = bytes.maketrans(b"-_+/", b"+/!!")
 """``+`` and ``/`` are no letters of base64url; they become one that base64 does not have either."""
 _SIGNATURES = {

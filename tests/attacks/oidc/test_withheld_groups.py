@@ -57,7 +57,7 @@ def test_withheld_groups_are_fetched(op, pages):
     op.group_pages = pages
     claims = sign_in(op, party(op)).claims
     assert sorted(claims["groups"]) == ["g1", "g2", "g3"]
-    assert claims["_claim_names"] == {}, "the rules take the groups for known"
+    assert not {"_claim_names", "_claim_sources"} & claims.keys(), "the rules take the groups for known"
     asked = [request for request in op.requests if request.path == PATH]
     assert [request.method for request in asked] == ["POST", *["GET"] * (pages - 1)]
     assert json.loads(asked[0].body) == {"securityEnabledOnly": True}
@@ -78,6 +78,14 @@ def test_nobody_is_asked_while_the_groups_are_in_the_token(op):
 def test_without_an_endpoint_they_stay_unknown(op):
     assert refusal(op, relying_party(op)) is GroupsUnknown
     assert op.paths().count("/token") == 1
+
+
+def test_t_map_06_an_access_token_in_a_reference_to_other_claims_goes_no_further(op):
+    sources = {"src1": {"endpoint": "https://idp.example/photo", "access_token": "a-secret-of-the-provider"}}
+    op.claims = {"_claim_names": {"photo": "src1"}, "_claim_sources": sources}
+    claims = sign_in(op).claims
+    assert claims["_claim_names"] == {"photo": "src1"}
+    assert "a-secret-of-the-provider" not in str(claims)
 
 
 def test_hasgroups_is_a_reference_too(op):
