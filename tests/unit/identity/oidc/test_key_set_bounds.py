@@ -88,6 +88,7 @@ def test_the_issuer_of_a_key_is_read():
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "EC", "crv": "P-256"},
         {"kty": "RSA", "n": "!", "e": "AQAB"},
+        {"kty": "RSA", "n": "A", "e": "AQAB"},
         {"kty": "RSA", "n": 1, "e": "AQAB"},
         {"kty": "RSA", "e": "AQAB"},
         {"kty": "RSA", "n": RSA["n"]},

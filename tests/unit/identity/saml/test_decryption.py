@@ -110,6 +110,14 @@ def change(path, act):
     return spoil
 
 
+def both(*changes):
+    def spoil(tree):
+        for one in changes:
+            one(tree)
+
+    return spoil
+
+
 def child(element):
     etree.SubElement(element, "{urn:x}y")
 
@@ -196,6 +204,24 @@ SPOILED = {
         change("xenc:EncryptedKey", lambda element: element.attrib.pop("Id")),
         {"layout": "retrieval"},
         "does not point to the key",
+    ),
+    "a RetrievalMethod to no Id in so many letters": (
+        both(
+            change("xenc:EncryptedKey", lambda element: element.attrib.pop("Id")),
+            change(f"{DATA}/ds:KeyInfo/ds:RetrievalMethod", lambda element: element.set("URI", "#None")),
+        ),
+        {"layout": "retrieval"},
+        "does not point to the key",
+    ),
+    "a DataReference to no Id in so many letters": (
+        both(
+            change(DATA, lambda element: element.attrib.pop("Id")),
+            change(
+                "xenc:EncryptedKey/xenc:ReferenceList/xenc:DataReference", lambda element: element.set("URI", "#None")
+            ),
+        ),
+        {"layout": "beside"},
+        "other than the data",
     ),
     "an attribute of ReferenceList": (
         change("xenc:EncryptedKey/xenc:ReferenceList", attribute),
