@@ -215,9 +215,10 @@ class MutationRun:
     def _choose(self, mutant: Mutant) -> list[int]:
         """Return the tests that could notice: those that run a line of the statement, or one that uses what it defines.
 
-        First come those that noticed something else in the function, then the module's own and those whose message goes
-        no further than this function or one that it calls, then those that run the fewest lines. Of all others that run
-        exactly the same lines, only so many are asked.
+        First come those whose message goes no further than a function that the statement calls, then those that
+        noticed something else in the function, then the module's own and those whose message goes no further than this
+        function, then those that run the fewest lines. Of all others that run exactly the same lines, only so many are
+        asked.
         """
         file = str(mutant.path.resolve())
         places = {(file, line) for line in (*mutant.lines, *mutant.used_at)}
@@ -226,15 +227,27 @@ class MutationRun:
         if not found and mutant.names:
             found = set().union(*(numbers for (where, _), numbers in self._lines.items() if where == file))
         killers = self._killers[f"{mutant.path}:{mutant.scope}"]
-        here = {(file, line) for line in mutant.block}.union(*(self._functions[name] for name in mutant.calls))
-        near = {
+        called = set().union(*(self._functions[name] for name in mutant.calls))
+        here = {(file, line) for line in mutant.block}
+        ends_in_called = {number for number in found if self._last.get(number) in called}
+        near = ends_in_called | {
             number
             for number in found
-            if self._last.get(number) in here or self._items[number].path.name == f"test_{mutant.path.name}"
+            if self._last.get(number) in here or self._items[number].path.name.startswith(f"test_{mutant.path.stem}")
         }
+
+        def rank(number: int) -> tuple[bool, int, bool, int, int]:
+            return (
+                number not in ends_in_called,
+                -killers[number],
+                number not in near,
+                len(self._ways[number]),
+                number,
+            )
+
         ways: Counter[frozenset[tuple[str, int]]] = Counter()
         chosen = []
-        for number in sorted(found, key=lambda one: (-killers[one], one not in near, len(self._ways[one]), one)):
+        for number in sorted(found, key=rank):
             ways[self._ways[number]] += 1
             if ways[self._ways[number]] <= self._alike or killers[number] or number in near:
                 chosen.append(number)

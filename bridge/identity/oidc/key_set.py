@@ -5,7 +5,6 @@ that shows a private key is refused whole, for anybody could have signed. RFC 75
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +121,4 @@ def _may_verify(entry: dict[str, Any]) -> bool:
 
 
 def _bits(modulus: str) -> int:
-    try:
-        return int.from_bytes(base64.urlsafe_b64decode(modulus + "==")).bit_length()
-    except binascii.Error:
-        return 0
+    return int.from_bytes(base64.urlsafe_b64decode(modulus + "==")).bit_length()

@@ -88,6 +88,7 @@ def test_the_issuer_of_a_key_is_read():
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "EC", "crv": "P-256"},
         {"kty": "RSA", "n": "!", "e": "AQAB"},
+        {"kty": "RSA", "n": "A", "e": "AQAB"},
         {"kty": "RSA", "n": 1, "e": "AQAB"},
         {"kty": "RSA", "e": "AQAB"},
         {"kty": "RSA", "n": RSA["n"]},
@@ -107,7 +108,19 @@ def test_a_key_that_cannot_be_used_stops_no_other(entry):
     assert found.find(None) is found.find("y")
 
 
-@pytest.mark.parametrize("document", [b"[]", b"{}", b'{"keys":{}}', b'{"keys":[1]}', b'{"keys":[]}', b'{"keys":null}'])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[]",
+        b"{}",
+        b'{"keys":{}}',
+        b'{"keys":[1]}',
+        b'{"keys":[{},1]}',
+        b'{"keys":[{"d":1},[]]}',
+        b'{"keys":[]}',
+        b'{"keys":null}',
+    ],
+)
 def test_what_is_no_key_set_is_refused(document):
     with pytest.raises(OIDCKeySet):
         parse_key_set(document)

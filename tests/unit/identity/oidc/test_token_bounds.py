@@ -1,11 +1,14 @@
 """Where exactly each bound of a token lies: the last value that is accepted, beside the first that is not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bridge.errors import (
     IdentityError,
+    OIDCAccessTokenHash,
+    OIDCAuthorizedParty,
     OIDCAuthTime,
     OIDCClaim,
     OIDCExpiry,
@@ -20,7 +23,7 @@ from bridge.errors import (
 from bridge.identity.oidc.id_token import check_header, decode_token, read_seconds, verify_id_token
 from bridge.identity.oidc.logout_token import verify_logout_token
 from tests.attacks.oidc.test_logout_token import expect, forge_logout
-from tests.attacks.oidc.tokens import ABSENT, ACCESS_TOKEN, CODE, NOW, T, b64, expected, forge, keys
+from tests.attacks.oidc.tokens import ABSENT, ACCESS_TOKEN, CLIENT, CODE, NOW, T, b64, expected, forge, keys, left_half
 
 YEAR_9999 = 253_402_300_799
 
@@ -63,6 +66,26 @@ def test_base64url_is_read_in_one_way_only(part):
 
 def test_base64url_is_read():
     assert decode_token(f"{b64(b'{}')}.--__.AA").payload == b"\xfb\xef\xff"
+    assert decode_token(f"{b64(b'{}')}.AAAX.AAAX").signature == b"\0\0\x17"
+
+
+def test_one_audience_in_a_list_needs_no_authorized_party():
+    assert verify_id_token(forge({"aud": [CLIENT]}), expected()).subject == "ada"
+    assert verify_id_token(forge({"aud": [CLIENT, "other"], "azp": CLIENT}), expected()).subject == "ada"
+    assert refusal(verify_id_token, forge({"aud": [CLIENT, "other"]}), expected()) is OIDCAuthorizedParty
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512"])
+@pytest.mark.parametrize("end", ["A", "w", "X", "="])
+def test_a_digest_is_compared_whole_whatever_its_end(algorithm, end):
+    bits = algorithm[-3:]
+    tokens = (f"token-{number}" for number in range(1_000))
+    access_token = next((token for token in tokens if left_half(token, f"sha{bits}").endswith(end)), "token")
+    question = replace(expected(algorithms=[algorithm]), access_token=access_token)
+    half = left_half(access_token, f"sha{bits}")
+    assert verify_id_token(forge({"at_hash": half}, algorithm=algorithm), question).subject == "ada"
+    for other in (half[:-1], half + "=", half + "X", ""):
+        assert refusal(verify_id_token, forge({"at_hash": other}, algorithm=algorithm), question) is OIDCAccessTokenHash
 
 
 @pytest.mark.parametrize("name", ["crit", "b64", "zip", "cty", "enc", "jwk", "jku", "x5u", "x5c"])
@@ -104,6 +127,8 @@ def test_the_longest_names_are_read(name):
     longest = verify_id_token(forge({name: "x" * 255}), expected())
     assert "x" * 255 in {longest.message_id, longest.session_index, longest.acr}
     assert refusal(verify_id_token, forge({name: "x" * 256}), expected()) is OIDCClaim
+    assert verify_id_token(forge({name: "x"}), expected()).subject == "ada"
+    assert refusal(verify_id_token, forge({name: ""}), expected()) is OIDCClaim
 
 
 @pytest.mark.parametrize("subject", ["!", "~", "a" * 255])
@@ -155,6 +180,12 @@ def test_when_somebody_authenticated_is_the_issue_where_nothing_says_so():
     identity = verify_id_token(forge({"iat": T - 5, "auth_time": ABSENT}), expected())
     assert identity.authenticated_at == NOW - timedelta(seconds=5)
     assert verify_id_token(forge({"auth_time": 0}), expected()).authenticated_at == datetime.fromtimestamp(0, UTC)
+
+
+def test_with_an_unverified_address_everything_else_stays():
+    identity = verify_id_token(forge({"email_verified": False}), expected(email_verified_required=True))
+    assert "email" not in identity.claims
+    assert identity.claims["groups"] == ["platform", "staff"]
 
 
 def test_groups_that_are_nowhere_else_are_known():

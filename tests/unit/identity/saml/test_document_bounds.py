@@ -5,8 +5,10 @@ import base64
 import pytest
 
 from bridge.errors import (
+    SAMLDTD,
     SAMLBase64,
     SAMLCanonicalization,
+    SAMLCommentOrPI,
     SAMLEncoding,
     SAMLId,
     SAMLNotXML,
@@ -63,7 +65,9 @@ def test_the_longest_base64_is_decoded():
         decode_base64("A" * longest + "\n")
 
 
-@pytest.mark.parametrize("encoded", ["", "\r\n", "AAA", "AAAA=", "AA AA", "AA\tAA", "AA-_", "AAAA====", "ÄÄÄÄ"])
+@pytest.mark.parametrize(
+    "encoded", ["", "\r\n", "AAA", "AAAA=", "AA AA", "AA\tAA", "AA-_", "AAAA====", "ÄÄÄÄ", "AA==AAAA", "AAA=AAA="]
+)
 def test_base64_is_strict(encoded):
     with pytest.raises(SAMLBase64):
         decode_base64(encoded)
@@ -150,6 +154,18 @@ def test_any_other_declaration_is_refused(declaration):
         parse_untrusted(declaration.encode() + b"<a/>")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "latin-1"])
+def test_another_encoding_is_refused(encoding):
+    with pytest.raises(SAMLEncoding):
+        parse_untrusted("<a>é</a>".encode(encoding))
+
+
+def test_a_nul_is_another_encoding():
+    for document in ("<a/>".encode("utf-16-le"), b"<a>\0</a>", b"\0<a/>"):
+        with pytest.raises(SAMLEncoding, match="NUL"):
+            parse_untrusted(document)
+
+
 @pytest.mark.parametrize("identifier", ["a", "_1", "é-.", "A" * 300, "x.1"])
 def test_an_ncname_is_an_identifier(identifier):
     assert parse_untrusted(f'<a ID="{identifier}"/>'.encode()).get("ID") == identifier
@@ -214,6 +230,9 @@ def test_a_fragment_is_exactly_one_element(fragment):
         (b'<a xmlns:x="relative"/>', SAMLCanonicalization),
         (b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH, SAMLTooComplex),
         (b'<a ID="1"/>', SAMLId),
+        (b"<!DOCTYPE a><a/>", SAMLDTD),
+        (b"<a><!-- x --></a>", SAMLCommentOrPI),
+        (b"<a/><?x?>", SAMLCommentOrPI),
     ],
 )
 def test_a_fragment_passes_the_checks_of_a_document(fragment, error):
