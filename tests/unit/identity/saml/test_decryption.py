@@ -88,7 +88,7 @@ def test_what_may_be_missing_or_said(options):
 
 def test_without_a_key_the_log_says_so():
     expected = replace(Draft().expected, decryption_keys=())
-    assert refusal(encrypted(), expected=expected) == "an encrypted assertion, and there is no key to open it"
+    assert refusal(encrypted(), expected=expected) == "something encrypted, and there is no key to open it"
 
 
 @pytest.mark.parametrize(("allowed", "covered"), [(True, True), (True, False), (False, True), (False, False)])
