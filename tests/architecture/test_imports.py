@@ -48,6 +48,7 @@ ALLOWED = {
         "delivery",
     },
     "sandbox": {"errors", "clock", "sts_wire"},
+    "attack": {"errors", "identity", "keys"},
     "cli": {
         "app",
         "audit",
@@ -76,7 +77,7 @@ LIBRARIES = {
     "gunicorn": {"cli"},
     "click": {"cli"},
     "onelogin": {"identity"},
-    "xmlsec": {"exchange", "sandbox"},
+    "xmlsec": {"exchange", "sandbox", "attack"},
     "requests": {"sandbox"},
     "urllib3": {"outbound"},
 }
@@ -134,7 +135,7 @@ def test_only_the_document_module_parses_saml_xml():
 
 
 def test_the_table_has_no_cycles():
-    everything = set(ALLOWED) - {"app", "cli", "__main__"}
+    everything = set(ALLOWED) - {"app", "attack", "cli", "__main__"}
     arrows = {
         part: {row.split(".")[0] for row in (everything if rows is None else rows)} for part, rows in ALLOWED.items()
     }

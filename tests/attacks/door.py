@@ -26,6 +26,18 @@ from werkzeug.test import TestResponse
 
 from bridge import embedded_store
 from bridge.app import create_app
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.saml.messages import (
+    DECRYPTION_KEYS,
+    IDP,
+    NOW,
+    NS,
+    Draft,
+    SignatureOptions,
+    build_idp_metadata,
+    make_certificate,
+    make_key,
+)
 from bridge.audit.events import MAX_TEXT
 from bridge.audit.reader import read_after
 from bridge.audit.schema import open_database
@@ -39,19 +51,7 @@ from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, browser_diges
 from bridge.settings import Configuration, load_configuration
 from bridge.store_connection import connect_store
 from tests.fakes.alibaba_sts import AlibabaSTS
-from tests.fakes.openid_provider import OpenIDProvider
 from tests.live_store import MovableClock
-from tests.saml_messages import (
-    DECRYPTION_KEYS,
-    IDP,
-    NOW,
-    NS,
-    Draft,
-    SignatureOptions,
-    build_idp_metadata,
-    make_certificate,
-    make_key,
-)
 
 HOST = "bridge.example.com"
 PUBLIC_URL = f"https://{HOST}"

@@ -18,6 +18,15 @@ from joserfc.jwk import KeySet
 from werkzeug.datastructures import MultiDict
 
 from bridge.app import MAX_REQUEST_BYTES
+from bridge.attack.oidc import tokens
+from bridge.attack.oidc.corpus import Row
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
+from bridge.attack.saml import cases_document, cases_encryption, cases_signature, cases_statement
+from bridge.attack.saml.corpus import CASES
+from bridge.attack.saml.honest import HONEST
+from bridge.attack.saml.messages import build_idp_metadata, make_certificate, make_key
+from bridge.attack.scripted_server import Reply
 from bridge.errors import (
     OIDCMetadata,
     OIDCState,
@@ -52,16 +61,7 @@ from tests.attacks.oidc import (
     test_logout_token,
     test_signature,
     test_userinfo,
-    tokens,
 )
-from tests.attacks.oidc.corpus import Row
-from tests.attacks.oidc.tokens import ISSUER, NONCE, PROVIDER, keys
-from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
-from tests.attacks.saml.corpus import CASES
-from tests.attacks.saml.honest import HONEST
-from tests.fakes.openid_provider import OpenIDProvider
-from tests.fakes.scripted_server import Reply
-from tests.saml_messages import build_idp_metadata, make_certificate, make_key
 
 FILES = (cases_document, cases_encryption, cases_signature, cases_statement)
 """Importing them fills CASES."""

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask, redirect, request
 from lxml import etree
 
+from bridge.attack.saml.messages import make_key
 from tests.attacks.door import Visitor, draft_response, post_response, run_service
-from tests.saml_messages import make_key
 
 REQUESTS = 400
 BROWSER = "b" * 43

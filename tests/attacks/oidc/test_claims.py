@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.oidc.corpus import claim_rows, row
+from bridge.attack.oidc.tokens import ABSENT, CLAIMS, CLIENT, ISSUER, NONCE, T, expected, forge
 from bridge.errors import (
     GroupsUnknown,
     IdentityError,
@@ -20,8 +22,7 @@ from bridge.errors import (
     OIDCSubject,
 )
 from bridge.identity.oidc.id_token import verify_id_token
-from tests.attacks.oidc.corpus import assert_refused_unlike_its_twin, claim_rows, corpus, row
-from tests.attacks.oidc.tokens import ABSENT, CLAIMS, CLIENT, ISSUER, NONCE, T, expected, forge
+from tests.attacks.oidc.refusal import assert_refused_unlike_its_twin, corpus
 
 # ── OIDC-06 to 09 Issuer, audience, nonce, subject ───────────────────────────────────────────────────────────────
 

@@ -14,6 +14,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from bridge.attack.oidc.openid_provider import DISCOVERY, OpenIDProvider, make_key
+from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.clock import SystemClock
 from bridge.errors import (
     IdentityError,
@@ -41,8 +43,6 @@ from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.pending import PendingSignIn
 from bridge.identity.providers import OIDCProvider
 from bridge.outbound import Outbound
-from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider, make_key
-from tests.fakes.scripted_server import Reply, ScriptedServer
 
 PUBLIC_URL = "https://bridge.example"
 OUTBOUND = Outbound(development=True)

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from bridge.attack.oidc.corpus import header_rows, raw_rows, row
+from bridge.attack.oidc.tokens import T, b64, forge, payload
 from bridge.errors import OIDCJSON, OIDCForm, OIDCHeader, OIDCSize, OIDCTyp
-from tests.attacks.oidc.corpus import assert_refused_unlike_its_twin, corpus, header_rows, raw_rows, row
-from tests.attacks.oidc.tokens import T, b64, forge, payload
+from tests.attacks.oidc.refusal import assert_refused_unlike_its_twin, corpus
 
 # ── OIDC-04 JOSE form and token type ─────────────────────────────────────────────────────────────────────────────
 

@@ -4,10 +4,11 @@ import hashlib
 
 import pytest
 
+from bridge.attack.oidc.corpus import row
+from bridge.attack.oidc.tokens import ACCESS_TOKEN, CODE, b64, expected, forge, keys, left_half
 from bridge.errors import OIDCAccessTokenHash, OIDCCodeHash
 from bridge.identity.oidc.id_token import verify_id_token
-from tests.attacks.oidc.corpus import assert_refused_unlike_its_twin, corpus, row
-from tests.attacks.oidc.tokens import ACCESS_TOKEN, CODE, b64, expected, forge, keys, left_half
+from tests.attacks.oidc.refusal import assert_refused_unlike_its_twin, corpus
 
 
 def hash_rows(name, error, text):

@@ -8,6 +8,21 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.oidc.tokens import (
+    ABSENT,
+    CLIENT,
+    CLIENT_SECRET,
+    ISSUER,
+    NONCE,
+    NOW,
+    PROVIDER,
+    Keys,
+    T,
+    expected,
+    forge,
+    keys,
+    published,
+)
 from bridge.errors import (
     OIDCJSON,
     IdentityError,
@@ -34,21 +49,6 @@ from bridge.errors import (
 )
 from bridge.identity.oidc.id_token import verify_id_token
 from bridge.identity.oidc.logout_token import EVENT, ExpectedLogoutToken, verify_logout_token
-from tests.attacks.oidc.tokens import (
-    ABSENT,
-    CLIENT,
-    CLIENT_SECRET,
-    ISSUER,
-    NONCE,
-    NOW,
-    PROVIDER,
-    Keys,
-    T,
-    expected,
-    forge,
-    keys,
-    published,
-)
 
 ONLY_IN_ID_TOKENS = dict.fromkeys(("nonce", "auth_time", "acr", "amr", "email", "groups"), ABSENT)
 HONEST = {**ONLY_IN_ID_TOKENS, "iat": T, "exp": T + 120, "jti": "logout-1", "events": {EVENT: {}}}

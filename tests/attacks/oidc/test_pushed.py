@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.scripted_server import Reply
 from bridge.errors import IdentityError, OIDCMetadata, OIDCPushedRequest, OIDCSize, ProviderUnavailable
 from tests.attacks.oidc.test_flow import PUBLIC_URL, begin, question, relying_party, sign_in
-from tests.fakes.openid_provider import OpenIDProvider
-from tests.fakes.scripted_server import Reply
 
 GOOD = {"request_uri": "urn:ietf:params:oauth:request_uri:abc", "expires_in": 60}
 

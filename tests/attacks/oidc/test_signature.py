@@ -15,19 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import OctKey
 
-from bridge.errors import (
-    IdentityError,
-    OIDCAlgorithm,
-    OIDCForm,
-    OIDCHeader,
-    OIDCKey,
-    OIDCKeyId,
-    OIDCSignature,
-    OIDCSize,
-)
-from bridge.identity.oidc.id_token import verify_id_token
-from tests.attacks.oidc.corpus import assert_refused_unlike_its_twin, corpus, header_rows, row
-from tests.attacks.oidc.tokens import (
+from bridge.attack.oidc.corpus import header_rows, row
+from bridge.attack.oidc.tokens import (
     ABSENT,
     CLIENT,
     CLIENT_SECRET,
@@ -40,7 +29,19 @@ from tests.attacks.oidc.tokens import (
     sign,
     signature_of,
 )
-from tests.fakes.scripted_server import ScriptedServer
+from bridge.attack.scripted_server import ScriptedServer
+from bridge.errors import (
+    IdentityError,
+    OIDCAlgorithm,
+    OIDCForm,
+    OIDCHeader,
+    OIDCKey,
+    OIDCKeyId,
+    OIDCSignature,
+    OIDCSize,
+)
+from bridge.identity.oidc.id_token import verify_id_token
+from tests.attacks.oidc.refusal import assert_refused_unlike_its_twin, corpus
 
 # ── OIDC-01 Unsigned tokens ──────────────────────────────────────────────────────────────────────────────────────
 

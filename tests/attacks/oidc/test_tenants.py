@@ -6,15 +6,15 @@ from functools import cache
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import DISCOVERY, OpenIDProvider
+from bridge.attack.oidc.tokens import ABSENT, Keys, expected, forge, keys
+from bridge.attack.scripted_server import Request
 from bridge.errors import IdentityError, OIDCIssuer, OIDCKeyId, OIDCMetadata, OIDCMixUp, OIDCTenant
 from bridge.identity.oidc.discovery import WELL_KNOWN
 from bridge.identity.oidc.id_token import verify_id_token
 from bridge.identity.oidc.key_set import parse_key_set
 from bridge.identity.providers import TENANT
 from tests.attacks.oidc.test_flow import changed, relying_party, sign_in
-from tests.attacks.oidc.tokens import ABSENT, Keys, expected, forge, keys
-from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider
-from tests.fakes.scripted_server import Request
 
 OURS = "11111111-2222-3333-4444-5555aaaabbbb"
 SISTER = "66666666-2222-3333-4444-5555aaaabbbb"

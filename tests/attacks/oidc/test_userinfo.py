@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import OpenIDProvider, make_key
+from bridge.attack.scripted_server import Reply
 from bridge.errors import (
     GroupsUnknown,
     IdentityError,
@@ -14,8 +16,6 @@ from bridge.errors import (
     ProviderUnavailable,
 )
 from tests.attacks.oidc.test_flow import relying_party, sign_in
-from tests.fakes.openid_provider import OpenIDProvider, make_key
-from tests.fakes.scripted_server import Reply
 
 ADA = {"sub": "ada", "groups": ["platform"]}
 

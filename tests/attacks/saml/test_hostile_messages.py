@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from bridge.attack.saml import cases_document, cases_encryption, cases_signature, cases_statement
+from bridge.attack.saml.corpus import CASES, Case
 from bridge.errors import IdentityError
 from bridge.identity.saml.response import verify_response
-from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
-from tests.attacks.saml.corpus import CASES, Case
 
 SECONDS = 1.0
 FILES = (cases_document, cases_encryption, cases_signature, cases_statement)

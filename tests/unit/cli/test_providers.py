@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
+from bridge.attack.saml.messages import build_idp_metadata, make_certificate
 from bridge.cli.main import main
 from bridge.clock import SystemClock
 from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.keys import create_missing
-from tests.saml_messages import build_idp_metadata, make_certificate
 from tests.unit.configurations import BRIDGE, SAML, write_configuration
 
 ENTITY = "https://idp.example.com/metadata"

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, make_certificate, make_key
+from bridge.attack.scripted_server import wait_until
 from bridge.errors import FetchFailed, ProviderUnavailable, SAMLMetadata
 from bridge.identity.saml import metadata_cache
 from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER, MetadataCache
 from bridge.identity.saml.metadata_refresher import MetadataRefresher
 from bridge.identity.saml.saved_metadata import SavedMetadata
-from tests.fakes.scripted_server import wait_until
-from tests.saml_messages import IDP, NOW, at, build_idp_metadata, make_certificate, make_key
 
 URL = "https://idp.example.com/metadata"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

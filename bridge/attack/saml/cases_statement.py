@@ -2,6 +2,8 @@
 
 from copy import deepcopy
 
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.messages import ACS, IDP, MFA, PASSWORD, REQUEST_ID, SP, at, element, make_provider
 from bridge.errors import (
     ClaimNotSingle,
     SAMLAttributeTwice,
@@ -28,8 +30,6 @@ from bridge.errors import (
     SAMLUnsolicited,
     SAMLVersion,
 )
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import ACS, IDP, MFA, PASSWORD, REQUEST_ID, SP, at, element, make_provider
 
 DATA = "//saml:SubjectConfirmationData"
 

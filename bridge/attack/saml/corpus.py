@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.attack.saml.messages import Draft
 from bridge.errors import IdentityError
-from tests.saml_messages import Draft
 
 CASES: list["Case"] = []
 

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
+from bridge.attack.saml.encryption import EncryptionOptions, encrypt
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.response import Expected
 from bridge.keys import SigningKey
-from tests.saml_encryption import EncryptionOptions, encrypt
 
 IDP = "https://idp.example.com/saml"
 SP = "https://bridge.example.com/saml/corp/metadata"
@@ -69,7 +69,7 @@ def make_key(name: str, kind: str = "rsa2048") -> Any:
 
 
 @cache
-def _make_key(name: str, kind: str) -> Any:
+def _make_key(name: str, kind: str) -> Any:  # noqa: ARG001  the cache keeps a key for each
     curves = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1, "k1": ec.SECP256K1}
     if kind in curves:
         return ec.generate_private_key(curves[kind]())

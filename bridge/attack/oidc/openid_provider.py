@@ -18,7 +18,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from tests.fakes.scripted_server import Reply, Request, ScriptedServer
+from bridge.attack.scripted_server import Reply, Request, ScriptedServer
 
 DISCOVERY = "/.well-known/openid-configuration"
 

@@ -10,19 +10,8 @@ from typing import Any
 
 from lxml import etree
 
-from bridge.errors import (
-    SAMLAssertionCount,
-    SAMLAudience,
-    SAMLEncrypted,
-    SAMLExpired,
-    SAMLNotEncrypted,
-    SAMLSignatureInvalid,
-    SAMLSignaturePlace,
-    SAMLStatus,
-    SAMLUnsigned,
-)
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_encryption import (
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.encryption import (
     AES128_CBC,
     AES192_GCM,
     AES256_CBC,
@@ -35,7 +24,18 @@ from tests.saml_encryption import (
     XENC,
     EncryptionOptions,
 )
-from tests.saml_messages import NS, SignatureOptions, at, element, make_key, make_provider
+from bridge.attack.saml.messages import NS, SignatureOptions, at, element, make_key, make_provider
+from bridge.errors import (
+    SAMLAssertionCount,
+    SAMLAudience,
+    SAMLEncrypted,
+    SAMLExpired,
+    SAMLNotEncrypted,
+    SAMLSignatureInvalid,
+    SAMLSignaturePlace,
+    SAMLStatus,
+    SAMLUnsigned,
+)
 
 ASSERTION: dict[str, Any] = {"encryption": EncryptionOptions}
 BOTH: dict[str, Any] = {"signed": "both", "encryption": EncryptionOptions}

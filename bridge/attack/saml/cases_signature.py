@@ -8,22 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 
-from bridge.errors import (
-    SAMLAlgorithm,
-    SAMLAssertionCount,
-    SAMLCanonicalization,
-    SAMLCommentOrPI,
-    SAMLId,
-    SAMLSignatureCount,
-    SAMLSignatureForm,
-    SAMLSignatureInvalid,
-    SAMLSignaturePlace,
-    SAMLSignatureReference,
-    SAMLTransform,
-    SAMLUnsigned,
-)
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import (
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.messages import (
     ENVELOPED,
     EXCLUSIVE,
     IDP,
@@ -38,6 +24,20 @@ from tests.saml_messages import (
     make_provider,
     sign,
     sign_again,
+)
+from bridge.errors import (
+    SAMLAlgorithm,
+    SAMLAssertionCount,
+    SAMLCanonicalization,
+    SAMLCommentOrPI,
+    SAMLId,
+    SAMLSignatureCount,
+    SAMLSignatureForm,
+    SAMLSignatureInvalid,
+    SAMLSignaturePlace,
+    SAMLSignatureReference,
+    SAMLTransform,
+    SAMLUnsigned,
 )
 
 ASSERTION = f"{{{NS['saml']}}}Assertion"

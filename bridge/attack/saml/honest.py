@@ -10,7 +10,7 @@ import xmlsec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 
-from tests.saml_encryption import (
+from bridge.attack.saml.encryption import (
     AES128_CBC,
     AES128_GCM,
     AES256_CBC,
@@ -21,7 +21,7 @@ from tests.saml_encryption import (
     SHA256,
     EncryptionOptions,
 )
-from tests.saml_messages import (
+from bridge.attack.saml.messages import (
     DECRYPTION_KEYS,
     IDP,
     MFA,

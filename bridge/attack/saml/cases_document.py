@@ -6,6 +6,8 @@ from copy import deepcopy
 
 from lxml import etree
 
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.messages import NS, element
 from bridge.errors import (
     SAMLDTD,
     SAMLAssertionCount,
@@ -27,8 +29,6 @@ from bridge.errors import (
     SAMLTooComplex,
     SAMLTooLarge,
 )
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import NS, element
 
 # ── SAML-07, SAML-15: encodings, DOCTYPE, entities ───────────────────────────────────────────────────────────
 

@@ -1,0 +1,1 @@
+"""What attackers send, as data; each message beside the honest one that it spoils."""
