@@ -141,11 +141,7 @@ class Service:
         self.sts.requests.clear()
         self.sts.now = self.staff.now = self.guests.now = lambda: self.clock.now().timestamp()
         for provider in (self.staff, self.guests):
-            provider.claims, provider.header, provider.token_response, provider.metadata = {}, {}, {}, {}
-            provider.userinfo = {}
-            provider.signing_key = provider.client_keys = None
-            provider.replies.clear()
-            provider.requests.clear()
+            provider.behave()
 
     def start(self, **changes: Any) -> Flask:
         """Return a new node; ``changes`` are of the configuration."""

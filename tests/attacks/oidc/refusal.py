@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bridge.attack.oidc.corpus import Row
+from bridge.attack.oidc.corpus import TokenCase
 from bridge.attack.oidc.tokens import expected
 from bridge.errors import IdentityError
 from bridge.identity.oidc.id_token import verify_id_token
@@ -17,7 +17,7 @@ def corpus(*tables):
     return pytest.mark.parametrize("case", rows, ids=str)
 
 
-def assert_refused_unlike_its_twin(case: Row) -> None:
+def assert_refused_unlike_its_twin(case: TokenCase) -> None:
     """The twin is accepted; the row gets exactly its error, within a second, and a detail fit for a log."""
     twin_settings = case.settings if case.twin_settings is None else case.twin_settings
     assert verify_id_token(case.twin(), expected(**twin_settings)).subject == "ada"
