@@ -68,6 +68,7 @@ ALLOWED = {
     },
     "cli": {
         "app",
+        "attack",
         "audit",
         "clock",
         "embedded_store",
@@ -147,6 +148,13 @@ def test_the_hostile_corpus_is_loaded_by_its_command_alone():
     loaded = "import sys; import bridge.app, bridge.cli.main; print([m for m in sys.modules if 'bridge.attack' in m])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert done.stdout.strip() == "[]"
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for parameters in modules()
+        for _, path in [parameters.values]
+        if any(is_within(target, "bridge.attack") for target in imported(path))
+    }
+    assert {user for user in users if not user.startswith("attack/")} == {"cli/attack.py"}
 
 
 def test_only_the_document_module_parses_saml_xml():
