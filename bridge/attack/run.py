@@ -131,10 +131,10 @@ def try_case(lane: Lane, prepare: Callable[[Any], Trial], case: Case) -> Outcome
         verdict, fault = "accepted", "the hostile message was accepted"
     elif delivery.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and code != trial.error.code:
         verdict, fault = "server error", f"status {delivery.response.status_code}, code {code or 'none'}"
-    elif not twin_accepted:
-        verdict, fault = "not applicable", f"the twin was not accepted: {_find_code(twin) or twin.response.status}"
     elif found := _find_flaw(lane, trial, delivery, code, records, is_unchanged=before == after):
         verdict, fault = "flawed", found
+    elif not twin_accepted:
+        verdict, fault = "not applicable", f"the twin was not accepted: {_find_code(twin) or twin.response.status}"
     elif code != trial.error.code:
         fault = f"refused with {code}, before {trial.error.code} could be"
     return Outcome(case, verdict, code, delivery.seconds * 1000, twin_accepted, trial.changed, fault)

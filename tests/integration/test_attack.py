@@ -18,8 +18,11 @@ from bridge.attack.report import find_remarks, is_passed
 from bridge.attack.run import attack, find_cases
 from bridge.attack.saml.messages import make_provider
 from bridge.attack.seal import SealBroken, sealed
+from bridge.audit.events import SignInRefused
+from bridge.audit.log import AuditLog
 from bridge.cli.main import main
 from bridge.errors import SAMLAudience
+from bridge.identity.pending import PendingSignIns
 from bridge.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +114,29 @@ def test_refusing_everybody_is_no_success(config, monkeypatch):
     [tried] = report["providers"]
     assert {case["verdict"] for case in tried["cases"]} == {"not applicable"}
     assert any("proved nothing" in remark for remark in tried["remarks"])
+
+
+def test_a_refusal_without_a_record_is_flawed(config, monkeypatch):
+    append = AuditLog.append
+    unrecorded = (SignInRefused,)
+    monkeypatch.setattr(AuditLog, "append", lambda *a: None if isinstance(a[2], unrecorded) else append(*a))
+    broken = run(config, "--threat", "SAML-22")
+    assert broken.exit_code == 1
+    assert "T-SAML-22[proxy_audience]: flawed: it left 0 records" in broken.output
+
+
+def test_a_refusal_that_uses_the_question_up_is_flawed(config, monkeypatch):
+    find = PendingSignIns.find
+
+    def burn(questions, *handle):
+        question = find(questions, *handle)
+        questions._redis.flushall()
+        return question
+
+    monkeypatch.setattr(PendingSignIns, "find", burn)
+    broken = run(config, "--threat", "SAML-22")
+    assert broken.exit_code == 1
+    assert "T-SAML-22[proxy_audience]: flawed: it used something up" in broken.output
 
 
 def test_what_wants_to_leave_the_machine_is_stopped_and_told(config, monkeypatch):
