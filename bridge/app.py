@@ -73,13 +73,16 @@ METADATA_LIMITS = Limits(max_bytes=5_000_000)
 """A federation's metadata may hold many entities."""
 
 
-def create_app(configuration: Configuration, store_url: str, clock: Clock | None = None) -> Flask:
+def create_app(
+    configuration: Configuration, store_url: str, clock: Clock | None = None, outbound: Outbound | None = None
+) -> Flask:
     """Return the service as a WSGI application. Call it after a fork: the audit log owns a thread.
 
     Args:
         configuration: everything that the operator has written.
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
+        outbound: the door for our own requests; one that leads where the settings allow it where absent.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -89,7 +92,7 @@ def create_app(configuration: Configuration, store_url: str, clock: Clock | None
     settings = configuration.settings
     public_url, providers, accounts = settings.public_url, configuration.providers, configuration.accounts
     keys = KeyFolder(settings.key_folder)
-    outbound = Outbound(development=settings.development, destinations=settings.destinations())
+    outbound = outbound or Outbound(development=settings.development, destinations=settings.destinations())
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     records = _open_records(settings.audit_url())

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bridge import __version__
+from bridge.cli.attack import attack
 from bridge.cli.audit import audit
 from bridge.cli.check import check
 from bridge.cli.demo import demo
@@ -31,5 +32,5 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, providers, keys, audit, trace, demo):
+for command in (serve, check, providers, attack, keys, audit, trace, demo):
     main.add_command(command)

@@ -47,13 +47,13 @@ class Configuration:
     warnings: tuple[Problem, ...]
 
 
-def load_configuration(folder: Path) -> Configuration:
-    """Return the configuration in a folder.
+def load_configuration(folder: Path, *, secrets: bool = True) -> Configuration:
+    """Return the configuration in a folder; without ``secrets``, references to secrets stand in their places.
 
     Raises:
         SettingsError: with every error of every file, in the order of files and lines.
     """
-    configuration, problems = _read(folder)
+    configuration, problems = _read(folder, secrets=secrets)
     errors = tuple(problem for problem in problems if problem.severity == "error")
     if configuration is None or errors:
         raise SettingsError(errors)
@@ -90,15 +90,15 @@ class _Folder(Generic[Content]):
         return {file.content.name: file for file in self.files}
 
 
-def _read(folder: Path) -> tuple[Configuration | None, tuple[Problem, ...]]:
+def _read(folder: Path, *, secrets: bool = True) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """Return the configuration, None if it has errors, and all problems."""
     folder = folder.resolve()
     problems: list[Problem] = []
-    bridge = read_model(folder / "bridge.yaml", SETTINGS)
+    bridge = read_model(folder / "bridge.yaml", SETTINGS, secrets=secrets)
     problems += bridge.problems
     development = _is_development(bridge)
-    providers = _read_folder(folder / "providers", PROVIDER, problems)
-    accounts = _read_folder(folder / "accounts", ACCOUNT, problems)
+    providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
+    accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
     documents: list[RuleDocument] = []
     for path in _find_files(folder / "rules", problems):
         document, found = read_rules(path)
@@ -165,11 +165,13 @@ def _compile(
         return None
 
 
-def _read_folder(folder: Path, kind: TypeAdapter[Content], problems: list[Problem]) -> _Folder[Content]:
+def _read_folder(
+    folder: Path, kind: TypeAdapter[Content], problems: list[Problem], *, secrets: bool
+) -> _Folder[Content]:
     files: list[_File[Content]] = []
     unusable: set[str] = set()
     for path in _find_files(folder, problems):
-        reading = read_model(path, kind)
+        reading = read_model(path, kind, secrets=secrets)
         problems += reading.problems
         if reading.content is not None:
             files.append(_File(reading.content, reading.document.positions))

@@ -30,8 +30,11 @@ class Reading(Generic[Model]):
         return self.document.problems
 
 
-def read_model(path: Path, model: TypeAdapter[Model]) -> Reading[Model]:
-    """Read one file, validate it and resolve its secret references; collect every problem instead of raising."""
+def read_model(path: Path, model: TypeAdapter[Model], *, secrets: bool = True) -> Reading[Model]:
+    """Read one file and validate it; collect every problem instead of raising.
+
+    Its secret references are resolved, or with ``secrets`` false left as they are, for readers that use no secret.
+    """
     try:
         document = read_document(path)
     except SettingsError as error:
@@ -42,7 +45,7 @@ def read_model(path: Path, model: TypeAdapter[Model]) -> Reading[Model]:
     except ValidationError as error:
         problems += explain(error, document.positions, model)
         content = salvage(document.data, model)
-    if content is not None:
+    if content is not None and secrets:
         content = resolve_secrets(content, document.positions, (), problems)
     return Reading(content, replace(document, problems=tuple(problems)))
 

@@ -102,10 +102,10 @@ def catalogue():
 
 @cache
 def named_threats():
-    """Return the numbers that the tests name, in a text, a comment or the name of a test."""
+    """Return the numbers that the tests and the hostile corpus name, in a text, a comment or the name of a test."""
     named = set()
     for path in tracked():
-        if path.startswith("tests/") and path.endswith(".py") and ROOT / path != Path(__file__):
+        if path.startswith(("tests/", "bridge/attack/")) and path.endswith(".py") and ROOT / path != Path(__file__):
             text = read(path)
             named.update(re.findall(rf"\b(?:{FAMILIES})-\d\d\b", text))
             in_names = re.findall(rf"_t_({FAMILIES.lower()})_(\d\d)_", text)
@@ -128,7 +128,7 @@ def test_every_threat_names_its_codes_its_module_and_its_tests():
         if tests == "none yet":
             assert number not in named_threats(), f"{number} has a test, which the catalogue does not link"
         else:
-            assert re.search(r"\]\(\.\./tests/", tests), f"{number} links no test"
+            assert re.search(r"\]\(\.\./(?:tests|bridge/attack)/", tests), f"{number} links no test"
 
 
 def test_a_threat_is_either_covered_or_not_built_or_says_what_is_missing():

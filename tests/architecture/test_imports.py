@@ -1,6 +1,8 @@
 """Who may import whom. Arrows point down only, so no stage knows a door and no door knows another."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,26 @@ ALLOWED = {
         "delivery",
     },
     "sandbox": {"errors", "clock", "sts_wire"},
+    "attack": {
+        "app",
+        "audit",
+        "clock",
+        "embedded_store",
+        "entitlements.rules",
+        "errors",
+        "identity",
+        "keys",
+        "outbound",
+        "sealing",
+        "sessions",
+        "settings",
+        "store_connection",
+        "web.errors",
+    },
     "cli": {
         "advice",
         "app",
+        "attack",
         "audit",
         "clock",
         "embedded_store",
@@ -68,19 +87,19 @@ ALLOWED = {
     "app": None,
     "__main__": {"cli"},
 }
-"""What a module or package may import from ``bridge`` besides itself; None: everything."""
+"""What a module or package may import from ``bridge`` besides itself; None: everything but ``attack``."""
 
 LIBRARIES = {
-    "flask": {"web", "app", "sandbox"},
-    "werkzeug": {"web", "app", "sandbox"},
+    "flask": {"web", "app", "sandbox", "attack"},
+    "werkzeug": {"web", "app", "sandbox", "attack"},
     "redis": {"store_connection"},
-    "sqlalchemy": {"audit", "app", "cli"},
+    "sqlalchemy": {"audit", "app", "cli", "attack"},
     "cel_expr_python": {"entitlements"},
     "yaml": {"yaml_documents", "sandbox"},
     "gunicorn": {"cli"},
     "click": {"cli"},
     "onelogin": {"identity"},
-    "xmlsec": {"exchange", "sandbox"},
+    "xmlsec": {"exchange", "sandbox", "attack"},
     "requests": {"sandbox"},
     "urllib3": {"outbound"},
 }
@@ -128,6 +147,20 @@ def test_libraries_stay_in_their_place(name, path):
         assert allowed is None or part in allowed, f"{name} imports {target}"
 
 
+def test_the_hostile_corpus_is_loaded_by_its_command_alone():
+    """Nothing that serves people has it in memory, and the command's own module loads it when it runs."""
+    loaded = "import sys; import bridge.app, bridge.cli.main; print([m for m in sys.modules if 'bridge.attack' in m])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert done.stdout.strip() == "[]"
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for parameters in modules()
+        for _, path in [parameters.values]
+        if any(is_within(target, "bridge.attack") for target in imported(path))
+    }
+    assert {user for user in users if not user.startswith("attack/")} == {"cli/attack.py"}
+
+
 def test_only_the_document_module_parses_saml_xml():
     parsers = ("etree.fromstring", "etree.parse(", "etree.XML(", "ElementTree", "minidom")
     for path in sorted((ROOT / "identity").rglob("*.py")):
@@ -138,7 +171,7 @@ def test_only_the_document_module_parses_saml_xml():
 
 
 def test_the_table_has_no_cycles():
-    everything = set(ALLOWED) - {"app", "cli", "__main__"}
+    everything = set(ALLOWED) - {"app", "attack", "cli", "__main__"}
     arrows = {
         part: {row.split(".")[0] for row in (everything if rows is None else rows)} for part, rows in ALLOWED.items()
     }

@@ -26,6 +26,18 @@ from werkzeug.test import TestResponse
 
 from bridge import embedded_store
 from bridge.app import create_app
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.saml.messages import (
+    DECRYPTION_KEYS,
+    IDP,
+    NOW,
+    NS,
+    Draft,
+    SignatureOptions,
+    build_idp_metadata,
+    make_certificate,
+    make_key,
+)
 from bridge.audit.events import MAX_TEXT
 from bridge.audit.reader import read_after
 from bridge.audit.schema import open_database
@@ -39,19 +51,7 @@ from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, browser_diges
 from bridge.settings import Configuration, load_configuration
 from bridge.store_connection import connect_store
 from tests.fakes.alibaba_sts import AlibabaSTS
-from tests.fakes.openid_provider import OpenIDProvider
 from tests.live_store import MovableClock
-from tests.saml_messages import (
-    DECRYPTION_KEYS,
-    IDP,
-    NOW,
-    NS,
-    Draft,
-    SignatureOptions,
-    build_idp_metadata,
-    make_certificate,
-    make_key,
-)
 
 HOST = "bridge.example.com"
 PUBLIC_URL = f"https://{HOST}"
@@ -141,11 +141,7 @@ class Service:
         self.sts.requests.clear()
         self.sts.now = self.staff.now = self.guests.now = lambda: self.clock.now().timestamp()
         for provider in (self.staff, self.guests):
-            provider.claims, provider.header, provider.token_response, provider.metadata = {}, {}, {}, {}
-            provider.userinfo, provider.groups, provider.encrypt = {}, {}, str
-            provider.signing_key = provider.client_keys = None
-            provider.replies.clear()
-            provider.requests.clear()
+            provider.behave()
 
     def start(self, **changes: Any) -> Flask:
         """Return a new node; ``changes`` are of the configuration."""

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from joserfc.jwk import KeySet
 
+from bridge.attack.saml.encryption import EncryptionOptions
+from bridge.attack.scripted_server import Reply
 from tests.attacks.door import (
     CLIENT_SECRET,
     Visitor,
@@ -29,8 +31,6 @@ from tests.attacks.door import (
 )
 from tests.attacks.test_logout import frame, logout_of, logout_token, post, send
 from tests.attacks.test_web import find_in, private_keys, read_database
-from tests.fakes.scripted_server import Reply
-from tests.saml_encryption import EncryptionOptions
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 

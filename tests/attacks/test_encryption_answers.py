@@ -5,12 +5,12 @@ from collections import defaultdict
 
 import pytest
 
+from bridge.attack.saml.cases_encryption import flip
+from bridge.attack.saml.encryption import RSA_15, EncryptionOptions
+from bridge.attack.saml.messages import Draft, make_key
 from bridge.errors import SAMLEncrypted
 from bridge.identity.saml.response import verify_response
 from tests.attacks.door import begin, draft_response, post_response, read_reference
-from tests.attacks.saml.cases_encryption import flip
-from tests.saml_encryption import RSA_15, EncryptionOptions
-from tests.saml_messages import Draft, make_key
 
 FAILURES = {
     "not encrypted for us": lambda: EncryptionOptions(key=make_key("stranger").public_key()),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.clock import SystemClock
 from bridge.destinations import Destinations
 from bridge.errors import ExchangeUnavailable, FetchFailed, FetchRefused, OIDCMetadata, ProviderUnavailable
@@ -18,7 +19,6 @@ from bridge.exchange.sts_client import STSClient
 from bridge.identity.oidc.discovery import Discovery, parse_metadata
 from bridge.outbound import Limits, Outbound
 from tests.fakes.authority import make_authority
-from tests.fakes.scripted_server import Reply, ScriptedServer
 
 QUICK = Limits(connect_seconds=0.5, total_seconds=1)
 HONEST, CANARY = "127.0.0.2", "127.0.0.1"

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 from lxml import etree
 
+from bridge.attack.saml.messages import NS
 from bridge.errors import SAMLStatus
 from bridge.sessions.cookie import BROWSER_COOKIE, PROVIDER_COOKIE, PROVIDER_COOKIE_SECONDS, SESSION_COOKIE
 from tests.attacks.door import (
@@ -23,7 +24,6 @@ from tests.attacks.door import (
     read_question,
     sign_in,
 )
-from tests.saml_messages import NS
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 

@@ -17,6 +17,8 @@ from lxml import etree
 from markupsafe import escape
 from werkzeug.datastructures import MultiDict
 
+from bridge.attack.oidc.openid_provider import make_key
+from bridge.attack.saml.messages import EMAIL, NS, SUCCESS, build_idp_metadata
 from bridge.errors import (
     LogoutReplay,
     OIDCAudience,
@@ -53,8 +55,6 @@ from tests.attacks.door import (
 )
 from tests.attacks.saml.logout_messages import Logout
 from tests.attacks.saml.test_logout_messages import CASES
-from tests.fakes.openid_provider import make_key
-from tests.saml_messages import EMAIL, NS, SUCCESS, build_idp_metadata
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 

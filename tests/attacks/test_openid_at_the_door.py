@@ -1,4 +1,4 @@
-"""What the rest of the OpenID collection sends, where it arrives: tenants, addresses, pushed questions, groups, keys.
+"""What the rest of the OpenID collection sends, where it arrives: addresses, pushed questions, groups, keys.
 
 As in ``test_at_the_door.py``: each case gets its own code on a plain page and one record, and burns nothing; the honest
 twin is then accepted.
@@ -10,19 +10,17 @@ from urllib.parse import urlencode
 import pytest
 from joserfc.jwk import KeySet
 
+from bridge.attack.oidc.openid_provider import make_key
+from bridge.attack.oidc.tokens import ABSENT
+from bridge.attack.scripted_server import Reply
 from bridge.entitlements.rules import compile_rules, read_rules
 from bridge.errors import GroupsUnknown, OIDCKeyLeaked, OIDCKeySet, OIDCSize, ProviderUnavailable
-from bridge.identity.oidc.discovery import WELL_KNOWN
-from bridge.identity.providers import TENANT, GroupsEndpoint, OIDCProvider
+from bridge.identity.providers import GroupsEndpoint
 from bridge.keys import KeyFolder
 from tests.attacks.door import Visitor, begin, call_back, check_refusal, find_code, sha256
-from tests.attacks.oidc import test_email, test_encrypted_token, test_pushed, test_tenants, test_withheld_groups
+from tests.attacks.oidc import test_email, test_encrypted_token, test_withheld_groups
 from tests.attacks.oidc.test_encrypted_token import encrypt
-from tests.attacks.oidc.test_tenants import OURS, SISTER
 from tests.attacks.oidc.test_withheld_groups import OID, OVERAGE, PATH
-from tests.attacks.oidc.tokens import ABSENT
-from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider, make_key
-from tests.fakes.scripted_server import Reply, Request
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 
@@ -42,56 +40,6 @@ def come_back(service, visitor, server=None, name="staff"):
 def assert_accepted(visitor, response):
     assert (response.status_code, response.location) == (303, "/"), find_code(response)
     assert visitor.is_signed_in_as("ada")
-
-
-# ── OIDC-13: tenants ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def tenants(running_service):
-    """Return a provider whose tenants share keys, and a node that trusts two of them."""
-    with OpenIDProvider() as server:
-        server.issuer = f"{server.url}/{TENANT}/v2.0"
-        server.metadata = {"authorization_response_iss_parameter_supported": None}
-        server.replies[f"/organizations/v2.0{WELL_KNOWN}"] = server.answer(Request("GET", DISCOVERY, [], {}, b""))
-        provider = OIDCProvider(
-            name="tenants",
-            title="Tenants",
-            protocol="oidc",
-            issuer=server.issuer,
-            tenants=(OURS, SISTER),
-            client_id=server.client_id,
-            client_secret=server.client_secret,
-        )
-        yield server, running_service.start(providers={"tenants": provider})
-
-
-@pytest.mark.parametrize("name", test_tenants.HOSTILE, ids=[f"T-OIDC-13[{name}]" for name in test_tenants.HOSTILE])
-def test_a_token_of_no_listed_tenant_is_refused_at_the_callback_and_its_twin_accepted(service, tenants, name):
-    server, node = tenants
-    server.now = lambda: service.clock.now().timestamp()
-    error, hostile = test_tenants.HOSTILE[name]
-
-    def of(tenant, claims):
-        written = {"iss": test_tenants.issuer(tenant), "tid": tenant} | claims
-        kept = {key: None if value is ABSENT else value for key, value in written.items()}
-        if kept["iss"]:
-            kept["iss"] = kept["iss"].replace("https://login.example", server.url)
-        return kept
-
-    visitor = Visitor(node)
-    query = come_back(service, visitor, server, "tenants")[:2]
-    server.claims = of(OURS, hostile)
-    before, last = service.memory(), service.last()
-    response = call_back(visitor, "tenants", query)
-    record = check_refusal(service, response, error, after=last)
-    assert (record["provider"], record["protocol"]) == ("tenants", "oidc")
-    assert service.memory() == before
-    for tenant in (OURS, SISTER):
-        server.claims = of(tenant, {})
-        visitor = Visitor(node)
-        assert_accepted(visitor, call_back(visitor, "tenants", come_back(service, visitor, server, "tenants")[:2]))
-        assert visitor.get("/api/v1/session").json["issuer"] == f"{server.url}/{tenant}/v2.0"
 
 
 # ── OIDC-14: addresses ───────────────────────────────────────────────────────────────────────────────────────────
@@ -138,22 +86,6 @@ def test_t_oidc_14_a_strangers_token_with_somebodys_address_does_not_become_them
 
 
 # ── OIDC-19: pushed questions ────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("name", test_pushed.PUSHED, ids=[f"T-OIDC-19[pushed: {name}]" for name in test_pushed.PUSHED])
-def test_a_question_that_was_not_taken_sends_no_browser_anywhere_and_the_next_one_does(service, name):
-    error, body, status = test_pushed.PUSHED[name]
-    service.staff.offer_par()
-    visitor = Visitor(service.start())
-    service.staff.replies["/par"] = Reply(status, json.dumps(body).encode(), {"Location": f"{service.staff.url}/x"})
-    response = visitor.get("/sign-in/staff")
-    assert (response.status_code, find_code(response)) == (503 if error is ProviderUnavailable else 400, error.code)
-    assert not {"Location", "Set-Cookie"} & {*response.headers.keys()}
-    assert service.memory() == {}, "no question is remembered that nobody was asked"
-    assert "/x" not in service.staff.paths()
-    service.staff.replies.clear()
-    url = begin_pushed(visitor)
-    assert_accepted(visitor, call_back(visitor, "staff", service.staff.authorize(url)))
 
 
 def begin_pushed(visitor):

@@ -3,9 +3,9 @@
 import logging
 from datetime import timedelta
 
+from bridge.attack.saml.messages import IDP, NOW, build_idp_metadata, make_certificate
+from bridge.attack.scripted_server import Reply, ScriptedServer, wait_until
 from tests.attacks.door import Visitor, begin, find_code, sign_in
-from tests.fakes.scripted_server import Reply, ScriptedServer, wait_until
-from tests.saml_messages import IDP, NOW, build_idp_metadata, make_certificate
 
 
 def with_metadata_at(service, url):

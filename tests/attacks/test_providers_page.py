@@ -7,13 +7,13 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bridge.attack.saml.messages import NOW, build_idp_metadata, make_certificate
+from bridge.attack.scripted_server import Reply, ScriptedServer, wait_until
 from bridge.entitlements.rules import Conditions
 from bridge.identity.saml.rehearsal import read_staged
 from bridge.identity.saml.rehearsal_counts import Sighting
 from tests.attacks.door import Visitor, sign_in
 from tests.attacks.test_provider_down import with_metadata_at
-from tests.fakes.scripted_server import Reply, ScriptedServer, wait_until
-from tests.saml_messages import NOW, build_idp_metadata, make_certificate
 
 ADMINISTRATORS = (
     Conditions(providers=frozenset(), groups=frozenset({"platform"}), claims=(), when=None, require=None),

@@ -6,6 +6,7 @@ import pytest
 from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
+from bridge.attack.saml.messages import NOW, NS, Draft, element
 from bridge.errors import SAMLProxyRestriction
 from bridge.exchange.metadata import build_saml_metadata
 from bridge.identity.saml.response import verify_response
@@ -14,7 +15,6 @@ from bridge.sandbox.cloud.saml_metadata import parse_idp_metadata
 from bridge.sandbox.cloud.saml_response import Expectation, parse_saml_response, verify_saml_response
 from bridge.web.published import entity_id
 from tests.attacks.door import PUBLIC_URL, begin, check_refusal, draft_response, post_response, read
-from tests.saml_messages import NOW, NS, Draft, element
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 

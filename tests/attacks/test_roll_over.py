@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 from lxml import etree
 
+from bridge.attack.saml.messages import MORE, NOW, NS, SignatureOptions, build_idp_metadata, make_certificate, make_key
+from bridge.attack.scripted_server import Reply, ScriptedServer, wait_until
 from bridge.errors import SAMLSignatureInvalid
 from bridge.identity.saml import metadata_refresher
 from bridge.identity.saml.rehearsal import read_staged
@@ -25,8 +27,6 @@ from bridge.identity.saml.rehearsal_counts import read_rehearsed
 from bridge.keys import create_missing, rotate
 from tests.attacks.door import Visitor, begin, check_refusal, draft_response, post_response, sign_in
 from tests.attacks.test_provider_down import with_metadata_at
-from tests.fakes.scripted_server import Reply, ScriptedServer, wait_until
-from tests.saml_messages import MORE, NOW, NS, SignatureOptions, build_idp_metadata, make_certificate, make_key
 
 STEP = timedelta(minutes=5)
 """As often as metadata is renewed at most, and less than a message lasts."""

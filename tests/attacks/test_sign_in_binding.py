@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from bridge.attack.saml.messages import NOW, NS, SignatureOptions, make_certificate, make_key
+from bridge.attack.scripted_server import Reply
 from bridge.errors import (
     OIDCCallback,
     OIDCCode,
@@ -44,8 +46,6 @@ from tests.attacks.door import (
     sign_in,
     sign_in_by_tile,
 )
-from tests.fakes.scripted_server import Reply
-from tests.saml_messages import NOW, NS, SignatureOptions, make_certificate, make_key
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from lxml import etree
 
+from bridge.attack.saml.messages import NOW, NS, at
 from bridge.entitlements.resolve import identify
 from bridge.entitlements.rules import RULE_FILE, RuleDocument, compile_rules
 from bridge.errors import SAMLReplay, StepUpNotMet, StepUpOtherPerson
@@ -26,7 +27,6 @@ from tests.attacks.door import (
     read_question,
     sign_in,
 )
-from tests.saml_messages import NOW, NS, at
 
 pytestmark = pytest.mark.usefixtures("no_failures")
 

@@ -11,6 +11,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from click.testing import CliRunner
 
+from bridge.attack.oidc import cases_flow
+from bridge.attack.oidc.cases import TOKENS
+from bridge.attack.oidc.corpus import CallbackCase
+from bridge.attack.oidc.tokens import ACCESS_TOKEN, CODE, NONCE, expected, forge
+from bridge.attack.saml import cases_document, cases_encryption, cases_signature, cases_statement
+from bridge.attack.saml.corpus import CASES
+from bridge.attack.saml.honest import HONEST
+from bridge.attack.saml.messages import NOW, SignatureOptions, make_certificate, make_key
 from bridge.cli.main import main
 from bridge.entitlements.rules import Conditions
 from bridge.errors import IdentityError
@@ -34,30 +42,11 @@ from tests.attacks.door import (
     read_reference,
     sign_in,
 )
-from tests.attacks.oidc import test_claims, test_flow, test_form, test_hashes, test_signature
-from tests.attacks.oidc.corpus import Row
-from tests.attacks.oidc.tokens import ACCESS_TOKEN, CODE, NONCE, expected, forge
-from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
-from tests.attacks.saml.corpus import CASES
-from tests.attacks.saml.honest import HONEST
-from tests.fakes.scripted_server import Reply
-from tests.saml_messages import NOW, SignatureOptions, make_certificate, make_key
 
 FILES = (cases_document, cases_encryption, cases_signature, cases_statement)
 """Importing them fills CASES."""
 GROUP = "platform-admins"
 BY_GROUP = Conditions(providers=frozenset(), groups=frozenset({GROUP}), claims=(), when=None, require=None)
-
-
-def collect_rows(module):
-    """Return the rows of a module's tables of tokens."""
-    for table in vars(module).values():
-        if isinstance(table, list):
-            yield from (row for row in table if isinstance(row, Row))
-
-
-TOKENS = list({str(row): row for module in (test_claims, test_form, test_hashes, test_signature)
-               for row in collect_rows(module)}.values())  # fmt: skip
 
 
 def recording(trace_class):
@@ -410,18 +399,16 @@ def test_t_web_13_no_record_of_a_callback_holds_a_secret_of_it(service, app):
                 assert len(request.form.get(name, "")) < 9 or request.form[name] not in text
 
 
-@pytest.mark.parametrize("name", [*test_flow.CALLBACKS, *test_flow.TOKEN_RESPONSES])
-def test_t_web_13_no_record_of_a_hostile_callback_holds_a_secret_of_it(service, app, name):
+@pytest.mark.parametrize("case", [*cases_flow.CALLBACKS, *cases_flow.TOKEN_RESPONSES], ids=lambda case: case.id)
+def test_t_web_13_no_record_of_a_hostile_callback_holds_a_secret_of_it(service, app, case):
     visitor, before = Visitor(app), service.last()
     question = begin(visitor, "staff")
     honest = service.staff.authorize(question.url)
     change = list
-    if name in test_flow.CALLBACKS:
-        _, change = test_flow.CALLBACKS[name]
+    if isinstance(case, CallbackCase):
+        change = case.change
     else:
-        _, body = test_flow.TOKEN_RESPONSES[name]
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        service.staff.replies["/token"] = Reply(200, content, {"Content-Type": "application/json"})
+        service.staff.replies[case.path] = case.reply
     call_back(visitor, "staff", change(honest))
     [record] = service.records(before)
     assert find_failure(record)

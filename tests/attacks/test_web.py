@@ -15,6 +15,7 @@ import pytest
 from lxml import etree
 
 from bridge.app import MAX_REQUEST_BYTES
+from bridge.attack.scripted_server import Reply
 from bridge.sessions.cookie import PROVIDER_COOKIE, SESSION_COOKIE
 from bridge.settings import load_configuration
 from tests.attacks.door import (
@@ -31,7 +32,6 @@ from tests.attacks.door import (
     read,
     sign_in,
 )
-from tests.fakes.scripted_server import Reply
 
 CONSOLE = "https://signin.aliyun.com/saml-role/sso"
 CONSOLE_ORIGIN = "https://*.aliyun.com"

@@ -20,9 +20,20 @@ from onelogin.saml2.response import OneLogin_Saml2_Response
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
+from bridge.attack.saml.messages import (
+    ACS,
+    IDP,
+    NOW,
+    NS,
+    SP,
+    Draft,
+    certificate_base64,
+    element,
+    make_certificate,
+    make_key,
+)
 from bridge.errors import IdentityError
 from bridge.identity.saml.response import verify_response
-from tests.saml_messages import ACS, IDP, NOW, NS, SP, Draft, certificate_base64, element, make_certificate, make_key
 
 ROUNDS = 60
 SECONDS_PER_ROUND = 0.05

@@ -48,12 +48,12 @@ from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.saml.encryption import EncryptionOptions
+from bridge.attack.saml.messages import DECRYPTION_KEYS, IDP, NOW, NS, certificate_base64, make_certificate, make_key
+from bridge.attack.scripted_server import Reply
 from tests.attacks.door import CLIENT_SECRET, HOST, PUBLIC_URL, Service, add_attribute, draft_response, run_service
 from tests.benchmarks.saml_verification import CLAIMS
-from tests.fakes.openid_provider import OpenIDProvider
-from tests.fakes.scripted_server import Reply
-from tests.saml_encryption import EncryptionOptions
-from tests.saml_messages import DECRYPTION_KEYS, IDP, NOW, NS, certificate_base64, make_certificate, make_key
 
 REQUESTS = 480
 ROUNDS = 3

@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from tests.fakes.scripted_server import Reply, Request, ScriptedServer
+from bridge.attack.scripted_server import Reply, Request, ScriptedServer
 
 _SESSION_NAME = (
     "//*[local-name()='Attribute'][@Name='https://www.aliyun.com/SAML-Role/Attributes/RoleSessionName']"

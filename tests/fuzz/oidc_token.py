@@ -27,10 +27,9 @@ import json
 import random
 from typing import Any
 
-from bridge.outbound import Answer, Outbound
-from tests.attacks.oidc.test_logout_token import HONEST as HONEST_LOGOUT
-from tests.attacks.oidc.test_logout_token import forge_logout
-from tests.attacks.oidc.tokens import (
+from bridge.attack.oidc.cases_logout_token import HONEST as HONEST_LOGOUT
+from bridge.attack.oidc.cases_logout_token import forge_logout
+from bridge.attack.oidc.tokens import (
     ABSENT,
     ACCESS_TOKEN,
     CLAIMS,
@@ -45,6 +44,7 @@ from tests.attacks.oidc.tokens import (
     left_half,
     published,
 )
+from bridge.outbound import Answer, Outbound
 from tests.fuzz.harness import Judge, fuzz
 from tests.fuzz.json_changes import spoil
 

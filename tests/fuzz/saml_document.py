@@ -24,12 +24,12 @@ from typing import Any
 
 from lxml import etree
 
-from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
-from tests.attacks.saml.corpus import CASES
+from bridge.attack.saml import cases_document, cases_encryption, cases_signature, cases_statement
+from bridge.attack.saml.corpus import CASES
+from bridge.attack.saml.encryption import EncryptionOptions, encrypt
+from bridge.attack.saml.messages import DECRYPTION_KEYS, MORE, NS, Draft, SignatureOptions, make_key, sign
 from tests.fuzz.harness import MAX_BYTES, Judge, fuzz
 from tests.fuzz.xml_changes import VALUES, parse, spoil
-from tests.saml_encryption import EncryptionOptions, encrypt
-from tests.saml_messages import DECRYPTION_KEYS, MORE, NS, Draft, SignatureOptions, make_key, sign
 
 FILES = (cases_document, cases_encryption, cases_signature, cases_statement)
 KEY = make_key("fuzz", "p256")

@@ -25,10 +25,7 @@ import random
 
 from lxml import etree
 
-from tests.attacks.saml.logout_messages import SLO, Logout
-from tests.fuzz.harness import Judge, fuzz
-from tests.fuzz.xml_changes import VALUES, parse, spoil
-from tests.saml_messages import (
+from bridge.attack.saml.messages import (
     IDP,
     MORE,
     NOW,
@@ -41,6 +38,9 @@ from tests.saml_messages import (
     make_provider,
     sign,
 )
+from tests.attacks.saml.logout_messages import SLO, Logout
+from tests.fuzz.harness import Judge, fuzz
+from tests.fuzz.xml_changes import VALUES, parse, spoil
 
 KEY = make_key("fuzz", "p256")
 METHOD = f"{MORE}ecdsa-sha256"

@@ -16,10 +16,10 @@ import requests
 import yaml
 
 from bridge import embedded_store
+from bridge.attack.oidc.openid_provider import OpenIDProvider
 from bridge.sandbox.servers import run_sandbox
 from bridge.sandbox.workspace import find_free_ports
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE
-from tests.fakes.openid_provider import OpenIDProvider
 from tests.installation import BridgeProcess, prepare
 
 RACES = 200

@@ -12,6 +12,7 @@ import requests
 from cryptography import x509
 from lxml import etree
 
+from bridge.attack.saml.encryption import EncryptionOptions, encrypt
 from bridge.sandbox.browser import Browser
 from bridge.sessions.cookie import BROWSER_COOKIE
 from tests.installation import prepare
@@ -25,7 +26,6 @@ from tests.interop.test_bridge_at_real_idps import (
     write_provider,
 )
 from tests.requirements import require
-from tests.saml_encryption import EncryptionOptions, encrypt
 
 EMAIL_ADDRESS = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
 from bridge.outbound import Limits, Outbound, _TimedReader
 from tests.fakes.authority import make_authority
-from tests.fakes.scripted_server import Reply, ScriptedServer
 
 QUICK = Limits(connect_seconds=0.5, total_seconds=0.5, max_bytes=10_000)
 

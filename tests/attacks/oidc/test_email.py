@@ -2,8 +2,8 @@
 
 import pytest
 
+from bridge.attack.oidc.tokens import ABSENT, ISSUER, expected, forge
 from bridge.identity.oidc.id_token import verify_id_token
-from tests.attacks.oidc.tokens import ABSENT, ISSUER, expected, forge
 
 UNVERIFIED = {
     "missing": ABSENT,

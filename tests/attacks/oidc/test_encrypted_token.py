@@ -16,6 +16,9 @@ from joserfc import jwe
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import OctKey, RSAKey
 
+from bridge.attack.oidc.cases_logout_token import forge_logout
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.oidc.tokens import CLAIMS, CLIENT, ISSUER, PROVIDER, b64, expected, forge, keys
 from bridge.errors import (
     IdentityError,
     KeyMissing,
@@ -34,9 +37,6 @@ from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.keys import DecryptionKeys, SigningKey
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party
 from tests.attacks.oidc.test_flow import sign_in as run_flow
-from tests.attacks.oidc.test_logout_token import forge_logout
-from tests.attacks.oidc.tokens import CLAIMS, CLIENT, ISSUER, PROVIDER, b64, expected, forge, keys
-from tests.fakes.openid_provider import OpenIDProvider
 from tests.live_store import MovableClock
 
 ALLOWING = PROVIDER.model_copy(update={"encryption": "allow"})

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bridge.attack.oidc.tokens import ABSENT, CLIENT, ISSUER, T, expected, forge, keys, payload
 from bridge.identity.oidc.id_token import verify_id_token
-from tests.attacks.oidc.tokens import ABSENT, CLIENT, ISSUER, T, expected, forge, keys, payload
 
 HONEST = {
     "as it is": (forge, {}),

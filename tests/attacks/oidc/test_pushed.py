@@ -5,12 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bridge.errors import IdentityError, OIDCMetadata, OIDCPushedRequest, OIDCSize, ProviderUnavailable
+from bridge.attack.oidc.cases_pushed import GOOD, PUSHED
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.scripted_server import Reply
+from bridge.errors import IdentityError, OIDCMetadata
 from tests.attacks.oidc.test_flow import PUBLIC_URL, begin, question, relying_party, sign_in
-from tests.fakes.openid_provider import OpenIDProvider
-from tests.fakes.scripted_server import Reply
-
-GOOD = {"request_uri": "urn:ietf:params:oauth:request_uri:abc", "expires_in": 60}
 
 
 @pytest.fixture
@@ -44,37 +43,12 @@ def test_what_is_not_offered_is_used_only_where_it_is_required(op):
     assert "/par" not in op.paths()
 
 
-PUSHED = {
-    "refused": (OIDCPushedRequest, {"error": "invalid_request"}, 400),
-    "error beside a request_uri": (OIDCPushedRequest, GOOD | {"error": "invalid_request"}, 201),
-    "error with markup": (OIDCPushedRequest, {"error": "<script>"}, 400),
-    "status 200": (OIDCPushedRequest, GOOD, 200),
-    "no request_uri": (OIDCPushedRequest, {"expires_in": 60}, 201),
-    "empty request_uri": (OIDCPushedRequest, GOOD | {"request_uri": ""}, 201),
-    "request_uri no string": (OIDCPushedRequest, GOOD | {"request_uri": ["urn:x"]}, 201),
-    "request_uri with a newline": (OIDCPushedRequest, GOOD | {"request_uri": "urn:x\r\nSet-Cookie: a=b"}, 201),
-    "request_uri of 2 kB": (OIDCPushedRequest, GOOD | {"request_uri": "urn:" + "x" * 2_000}, 201),
-    "no expires_in": (OIDCPushedRequest, {"request_uri": "urn:x"}, 201),
-    "expires_in no number": (OIDCPushedRequest, GOOD | {"expires_in": "60"}, 201),
-    "expires_in true": (OIDCPushedRequest, GOOD | {"expires_in": True}, 201),
-    "expired": (OIDCPushedRequest, GOOD | {"expires_in": 0}, 201),
-    "array": (OIDCPushedRequest, [GOOD], 201),
-    "HTML": (OIDCPushedRequest, "<html>", 201),
-    "larger than 100 kB": (OIDCSize, GOOD | {"x": "x" * 100_000}, 201),
-    "redirect": (ProviderUnavailable, GOOD, 302),
-    "too many requests": (ProviderUnavailable, GOOD, 429),
-    "server error": (ProviderUnavailable, GOOD, 503),
-}
-
-
-@pytest.mark.parametrize(
-    ("error", "body", "status"), PUSHED.values(), ids=[f"T-OIDC-19[pushed: {name}]" for name in PUSHED]
-)
-def test_a_question_that_was_not_taken_sends_no_browser_anywhere(op, error, body, status):
-    op.replies["/par"] = Reply(status, json.dumps(body).encode(), {"Location": f"{op.url}/elsewhere"})
+@pytest.mark.parametrize("case", PUSHED, ids=str)
+def test_a_question_that_was_not_taken_sends_no_browser_anywhere(op, case):
+    op.replies["/par"] = case.reply
     with pytest.raises(IdentityError) as refused:
         begin(relying_party(op), question())
-    assert type(refused.value) is error
+    assert type(refused.value) is case.error
     assert "script" not in refused.value.detail
     op.replies["/par"] = Reply(201, json.dumps(GOOD).encode())
     assert "request_uri=urn" in begin(relying_party(op), question())

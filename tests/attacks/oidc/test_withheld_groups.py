@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 from joserfc.jwk import KeySet, RSAKey
 
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.errors import GroupsNotFetched, GroupsUnknown, IdentityError, ProviderUnavailable
 from bridge.identity.oidc.client_token import ClientToken
 from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES
 from bridge.identity.oidc.relying_party import RelyingParty
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
-from tests.fakes.openid_provider import OpenIDProvider
-from tests.fakes.scripted_server import Reply, ScriptedServer
 from tests.live_store import MovableClock
 
 OID = "6d2e3f1c-9a70-4c86-8e1a-0d9c3f2b7a55"

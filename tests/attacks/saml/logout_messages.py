@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
-from tests.saml_messages import (
+from bridge.attack.saml.messages import (
     EMAIL,
     IDP,
     NS,

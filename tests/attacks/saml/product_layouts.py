@@ -15,9 +15,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 
-from bridge.identity.saml.expected import Expected
-from tests.saml_encryption import AES128_CBC, AES128_GCM, AES256_CBC, AES256_GCM, SHA1, EncryptionOptions, encrypt
-from tests.saml_messages import (
+from bridge.attack.saml.encryption import (
+    AES128_CBC,
+    AES128_GCM,
+    AES256_CBC,
+    AES256_GCM,
+    SHA1,
+    EncryptionOptions,
+    encrypt,
+)
+from bridge.attack.saml.messages import (
     ACS,
     DECRYPTION_KEYS,
     EXCLUSIVE,
@@ -33,6 +40,7 @@ from tests.saml_messages import (
     make_key,
     make_provider,
 )
+from bridge.identity.saml.expected import Expected
 
 SAML, SAMLP, DS, XS, XSI = (NS[name] for name in ("saml", "samlp", "ds", "xs", "xsi"))
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"

@@ -8,6 +8,18 @@ from copy import deepcopy
 import pytest
 from lxml import etree
 
+from bridge.attack.saml.encryption import (
+    AES128_GCM,
+    AES192_GCM,
+    AES256_CBC,
+    OAEP,
+    RSA_15,
+    SAML,
+    SHA256,
+    EncryptionOptions,
+    encrypt,
+)
+from bridge.attack.saml.messages import DECRYPTION_KEYS, NS, Draft, SignatureOptions, make_key, make_provider
 from bridge.errors import (
     SAMLAttributeTwice,
     SAMLConfirmation,
@@ -22,18 +34,6 @@ from bridge.identity.saml.decryption import MAX_PARTS
 from bridge.identity.saml.response import verify_response
 from bridge.identity.saml.statements import read_attributes
 from tests.attacks.door import begin, draft_response, post_response, read_reference
-from tests.saml_encryption import (
-    AES128_GCM,
-    AES192_GCM,
-    AES256_CBC,
-    OAEP,
-    RSA_15,
-    SAML,
-    SHA256,
-    EncryptionOptions,
-    encrypt,
-)
-from tests.saml_messages import DECRYPTION_KEYS, NS, Draft, SignatureOptions, make_key, make_provider
 
 NAME = "//saml:NameID"
 MAIL = "//saml:Attribute[@Name='mail']"

@@ -12,10 +12,8 @@ from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 from signxml import DigestAlgorithm, SignatureConfiguration, SignatureMethod, XMLVerifier
 
-from bridge.errors import SAMLDTD, SAMLCommentOrPI, SAMLTransform
-from bridge.identity.saml.response import verify_response
-from tests.attacks.saml.honest import HONEST, NOT_FOR_PYTHON3_SAML, OUTSIDE_THE_SCHEMA, values_of
-from tests.saml_messages import (
+from bridge.attack.saml.honest import HONEST, NOT_FOR_PYTHON3_SAML, OUTSIDE_THE_SCHEMA, values_of
+from bridge.attack.saml.messages import (
     ACS,
     DECRYPTION_KEYS,
     ENVELOPED,
@@ -30,6 +28,8 @@ from tests.saml_messages import (
     make_certificate,
     make_key,
 )
+from bridge.errors import SAMLDTD, SAMLCommentOrPI, SAMLTransform
+from bridge.identity.saml.response import verify_response
 
 every_honest_message = pytest.mark.parametrize("build", HONEST.values(), ids=HONEST)
 in_the_schema = {name: build for name, build in HONEST.items() if name not in OUTSIDE_THE_SCHEMA}

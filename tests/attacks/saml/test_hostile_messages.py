@@ -4,19 +4,18 @@ import time
 
 import pytest
 
+from bridge.attack.saml.cases import CASES
+from bridge.attack.saml.corpus import ResponseCase
 from bridge.errors import IdentityError
 from bridge.identity.saml.response import verify_response
-from tests.attacks.saml import cases_document, cases_encryption, cases_signature, cases_statement
-from tests.attacks.saml.corpus import CASES, Case
 
 SECONDS = 1.0
-FILES = (cases_document, cases_encryption, cases_signature, cases_statement)
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 @every_case
-def test_hostile_message_is_refused(case: Case):
+def test_hostile_message_is_refused(case: ResponseCase):
     draft = case.draft()
     case.spoil(draft)
     encoded = draft.encode()
@@ -33,7 +32,7 @@ def test_hostile_message_is_refused(case: Case):
 
 
 @every_case
-def test_its_twin_is_accepted(case: Case):
+def test_its_twin_is_accepted(case: ResponseCase):
     draft = case.draft()
 
     assert verify_response(draft.encode(), draft.expected).subject == "alice@example.com"

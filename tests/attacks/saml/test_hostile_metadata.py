@@ -6,11 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from bridge.errors import FetchTooLarge, SAMLMetadata
-from bridge.identity.saml.metadata import parse_idp_metadata, read_metadata_signer
-from bridge.identity.saml.metadata_cache import MetadataCache
-from bridge.settings import check_configuration
-from tests.saml_messages import (
+from bridge.attack.saml.messages import (
     EXCLUSIVE,
     IDP,
     MORE,
@@ -25,6 +21,10 @@ from tests.saml_messages import (
     make_provider,
     sign,
 )
+from bridge.errors import FetchTooLarge, SAMLMetadata
+from bridge.identity.saml.metadata import parse_idp_metadata, read_metadata_signer
+from bridge.identity.saml.metadata_cache import MetadataCache
+from bridge.settings import check_configuration
 from tests.unit.configurations import SAML, write_configuration
 
 FEDERATION = "federation"

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from lxml import etree
 
+from bridge.attack.saml.messages import IDP, MORE, NOW, NS, RSA_SHA256, SP, at, element, make_key, make_provider
 from bridge.errors import (
     SAMLDTD,
     IdentityError,
@@ -43,7 +44,6 @@ from bridge.identity.saml.expected import Expected
 from bridge.identity.saml.logout import verify_logout_request, verify_logout_response
 from bridge.identity.saml.logout_binding import LogoutMessage, read_form, read_query
 from tests.attacks.saml.logout_messages import SLO, Logout, deflate
-from tests.saml_messages import IDP, MORE, NOW, NS, RSA_SHA256, SP, at, element, make_key, make_provider
 
 DS = NS["ds"]
 

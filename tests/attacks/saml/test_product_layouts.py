@@ -9,11 +9,11 @@ import xmlsec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
+from bridge.attack.saml.messages import make_key
 from bridge.errors import ClaimNotSingle, SAMLAttributeTwice, SAMLSignatureInvalid, SAMLTooComplex
 from bridge.identity.saml.response import verify_response
 from bridge.identity.saml.statements import MAX_VALUES, read_attributes
 from tests.attacks.saml.product_layouts import DS, LAYOUTS, PRODUCTS, SAML, keycloak
-from tests.saml_messages import make_key
 
 every_layout = pytest.mark.parametrize("build", LAYOUTS.values(), ids=LAYOUTS)
 

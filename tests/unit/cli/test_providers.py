@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge import embedded_store
+from bridge.attack.saml.messages import build_idp_metadata, make_certificate
 from bridge.cli.main import main
 from bridge.clock import SystemClock
 from bridge.identity.saml.rehearsal import read_staged
@@ -16,7 +17,6 @@ from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.keys import create_missing
 from bridge.settings import check_configuration, load_configuration
 from bridge.store_connection import connect_store
-from tests.saml_messages import build_idp_metadata, make_certificate
 from tests.unit.configurations import BRIDGE, SAML, write_configuration
 
 ENTITY = "https://idp.example.com/metadata"

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, make_certificate
 from bridge.identity.endings import (
     Ending,
     ProviderStatus,
@@ -12,7 +13,6 @@ from bridge.identity.endings import (
 )
 from bridge.identity.saml.metadata import parse_idp_metadata
 from bridge.keys import KeyDescription
-from tests.saml_messages import IDP, NOW, at, build_idp_metadata, make_certificate
 
 DAY = timedelta(days=1)
 LAST_SECOND = timedelta(seconds=1)

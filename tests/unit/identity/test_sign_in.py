@@ -6,6 +6,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.saml.messages import (
+    NOW,
+    Draft,
+    SignatureOptions,
+    build_idp_metadata,
+    make_key,
+    make_provider,
+    make_signing_key,
+)
 from bridge.errors import (
     OIDCCallback,
     OIDCInitiate,
@@ -28,17 +38,7 @@ from bridge.identity.sign_in import SignInDesk
 from bridge.sealing import Sealer
 from bridge.store_connection import build_key
 from tests.attacks.oidc.test_flow import relying_party
-from tests.fakes.openid_provider import OpenIDProvider
 from tests.live_store import running_store
-from tests.saml_messages import (
-    NOW,
-    Draft,
-    SignatureOptions,
-    build_idp_metadata,
-    make_key,
-    make_provider,
-    make_signing_key,
-)
 
 BROWSER, OTHER_BROWSER = "b" * 64, "c" * 64
 

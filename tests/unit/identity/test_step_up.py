@@ -1,9 +1,9 @@
 import pytest
 
+from bridge.attack.saml.messages import make_provider
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.step_up import StepUp, plan_step_up, tighten_oidc, tighten_saml
 from tests.factories import make_identity
-from tests.saml_messages import make_provider
 
 MFA, KEY = "https://refeds.org/profile/mfa", "urn:key"
 

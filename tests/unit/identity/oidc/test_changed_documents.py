@@ -9,6 +9,8 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.attack.oidc.cases_logout_token import HONEST, forge_logout
+from bridge.attack.oidc.tokens import CLAIMS, ISSUER, expected, forge, keys, payload
 from bridge.errors import IdentityError
 from bridge.identity.ended import EndedAtProvider
 from bridge.identity.oidc.discovery import parse_metadata
@@ -18,8 +20,7 @@ from bridge.identity.oidc.logout_token import verify_logout_token
 from bridge.identity.oidc.userinfo import merge_claims, parse_userinfo
 from bridge.identity.verified import VerifiedIdentity
 from bridge.outbound import Answer, Outbound
-from tests.attacks.oidc.test_logout_token import HONEST, expect, forge_logout
-from tests.attacks.oidc.tokens import CLAIMS, ISSUER, expected, forge, keys, payload
+from tests.attacks.oidc.test_logout_token import expect
 from tests.fuzz.json_changes import spoil
 
 EXAMPLES = int(os.environ.get("RAMBRIDGE_TEST_EXAMPLES", "0"))

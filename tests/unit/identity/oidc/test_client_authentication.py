@@ -6,13 +6,13 @@ import json
 import pytest
 from joserfc.jwk import KeySet
 
+from bridge.attack.oidc.openid_provider import OpenIDProvider
 from bridge.clock import SystemClock
 from bridge.errors import OIDCClientAssertion, OIDCTokenResponse
 from bridge.exchange.metadata import build_jwks
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.keys import KeyFolder, create_missing, rotate
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
-from tests.fakes.openid_provider import OpenIDProvider
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import DISCOVERY, OpenIDProvider, make_key
+from bridge.attack.scripted_server import Reply, Request
 from bridge.errors import OIDCKeyLeaked
 from bridge.identity.oidc.discovery import UNKNOWN_KEY_REFRESH, Discovery, parse_metadata
 from bridge.outbound import Outbound
-from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider, make_key
-from tests.fakes.scripted_server import Reply, Request
 
 OUTBOUND = Outbound(development=True)
 SECOND = timedelta(seconds=1)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.attack.oidc.tokens import ABSENT, ACCESS_TOKEN, CODE, ISSUER, NOW, T, expected, forge, left_half
 from bridge.errors import IdentityError
 from bridge.identity.oidc.id_token import verify_id_token
 from bridge.identity.verified import VerifiedIdentity
-from tests.attacks.oidc.tokens import ABSENT, ACCESS_TOKEN, CODE, ISSUER, NOW, T, expected, forge, left_half
 
 
 def test_the_identity_says_who_how_and_when():

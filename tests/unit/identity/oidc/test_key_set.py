@@ -5,8 +5,8 @@ import json
 import pytest
 from joserfc.jwk import ECKey
 
+from bridge.attack.oidc.openid_provider import make_key
 from bridge.identity.oidc.key_set import parse_key_set
-from tests.fakes.openid_provider import make_key
 
 RSA = make_key().as_dict(private=False)
 PLAIN = {name: RSA[name] for name in ("kty", "n", "e")}

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import make_key
 from bridge.errors import OIDCKeyLeaked, OIDCKeySet
 from bridge.identity.oidc.key_set import parse_key_set
-from tests.fakes.openid_provider import make_key
 
 RSA = {name: make_key().as_dict(private=False)[name] for name in ("kty", "n", "e")}
 OTHER = {name: make_key("other").as_dict(private=False)[name] for name in ("kty", "n", "e")}

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.oidc.openid_provider import DISCOVERY, OpenIDProvider
+from bridge.attack.scripted_server import Reply, wait_until
 from bridge.identity.oidc import key_warmer
 from bridge.identity.oidc.key_warmer import KeyWarmer
 from tests.attacks.oidc.test_flow import relying_party, sign_in
-from tests.fakes.openid_provider import DISCOVERY, OpenIDProvider
-from tests.fakes.scripted_server import Reply, wait_until
 
 BOTH = [DISCOVERY, "/jwks"]
 

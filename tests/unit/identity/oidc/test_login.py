@@ -5,9 +5,9 @@ import hashlib
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from bridge.attack.oidc.tokens import PROVIDER
 from bridge.identity.oidc.discovery import ProviderMetadata
 from bridge.identity.oidc.login import build_authorization_url, build_question, new_verifier
-from tests.attacks.oidc.tokens import PROVIDER
 
 
 def build(endpoint="https://idp.example/authorize", login_hint=None, **settings):

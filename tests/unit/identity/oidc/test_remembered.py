@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.scripted_server import wait_until
 from bridge.errors import OIDCKeyLeaked, OIDCKeySet, ProviderUnavailable
 from bridge.identity.oidc.remembered import FRESH_FOR, KEPT_FOR, PAUSE_WITH_COPY, PAUSE_WITHOUT_COPY, Remembered
-from tests.fakes.scripted_server import wait_until
 
 SECOND = timedelta(seconds=1)
 

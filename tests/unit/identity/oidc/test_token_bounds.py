@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.attack.oidc.cases_logout_token import forge_logout
+from bridge.attack.oidc.tokens import ABSENT, ACCESS_TOKEN, CLIENT, CODE, NOW, T, b64, expected, forge, keys, left_half
 from bridge.errors import (
     IdentityError,
     OIDCAccessTokenHash,
@@ -22,8 +24,7 @@ from bridge.errors import (
 )
 from bridge.identity.oidc.id_token import check_header, decode_token, read_seconds, verify_id_token
 from bridge.identity.oidc.logout_token import verify_logout_token
-from tests.attacks.oidc.test_logout_token import expect, forge_logout
-from tests.attacks.oidc.tokens import ABSENT, ACCESS_TOKEN, CLIENT, CODE, NOW, T, b64, expected, forge, keys, left_half
+from tests.attacks.oidc.test_logout_token import expect
 
 YEAR_9999 = 253_402_300_799
 

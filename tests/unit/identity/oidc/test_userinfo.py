@@ -2,10 +2,10 @@
 
 import pytest
 
+from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.errors import OIDCSize, OIDCUserInfo, ProviderUnavailable
 from bridge.identity.oidc.userinfo import MAX_USERINFO_BYTES, fetch_userinfo, merge_claims, parse_userinfo
 from bridge.outbound import Answer, Outbound
-from tests.fakes.scripted_server import Reply, ScriptedServer
 
 JSON = {"Content-Type": "application/json"}
 ADA = b'{"sub":"ada"}'

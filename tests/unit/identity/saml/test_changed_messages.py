@@ -13,18 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from bridge.errors import IdentityError
-from bridge.identity.ended import EndedAtProvider
-from bridge.identity.saml.expected import Expected
-from bridge.identity.saml.logout import verify_logout_request
-from bridge.identity.saml.logout_binding import read_form, read_query
-from bridge.identity.saml.metadata import parse_idp_metadata
-from bridge.identity.saml.response import verify_response
-from bridge.identity.verified import VerifiedIdentity
-from tests.attacks.saml.logout_messages import SLO, Logout
-from tests.fuzz.xml_changes import change, spoil
-from tests.saml_encryption import EncryptionOptions
-from tests.saml_messages import (
+from bridge.attack.saml.encryption import EncryptionOptions
+from bridge.attack.saml.messages import (
     IDP,
     MORE,
     NOW,
@@ -36,6 +26,16 @@ from tests.saml_messages import (
     make_provider,
     sign,
 )
+from bridge.errors import IdentityError
+from bridge.identity.ended import EndedAtProvider
+from bridge.identity.saml.expected import Expected
+from bridge.identity.saml.logout import verify_logout_request
+from bridge.identity.saml.logout_binding import read_form, read_query
+from bridge.identity.saml.metadata import parse_idp_metadata
+from bridge.identity.saml.response import verify_response
+from bridge.identity.verified import VerifiedIdentity
+from tests.attacks.saml.logout_messages import SLO, Logout
+from tests.fuzz.xml_changes import change, spoil
 
 EXAMPLES = int(os.environ.get("RAMBRIDGE_TEST_EXAMPLES", "0"))
 BRIEFLY = settings(

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from lxml import etree
 
+from bridge.attack.saml import encryption as xenc
+from bridge.attack.saml.encryption import EncryptionOptions, encrypt
+from bridge.attack.saml.messages import DECRYPTION_KEYS, SP, Draft, make_key, make_provider
 from bridge.errors import SAMLEncrypted
 from bridge.identity.saml.decryption import EncryptedForm, decrypt_assertion, open_content, read_form
-from tests import saml_encryption as xenc
-from tests.saml_encryption import EncryptionOptions, encrypt
-from tests.saml_messages import DECRYPTION_KEYS, SP, Draft, make_key, make_provider
 
 PADDING = OAEP(mgf=MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 GCM, CBC = xenc.AES256_GCM, xenc.AES256_CBC

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.saml.messages import EMAIL, IDP, NOW, SP, Draft, at, element, make_key, make_provider
 from bridge.errors import (
     IdentityError,
     SAMLAttributeStructured,
@@ -31,7 +32,6 @@ from bridge.identity.saml.logout import verify_logout_request
 from bridge.identity.saml.logout_binding import read_query
 from bridge.identity.saml.response import verify_response
 from tests.attacks.saml.logout_messages import SLO, Logout
-from tests.saml_messages import EMAIL, IDP, NOW, SP, Draft, at, element, make_key, make_provider
 
 ENTITY = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
 

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, certificate_base64, make_certificate, make_key
 from bridge.errors import SAMLMetadata
 from bridge.identity.saml.metadata import parse_idp_metadata
-from tests.saml_messages import IDP, NOW, at, build_idp_metadata, certificate_base64, make_certificate, make_key
 
 
 def parse(xml, now=NOW):

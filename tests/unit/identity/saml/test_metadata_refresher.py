@@ -8,13 +8,13 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, make_certificate, make_key, make_provider
+from bridge.attack.scripted_server import wait_until
 from bridge.errors import FetchFailed, ProviderUnavailable, SAMLMetadata
 from bridge.identity.saml import metadata_cache
 from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER, KeyChange, MetadataCache
 from bridge.identity.saml.metadata_refresher import MetadataRefresher, repeat_daily
 from bridge.identity.saml.saved_metadata import SavedMetadata
-from tests.fakes.scripted_server import wait_until
-from tests.saml_messages import IDP, NOW, at, build_idp_metadata, make_certificate, make_key, make_provider
 
 URL = "https://idp.example.com/metadata"
 PROVIDER = make_provider(metadata=URL)

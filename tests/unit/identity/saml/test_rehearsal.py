@@ -9,15 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bridge.errors import SAMLAlgorithm, SAMLMetadata, SAMLSignatureInvalid
-from bridge.identity.saml.metadata import parse_idp_metadata
-from bridge.identity.saml.rehearsal import Rehearsal, read_staged
-from bridge.identity.saml.rehearsal_counts import KEPT_FOR, RehearsalCounter, read_rehearsed
-from bridge.identity.saml.trace import SAMLTrace
-from bridge.settings import check_configuration, load_configuration
-from tests.live_store import MovableClock, running_store
-from tests.saml_encryption import EncryptionOptions
-from tests.saml_messages import (
+from bridge.attack.saml.encryption import EncryptionOptions
+from bridge.attack.saml.messages import (
     IDP,
     MORE,
     NOW,
@@ -28,6 +21,13 @@ from tests.saml_messages import (
     make_key,
     make_provider,
 )
+from bridge.errors import SAMLAlgorithm, SAMLMetadata, SAMLSignatureInvalid
+from bridge.identity.saml.metadata import parse_idp_metadata
+from bridge.identity.saml.rehearsal import Rehearsal, read_staged
+from bridge.identity.saml.rehearsal_counts import KEPT_FOR, RehearsalCounter, read_rehearsed
+from bridge.identity.saml.trace import SAMLTrace
+from bridge.settings import check_configuration, load_configuration
+from tests.live_store import MovableClock, running_store
 from tests.unit.configurations import SAML, write_configuration
 
 HOUR = timedelta(hours=1)

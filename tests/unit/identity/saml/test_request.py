@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from lxml import etree
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
+from bridge.attack.saml.messages import ACS, EMAIL, NOW, NS, SP, certificate_base64, make_certificate, make_signing_key
 from bridge.identity.saml.request import build_authn_request, build_post_form, build_redirect, build_sp_metadata
 from bridge.identity.saml.schema import _FILE
 from bridge.identity.saml.signature import verify_enveloped
-from tests.saml_messages import ACS, EMAIL, NOW, NS, SP, certificate_base64, make_certificate, make_signing_key
 
 SLO = "https://bridge.example.com/saml/corp/slo"
 SSO = "https://idp.example.com/sso?tenant=a&b=<\"'>"

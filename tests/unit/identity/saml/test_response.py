@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.attack.saml.messages import EMAIL, NOW, PASSWORD, Draft, at, element, make_provider
 from bridge.errors import OutsideValidity, SAMLLifetime
 from bridge.identity.saml.response import verify_response
 from bridge.identity.stored import pack_identity, unpack_identity
-from tests.saml_messages import EMAIL, NOW, PASSWORD, Draft, at, element, make_provider
 
 SECOND = timedelta(seconds=1)
 

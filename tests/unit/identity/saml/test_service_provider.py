@@ -5,22 +5,8 @@ import pytest
 from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
-from bridge.errors import (
-    FetchFailed,
-    FetchRefused,
-    KeyMissing,
-    ProviderUnavailable,
-    SAMLEncrypted,
-    SAMLInResponseTo,
-    SAMLMetadata,
-    SAMLSignatureInvalid,
-)
-from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER
-from bridge.identity.saml.request import PostForm, Redirect
-from bridge.identity.saml.service_provider import ServiceProvider
-from bridge.keys import DecryptionKeys
-from tests.saml_encryption import AES128_CBC, AES128_GCM, AES256_CBC, AES256_GCM, OAEP_MGF1P, EncryptionOptions
-from tests.saml_messages import (
+from bridge.attack.saml.encryption import AES128_CBC, AES128_GCM, AES256_CBC, AES256_GCM, OAEP_MGF1P, EncryptionOptions
+from bridge.attack.saml.messages import (
     ACS,
     DECRYPTION_KEYS,
     NOW,
@@ -35,6 +21,20 @@ from tests.saml_messages import (
     make_provider,
     make_signing_key,
 )
+from bridge.errors import (
+    FetchFailed,
+    FetchRefused,
+    KeyMissing,
+    ProviderUnavailable,
+    SAMLEncrypted,
+    SAMLInResponseTo,
+    SAMLMetadata,
+    SAMLSignatureInvalid,
+)
+from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, REFRESH_AFTER, RETRY_AFTER
+from bridge.identity.saml.request import PostForm, Redirect
+from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.keys import DecryptionKeys
 
 DECRYPTION = DecryptionKeys(
     published=tuple(make_signing_key(name) for name in DECRYPTION_KEYS[:2]),

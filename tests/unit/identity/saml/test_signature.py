@@ -1,9 +1,9 @@
 import pytest
 from lxml import etree
 
+from bridge.attack.saml.messages import MORE, NS, Draft, SignatureOptions, make_key
 from bridge.errors import SAMLAlgorithm, SAMLCanonicalization, SAMLSignatureForm, SAMLSignatureInvalid
 from bridge.identity.saml.signature import canonicalize, is_strong, verify_enveloped
-from tests.saml_messages import MORE, NS, Draft, SignatureOptions, make_key
 
 
 def signed(**options):

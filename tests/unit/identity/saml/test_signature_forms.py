@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 from lxml import etree
 
+from bridge.attack.saml.messages import ENVELOPED, EXCLUSIVE, MORE, NS, Draft, SignatureOptions, make_key, sign_again
 from bridge.errors import (
     IdentityError,
     SAMLAlgorithm,
@@ -16,7 +17,6 @@ from bridge.errors import (
 )
 from bridge.identity.saml.signature import check_detached, read_form, verify_enveloped
 from tests.attacks.saml.logout_messages import sign_bytes
-from tests.saml_messages import ENVELOPED, EXCLUSIVE, MORE, NS, Draft, SignatureOptions, make_key, sign_again
 
 XENC = "http://www.w3.org/2001/04/xmlenc#"
 DIGESTS = [f"{XENC}sha256", f"{MORE}sha384", f"{XENC}sha512"]

@@ -1,8 +1,8 @@
 import pytest
 
+from bridge.attack.saml.messages import NS, Draft, element, make_provider
 from bridge.errors import ClaimNotSingle, GroupsUnknown
 from bridge.identity.saml.statements import read_claims
-from tests.saml_messages import NS, Draft, element, make_provider
 
 
 def claims(draft, **settings):

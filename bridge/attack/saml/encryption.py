@@ -38,6 +38,7 @@ _HASHES: dict[str, Any] = {
 
 
 def unchanged(content: bytes) -> bytes:
+    """Return what comes in."""
     return content
 
 
@@ -103,12 +104,12 @@ def _encrypt(options: EncryptionOptions, key: bytes, plaintext: bytes) -> bytes:
 
 def _wrap(options: EncryptionOptions, content_key: bytes, key: Any) -> bytes:
     if options.transport == RSA_15:
-        return key.encrypt(content_key, rsa_padding.PKCS1v15())
+        return bytes(key.encrypt(content_key, rsa_padding.PKCS1v15()))
     if options.transport.endswith("kw-aes256"):
         return aes_key_wrap(bytes(32), content_key)
     mgf = _HASHES[options.mgf or MGF1_SHA1]() if options.transport == OAEP else hashes.SHA1()
     digest = _HASHES[options.digest or SHA1]()
-    return key.encrypt(content_key, rsa_padding.OAEP(rsa_padding.MGF1(mgf), digest, label=None))
+    return bytes(key.encrypt(content_key, rsa_padding.OAEP(rsa_padding.MGF1(mgf), digest, label=None)))
 
 
 def _build(options: EncryptionOptions, content: bytes, wrapped: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A real HTTP server on a free port that answers what the test says, as badly as the test says."""
+"""A real HTTP server on a free port that answers what it is told, as badly as it is told."""
 
 import contextlib
 import ssl
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -22,6 +23,7 @@ class Request:
 
     @property
     def form(self) -> dict[str, str]:
+        """The fields of a form."""
         return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
 
 
@@ -63,7 +65,7 @@ class ScriptedServer:
         self.url = f"{'https' if tls else 'http'}://{address[0]}:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -75,16 +77,20 @@ class ScriptedServer:
 
     @property
     def is_stopped(self) -> bool:
+        """Whether the ``with`` block has ended."""
         return self._stopping.is_set()
 
     def paths(self) -> list[str]:
+        """Return the paths that were asked for, in order."""
         return [request.path for request in self.requests]
 
     def reply_to(self, request: Request) -> Reply:
+        """Return the answer to a request, and remember it."""
         self.requests.append(request)
         return self.replies.get(request.path) or self.answer(request)
 
     def sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the block."""
         if seconds:
             self._stopping.wait(seconds)
 
@@ -92,7 +98,7 @@ class ScriptedServer:
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that hang up in the middle are what the tests are about."""
 
 

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
+from bridge.attack.saml.encryption import EncryptionOptions, encrypt
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.response import Expected
 from bridge.keys import SigningKey
-from tests.saml_encryption import EncryptionOptions, encrypt
 
 IDP = "https://idp.example.com/saml"
 SP = "https://bridge.example.com/saml/corp/metadata"
@@ -69,8 +69,8 @@ def make_key(name: str, kind: str = "rsa2048") -> Any:
 
 
 @cache
-def _make_key(name: str, kind: str) -> Any:
-    curves = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1, "k1": ec.SECP256K1}
+def _make_key(name: str, kind: str) -> Any:  # noqa: ARG001  the cache keeps a key for each
+    curves: dict[str, Any] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1, "k1": ec.SECP256K1}
     if kind in curves:
         return ec.generate_private_key(curves[kind]())
     return rsa.generate_private_key(public_exponent=65537, key_size=int(kind.removeprefix("rsa")))
@@ -96,15 +96,19 @@ def make_certificate(
 
 
 def make_signing_key(name: str = "sp") -> SigningKey:
+    """Return a throw-away key with its certificate, as the service holds its own."""
     return SigningKey(id=name, private_key=make_key(name), certificate=make_certificate(name))
 
 
-def make_provider(**changes: Any) -> SAMLProvider:
-    settings = {"name": "corp", "title": "Corp", "protocol": "saml", "entity_id": IDP, "metadata": "idp.xml"}
-    return SAMLProvider.model_validate(settings | changes)
+def make_provider(configured: SAMLProvider | None = None, **changes: Any) -> SAMLProvider:
+    """Return a provider that is called as here, with these settings, and the rest as somebody configured it."""
+    settings = {} if configured is None else configured.model_dump()
+    names = {"name": "corp", "title": "Corp", "protocol": "saml", "entity_id": IDP, "metadata": "idp.xml"}
+    return SAMLProvider.model_validate(settings | names | changes)
 
 
 def certificate_base64(certificate: x509.Certificate) -> str:
+    """Return a certificate as XML carries it."""
     return base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
 
 
@@ -188,7 +192,8 @@ def _prefix_list(prefixes: str | None) -> str:
 
 
 def _canonicalize(target: Any, inclusive: list[str] | None) -> bytes:
-    return etree.tostring(target, method="c14n", exclusive=True, inclusive_ns_prefixes=inclusive)
+    canonical: bytes = etree.tostring(target, method="c14n", exclusive=True, inclusive_ns_prefixes=inclusive)
+    return canonical
 
 
 def _hash(method: str, content: bytes) -> bytes:
@@ -285,6 +290,7 @@ class Draft:
 
     @property
     def assertion(self) -> Any:
+        """The assertion, before it is signed."""
         return self.find("saml:Assertion")
 
     def expect(self, **changes: Any) -> None:
@@ -306,10 +312,11 @@ class Draft:
     def write(self) -> bytes:
         """Return the signed document."""
         root = deepcopy(self.root)
-        if self.signed in {"assertion", "both"}:
-            sign(root.find("saml:Assertion", NS), self.options)
-        if self.encryption is not None:
-            encrypt(root.find("saml:Assertion", NS), self.encryption, make_key(DECRYPTION_KEYS[0]).public_key())
+        assertion = root.find("saml:Assertion", NS)
+        if self.signed in {"assertion", "both"} and assertion is not None:
+            sign(assertion, self.options)
+        if self.encryption is not None and assertion is not None:
+            encrypt(assertion, self.encryption, make_key(DECRYPTION_KEYS[0]).public_key())
         if self.signed in {"response", "both"}:
             sign(root, self.response_options or self.options)
         for change in self._on_signed:

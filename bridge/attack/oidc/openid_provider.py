@@ -18,14 +18,15 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from tests.fakes.scripted_server import Reply, Request, ScriptedServer
+from bridge.attack.scripted_server import Reply, Request, ScriptedServer
 
 DISCOVERY = "/.well-known/openid-configuration"
 
 
 def make_key(kid: str | None = None, **parameters: Any) -> RSAKey:
     """Return a fresh RSA key for signatures."""
-    return RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", **({"kid": kid} if kid else {}), **parameters})
+    members: Any = {"use": "sig", "alg": "RS256", **({"kid": kid} if kid else {}), **parameters}
+    return RSAKey.generate_key(2048, members)
 
 
 @functools.cache
@@ -43,6 +44,17 @@ class OpenIDProvider(ScriptedServer):
         self.issuer = self.url
         self.keys: list[RSAKey | ECKey] = [_first_key()]
         """The last one signs; all are published."""
+        self.behave()
+        self.assertions: dict[str, dict[str, Any]] = {}
+        """The client's assertions that were accepted, by ``jti``."""
+        self.now = time.time
+        self._codes: dict[str, dict[str, str]] = {}
+        self._subjects: dict[str, str] = {}
+        self._client_tokens: dict[str, str] = {}
+        self._pushed: dict[str, dict[str, str]] = {}
+
+    def behave(self) -> None:
+        """Be honest, whatever was set before."""
         self.metadata: dict[str, Any] = {}
         """Changed members of the discovery document; None removes one."""
         self.claims: dict[str, Any] = {}
@@ -55,8 +67,6 @@ class OpenIDProvider(ScriptedServer):
         """Changed members of the token response; None removes one."""
         self.client_keys: KeySet | None = None
         """What the client signs with; None: it has a secret."""
-        self.assertions: dict[str, dict[str, Any]] = {}
-        """The client's assertions that were accepted, by ``jti``."""
         self.userinfo: dict[str, Any] = {}
         """Changed members of every userinfo response; None removes one."""
         self.encrypt = str
@@ -65,13 +75,10 @@ class OpenIDProvider(ScriptedServer):
         """The groups of each person, to whoever asks for them as the client itself."""
         self.group_pages = 1
         """In how many answers each person's groups come."""
-        self.now = time.time
-        self._codes: dict[str, dict[str, str]] = {}
-        self._subjects: dict[str, str] = {}
         self.client_token_response: dict[str, Any] = {}
         """Changed members of the answer to a client that asks for itself; None removes one."""
-        self._client_tokens: dict[str, str] = {}
-        self._pushed: dict[str, dict[str, str]] = {}
+        self.replies.clear()
+        self.requests.clear()
 
     def rotate(self, kid: str) -> None:
         """Sign with a new key; the old one is no longer published."""
@@ -224,6 +231,8 @@ class OpenIDProvider(ScriptedServer):
     def _accepts(self, form: dict[str, str]) -> bool:
         """Check an assertion as RFC 7523 3 says: who signed it, for whom, for how long, and only once."""
         if form.get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
+            return False
+        if self.client_keys is None:
             return False
         try:
             token = jwt.decode(form.get("client_assertion", ""), self.client_keys, algorithms=["RS256"])

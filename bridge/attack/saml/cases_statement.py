@@ -1,7 +1,10 @@
 """SAML-14 and SAML-18 to SAML-25: signed by the right provider, but not for us, not now, or not about one person."""
 
 from copy import deepcopy
+from typing import Any
 
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.messages import ACS, IDP, MFA, PASSWORD, REQUEST_ID, SP, Draft, at, element, make_provider
 from bridge.errors import (
     ClaimNotSingle,
     SAMLAttributeTwice,
@@ -28,8 +31,6 @@ from bridge.errors import (
     SAMLUnsolicited,
     SAMLVersion,
 )
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import ACS, IDP, MFA, PASSWORD, REQUEST_ID, SP, at, element, make_provider
 
 DATA = "//saml:SubjectConfirmationData"
 
@@ -60,25 +61,25 @@ def near_misses(value: str) -> dict[str, str]:
 
 
 @hostile_table("SAML-14", SAMLAudience, near_misses(SP))
-def audience(draft, value):
+def audience(draft: Draft, value: Any) -> None:
     """An assertion for another service of the same company. Core 2.5.1.4; CVE-2026-41577."""
     draft.find("//saml:Audience").text = value
 
 
 @hostile("SAML-14", SAMLAudience)
-def no_audience_restriction(draft):
+def no_audience_restriction(draft: Draft) -> None:
     """An assertion for everybody, which python3-saml accepts."""
     draft.find("//saml:Conditions").remove(draft.find("//saml:AudienceRestriction"))
 
 
 @hostile("SAML-14", SAMLAudience)
-def empty_audience_restriction(draft):
+def empty_audience_restriction(draft: Draft) -> None:
     """A restriction to nobody."""
     draft.find("//saml:AudienceRestriction").remove(draft.find("//saml:Audience"))
 
 
 @hostile_table("SAML-14", SAMLAudience, {"behind": 1, "before": 0})
-def second_restriction_excludes_us(draft, position):
+def second_restriction_excludes_us(draft: Draft, position: Any) -> None:
     """All restrictions must be met, not just one."""
     restriction = deepcopy(draft.find("//saml:AudienceRestriction"))
     restriction[0].text = "https://other.example.net"
@@ -89,43 +90,43 @@ def second_restriction_excludes_us(draft, position):
 
 
 @hostile_table("SAML-18", SAMLIssuer, near_misses(IDP))
-def issuer_of_the_assertion(draft, value):
+def issuer_of_the_assertion(draft: Draft, value: Any) -> None:
     """The assertion is by somebody else. CVE-2026-49284."""
     draft.assertion[0].text = value
 
 
 @hostile_table("SAML-18", SAMLIssuer, near_misses(IDP))
-def issuer_of_the_response(draft, value):
+def issuer_of_the_response(draft: Draft, value: Any) -> None:
     """The response is by somebody else, although nobody signed it."""
     draft.root[0].text = value
 
 
 @hostile("SAML-18", SAMLIssuer, signed="response")
-def signed_response_without_issuer(draft):
+def signed_response_without_issuer(draft: Draft) -> None:
     """A signed response has to name its issuer (Profiles 4.1.4.2)."""
     draft.root.remove(draft.root[0])
 
 
 @hostile("SAML-18", SAMLIssuer, signed="response")
-def assertion_without_issuer(draft):
+def assertion_without_issuer(draft: Draft) -> None:
     """An assertion has to name its issuer (Core 2.3.3)."""
     draft.assertion.remove(draft.assertion[0])
 
 
 @hostile("SAML-18", SAMLIssuer)
-def answer_of_another_provider(draft):
+def answer_of_another_provider(draft: Draft) -> None:
     """Provider B answers a question to provider A, with a key that A has too (mix-up)."""
-    draft.expect(provider=make_provider(entity_id="https://other.example.com"))
+    draft.expect(provider=make_provider(draft.provider, entity_id="https://other.example.com"))
 
 
 @hostile_table("SAML-18", SAMLIssuer, {"assertion": "saml:Assertion/saml:Issuer", "response": "saml:Issuer"})
-def issuer_format(draft, path):
+def issuer_format(draft: Draft, path: Any) -> None:
     """An issuer that is something other than an entity."""
     draft.find(path).set("Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent")
 
 
 @hostile("SAML-18", SAMLIssuer)
-def issuer_qualified(draft):
+def issuer_qualified(draft: Draft) -> None:
     """An issuer whose name counts somewhere else."""
     draft.assertion[0].set("NameQualifier", "https://other.example.net")
 
@@ -142,37 +143,37 @@ IN_RESPONSE_TO = {
 
 
 @hostile_table("SAML-19", SAMLInResponseTo, IN_RESPONSE_TO)
-def response_in_response_to(draft, value):
+def response_in_response_to(draft: Draft, value: Any) -> None:
     """The answer to another question."""
     draft.root.set("InResponseTo", value)
 
 
 @hostile_table("SAML-19", SAMLInResponseTo, IN_RESPONSE_TO)
-def confirmation_in_response_to(draft, value):
+def confirmation_in_response_to(draft: Draft, value: Any) -> None:
     """An assertion for another question in an unsigned response that names ours (node-saml 433)."""
     draft.find(DATA).set("InResponseTo", value)
 
 
 @hostile_table("SAML-19", SAMLInResponseTo, {"response": ".", "confirmation": DATA})
-def in_response_to_missing(draft, path):
+def in_response_to_missing(draft: Draft, path: Any) -> None:
     """Named in only one of two places, which python3-saml accepts."""
     del draft.find(path).attrib["InResponseTo"]
 
 
 @hostile("SAML-19", SAMLInResponseTo)
-def unsolicited_answer_to_a_question(draft):
+def unsolicited_answer_to_a_question(draft: Draft) -> None:
     """An unsolicited response while we await an answer: login CSRF."""
     for place in (draft.root, draft.find(DATA)):
         del place.attrib["InResponseTo"]
 
 
-UNSOLICITED = {"request_id": None, "provider": lambda: make_provider(idp_initiated=True)}
+UNSOLICITED: dict[str, Any] = {"request_id": None, "policy": {"idp_initiated": True, "force_authn": False}}
 
 
 @hostile("SAML-19", SAMLUnsolicited, **UNSOLICITED)
-def unsolicited_from_a_provider_that_may_not(draft):
+def unsolicited_from_a_provider_that_may_not(draft: Draft) -> None:
     """Nobody asked, and this provider may not begin."""
-    draft.expect(provider=make_provider())
+    draft.expect(provider=make_provider(draft.provider, idp_initiated=False))
 
 
 @hostile_table(
@@ -181,7 +182,7 @@ def unsolicited_from_a_provider_that_may_not(draft):
     {"invented": "IdP_Initiated_Login", "of_another": REQUEST_ID, "empty": ""},
     **UNSOLICITED,
 )
-def unsolicited_with_in_response_to(draft, value):
+def unsolicited_with_in_response_to(draft: Draft, value: Any) -> None:
     """Nobody asked, but the response says that somebody did. One provider invents a value."""
     draft.root.set("InResponseTo", value)
 
@@ -189,7 +190,7 @@ def unsolicited_with_in_response_to(draft, value):
 @hostile_table(
     "SAML-19", SAMLInResponseTo, {"invented": "IdP_Initiated_Login", "of_another": REQUEST_ID}, **UNSOLICITED
 )
-def unsolicited_with_in_response_to_in_the_confirmation(draft, value):
+def unsolicited_with_in_response_to_in_the_confirmation(draft: Draft, value: Any) -> None:
     """The answer to somebody else's question in an unsigned response that hides it."""
     draft.find(DATA).set("InResponseTo", value)
 
@@ -199,35 +200,34 @@ def unsolicited_with_in_response_to_in_the_confirmation(draft, value):
 SKEW = 60
 
 
-def forced():
-    return make_provider(force_authn=True)
+FORCED = {"force_authn": True, "idp_initiated": False}
 
 
-def shift(draft, seconds):
+def shift(draft: Draft, seconds: Any) -> None:
     """Look at the message so much later."""
     draft.expect(now=draft.expected.now.__class__.fromisoformat(at(seconds)))
 
 
 @hostile_table("SAML-20", SAMLExpired, {"at_the_end": 300 + SKEW, "later": 450})
-def expired(draft, seconds):
+def expired(draft: Draft, seconds: Any) -> None:
     """NotOnOrAfter has passed; the end itself is excluded."""
     shift(draft, seconds)
 
 
 @hostile_table("SAML-20", SAMLNotYet, {"just": -SKEW - 1, "much": -600})
-def not_yet_valid(draft, seconds):
+def not_yet_valid(draft: Draft, seconds: Any) -> None:
     """Issued in the future."""
     shift(draft, seconds)
 
 
 @hostile("SAML-20", SAMLNotYet)
-def not_before_in_the_future(draft):
+def not_before_in_the_future(draft: Draft) -> None:
     """Issued now, valid later."""
     draft.find("//saml:Conditions").set("NotBefore", at(SKEW + 1))
 
 
 @hostile("SAML-20", SAMLExpired)
-def conditions_expired(draft):
+def conditions_expired(draft: Draft) -> None:
     """The conditions end before the confirmation does."""
     draft.find("//saml:Conditions").set("NotBefore", at(-300))
     draft.assertion.set("IssueInstant", at(-300))
@@ -235,92 +235,92 @@ def conditions_expired(draft):
 
 
 @hostile("SAML-20", SAMLExpired)
-def confirmation_expired(draft):
+def confirmation_expired(draft: Draft) -> None:
     """The confirmation ends before the conditions do."""
     draft.assertion.set("IssueInstant", at(-300))
     draft.find(DATA).set("NotOnOrAfter", at(-SKEW))
 
 
 @hostile_table("SAML-20", SAMLLifetime, {"same": 0, "inverted": -10})
-def window_without_extent(draft, seconds):
+def window_without_extent(draft: Draft, seconds: Any) -> None:
     """The end is not behind the start."""
     draft.find("//saml:Conditions").set("NotOnOrAfter", at(seconds))
 
 
 @hostile_table("SAML-20", SAMLLifetime, {"over_an_hour": at(3601), "forever": "2999-12-31T23:59:59Z"})
-def valid_for_too_long(draft, end):
+def valid_for_too_long(draft: Draft, end: Any) -> None:
     """An assertion that the provider cannot take back."""
     draft.find("//saml:Conditions").set("NotOnOrAfter", end)
 
 
 @hostile_table("SAML-20", SAMLLifetime, {"over_an_hour": at(3601), "forever": "2999-12-31T23:59:59Z"})
-def confirmation_valid_for_too_long(draft, end):
+def confirmation_valid_for_too_long(draft: Draft, end: Any) -> None:
     """A confirmation that the provider cannot take back."""
     draft.find(DATA).set("NotOnOrAfter", end)
 
 
 @hostile("SAML-20", SAMLLifetime)
-def conditions_without_end(draft):
+def conditions_without_end(draft: Draft) -> None:
     """No end at all."""
     del draft.find("//saml:Conditions").attrib["NotOnOrAfter"]
 
 
 @hostile("SAML-20", SAMLConfirmation)
-def confirmation_without_end(draft):
+def confirmation_without_end(draft: Draft) -> None:
     """Profiles 4.1.4.2 requires NotOnOrAfter."""
     del draft.find(DATA).attrib["NotOnOrAfter"]
 
 
 @hostile("SAML-20", SAMLConfirmation)
-def confirmation_with_start(draft):
+def confirmation_with_start(draft: Draft) -> None:
     """Profiles 4.1.4.2 forbids NotBefore."""
     draft.find(DATA).set("NotBefore", at(-10))
 
 
 @hostile_table("SAML-20", SAMLStale, {"assertion": "saml:Assertion", "response": "."})
-def issued_long_ago(draft, path):
+def issued_long_ago(draft: Draft, path: Any) -> None:
     """Issued eleven minutes ago and a second, still within its own validity."""
     draft.find(path).set("IssueInstant", at(-600 - SKEW - 1))
 
 
 @hostile_table("SAML-20", SAMLNotYet, {"assertion": "saml:Assertion", "response": "."})
-def issued_in_the_future(draft, path):
+def issued_in_the_future(draft: Draft, path: Any) -> None:
     """Issued a minute and a second from now."""
     draft.find(path).set("IssueInstant", at(SKEW + 1))
 
 
 @hostile("SAML-20", SAMLStale)
-def authenticated_long_ago(draft):
+def authenticated_long_ago(draft: Draft) -> None:
     """Longer ago than the settings allow; ForceAuthn is only a wish."""
     draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-43_200 - SKEW - 1))
 
 
-@hostile_table("SAML-20", SAMLStale, {"just": -SKEW - 1, "an_hour": -3600}, provider=forced)
-def authenticated_before_we_asked_for_it_anew(draft, seconds):
+@hostile_table("SAML-20", SAMLStale, {"just": -SKEW - 1, "an_hour": -3600}, policy=FORCED)
+def authenticated_before_we_asked_for_it_anew(draft: Draft, seconds: Any) -> None:
     """The provider ignored ForceAuthn and answered from a session that it had."""
     draft.find("//saml:AuthnStatement").set("AuthnInstant", at(seconds))
 
 
-@hostile("SAML-20", SAMLStale, provider=lambda: make_provider(force_authn=True, clock_skew_seconds=0))
-def authenticated_a_second_before_we_asked_where_clocks_agree(draft):
+@hostile("SAML-20", SAMLStale, policy=FORCED | {"clock_skew_seconds": 0})
+def authenticated_a_second_before_we_asked_where_clocks_agree(draft: Draft) -> None:
     """Not even a second of an old session."""
     draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-1))
 
 
-@hostile("SAML-20", SAMLStale, provider=forced)
-def asked_nobody_knows_when(draft):
+@hostile("SAML-20", SAMLStale, policy=FORCED)
+def asked_nobody_knows_when(draft: Draft) -> None:
     """A question that does not say when it was asked cannot show that the answer is newer."""
     draft.expect(asked_at=None)
 
 
 @hostile("SAML-20", SAMLNotYet)
-def authenticated_in_the_future(draft):
+def authenticated_in_the_future(draft: Draft) -> None:
     """A minute and a second from now."""
     draft.find("//saml:AuthnStatement").set("AuthnInstant", at(SKEW + 1))
 
 
 @hostile_table("SAML-20", SAMLSessionOver, {"at_the_end": -SKEW, "before": -600})
-def session_over(draft, seconds):
+def session_over(draft: Draft, seconds: Any) -> None:
     """The provider's session has ended already."""
     draft.find("//saml:AuthnStatement").set("SessionNotOnOrAfter", at(seconds))
 
@@ -349,7 +349,7 @@ TIMES = {
 
 
 @hostile_table("SAML-20", SAMLTimeFormat, TIMES)
-def time(draft, value):
+def time(draft: Draft, value: Any) -> None:
     """A time that is not written in UTC, or does not exist (Core 1.3.3)."""
     draft.assertion.set("IssueInstant", value)
 
@@ -366,7 +366,7 @@ def time(draft, value):
         "session": ("//saml:AuthnStatement", "SessionNotOnOrAfter"),
     },
 )
-def time_with_offset_in(draft, place):
+def time_with_offset_in(draft: Draft, place: Any) -> None:
     """The rule holds for every time."""
     draft.find(place[0]).set(place[1], "2026-03-02T10:04:00+01:00")
 
@@ -379,13 +379,13 @@ def time_with_offset_in(draft, place):
         "session": ("//saml:AuthnStatement", "SessionNotOnOrAfter"),
     },
 )
-def time_that_does_not_exist_in(draft, place):
+def time_that_does_not_exist_in(draft: Draft, place: Any) -> None:
     """An optional time that cannot be read is not one that is absent."""
     draft.find(place[0]).set(place[1], "2026-02-30T09:00:00Z")
 
 
 @hostile_table("SAML-20", SAMLTimeFormat, {"assertion": "saml:Assertion", "response": "."})
-def no_issue_instant(draft, path):
+def no_issue_instant(draft: Draft, path: Any) -> None:
     """No time of issue."""
     del draft.find(path).attrib["IssueInstant"]
 
@@ -393,42 +393,42 @@ def no_issue_instant(draft, path):
 # ── SAML-21: subject, confirmation, statements ───────────────────────────────────────────────────────────────
 
 
-def remove(draft, path):
+def remove(draft: Draft, path: Any) -> None:
     target = draft.find(path)
     target.getparent().remove(target)
 
 
-def duplicate(draft, path):
+def duplicate(draft: Draft, path: Any) -> None:
     target = draft.find(path)
     target.addnext(deepcopy(target))
 
 
 @hostile("SAML-21", SAMLSubject)
-def no_subject(draft):
+def no_subject(draft: Draft) -> None:
     """About nobody."""
     remove(draft, "//saml:Subject")
 
 
 @hostile("SAML-21", SAMLSubject)
-def two_subjects(draft):
+def two_subjects(draft: Draft) -> None:
     """About two."""
     duplicate(draft, "//saml:Subject")
 
 
 @hostile("SAML-21", SAMLNameID)
-def no_name_id(draft):
+def no_name_id(draft: Draft) -> None:
     """About somebody without a name."""
     remove(draft, "//saml:NameID")
 
 
 @hostile("SAML-21", SAMLNameID)
-def two_name_ids(draft):
+def two_name_ids(draft: Draft) -> None:
     """About somebody with two names."""
     duplicate(draft, "//saml:NameID")
 
 
 @hostile("SAML-21", SAMLNameID)
-def name_id_in_the_confirmation_only(draft):
+def name_id_in_the_confirmation_only(draft: Draft) -> None:
     """The name of who confirms is not the name of the subject."""
     draft.find("//saml:SubjectConfirmation").insert(0, draft.find("//saml:NameID"))
 
@@ -450,44 +450,42 @@ def name_id_in_the_confirmation_only(draft):
         "line_separator": "ali\u2028ce",
     },
 )
-def name(draft, value):
+def name(draft: Draft, value: Any) -> None:
     """A name that is empty, huge, or not what it looks like."""
     draft.find("//saml:NameID").text = value
 
 
 @hostile("SAML-21", SAMLNameID)
-def transient_name(draft):
+def transient_name(draft: Draft) -> None:
     """A name that is another one each time cannot be an account."""
     draft.find("//saml:NameID").set("Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:transient")
 
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
-EMAIL_ONLY = {
-    "provider": lambda: make_provider(name_id_format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress")
-}
+EMAIL_ONLY = {"name_id_format": "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"}
 
 
-@hostile("SAML-21", SAMLNameID, **EMAIL_ONLY)
-def name_of_another_format(draft):
+@hostile("SAML-21", SAMLNameID, policy=EMAIL_ONLY)
+def name_of_another_format(draft: Draft) -> None:
     """Not the format in the settings."""
     draft.find("//saml:NameID").set("Format", PERSISTENT)
 
 
-@hostile("SAML-21", SAMLNameID, **EMAIL_ONLY)
-def name_without_format(draft):
+@hostile("SAML-21", SAMLNameID, policy=EMAIL_ONLY)
+def name_without_format(draft: Draft) -> None:
     """No format, which means unspecified (Core 8.3.1)."""
     del draft.find("//saml:NameID").attrib["Format"]
 
 
 @hostile_table("SAML-21", SAMLNameID, {"NameQualifier": IDP, "SPNameQualifier": SP})
-def qualifier(draft, right):
+def qualifier(draft: Draft, right: Any) -> None:
     """A name given by, or for, somebody else."""
     attribute = "NameQualifier" if right == IDP else "SPNameQualifier"
     draft.find("//saml:NameID").set(attribute, f"{right}/")
 
 
 @hostile("SAML-21", SAMLConfirmation)
-def no_confirmation(draft):
+def no_confirmation(draft: Draft) -> None:
     """Nothing says that the bearer is the subject."""
     remove(draft, "//saml:SubjectConfirmation")
 
@@ -502,55 +500,55 @@ def no_confirmation(draft):
         "case": "urn:oasis:names:tc:SAML:2.0:cm:Bearer",
     },
 )
-def method(draft, value):
+def method(draft: Draft, value: Any) -> None:
     """A confirmation that somebody with more than the message could satisfy."""
     draft.find("//saml:SubjectConfirmation").set("Method", value)
 
 
 @hostile("SAML-21", SAMLConfirmation)
-def no_confirmation_data(draft):
+def no_confirmation_data(draft: Draft) -> None:
     """Nothing to check."""
     remove(draft, DATA)
 
 
 @hostile("SAML-21", SAMLConfirmation)
-def two_confirmation_data(draft):
+def two_confirmation_data(draft: Draft) -> None:
     """Which of them?"""
     duplicate(draft, DATA)
 
 
 @hostile("SAML-21", SAMLConfirmation)
-def confirmation_by_somebody_else(draft):
+def confirmation_by_somebody_else(draft: Draft) -> None:
     """A confirmation that names who may confirm: not the bearer."""
     draft.find("//saml:SubjectConfirmation").insert(0, element("saml:NameID", "proxy@example.com"))
 
 
 @hostile("SAML-21", SAMLAuthnStatement)
-def no_authn_statement(draft):
+def no_authn_statement(draft: Draft) -> None:
     """Attributes of somebody who did not sign in."""
     remove(draft, "//saml:AuthnStatement")
 
 
 @hostile("SAML-21", SAMLAuthnStatement)
-def two_authn_statements(draft):
+def two_authn_statements(draft: Draft) -> None:
     """Which sign-in is it?"""
     duplicate(draft, "//saml:AuthnStatement")
 
 
 @hostile("SAML-21", SAMLAuthnStatement)
-def no_authn_instant(draft):
+def no_authn_instant(draft: Draft) -> None:
     """A sign-in at no time."""
     del draft.find("//saml:AuthnStatement").attrib["AuthnInstant"]
 
 
 @hostile("SAML-21", SAMLAuthnStatement)
-def no_authn_context(draft):
+def no_authn_context(draft: Draft) -> None:
     """A sign-in of no kind."""
     remove(draft, "//saml:AuthnContext")
 
 
 @hostile("SAML-21", SAMLAuthnStatement)
-def class_ref_in_pieces(draft):
+def class_ref_in_pieces(draft: Draft) -> None:
     """A strength that could be read in part."""
     draft.find("//saml:AuthnContextClassRef").append(element("saml:Anything"))
 
@@ -568,41 +566,41 @@ def class_ref_in_pieces(draft):
         "case": MFA.upper(),
         "both": f"{PASSWORD} {MFA}",
     },
-    provider=lambda: make_provider(requested_authn_contexts=[MFA, PASSWORD.replace("Password", "X509")]),
+    policy={"requested_authn_contexts": [MFA, PASSWORD.replace("Password", "X509")]},
     context=MFA,
 )
-def weaker_authentication(draft, context):
+def weaker_authentication(draft: Draft, context: Any) -> None:
     """The provider ignored RequestedAuthnContext; a password is not what was asked for, nor what resembles it."""
     draft.find("//saml:AuthnContextClassRef").text = context
 
 
-@hostile("SAML-21", SAMLAuthnContext, provider=lambda: make_provider(requested_authn_contexts=[PASSWORD]))
-def authentication_by_declaration_only(draft):
+@hostile("SAML-21", SAMLAuthnContext, policy={"requested_authn_contexts": [PASSWORD]})
+def authentication_by_declaration_only(draft: Draft) -> None:
     """A reference to a description of the authentication, where a class was asked for."""
     context = draft.find("//saml:AuthnContext")
     context[:] = [element("saml:AuthnContextDeclRef", PASSWORD)]
 
 
 @hostile("SAML-21", SAMLAuthnStatement)
-def overlong_session_index(draft):
+def overlong_session_index(draft: Draft) -> None:
     """More than a name."""
     draft.find("//saml:AuthnStatement").set("SessionIndex", "x" * 257)
 
 
 @hostile("SAML-21", SAMLConditions)
-def no_conditions(draft):
+def no_conditions(draft: Draft) -> None:
     """Valid for everybody and for ever."""
     remove(draft, "//saml:Conditions")
 
 
 @hostile("SAML-21", SAMLConditions)
-def two_conditions(draft):
+def two_conditions(draft: Draft) -> None:
     """Which of them?"""
     duplicate(draft, "//saml:Conditions")
 
 
 @hostile_table("SAML-21", SAMLConditions, {"abstract": "saml:Condition", "unknown": "saml:Anything"})
-def condition(draft, tag):
+def condition(draft: Draft, tag: Any) -> None:
     """A condition that we do not know cannot be met (Core 2.5.1)."""
     draft.find("//saml:Conditions").append(element(tag))
 
@@ -613,13 +611,13 @@ def condition(draft, tag):
 @hostile_table(
     "SAML-22", SAMLProxyRestriction, {"zero": "0", "zeros": "00", "negative": "-1", "word": "none", "empty": ""}
 )
-def proxy_count(draft, count):
+def proxy_count(draft: Draft, count: Any) -> None:
     """The provider forbids what a bridge does (Core 2.5.1.6)."""
     draft.find("//saml:Conditions").append(element("saml:ProxyRestriction", Count=count))
 
 
 @hostile("SAML-22", SAMLProxyRestriction)
-def proxy_audience(draft):
+def proxy_audience(draft: Draft) -> None:
     """The provider limits what we may issue to somebody."""
     restriction = element("saml:ProxyRestriction")
     restriction.append(element("saml:Audience", "https://other.example.net"))
@@ -629,20 +627,20 @@ def proxy_audience(draft):
 # ── SAML-23: attributes ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def attribute(name, *values, **more):
+def attribute(name: str, *values: str, **more: str) -> Any:
     new = element("saml:Attribute", Name=name, **more)
     new.extend(element("saml:AttributeValue", value) for value in values)
     return new
 
 
 @hostile("SAML-23", SAMLAttributeTwice)
-def attribute_twice(draft):
+def attribute_twice(draft: Draft) -> None:
     """The same name twice in one statement."""
     draft.find("//saml:AttributeStatement").append(attribute("groups", "cloud-admins"))
 
 
 @hostile("SAML-23", SAMLAttributeTwice)
-def attribute_in_two_statements(draft):
+def attribute_in_two_statements(draft: Draft) -> None:
     """The same name in a second statement."""
     statement = element("saml:AttributeStatement")
     statement.append(attribute("groups", "cloud-admins"))
@@ -650,14 +648,14 @@ def attribute_in_two_statements(draft):
 
 
 @hostile("SAML-23", SAMLAttributeTwice)
-def attribute_twice_with_another_format(draft):
+def attribute_twice_with_another_format(draft: Draft) -> None:
     """The same name with another NameFormat."""
     statement = draft.find("//saml:AttributeStatement")
     statement.append(attribute("groups", "cloud-admins", NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:uri"))
 
 
-@hostile("SAML-23", ClaimNotSingle, provider=lambda: make_provider(single_valued=["mail"]))
-def second_value_of_a_single_one(draft):
+@hostile("SAML-23", ClaimNotSingle, policy={"claims": {}, "single_valued": ["mail"]})
+def second_value_of_a_single_one(draft: Draft) -> None:
     """Two values where the settings say that there is one."""
     draft.find("//saml:Attribute[@Name='mail']").append(element("saml:AttributeValue", "admin@example.com"))
 
@@ -666,32 +664,32 @@ def second_value_of_a_single_one(draft):
 
 
 @hostile_table("SAML-24", SAMLDestination, near_misses(ACS), signed="response")
-def destination(draft, value):
+def destination(draft: Draft, value: Any) -> None:
     """A signed response that was meant to go elsewhere; python3-saml compares the beginning."""
     draft.root.set("Destination", value)
 
 
 @hostile_table("SAML-24", SAMLDestination, {"empty": "", "other": "https://other.example.net"})
-def destination_of_an_unsigned_response(draft, value):
+def destination_of_an_unsigned_response(draft: Draft, value: Any) -> None:
     """It need not be there, but may not be wrong."""
     draft.root.set("Destination", value)
 
 
 @hostile_table("SAML-24", SAMLDestination, {"response": "response", "both": "both"}, signed="both")
-def signed_response_without_destination(draft, signed):
+def signed_response_without_destination(draft: Draft, signed: Any) -> None:
     """Bindings 3.5.5.2 requires it."""
     draft.signed = signed
     del draft.root.attrib["Destination"]
 
 
 @hostile_table("SAML-24", SAMLRecipient, near_misses(ACS))
-def recipient(draft, value):
+def recipient(draft: Draft, value: Any) -> None:
     """An assertion that was meant to be delivered elsewhere; python3-saml looks for our address inside it."""
     draft.find(DATA).set("Recipient", value)
 
 
 @hostile("SAML-24", SAMLRecipient)
-def no_recipient(draft):
+def no_recipient(draft: Draft) -> None:
     """Profiles 4.1.4.2 requires it."""
     del draft.find(DATA).attrib["Recipient"]
 
@@ -715,13 +713,13 @@ STATUS = "urn:oasis:names:tc:SAML:2.0:status:"
         "empty": "",
     },
 )
-def status(draft, value):
+def status(draft: Draft, value: Any) -> None:
     """An assertion in spite of an error."""
     draft.find("//samlp:StatusCode").set("Value", value)
 
 
 @hostile("SAML-25", SAMLStatus)
-def nested_success(draft):
+def nested_success(draft: Draft) -> None:
     """Success below a failure."""
     code = draft.find("//samlp:StatusCode")
     code.set("Value", f"{STATUS}Responder")
@@ -729,31 +727,31 @@ def nested_success(draft):
 
 
 @hostile("SAML-25", SAMLStatus)
-def no_status(draft):
+def no_status(draft: Draft) -> None:
     """Neither success nor failure."""
     remove(draft, "//samlp:Status")
 
 
 @hostile("SAML-25", SAMLStatus)
-def no_status_code(draft):
+def no_status_code(draft: Draft) -> None:
     """Neither success nor failure."""
     remove(draft, "//samlp:StatusCode")
 
 
 @hostile("SAML-25", SAMLStatus)
-def two_status_codes(draft):
+def two_status_codes(draft: Draft) -> None:
     """Success and failure."""
     duplicate(draft, "//samlp:StatusCode")
 
 
 @hostile("SAML-25", SAMLSchema)
-def two_statuses(draft):
+def two_statuses(draft: Draft) -> None:
     """Success and success."""
     duplicate(draft, "//samlp:Status")
 
 
 @hostile("SAML-25", SAMLStatus, signed="response")
-def error_without_assertion(draft):
+def error_without_assertion(draft: Draft) -> None:
     """What an honest provider sends when the person gave up."""
     draft.signed = "none"
     draft.root.remove(draft.assertion)
@@ -769,12 +767,12 @@ def error_without_assertion(draft):
         for version in ("1.1", "2.1", "2", "")
     },
 )
-def version(draft, place):
+def version(draft: Draft, place: Any) -> None:
     """Not SAML 2.0."""
     draft.find(place[0]).set("Version", place[1])
 
 
 @hostile_table("SAML-25", SAMLVersion, {"assertion": "saml:Assertion", "response": "."})
-def no_version(draft, path):
+def no_version(draft: Draft, path: Any) -> None:
     """No version at all."""
     del draft.find(path).attrib["Version"]

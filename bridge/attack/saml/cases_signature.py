@@ -8,6 +8,22 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.messages import (
+    ENVELOPED,
+    EXCLUSIVE,
+    IDP,
+    MORE,
+    NS,
+    Draft,
+    SignatureOptions,
+    certificate_base64,
+    element,
+    make_certificate,
+    make_key,
+    sign,
+    sign_again,
+)
 from bridge.errors import (
     SAMLAlgorithm,
     SAMLAssertionCount,
@@ -21,23 +37,6 @@ from bridge.errors import (
     SAMLSignatureReference,
     SAMLTransform,
     SAMLUnsigned,
-)
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import (
-    ENVELOPED,
-    EXCLUSIVE,
-    IDP,
-    MORE,
-    NS,
-    Draft,
-    SignatureOptions,
-    certificate_base64,
-    element,
-    make_certificate,
-    make_key,
-    make_provider,
-    sign,
-    sign_again,
 )
 
 ASSERTION = f"{{{NS['saml']}}}Assertion"
@@ -82,11 +81,11 @@ def genuine_signature(root: Any) -> Any:
 
 
 @hostile("SAML-01", SAMLAssertionCount, signed="response")
-def xsw1(draft):
+def xsw1(draft: Draft) -> None:
     """A forged response whose signature holds the genuine response. Somorovsky 2012, XSW1."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         forged, signature = forge(root), root.find("ds:Signature", NS)
         forged.insert(1, signature)
         put_object(signature, root)
@@ -94,11 +93,11 @@ def xsw1(draft):
 
 
 @hostile("SAML-01", SAMLAssertionCount, signed="response")
-def xsw2(draft):
+def xsw2(draft: Draft) -> None:
     """A forged response beside a detached signature and the genuine response. XSW2."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         forged, signature = forge(root), root.find("ds:Signature", NS)
         forged.insert(1, signature)
         forged.append(root)
@@ -106,20 +105,20 @@ def xsw2(draft):
 
 
 @hostile("SAML-01", SAMLAssertionCount)
-def xsw3(draft):
+def xsw3(draft: Draft) -> None:
     """A forged assertion before the genuine one, which a reader that takes the first would read. XSW3."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         genuine_assertion(root).addprevious(forge(genuine_assertion(root)))
 
 
 @hostile("SAML-01", SAMLAssertionCount)
-def xsw4(draft):
+def xsw4(draft: Draft) -> None:
     """The genuine assertion as a child of the forged one. XSW4."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         genuine = genuine_assertion(root)
         forged = forge(genuine)
         genuine.addprevious(forged)
@@ -127,11 +126,11 @@ def xsw4(draft):
 
 
 @hostile("SAML-01", SAMLAssertionCount)
-def xsw5(draft):
+def xsw5(draft: Draft) -> None:
     """The signature stands in the forged assertion; the genuine one, stripped, is at the end. XSW5."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         genuine = genuine_assertion(root)
         forged = forge(genuine)
         forged.insert(1, genuine_signature(root))
@@ -139,11 +138,11 @@ def xsw5(draft):
 
 
 @hostile("SAML-01", SAMLAssertionCount)
-def xsw6(draft):
+def xsw6(draft: Draft) -> None:
     """The signature stands in the forged assertion and holds the genuine one. XSW6."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         genuine, signature = genuine_assertion(root), genuine_signature(root)
         forged = forge(genuine)
         genuine.addprevious(forged)
@@ -152,20 +151,20 @@ def xsw6(draft):
 
 
 @hostile("SAML-01", SAMLAssertionCount)
-def xsw7(draft):
+def xsw7(draft: Draft) -> None:
     """A forged assertion in Extensions, where the schema allows anything. XSW7."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         put_extensions(root, forge(genuine_assertion(root)))
 
 
 @hostile("SAML-01", SAMLAssertionCount)
-def xsw8(draft):
+def xsw8(draft: Draft) -> None:
     """A forged assertion with the genuine signature, whose ds:Object holds the genuine assertion. XSW8."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         genuine, signature = genuine_assertion(root), genuine_signature(root)
         forged = forge(genuine)
         forged.insert(1, signature)
@@ -184,11 +183,11 @@ def xsw8(draft):
         "nested": ".",
     },
 )
-def genuine_assertion_moved_to(draft, path):
+def genuine_assertion_moved_to(draft: Draft, path: Any) -> None:
     """The genuine assertion is copied elsewhere and a forged one takes its place."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         holder = {"samlp:Status": "samlp:StatusDetail", ".": "samlp:Response"}.get(path, "saml:Advice")
         wrapper = element(holder)
         wrapper.append(deepcopy(genuine_assertion(root)))
@@ -196,27 +195,27 @@ def genuine_assertion_moved_to(draft, path):
         root.replace(genuine_assertion(root), _forged_with_signature(root))
 
 
-def _forged_with_signature(root):
+def _forged_with_signature(root: Any) -> Any:
     forged = forge(genuine_assertion(root))
     forged.insert(1, deepcopy(genuine_signature(root)))
     return forged
 
 
 @hostile("SAML-01", SAMLSignatureReference)
-def forged_assertion_under_a_genuine_signature(draft):
+def forged_assertion_under_a_genuine_signature(draft: Draft) -> None:
     """One assertion only, forged, under a genuine signature that references an ID which is gone."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         root.replace(genuine_assertion(root), _forged_with_signature(root))
 
 
 @hostile("SAML-01", SAMLSignatureReference)
-def genuine_content_under_another_name(draft):
+def genuine_content_under_another_name(draft: Draft) -> None:
     """The genuine assertion is renamed and kept in Extensions; the signature in the forged one references it."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         genuine = genuine_assertion(root)
         root.replace(genuine, _forged_with_signature(root))
         genuine.tag = f"{{{NS['saml']}}}Evidence"
@@ -234,38 +233,38 @@ def genuine_content_under_another_name(draft):
         "attributes": "saml:Assertion/saml:AttributeStatement",
     },
 )
-def signature_moved_to(draft, path):
+def signature_moved_to(draft: Draft, path: Any) -> None:
     """The signature stands deeper than in the element that it signs."""
 
     @draft.after_signing
-    def move(root):
+    def move(root: Any) -> Any:
         root.find(path, NS).append(genuine_signature(root))
 
 
 @hostile("SAML-01", SAMLSignaturePlace)
-def signature_in_extensions(draft):
+def signature_in_extensions(draft: Draft) -> None:
     """A detached signature in Extensions."""
 
     @draft.after_signing
-    def move(root):
+    def move(root: Any) -> Any:
         put_extensions(root, genuine_signature(root))
 
 
 @hostile("SAML-01", SAMLSignaturePlace)
-def signature_at_the_end(draft):
+def signature_at_the_end(draft: Draft) -> None:
     """The signature does not follow the issuer (SAML schema)."""
 
     @draft.after_signing
-    def move(root):
+    def move(root: Any) -> Any:
         genuine_assertion(root).append(genuine_signature(root))
 
 
 @hostile("SAML-01", SAMLSignaturePlace, signed="both")
-def second_signature_hidden_beside_two_valid_ones(draft):
+def second_signature_hidden_beside_two_valid_ones(draft: Draft) -> None:
     """A third signature in a place where nothing verifies it."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.find("samlp:Status", NS).append(deepcopy(genuine_signature(root)))
 
 
@@ -273,13 +272,13 @@ def second_signature_hidden_beside_two_valid_ones(draft):
 
 
 @hostile("SAML-02", SAMLUnsigned)
-def unsigned(draft):
+def unsigned(draft: Draft) -> None:
     """No signature at all. CVE-2020-2021."""
     draft.signed = "none"
 
 
 @hostile("SAML-02", SAMLUnsigned, signed="both")
-def all_signatures_stripped(draft):
+def all_signatures_stripped(draft: Draft) -> None:
     """Both signatures are taken off."""
     draft.signed = "none"
 
@@ -289,21 +288,21 @@ def all_signatures_stripped(draft):
     SAMLUnsigned,
     {"assertion": "response", "response": "assertion"},
     signed="both",
-    provider=lambda: make_provider(signed="both"),
+    policy={"signed": "both"},
 )
-def stripped_although_both_are_required(draft, remaining):
+def stripped_although_both_are_required(draft: Draft, remaining: Any) -> None:
     """One of two required signatures is taken off; the other one is valid."""
     draft.signed = remaining
 
 
-@hostile("SAML-02", SAMLUnsigned, provider=lambda: make_provider(signed="assertion"))
-def response_signed_although_the_assertion_must_be(draft):
+@hostile("SAML-02", SAMLUnsigned, policy={"signed": "assertion"})
+def response_signed_although_the_assertion_must_be(draft: Draft) -> None:
     """The required kind of signature is not there."""
     draft.signed = "response"
 
 
-@hostile("SAML-02", SAMLUnsigned, signed="response", provider=lambda: make_provider(signed="response"))
-def assertion_signed_although_the_response_must_be(draft):
+@hostile("SAML-02", SAMLUnsigned, signed="response", policy={"signed": "response"})
+def assertion_signed_although_the_response_must_be(draft: Draft) -> None:
     """The required kind of signature is not there."""
     draft.signed = "assertion"
 
@@ -322,51 +321,51 @@ def assertion_signed_although_the_response_must_be(draft):
         "DigestValue": "ds:SignedInfo/ds:Reference/ds:DigestValue",
     },
 )
-def signature_without(draft, path):
+def signature_without(draft: Draft, path: Any) -> None:
     """A part of the signature is missing; CVE-2016-1000251 and relatives verified the rest."""
 
     @draft.after_signing
-    def cut(root):
+    def cut(root: Any) -> Any:
         part = genuine_signature(root).find(path, NS)
         part.getparent().remove(part)
 
 
 @hostile("SAML-02", SAMLSignatureForm)
-def emptied_signature(draft):
+def emptied_signature(draft: Draft) -> None:
     """``<ds:Signature/>``: present, but it says nothing."""
 
     @draft.after_signing
-    def empty(root):
+    def empty(root: Any) -> Any:
         signature = genuine_signature(root)
         del signature[:]
 
 
 @hostile("SAML-02", SAMLSignatureInvalid)
-def emptied_signature_value(draft):
+def emptied_signature_value(draft: Draft) -> None:
     """A SignatureValue of no bytes."""
 
     @draft.after_signing
-    def empty(root):
+    def empty(root: Any) -> Any:
         genuine_signature(root).find("ds:SignatureValue", NS).text = ""
 
 
 @hostile("SAML-02", SAMLSignatureForm)
-def signature_value_not_base64(draft):
+def signature_value_not_base64(draft: Draft) -> None:
     """Junk inside SignatureValue."""
 
     @draft.after_signing
-    def spoil(root):
+    def spoil(root: Any) -> Any:
         genuine_signature(root).find("ds:SignatureValue", NS).text += "!"
 
 
 @hostile("SAML-02", SAMLSignatureInvalid, signed="both")
-def outer_signature_broken(draft):
+def outer_signature_broken(draft: Draft) -> None:
     """Two signatures, of which the outer one is worthless: every signature that is there must be valid."""
     draft.response_options = SignatureOptions(key=make_key("attacker"))
 
 
 @hostile("SAML-02", SAMLSignatureInvalid, signed="both")
-def inner_signature_broken(draft):
+def inner_signature_broken(draft: Draft) -> None:
     """Two signatures, of which the inner one is worthless, though the outer one covers the assertion."""
     draft.response_options = SignatureOptions()
     draft.options = SignatureOptions(key=make_key("attacker"))
@@ -390,51 +389,51 @@ def inner_signature_broken(draft):
         "file": "file:///etc/passwd",
     },
 )
-def reference_to(draft, uri):
+def reference_to(draft: Draft, uri: Any) -> None:
     """The reference is to something other than the element in which the signature stands (SAML Core 5.4.2)."""
     draft.options = SignatureOptions(uri=uri)
 
 
 @hostile("SAML-02", SAMLSignatureReference)
-def reference_without_uri(draft):
+def reference_without_uri(draft: Draft) -> None:
     """A Reference without URI leaves it to the application what is meant."""
 
     @draft.after_signing
-    def cut(root):
+    def cut(root: Any) -> Any:
         del genuine_signature(root).find("ds:SignedInfo/ds:Reference", NS).attrib["URI"]
 
 
 @hostile("SAML-02", SAMLSignatureReference, signed="response")
-def response_signature_over_the_assertion(draft):
+def response_signature_over_the_assertion(draft: Draft) -> None:
     """The signature in the response covers the assertion only."""
     draft.options = SignatureOptions(uri="#_assertion1")
 
 
 @hostile("SAML-02", SAMLSignatureForm)
-def two_references(draft):
+def two_references(draft: Draft) -> None:
     """A second Reference: which of the two is the assertion's?"""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         reference = genuine_signature(root).find("ds:SignedInfo/ds:Reference", NS)
         reference.addnext(deepcopy(reference))
 
 
 @hostile("SAML-02", SAMLSignatureForm)
-def manifest(draft):
+def manifest(draft: Draft) -> None:
     """A Manifest in ds:Object, whose own references nobody has to check (XML-DSig 5.1)."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         put_object(genuine_signature(root), element("ds:Manifest"))
 
 
 @hostile("SAML-02", SAMLSignatureReference)
-def reference_with_type(draft):
+def reference_with_type(draft: Draft) -> None:
     """A Reference that says it is to a Manifest."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         reference = genuine_signature(root).find("ds:SignedInfo/ds:Reference", NS)
         reference.set("Type", f"{NS['ds']}Manifest")
 
@@ -450,57 +449,57 @@ CHANGES = {
 
 
 @hostile_table("SAML-03", SAMLSignatureInvalid, CHANGES)
-def changed_after_signing(draft, change):
+def changed_after_signing(draft: Draft, change: Any) -> None:
     """A text in the signed assertion is changed."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         genuine_assertion(root).find(change[0], NS).text = change[1]
 
 
 @hostile_table("SAML-03", SAMLSignatureInvalid, CHANGES, signed="response")
-def changed_after_the_response_was_signed(draft, change):
+def changed_after_the_response_was_signed(draft: Draft, change: Any) -> None:
     """A text in the assertion of a signed response is changed."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         genuine_assertion(root).find(change[0], NS).text = change[1]
 
 
 @hostile("SAML-03", SAMLSignatureInvalid)
-def value_added_after_signing(draft):
+def value_added_after_signing(draft: Draft) -> None:
     """A group is added."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         groups = genuine_assertion(root).find("saml:AttributeStatement/saml:Attribute[@Name='groups']", NS)
         groups.append(element("saml:AttributeValue", "cloud-admins"))
 
 
 @hostile("SAML-03", SAMLSignatureInvalid)
-def validity_stretched_after_signing(draft):
+def validity_stretched_after_signing(draft: Draft) -> None:
     """The end is moved."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         genuine_assertion(root).find("saml:Conditions", NS).set("NotOnOrAfter", "2026-03-02T09:50:00Z")
 
 
 @hostile("SAML-03", SAMLSignatureInvalid)
-def text_added_behind_the_signature(draft):
+def text_added_behind_the_signature(draft: Draft) -> None:
     """Text right behind the signature is part of what is signed, though the signature is taken out."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         genuine_signature(root).tail = "\n\n"
 
 
 @hostile("SAML-03", SAMLSignatureInvalid)
-def digest_recomputed(draft):
+def digest_recomputed(draft: Draft) -> None:
     """The digest fits the changed content, the old SignatureValue does not fit the digest."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         assertion, signature = genuine_assertion(root), genuine_signature(root)
         assertion.find("saml:Subject/saml:NameID", NS).text = "admin@example.com"
         bare = deepcopy(assertion)
@@ -511,21 +510,21 @@ def digest_recomputed(draft):
 
 
 @hostile("SAML-03", SAMLSignatureInvalid)
-def digest_shortened(draft):
+def digest_shortened(draft: Draft) -> None:
     """The digest value is only the beginning of the right one, signed again by nobody's key."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         digest = genuine_signature(root).find("ds:SignedInfo/ds:Reference/ds:DigestValue", NS)
         digest.text = base64.b64encode(base64.b64decode(digest.text)[:16]).decode()
 
 
 @hostile("SAML-03", SAMLSignatureInvalid)
-def digest_of_something_else_signed_by_the_provider(draft):
+def digest_of_something_else_signed_by_the_provider(draft: Draft) -> None:
     """The signature value is right, the digest in it is not that of the assertion (XML-DSig 3.2.1)."""
 
     @draft.after_signing
-    def tamper(root):
+    def tamper(root: Any) -> Any:
         signature = genuine_signature(root)
         digest = signature.find("ds:SignedInfo/ds:Reference/ds:DigestValue", NS)
         digest.text = base64.b64encode(hashlib.sha256(b"something else").digest()).decode()
@@ -533,13 +532,13 @@ def digest_of_something_else_signed_by_the_provider(draft):
 
 
 @hostile("SAML-03", SAMLSignatureInvalid, signed="response")
-def assertion_added_to_a_signed_error(draft):
+def assertion_added_to_a_signed_error(draft: Draft) -> None:
     """A genuinely signed error response, turned into success, gets an assertion."""
     genuine = deepcopy(draft.assertion)
     draft.root.remove(draft.assertion)
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.append(genuine)
 
 
@@ -554,12 +553,12 @@ def _signed_document(tag: str, identifier: str) -> Any:
 
 
 @hostile_table("SAML-04", SAMLSignatureForm, {"metadata": "saml:EntityDescriptor", "logout": "samlp:LogoutResponse"})
-def signature_of_another_document_with_that_in_its_object(draft, tag):
+def signature_of_another_document_with_that_in_its_object(draft: Draft, tag: Any) -> None:
     """The provider's signature over its metadata, or a logout, that document in ds:Object. CVE-2024-6800, -9487."""
     draft.signed = "none"
 
     @draft.after_signing
-    def borrow(root):
+    def borrow(root: Any) -> Any:
         document = _signed_document(tag, "_other1")
         signature = document.find("ds:Signature", NS)
         genuine_assertion(root).insert(1, signature)
@@ -569,38 +568,38 @@ def signature_of_another_document_with_that_in_its_object(draft, tag):
 @hostile_table(
     "SAML-04", SAMLSignatureReference, {"metadata": "saml:EntityDescriptor", "error": "samlp:StatusResponse"}
 )
-def signature_of_another_document_in_extensions(draft, tag):
+def signature_of_another_document_in_extensions(draft: Draft, tag: Any) -> None:
     """The same, with the document in Extensions. "The Fragile Lock", 2025."""
     draft.signed = "none"
 
     @draft.after_signing
-    def borrow(root):
+    def borrow(root: Any) -> Any:
         document = _signed_document(tag, "_other1")
         genuine_assertion(root).insert(1, document.find("ds:Signature", NS))
         put_extensions(root, document)
 
 
 @hostile("SAML-04", SAMLId)
-def signature_of_another_document_with_the_same_id(draft):
+def signature_of_another_document_with_the_same_id(draft: Draft) -> None:
     """The same, and the forged assertion has the ID of the signed document."""
     draft.signed = "none"
 
     @draft.after_signing
-    def borrow(root):
+    def borrow(root: Any) -> Any:
         document = _signed_document("saml:EntityDescriptor", "_assertion1")
         genuine_assertion(root).insert(1, document.find("ds:Signature", NS))
         put_extensions(root, document)
 
 
 @hostile("SAML-04", SAMLSignatureInvalid)
-def signature_of_an_earlier_assertion(draft):
+def signature_of_an_earlier_assertion(draft: Draft) -> None:
     """A genuine signature over an earlier assertion, put into a forged one with the same ID."""
     draft.signed = "none"
     earlier = Draft(groups=("staff",))
     signature = sign(earlier.assertion, SignatureOptions())
 
     @draft.after_signing
-    def borrow(root):
+    def borrow(root: Any) -> Any:
         genuine_assertion(root).insert(1, signature)
 
 
@@ -630,27 +629,27 @@ INCLUSIVE = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
         "hundreds": (ENVELOPED, *[EXCLUSIVE] * 700),
     },
 )
-def transforms(draft, algorithms):
+def transforms(draft: Draft, algorithms: Any) -> None:
     """Transforms other than enveloped signature and exclusive canonicalization (SAML Core 5.4.4)."""
     draft.options = SignatureOptions(transforms=algorithms)
 
 
 @hostile("SAML-05", SAMLTransform)
-def xpath_in_the_enveloped_transform(draft):
+def xpath_in_the_enveloped_transform(draft: Draft) -> None:
     """A program as a child of a transform that takes none."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         transform = genuine_signature(root).find("ds:SignedInfo/ds:Reference/ds:Transforms/ds:Transform", NS)
         transform.append(element("ds:XPath", "not(//saml:Attribute)"))
 
 
 @hostile("SAML-05", SAMLTransform)
-def xslt_in_the_exclusive_transform(draft):
+def xslt_in_the_exclusive_transform(draft: Draft) -> None:
     """A stylesheet as a child of the canonicalization. CVE-2022-47966."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         transform = genuine_signature(root).findall("ds:SignedInfo/ds:Reference/ds:Transforms/ds:Transform", NS)[1]
         transform.append(
             etree.fromstring('<s:stylesheet xmlns:s="http://www.w3.org/1999/XSL/Transform" version="1.0"/>')
@@ -660,17 +659,17 @@ def xslt_in_the_exclusive_transform(draft):
 @hostile_table(
     "SAML-05", SAMLTransform, {"look_alike": ("{urn:x}InclusiveNamespaces",), "two": (INCLUSIVE_NAMESPACES,) * 2}
 )
-def children_of_the_exclusive_transform(draft, names):
+def children_of_the_exclusive_transform(draft: Draft, names: Any) -> None:
     """Something else than one InclusiveNamespaces."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         transform = genuine_signature(root).findall("ds:SignedInfo/ds:Reference/ds:Transforms/ds:Transform", NS)[1]
         transform.extend(etree.Element(name, PrefixList="xs") for name in names)
 
 
 @hostile_table("SAML-05", SAMLTransform, {"default": "#default", "many": " ".join(f"p{n}" for n in range(100))})
-def prefix_list(draft, prefixes):
+def prefix_list(draft: Draft, prefixes: Any) -> None:
     """A PrefixList that is no honest one."""
     draft.options = SignatureOptions(prefixes=prefixes)
 
@@ -686,40 +685,40 @@ def prefix_list(draft, prefixes):
         "c14n11": "http://www.w3.org/2006/12/xml-c14n11",
     },
 )
-def canonicalization_method(draft, algorithm):
+def canonicalization_method(draft: Draft, algorithm: Any) -> None:
     """SignedInfo is not canonicalized exclusively."""
     draft.options = SignatureOptions(canonicalization=algorithm)
 
 
 @hostile("SAML-05", SAMLCanonicalization)
-def canonicalization_method_without_algorithm(draft):
+def canonicalization_method_without_algorithm(draft: Draft) -> None:
     """No canonicalization method: some verifiers then hash nothing."""
 
     @draft.after_signing
-    def cut(root):
+    def cut(root: Any) -> Any:
         del genuine_signature(root).find("ds:SignedInfo/ds:CanonicalizationMethod", NS).attrib["Algorithm"]
 
 
 @hostile_table("SAML-05", SAMLCanonicalization, {"relative": "relative", "long": "urn:" + "x" * 600})
-def namespace(draft, uri):
+def namespace(draft: Draft, uri: Any) -> None:
     """A namespace on which canonicalization fails, or grows. CVE-2025-66568."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         put_extensions(root, etree.Element(f"{{{uri}}}Anything"))
 
 
 @hostile("SAML-05", SAMLCanonicalization)
-def relative_namespace_of_an_attribute(draft):
+def relative_namespace_of_an_attribute(draft: Draft) -> None:
     """The same, on an attribute."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         put_extensions(root, etree.Element("{urn:x}Anything", {"{relative}name": "value"}))
 
 
 @hostile("SAML-05", SAMLCanonicalization)
-def unused_relative_namespace_in_the_signed_part(draft):
+def unused_relative_namespace_in_the_signed_part(draft: Draft) -> None:
     """A relative namespace that nothing uses makes the canonical form of the assertion fail."""
     draft.after_writing(lambda xml: xml.replace(b"<saml:Subject>", b'<saml:Subject xmlns:unused="relative">'))
 
@@ -730,10 +729,10 @@ def unused_relative_namespace_in_the_signed_part(draft):
 @hostile_table(
     "SAML-06", SAMLCommentOrPI, {"before": b"%s<!--forged-->", "after": b"<!--forged-->%s", "pi": b"<?x?>%s"}
 )
-def comment_in_digest_value(draft, template):
+def comment_in_digest_value(draft: Draft, template: Any) -> None:
     """Two readers could see two digests. CVE-2025-29775."""
 
-    def insert(xml):
+    def insert(xml: Any) -> Any:
         start = xml.index(b"<ds:DigestValue>") + len(b"<ds:DigestValue>")
         return xml[:start] + template.replace(b"%s", b"") + xml[start:]
 
@@ -741,7 +740,7 @@ def comment_in_digest_value(draft, template):
 
 
 @hostile("SAML-06", SAMLCommentOrPI)
-def comment_in_signed_info(draft):
+def comment_in_signed_info(draft: Draft) -> None:
     """A comment in SignedInfo."""
     draft.after_writing(lambda xml: xml.replace(b"<ds:SignedInfo>", b"<ds:SignedInfo><!-- -->"))
 
@@ -758,11 +757,11 @@ def comment_in_signed_info(draft):
         "SignatureMethod": "ds:SignedInfo/ds:SignatureMethod",
     },
 )
-def twice(draft, path):
+def twice(draft: Draft, path: Any) -> None:
     """A part of the signature stands twice: one is verified, the other read. CVE-2025-29774."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         part = genuine_signature(root).find(path, NS)
         part.addnext(deepcopy(part))
 
@@ -777,29 +776,29 @@ def twice(draft, path):
         "DigestMethod": "ds:SignedInfo/ds:Reference/ds:DigestMethod",
     },
 )
-def child_in(draft, path):
+def child_in(draft: Draft, path: Any) -> None:
     """A child where there is none: a text in two pieces, or an HMAC of eight bits (CVE-2009-0217)."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         genuine_signature(root).find(path, NS).append(element("ds:HMACOutputLength", "8"))
 
 
 @hostile_table("SAML-06", SAMLSignatureForm, {"SignedInfo": "ds:SignedInfo", "Reference": "ds:SignedInfo/ds:Reference"})
-def text_in(draft, path):
+def text_in(draft: Draft, path: Any) -> None:
     """Text between the parts of the signature."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         genuine_signature(root).find(path, NS).text = "text"
 
 
 @hostile("SAML-06", SAMLSignatureForm)
-def text_behind_a_part(draft):
+def text_behind_a_part(draft: Draft) -> None:
     """Text behind a part of the signature."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         genuine_signature(root).find("ds:SignatureValue", NS).tail = "text"
 
 
@@ -807,11 +806,11 @@ def text_behind_a_part(draft):
 
 
 @hostile_table("SAML-07", SAMLSignatureInvalid, {"statusdetail": "status", "extensions": "extensions"})
-def digest_value_elsewhere(draft, place):
+def digest_value_elsewhere(draft: Draft, place: Any) -> None:
     """The right digest of the forged content stands where a search finds it first. CVE-2024-45409, CVE-2025-66567."""
 
     @draft.after_signing
-    def smuggle(root):
+    def smuggle(root: Any) -> Any:
         assertion = genuine_assertion(root)
         assertion.find("saml:Subject/saml:NameID", NS).text = "admin@example.com"
         bare = deepcopy(assertion)
@@ -830,11 +829,11 @@ def digest_value_elsewhere(draft, place):
 
 
 @hostile("SAML-08", SAMLAssertionCount)
-def two_signed_assertions(draft):
+def two_signed_assertions(draft: Draft) -> None:
     """Two valid assertions: which of them is it? CVE-2022-41912."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         second = deepcopy(genuine_assertion(root))
         second.remove(second.find("ds:Signature", NS))
         second.set("ID", "_assertion2")
@@ -843,27 +842,27 @@ def two_signed_assertions(draft):
 
 
 @hostile("SAML-08", SAMLAssertionCount)
-def second_assertion_encrypted(draft):
+def second_assertion_encrypted(draft: Draft) -> None:
     """A second assertion that is encrypted."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.append(element("saml:EncryptedAssertion"))
 
 
 @hostile("SAML-08", SAMLAssertionCount)
-def no_assertion(draft):
+def no_assertion(draft: Draft) -> None:
     """Success without an assertion."""
     draft.signed = "response"
     draft.root.remove(draft.assertion)
 
 
 @hostile("SAML-08", SAMLSignatureCount)
-def two_signatures_in_one_element(draft):
+def two_signatures_in_one_element(draft: Draft) -> None:
     """More than one signature in one element, each valid."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         signature = genuine_signature(root)
         signature.addnext(deepcopy(signature))
 
@@ -885,13 +884,13 @@ def two_signatures_in_one_element(draft):
         "blank": f"{MORE}rsa-sha256 ",
     },
 )
-def signature_method(draft, algorithm):
+def signature_method(draft: Draft, algorithm: Any) -> None:
     """A signature method that is not allowed, under a valid value."""
     draft.options = SignatureOptions(signature_method=algorithm)
 
 
 @hostile_table("SAML-11", SAMLAlgorithm, {"hmac_sha256": f"{MORE}hmac-sha256", "hmac_sha1": f"{NS['ds']}hmac-sha1"})
-def hmac_with_the_public_certificate(draft, algorithm):
+def hmac_with_the_public_certificate(draft: Draft, algorithm: Any) -> None:
     """A secret that everybody knows. GHSA-c27r-x354-4m68."""
     secret = certificate_base64(make_certificate("idp")).encode()
     draft.options = SignatureOptions(key=secret, signature_method=algorithm)
@@ -902,19 +901,19 @@ def hmac_with_the_public_certificate(draft, algorithm):
     SAMLAlgorithm,
     {"sha1": f"{NS['ds']}sha1", "md5": f"{MORE}md5", "sha224": f"{MORE}sha224", "none": "none", "empty": ""},
 )
-def digest_method(draft, algorithm):
+def digest_method(draft: Draft, algorithm: Any) -> None:
     """A digest that is not allowed."""
     draft.options = SignatureOptions(digest_method=algorithm)
 
 
 @hostile("SAML-11", SAMLAlgorithm, signed="both")
-def sha1_in_one_of_two_signatures(draft):
+def sha1_in_one_of_two_signatures(draft: Draft) -> None:
     """A strong signature beside a weak one."""
     draft.response_options = SignatureOptions(signature_method=f"{NS['ds']}rsa-sha1")
 
 
 @hostile_table("SAML-11", SAMLAlgorithm, {"rsa1024": "rsa1024", "secp256k1": "k1"})
-def weak_key(draft, kind):
+def weak_key(draft: Draft, kind: Any) -> None:
     """A pinned key that is too weak, or on a curve that is not allowed."""
     method = f"{MORE}ecdsa-sha256" if kind == "k1" else f"{MORE}rsa-sha256"
     draft.options = SignatureOptions(key=make_key("weak", kind), signature_method=method)
@@ -922,7 +921,7 @@ def weak_key(draft, kind):
 
 
 @hostile("SAML-11", SAMLAlgorithm)
-def method_of_another_kind_of_key(draft):
+def method_of_another_kind_of_key(draft: Draft) -> None:
     """An RSA signature called ECDSA. CVE-2021-21239 and relatives took any type of key."""
     draft.options = SignatureOptions(signature_method=f"{MORE}ecdsa-sha256")
 
@@ -930,30 +929,30 @@ def method_of_another_kind_of_key(draft):
 @hostile_table(
     "SAML-11", SAMLSignatureInvalid, {"zero": bytes(64), "short": bytes(63), "empty": b"", "long": bytes(66)}
 )
-def ecdsa_value(draft, value):
+def ecdsa_value(draft: Draft, value: Any) -> None:
     """All-zero and wrongly sized ECDSA signatures. CVE-2022-21449."""
     draft.expect(keys=(make_key("ec", "p256").public_key(),))
     draft.options = SignatureOptions(key=make_key("ec", "p256"), signature_method=f"{MORE}ecdsa-sha256")
 
     @draft.after_signing
-    def spoil(root):
+    def spoil(root: Any) -> Any:
         genuine_signature(root).find("ds:SignatureValue", NS).text = base64.b64encode(value).decode()
 
 
 @hostile("SAML-11", SAMLSignatureInvalid)
-def ecdsa_value_with_a_zero_between_its_numbers(draft):
+def ecdsa_value_with_a_zero_between_its_numbers(draft: Draft) -> None:
     """The same two numbers in another length: a second value for one signature."""
     draft.expect(keys=(make_key("ec", "p256").public_key(),))
     draft.options = SignatureOptions(key=make_key("ec", "p256"), signature_method=f"{MORE}ecdsa-sha256")
 
     @draft.after_signing
-    def lengthen(root):
+    def lengthen(root: Any) -> Any:
         signature_value = genuine_signature(root).find("ds:SignatureValue", NS)
         value = base64.b64decode(signature_value.text)
         signature_value.text = base64.b64encode(value[:32] + b"\0" + value[32:]).decode()
 
 
-def as_der(value):
+def as_der(value: Any) -> Any:
     half = len(value) // 2
     return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
 
@@ -970,26 +969,26 @@ def as_der(value):
         "flipped": lambda value: value[:-1] + bytes([value[-1] ^ 1]),
     },
 )
-def ecdsa_value_changed_to(draft, change):
+def ecdsa_value_changed_to(draft: Draft, change: Any) -> None:
     """A genuine ECDSA signature in OpenSSL's form, out of range, or with another number in it. RFC 6931 2.3.6."""
     draft.expect(keys=(make_key("ec", "p256").public_key(),))
     draft.options = SignatureOptions(key=make_key("ec", "p256"), signature_method=f"{MORE}ecdsa-sha256")
 
     @draft.after_signing
-    def spoil(root):
+    def spoil(root: Any) -> Any:
         signature_value = genuine_signature(root).find("ds:SignatureValue", NS)
         signature_value.text = base64.b64encode(change(base64.b64decode(signature_value.text))).decode()
 
 
 @hostile_table("SAML-11", SAMLAlgorithm, {"sha1": f"{MORE}ecdsa-sha1", "sha224": f"{MORE}ecdsa-sha224"})
-def ecdsa_over_a_weak_digest(draft, method):
+def ecdsa_over_a_weak_digest(draft: Draft, method: Any) -> None:
     """A strong key does not make a weak digest strong."""
     draft.expect(keys=(make_key("ec", "p256").public_key(),))
     draft.options = SignatureOptions(key=make_key("ec", "p256"), signature_method=method)
 
 
 @hostile_table("SAML-12", SAMLSignatureInvalid, {"same_curve": "p256", "other_curve": "p384", "largest": "p521"})
-def ecdsa_key_of_the_attacker(draft, curve):
+def ecdsa_key_of_the_attacker(draft: Draft, curve: Any) -> None:
     """The attacker's key on the provider's curve, or on another one; the provider pins one on P-256."""
     draft.expect(keys=(make_key("ec", "p256").public_key(),))
     draft.options = SignatureOptions(key=make_key("attacker", curve), signature_method=f"{MORE}ecdsa-sha256")
@@ -1010,7 +1009,7 @@ def ecdsa_key_of_the_attacker(draft, curve):
         "none": "",
     },
 )
-def key_of_the_attacker_with(draft, key_info):
+def key_of_the_attacker_with(draft: Draft, key_info: Any) -> None:
     """Whatever KeyInfo says, it says it about itself. The attacker's certificate has the provider's subject."""
     draft.options = SignatureOptions(
         key=make_key("attacker"), certificate=make_certificate("attacker"), key_info=key_info
@@ -1018,7 +1017,7 @@ def key_of_the_attacker_with(draft, key_info):
 
 
 @hostile("SAML-12", SAMLSignatureInvalid)
-def key_of_the_attacker_beside_the_certificate_of_the_provider(draft):
+def key_of_the_attacker_beside_the_certificate_of_the_provider(draft: Draft) -> None:
     """Two certificates, one of them the right one."""
     both = "".join(
         f"<ds:X509Data><ds:X509Certificate>{certificate_base64(make_certificate(name))}</ds:X509Certificate></ds:X509Data>"
@@ -1028,12 +1027,12 @@ def key_of_the_attacker_beside_the_certificate_of_the_provider(draft):
 
 
 @hostile("SAML-12", SAMLSignatureInvalid)
-def key_of_another_provider(draft):
+def key_of_another_provider(draft: Draft) -> None:
     """A provider that is trusted too, but not for this issuer. CVE-2018-7644."""
     draft.options = SignatureOptions(key=make_key("other idp"))
 
 
 @hostile("SAML-12", SAMLAlgorithm)
-def no_keys_pinned(draft):
+def no_keys_pinned(draft: Draft) -> None:
     """No key at all verifies nothing."""
     draft.expect(keys=())

@@ -3,9 +3,12 @@
 import zlib
 from base64 import b64encode
 from copy import deepcopy
+from typing import Any
 
 from lxml import etree
 
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.messages import NS, Draft, element
 from bridge.errors import (
     SAMLDTD,
     SAMLAssertionCount,
@@ -27,8 +30,6 @@ from bridge.errors import (
     SAMLTooComplex,
     SAMLTooLarge,
 )
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_messages import NS, element
 
 # ── SAML-07, SAML-15: encodings, DOCTYPE, entities ───────────────────────────────────────────────────────────
 
@@ -49,7 +50,7 @@ from tests.saml_messages import NS, element
         "no_version": lambda text: b'<?xml encoding="UTF-8"?>' + text.encode(),
     },
 )
-def encoding(draft, encode):
+def encoding(draft: Draft, encode: Any) -> None:
     """An encoding in which the checks on bytes, or another parser, would see something else."""
     draft.after_writing(lambda xml: encode(xml.decode()))
 
@@ -72,31 +73,31 @@ def encoding(draft, encode):
         "quadratic": b'<!DOCTYPE x [<!ENTITY a "' + b"x" * 50_000 + b'">]>',
     },
 )
-def dtd(draft, doctype):
+def dtd(draft: Draft, doctype: Any) -> None:
     """Entities grow, read files and fetch addresses; a DTD declares IDs. CVE-2017-9672, CVE-2025-23369."""
     draft.after_writing(lambda xml: doctype + xml)
 
 
 @hostile("SAML-15", SAMLDTD)
-def doctype_behind_the_root(draft):
+def doctype_behind_the_root(draft: Draft) -> None:
     """A DOCTYPE where it is not well-formed either."""
     draft.after_writing(lambda xml: xml + b"<!DOCTYPE x>")
 
 
 @hostile("SAML-15", SAMLEncoding)
-def doctype_hidden_in_utf16(draft):
+def doctype_hidden_in_utf16(draft: Draft) -> None:
     """A DOCTYPE that a search for ASCII bytes does not find."""
     draft.after_writing(lambda xml: ("<!DOCTYPE x>" + xml.decode()).encode("utf-16-be"))
 
 
 @hostile("SAML-15", SAMLNotXML)
-def undeclared_entity(draft):
+def undeclared_entity(draft: Draft) -> None:
     """An entity without a DTD."""
     draft.after_writing(lambda xml: xml.replace(b"alice", b"&admin;", 1))
 
 
 @hostile("SAML-15", SAMLNameID)
-def xinclude_in_name_id(draft):
+def xinclude_in_name_id(draft: Draft) -> None:
     """XInclude is not processed, so this NameID has a child."""
     draft.find("//saml:NameID").append(
         etree.fromstring(
@@ -106,7 +107,7 @@ def xinclude_in_name_id(draft):
 
 
 @hostile("SAML-15", SAMLCommentOrPI)
-def xml_stylesheet(draft):
+def xml_stylesheet(draft: Draft) -> None:
     """A processing instruction that names a program."""
     draft.after_writing(lambda xml: b'<?xml-stylesheet href="http://127.0.0.1:9/x.xsl"?>' + xml)
 
@@ -115,20 +116,20 @@ def xml_stylesheet(draft):
 
 
 @hostile_table("SAML-09", SAMLId, {"assertion": "_assertion1", "response": "_response1"})
-def same_id_twice(draft, identifier):
+def same_id_twice(draft: Draft, identifier: Any) -> None:
     """Another element has the ID of the signed one."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.find("samlp:Status", NS).set("ID", identifier)
 
 
 @hostile("SAML-09", SAMLId)
-def same_value_as_id_and_as_lower_camel_case_id(draft):
+def same_value_as_id_and_as_lower_camel_case_id(draft: Draft) -> None:
     """``Id`` of one element is ``ID`` of another."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.find("samlp:Status", NS).set("Id", "_assertion1")
 
 
@@ -146,19 +147,19 @@ def same_value_as_id_and_as_lower_camel_case_id(draft):
         "dash": "-a",
     },
 )
-def id_that_is_no_ncname(draft, identifier):
+def id_that_is_no_ncname(draft: Draft, identifier: Any) -> None:
     """An ID that an XPath or a fragment could mean differently."""
     draft.assertion.set("ID", identifier)
 
 
 @hostile("SAML-09", SAMLId, signed="response")
-def assertion_without_id(draft):
+def assertion_without_id(draft: Draft) -> None:
     """No ID: nothing could make it single-use."""
     del draft.assertion.attrib["ID"]
 
 
 @hostile("SAML-09", SAMLId)
-def response_without_id(draft):
+def response_without_id(draft: Draft) -> None:
     """No ID on the response (SAML Core 3.2.2)."""
     del draft.root.attrib["ID"]
 
@@ -174,11 +175,11 @@ def response_without_id(draft):
         "mixed_case": "iD",
     },
 )
-def identifier_in(draft, name):
+def identifier_in(draft: Draft, name: Any) -> None:
     """An attribute that some program takes for an ID. "The Fragile Lock": attribute pollution."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.find("samlp:Status", NS).set(name, "_other1")
 
 
@@ -186,11 +187,11 @@ def identifier_in(draft, name):
 
 
 @hostile_table("SAML-10", SAMLAssertionCount, {"look_alike": "{urn:oasis:names:tc:SAML:2.0:assertions}", "empty": ""})
-def look_alike_beside_the_assertion(draft, namespace):
+def look_alike_beside_the_assertion(draft: Draft, namespace: Any) -> None:
     """Something called Assertion in another namespace, for readers that look at local names."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.append(etree.Element(f"{namespace}Assertion"))
 
 
@@ -199,18 +200,18 @@ def look_alike_beside_the_assertion(draft, namespace):
     SAMLAssertionCount,
     {"saml11": "{urn:oasis:names:tc:SAML:1.0:assertion}", "protocol": f"{{{NS['samlp']}}}"},
 )
-def look_alike_instead_of_the_assertion(draft, namespace):
+def look_alike_instead_of_the_assertion(draft: Draft, namespace: Any) -> None:
     """The one assertion is in another namespace."""
     draft.signed = "response"
     draft.assertion.tag = f"{namespace}Assertion"
 
 
 @hostile("SAML-10", SAMLSignaturePlace)
-def signature_in_another_namespace(draft):
+def signature_in_another_namespace(draft: Draft) -> None:
     """A signature that is none."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         root.find("saml:Issuer", NS).addnext(etree.Element("{http://www.w3.org/2000/09/xmldsig}Signature"))
 
 
@@ -226,23 +227,23 @@ def signature_in_another_namespace(draft):
         "response": f"{{{NS['samlp']}}}response",
     },
 )
-def root(draft, tag):
+def root(draft: Draft, tag: Any) -> None:
     """Another message than a response."""
     draft.root.tag = tag
 
 
 @hostile("SAML-10", SAMLRoot)
-def bare_assertion(draft):
+def bare_assertion(draft: Draft) -> None:
     """A validly signed assertion without a response around it."""
     draft.after_signing(lambda root: root.find("saml:Assertion", NS))
 
 
 @hostile("SAML-10", SAMLRoot)
-def soap_envelope(draft):
+def soap_envelope(draft: Draft) -> None:
     """A response inside a SOAP envelope."""
 
     @draft.after_signing
-    def wrap(root):
+    def wrap(root: Any) -> Any:
         envelope = etree.Element("{http://schemas.xmlsoap.org/soap/envelope/}Envelope")
         envelope.append(root)
         return envelope
@@ -253,31 +254,31 @@ def soap_envelope(draft):
     SAMLSchema,
     {"unknown_attribute": ("Role", "admin"), "consent_of_another_namespace": ("{urn:x}Consent", "yes")},
 )
-def response_with(draft, attribute):
+def response_with(draft: Draft, attribute: Any) -> None:
     """An attribute that a response does not have."""
     draft.root.set(*attribute)
 
 
 @hostile("SAML-10", SAMLSchema)
-def response_with_an_unknown_child(draft):
+def response_with_an_unknown_child(draft: Draft) -> None:
     """An element that a response does not have."""
     draft.root.append(element("samlp:Anything"))
 
 
 @hostile("SAML-10", SAMLSchema)
-def response_with_text(draft):
+def response_with_text(draft: Draft) -> None:
     """Text where there is none."""
     draft.root[1].tail = "text"
 
 
 @hostile("SAML-10", SAMLSchema)
-def response_with_text_first(draft):
+def response_with_text_first(draft: Draft) -> None:
     """Text where there is none."""
     draft.root.text = "text"
 
 
 @hostile("SAML-10", SAMLSchema)
-def response_in_another_order(draft):
+def response_in_another_order(draft: Draft) -> None:
     """Status behind the assertion."""
     draft.root.append(draft.find("samlp:Status"))
 
@@ -299,7 +300,7 @@ def response_in_another_order(draft):
         "type": lambda draft: draft.find("//saml:Subject").set(f"{{{NS['xsi']}}}type", "xs:string"),
     },
 )
-def assertion_with(draft, spoil):
+def assertion_with(draft: Draft, spoil: Any) -> None:
     """A signed assertion that does not follow the schema."""
     spoil(draft)
 
@@ -319,11 +320,11 @@ TEXTS = {"name_id": b"alice@example.com</saml:N", "audience": b"/corp/metadata",
     }
     | {"attribute_comment": (b"platform", b"<!-- x -->")},
 )
-def split_text(draft, place_and_split):
+def split_text(draft: Draft, place_and_split: Any) -> None:
     """``admin@corp<!---->.evil``: canonicalization drops the comment, so the signature stays valid. CVE-2017-11427."""
     text, split = place_and_split
 
-    def insert(xml):
+    def insert(xml: Any) -> Any:
         assert text in xml
         return xml.replace(text, text[:4] + split + text[4:])
 
@@ -331,48 +332,48 @@ def split_text(draft, place_and_split):
 
 
 @hostile("SAML-13", SAMLCommentOrPI)
-def comment_before_the_root(draft):
+def comment_before_the_root(draft: Draft) -> None:
     """A comment outside of everything."""
     draft.after_writing(lambda xml: b"<!-- -->" + xml)
 
 
 @hostile("SAML-13", SAMLCommentOrPI)
-def comment_behind_the_root(draft):
+def comment_behind_the_root(draft: Draft) -> None:
     """A comment outside of everything."""
     draft.after_writing(lambda xml: b'<?xml version="1.0" encoding="UTF-8"?>' + xml + b"<?x?>")
 
 
 @hostile_table("SAML-13", SAMLNameID, {"name_id": "//saml:NameID"})
-def child_element_in_name_id(draft, path):
+def child_element_in_name_id(draft: Draft, path: Any) -> None:
     """``admin<x>@other.example</x>`` read as ``admin``."""
     _split(draft.find(path))
 
 
 @hostile("SAML-13", SAMLAudience)
-def child_element_in_audience(draft):
+def child_element_in_audience(draft: Draft) -> None:
     """An audience in pieces."""
     _split(draft.find("//saml:Audience"))
 
 
 @hostile_table("SAML-13", SAMLIssuer, {"assertion": "saml:Assertion/saml:Issuer", "response": "saml:Issuer"})
-def child_element_in_issuer(draft, path):
+def child_element_in_issuer(draft: Draft, path: Any) -> None:
     """An issuer in pieces."""
     _split(draft.find(path))
 
 
 @hostile_table("SAML-13", SAMLAttributeStructured, {"first": 1, "second": 2})
-def child_element_in_value(draft, position):
+def child_element_in_value(draft: Draft, position: Any) -> None:
     """``cloud-admins<x>-test</x>`` read as ``cloud-admins``, which python3-saml does."""
     _split(draft.find(f"//saml:Attribute[@Name='groups']/saml:AttributeValue[{position}]"))
 
 
 @hostile("SAML-13", SAMLConfirmation)
-def child_element_in_confirmation_data(draft):
+def child_element_in_confirmation_data(draft: Draft) -> None:
     """Data that a bearer confirmation does not have."""
     _split(draft.find("//saml:SubjectConfirmationData"))
 
 
-def _split(target):
+def _split(target: Any) -> Any:
     etree.SubElement(target, "{urn:x}x").text = "-test"
 
 
@@ -388,7 +389,7 @@ def _extensions(xml: bytes, content: bytes) -> bytes:
     SAMLTooLarge,
     {"text": b"x" * 262_145, "megabytes": b"x" * 5_000_000, "elements": b"<x>xxxxxxxxxx</x>" * 30_000},
 )
-def too_large(draft, content):
+def too_large(draft: Draft, content: Any) -> None:
     """More bytes than a thousand groups need. CVE-2025-25293 and others."""
     draft.after_writing(lambda xml: _extensions(xml, content))
 
@@ -407,30 +408,30 @@ def too_large(draft, content):
         "entities_of_characters": b"<x/>" * 3_100,
     },
 )
-def too_complex(draft, content):
+def too_complex(draft: Draft, content: Any) -> None:
     """More structure than an honest message has, in the part that nobody signed."""
     draft.after_writing(lambda xml: _extensions(xml, content))
 
 
 @hostile("SAML-16", SAMLTooComplex)
-def too_many_values(draft):
+def too_many_values(draft: Draft) -> None:
     """More values than an attribute may have."""
     attribute = draft.find("//saml:Attribute[@Name='groups']")
     attribute.extend(element("saml:AttributeValue", "g") for _ in range(1_000))
 
 
 @hostile("SAML-16", SAMLTooComplex)
-def too_many_attributes(draft):
+def too_many_attributes(draft: Draft) -> None:
     """More attributes than a person has."""
     draft.find("//saml:AttributeStatement").extend(element("saml:Attribute", Name=f"a{n}") for n in range(200))
 
 
 @hostile("SAML-16", SAMLSignatureCount)
-def hundreds_of_signatures(draft):
+def hundreds_of_signatures(draft: Draft) -> None:
     """Each of them would have to be verified."""
 
     @draft.after_signing
-    def add(root):
+    def add(root: Any) -> Any:
         signature = root.find("saml:Assertion/ds:Signature", NS)
         for _ in range(120):
             signature.addnext(deepcopy(signature))
@@ -455,7 +456,7 @@ def hundreds_of_signatures(draft):
         "nul": lambda text: text + "\x00",
     },
 )
-def field(draft, change):
+def field(draft: Draft, change: Any) -> None:
     """A field that is not strict base64."""
     draft.after_encoding(change)
 
@@ -476,13 +477,13 @@ def field(draft, change):
         "deflated": lambda _: b"<" + b"hello",
     },
 )
-def document(draft, change):
+def document(draft: Draft, change: Any) -> None:
     """Not one well-formed document."""
     draft.after_writing(change)
 
 
 @hostile("SAML-17", SAMLEncoding)
-def deflated(draft):
+def deflated(draft: Draft) -> None:
     """Deflated, as on the redirect binding; a response comes by POST and is not inflated."""
     draft.after_encoding(lambda _: b64encode(zlib.compress(b"<x/>" * 100, wbits=-15)).decode())
 
@@ -491,13 +492,13 @@ def deflated(draft):
 
 
 @hostile("SAML-26", SAMLEncrypted)
-def encrypted_attribute(draft):
+def encrypted_attribute(draft: Draft) -> None:
     """An attribute that we cannot read may be one that forbids something."""
     draft.find("//saml:AttributeStatement").append(element("saml:EncryptedAttribute"))
 
 
 @hostile("SAML-26", SAMLEncrypted)
-def encrypted_name_id(draft):
+def encrypted_name_id(draft: Draft) -> None:
     """A subject that we cannot read."""
     subject = draft.find("//saml:Subject")
     subject.replace(draft.find("//saml:NameID"), element("saml:EncryptedID"))

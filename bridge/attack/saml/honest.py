@@ -10,7 +10,7 @@ import xmlsec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 
-from tests.saml_encryption import (
+from bridge.attack.saml.encryption import (
     AES128_CBC,
     AES128_GCM,
     AES256_CBC,
@@ -21,7 +21,7 @@ from tests.saml_encryption import (
     SHA256,
     EncryptionOptions,
 )
-from tests.saml_messages import (
+from bridge.attack.saml.messages import (
     DECRYPTION_KEYS,
     IDP,
     MFA,
@@ -59,59 +59,59 @@ def honest(build: Callable[[], Draft]) -> Callable[[], Draft]:
 
 
 @honest
-def assertion_signed():
+def assertion_signed() -> Draft:
     return Draft()
 
 
 @honest
-def response_signed():
+def response_signed() -> Draft:
     return Draft(signed="response")
 
 
 @honest
-def both_signed():
+def both_signed() -> Draft:
     return Draft(signed="both")
 
 
 @honest
-def both_signed_and_required():
+def both_signed_and_required() -> Draft:
     return Draft(signed="both", provider=make_provider(signed="both"))
 
 
 @honest
-def prefix_list():
+def prefix_list() -> Draft:
     """OpenSAML lists the prefixes of types, which canonicalization does not see."""
     return Draft(options=SignatureOptions(prefixes="xs"))
 
 
 @honest
-def prefix_list_of_the_assertion_only():
+def prefix_list_of_the_assertion_only() -> Draft:
     """The canonical response then lacks a declaration that the assertion's signature needs."""
     return Draft(signed="both", options=SignatureOptions(prefixes="xs xsi"), response_options=SignatureOptions())
 
 
 @honest
-def prefix_list_in_signed_info():
+def prefix_list_in_signed_info() -> Draft:
     return Draft(options=SignatureOptions(prefixes="xs", method_prefixes="ds saml"))
 
 
 @honest
-def empty_prefix_list():
+def empty_prefix_list() -> Draft:
     return Draft(options=SignatureOptions(prefixes=""))
 
 
 @honest
-def without_key_info():
+def without_key_info() -> Draft:
     return Draft(options=SignatureOptions(key_info=""))
 
 
 @honest
-def rsa_sha384():
+def rsa_sha384() -> Draft:
     return Draft(options=SignatureOptions(signature_method=f"{MORE}rsa-sha384", digest_method=f"{MORE}sha384"))
 
 
 @honest
-def rsa_sha512():
+def rsa_sha512() -> Draft:
     sha512 = "http://www.w3.org/2001/04/xmlenc#sha512"
     return Draft(options=SignatureOptions(signature_method=f"{MORE}rsa-sha512", digest_method=sha512))
 
@@ -126,34 +126,34 @@ def _ecdsa(kind: str, digest: str) -> Draft:
 
 
 @honest
-def ecdsa_p256():
+def ecdsa_p256() -> Draft:
     return _ecdsa("p256", "sha256")
 
 
 @honest
-def ecdsa_p384():
+def ecdsa_p384() -> Draft:
     return _ecdsa("p384", "sha384")
 
 
 @honest
-def ecdsa_p521():
+def ecdsa_p521() -> Draft:
     return _ecdsa("p521", "sha512")
 
 
 @honest
-def ecdsa_p256_with_a_longer_digest():
+def ecdsa_p256_with_a_longer_digest() -> Draft:
     return _ecdsa("p256", "sha512")
 
 
 @honest
-def ecdsa_both_signed():
+def ecdsa_both_signed() -> Draft:
     draft = _ecdsa("p384", "sha384")
     draft.signed = "both"
     return draft
 
 
 @honest
-def rollover():
+def rollover() -> Draft:
     """The second of two pinned keys signed."""
     draft = Draft()
     draft.expect(keys=(make_key("next").public_key(), make_key("ec", "p256").public_key(), *draft.expected.keys))
@@ -161,12 +161,12 @@ def rollover():
 
 
 @honest
-def signed_by_xmlsec():
+def signed_by_xmlsec() -> Draft:
     """Signed by the library that most providers use, in its own layout."""
     draft = Draft(signed="none")
 
     @draft.after_signing
-    def sign(root):
+    def sign(root: Any) -> Any:
         assertion = root.find("saml:Assertion", NS)
         signature = xmlsec.template.create(assertion, xmlsec.Transform.EXCL_C14N, xmlsec.Transform.RSA_SHA256, ns="ds")
         assertion.insert(1, signature)
@@ -185,7 +185,7 @@ def signed_by_xmlsec():
 
 
 @honest
-def on_one_line():
+def on_one_line() -> Draft:
     draft = Draft(signed="both")
     for node in draft.root.iter():
         if len(node) and not (node.text or "").strip():
@@ -195,7 +195,7 @@ def on_one_line():
 
 
 @honest
-def default_namespaces():
+def default_namespaces() -> Draft:
     """No prefixes, each namespace declared where it begins, as Entra ID writes it."""
     draft = Draft()
     text = etree.tostring(draft.root).decode()
@@ -213,38 +213,38 @@ def default_namespaces():
 
 
 @honest
-def xml_declaration():
+def xml_declaration() -> Draft:
     draft = Draft()
     draft.after_writing(lambda xml: b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + xml)
     return draft
 
 
 @honest
-def xml_declaration_in_single_quotes():
+def xml_declaration_in_single_quotes() -> Draft:
     draft = Draft()
     draft.after_writing(lambda xml: b"<?xml version='1.0' encoding='utf-8'?>" + xml)
     return draft
 
 
 @honest
-def lines_in_base64():
+def lines_in_base64() -> Draft:
     draft = Draft()
     draft.after_encoding(lambda text: base64.encodebytes(base64.b64decode(text)).decode().replace("\n", "\r\n"))
     return draft
 
 
 @honest
-def unsolicited():
+def unsolicited() -> Draft:
     return Draft(request_id=None, provider=make_provider(idp_initiated=True))
 
 
 @honest
-def solicited_from_a_provider_that_may_begin():
+def solicited_from_a_provider_that_may_begin() -> Draft:
     return Draft(provider=make_provider(idp_initiated=True))
 
 
 @honest
-def response_without_issuer_and_destination():
+def response_without_issuer_and_destination() -> Draft:
     """Neither is required of a response that is not signed."""
     draft = Draft()
     del draft.root.attrib["Destination"]
@@ -253,7 +253,7 @@ def response_without_issuer_and_destination():
 
 
 @honest
-def issuer_with_format():
+def issuer_with_format() -> Draft:
     draft = Draft(signed="both")
     for issuer in draft.root.iter(f"{{{NS['saml']}}}Issuer"):
         issuer.set("Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:entity")
@@ -261,7 +261,7 @@ def issuer_with_format():
 
 
 @honest
-def qualified_name():
+def qualified_name() -> Draft:
     draft = Draft()
     name_id = draft.find("//saml:NameID")
     name_id.set("Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent")
@@ -271,21 +271,21 @@ def qualified_name():
 
 
 @honest
-def name_without_format():
+def name_without_format() -> Draft:
     draft = Draft()
     del draft.find("//saml:NameID").attrib["Format"]
     return draft
 
 
 @honest
-def several_audiences():
+def several_audiences() -> Draft:
     draft = Draft()
     draft.find("//saml:AudienceRestriction").insert(0, element("saml:Audience", "https://other.example.net"))
     return draft
 
 
 @honest
-def two_audience_restrictions():
+def two_audience_restrictions() -> Draft:
     draft = Draft()
     restriction = draft.find("//saml:AudienceRestriction")
     restriction.addnext(deepcopy(restriction))
@@ -293,21 +293,21 @@ def two_audience_restrictions():
 
 
 @honest
-def one_time_use():
+def one_time_use() -> Draft:
     draft = Draft()
     draft.find("//saml:Conditions").append(element("saml:OneTimeUse"))
     return draft
 
 
 @honest
-def proxy_count():
+def proxy_count() -> Draft:
     draft = Draft()
     draft.find("//saml:Conditions").append(element("saml:ProxyRestriction", Count="2"))
     return draft
 
 
 @honest
-def second_bearer_confirmation_fits():
+def second_bearer_confirmation_fits() -> Draft:
     draft = Draft()
     confirmation = draft.find("//saml:SubjectConfirmation")
     other = deepcopy(confirmation)
@@ -317,7 +317,7 @@ def second_bearer_confirmation_fits():
 
 
 @honest
-def holder_of_key_beside_bearer():
+def holder_of_key_beside_bearer() -> Draft:
     draft = Draft()
     confirmation = draft.find("//saml:SubjectConfirmation")
     other = deepcopy(confirmation)
@@ -327,14 +327,14 @@ def holder_of_key_beside_bearer():
 
 
 @honest
-def client_address():
+def client_address() -> Draft:
     draft = Draft()
     draft.find("//saml:SubjectConfirmationData").set("Address", "192.0.2.7")
     return draft
 
 
 @honest
-def fractions_of_seconds():
+def fractions_of_seconds() -> Draft:
     draft = Draft(signed="both")
     for node in draft.root.iter():
         for name, value in node.attrib.items():
@@ -344,7 +344,7 @@ def fractions_of_seconds():
 
 
 @honest
-def hour_long_and_dated_back():
+def hour_long_and_dated_back() -> Draft:
     """Valid for an hour from issue and dated five minutes back, as Entra ID does."""
     draft = Draft()
     draft.find("//saml:Conditions").set("NotBefore", at(-300))
@@ -353,14 +353,14 @@ def hour_long_and_dated_back():
 
 
 @honest
-def no_start():
+def no_start() -> Draft:
     draft = Draft()
     del draft.find("//saml:Conditions").attrib["NotBefore"]
     return draft
 
 
 @honest
-def no_session():
+def no_session() -> Draft:
     draft = Draft()
     statement = draft.find("//saml:AuthnStatement")
     del statement.attrib["SessionIndex"]
@@ -369,14 +369,14 @@ def no_session():
 
 
 @honest
-def no_attributes():
+def no_attributes() -> Draft:
     draft = Draft()
     draft.assertion.remove(draft.find("//saml:AttributeStatement"))
     return draft
 
 
 @honest
-def attributes_in_two_statements():
+def attributes_in_two_statements() -> Draft:
     draft = Draft()
     second = element("saml:AttributeStatement")
     second.append(draft.find("//saml:Attribute[@Name='groups']"))
@@ -385,7 +385,7 @@ def attributes_in_two_statements():
 
 
 @honest
-def attribute_of_another_vocabulary():
+def attribute_of_another_vocabulary() -> Draft:
     """AD FS adds attributes of its own to attributes."""
     draft = Draft()
     original = "{http://schemas.xmlsoap.org/ws/2009/09/identity/claims}OriginalIssuer"
@@ -394,7 +394,7 @@ def attribute_of_another_vocabulary():
 
 
 @honest
-def types_declared_at_each_value():
+def types_declared_at_each_value() -> Draft:
     draft = Draft()
     text = etree.tostring(draft.root).decode()
     text = text.replace(f' xmlns:xs="{NS["xs"]}" xmlns:xsi="{NS["xsi"]}"', "")
@@ -404,7 +404,7 @@ def types_declared_at_each_value():
 
 
 @honest
-def extensions():
+def extensions() -> Draft:
     draft = Draft(signed="both")
     extensions = element("samlp:Extensions")
     extensions.append(etree.Element("{urn:x}Anything"))
@@ -413,36 +413,36 @@ def extensions():
 
 
 @honest
-def status_message():
+def status_message() -> Draft:
     draft = Draft()
     draft.find("samlp:Status").append(element("samlp:StatusMessage", "welcome"))
     return draft
 
 
 @honest
-def thousand_groups():
+def thousand_groups() -> Draft:
     return Draft(groups=tuple(f"group-{number}" for number in range(1_000)))
 
 
 @honest
-def other_scripts():
+def other_scripts() -> Draft:
     return Draft(groups=("平台", "Größe", "🚀"))
 
 
 @honest
-def authenticated_anew():
+def authenticated_anew() -> Draft:
     return Draft(provider=make_provider(force_authn=True))
 
 
 @honest
-def authenticated_anew_by_a_clock_that_is_behind():
+def authenticated_anew_by_a_clock_that_is_behind() -> Draft:
     draft = Draft(provider=make_provider(force_authn=True))
     draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-60))
     return draft
 
 
 @honest
-def authenticated_anew_in_the_second_in_which_we_asked():
+def authenticated_anew_in_the_second_in_which_we_asked() -> Draft:
     """Providers write whole seconds."""
     draft = Draft(provider=make_provider(force_authn=True, clock_skew_seconds=0))
     draft.expect(asked_at=NOW + timedelta(milliseconds=900), now=NOW + timedelta(seconds=1))
@@ -450,12 +450,12 @@ def authenticated_anew_in_the_second_in_which_we_asked():
 
 
 @honest
-def second_of_two_requested_contexts():
+def second_of_two_requested_contexts() -> Draft:
     return Draft(context=MFA, provider=make_provider(requested_authn_contexts=[PASSWORD, MFA]))
 
 
 @honest
-def requested_context_unsolicited():
+def requested_context_unsolicited() -> Draft:
     provider = make_provider(idp_initiated=True, requested_authn_contexts=[PASSWORD])
     return Draft(request_id=None, provider=provider)
 
@@ -468,72 +468,72 @@ def _encrypted(signed: str = "both", settings: Any = None, **options: Any) -> Dr
 
 
 @honest
-def encrypted_and_assertion_signed():
+def encrypted_and_assertion_signed() -> Draft:
     return _encrypted("assertion")
 
 
 @honest
-def encrypted_and_response_signed():
+def encrypted_and_response_signed() -> Draft:
     """The response's signature covers the ciphertext; there is none inside."""
     return _encrypted("response")
 
 
 @honest
-def encrypted_and_both_signed():
+def encrypted_and_both_signed() -> Draft:
     return _encrypted()
 
 
 @honest
-def encrypted_where_it_is_required():
+def encrypted_where_it_is_required() -> Draft:
     return _encrypted(settings={"encryption": "require", "signed": "both"})
 
 
 @honest
-def encrypted_with_aes128():
+def encrypted_with_aes128() -> Draft:
     return _encrypted(content=AES128_GCM)
 
 
 @honest
-def encrypted_with_sha1_said():
+def encrypted_with_sha1_said() -> Draft:
     """Okta, AD FS and Entra ID name the default digest."""
     return _encrypted(digest=SHA1)
 
 
 @honest
-def encrypted_with_sha256_digest():
+def encrypted_with_sha256_digest() -> Draft:
     return _encrypted(digest=SHA256)
 
 
 @honest
-def encrypted_with_sha256():
+def encrypted_with_sha256() -> Draft:
     """RSA-OAEP of XML Encryption 1.1, as Shibboleth can be told to."""
     return _encrypted(transport=OAEP, digest=SHA256, mgf=MGF1_SHA256)
 
 
 @honest
-def encrypted_with_oaep_11_and_defaults():
+def encrypted_with_oaep_11_and_defaults() -> Draft:
     return _encrypted(transport=OAEP)
 
 
 @honest
-def encrypted_with_oaep_11_and_sha1_said():
+def encrypted_with_oaep_11_and_sha1_said() -> Draft:
     return _encrypted(transport=OAEP, digest=SHA1, mgf=MGF1_SHA1)
 
 
 @honest
-def encrypted_key_beside_with_pointer():
+def encrypted_key_beside_with_pointer() -> Draft:
     """OpenSAML's layout for peers, as Shibboleth sends it: a RetrievalMethod points to the key behind the data."""
     return _encrypted("assertion", layout="retrieval", recipient=SP)
 
 
 @honest
-def encrypted_key_beside_without_pointer():
+def encrypted_key_beside_without_pointer() -> Draft:
     """The key's ReferenceList names the data."""
     return _encrypted("assertion", layout="beside", recipient=SP)
 
 
 @honest
-def encrypted_with_a_certificate_of_ours():
+def encrypted_with_a_certificate_of_ours() -> Draft:
     """Shibboleth and Okta say for which certificate of ours."""
     certificate = certificate_base64(make_certificate(DECRYPTION_KEYS[0]))
     hint = f"<ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data>"
@@ -541,42 +541,42 @@ def encrypted_with_a_certificate_of_ours():
 
 
 @honest
-def encrypted_with_the_serial_number_of_ours():
+def encrypted_with_the_serial_number_of_ours() -> Draft:
     """AD FS names issuer and serial number."""
     serial = "<ds:X509IssuerName>CN=x</ds:X509IssuerName><ds:X509SerialNumber>1</ds:X509SerialNumber>"
     return _encrypted(key_hint=f"<ds:X509Data><ds:X509IssuerSerial>{serial}</ds:X509IssuerSerial></ds:X509Data>")
 
 
 @honest
-def encrypted_without_type():
+def encrypted_without_type() -> Draft:
     return _encrypted(data_type=None)
 
 
 @honest
-def encrypted_for_the_next_key():
+def encrypted_for_the_next_key() -> Draft:
     """The provider read the metadata in which the next key stands already."""
     return _encrypted(key=make_key(DECRYPTION_KEYS[1]).public_key())
 
 
 @honest
-def encrypted_for_the_previous_key():
+def encrypted_for_the_previous_key() -> Draft:
     """The provider has not read our metadata since we changed the key."""
     return _encrypted(key=make_key(DECRYPTION_KEYS[2]).public_key())
 
 
 @honest
-def encrypted_without_declarations():
+def encrypted_without_declarations() -> Draft:
     """What is above the assertion declares its prefix, as Keycloak and xmlsec leave it."""
     return _encrypted("assertion", declared=False)
 
 
 @honest
-def encrypted_without_declarations_under_a_signature():
+def encrypted_without_declarations_under_a_signature() -> Draft:
     return _encrypted("response", declared=False)
 
 
 @honest
-def encrypted_in_default_namespaces():
+def encrypted_in_default_namespaces() -> Draft:
     """No prefixes, and the assertion is in the default namespace of what is above it."""
     draft = default_namespaces()
     draft.signed = "response"
@@ -592,43 +592,43 @@ def encrypted_in_default_namespaces():
 
 
 @honest
-def encrypted_unsolicited():
+def encrypted_unsolicited() -> Draft:
     return Draft(
         request_id=None, provider=make_provider(idp_initiated=True), signed="both", encryption=EncryptionOptions()
     )
 
 
 @honest
-def encrypted_with_ecdsa_signatures():
+def encrypted_with_ecdsa_signatures() -> Draft:
     draft = _ecdsa("p256", "sha256")
     draft.signed, draft.encryption = "both", EncryptionOptions()
     return draft
 
 
 @honest
-def encrypted_thousand_groups():
+def encrypted_thousand_groups() -> Draft:
     return Draft(groups=tuple(f"group-{number}" for number in range(1_000)), encryption=EncryptionOptions())
 
 
 @honest
-def encrypted_with_cbc_under_a_signature():
+def encrypted_with_cbc_under_a_signature() -> Draft:
     """What AD FS and Entra ID do and cannot be told otherwise; only where the settings allow it."""
     return _encrypted(settings={"encryption_cbc": True}, content=AES256_CBC)
 
 
 @honest
-def encrypted_with_aes128_cbc_under_a_signature():
+def encrypted_with_aes128_cbc_under_a_signature() -> Draft:
     """LemonLDAP::NG's default."""
     return _encrypted("response", settings={"encryption_cbc": True}, content=AES128_CBC)
 
 
 @honest
-def encrypted_by_xmlsec():
+def encrypted_by_xmlsec() -> Draft:
     """Encrypted by the library that most providers use, in its own layout."""
     draft = Draft(signed="assertion")
 
     @draft.after_signing
-    def encrypt(root):
+    def encrypt(root: Any) -> Any:
         assertion = root.find("saml:Assertion", NS)
         place = element("saml:EncryptedAssertion")
         root.replace(assertion, place)

@@ -5,24 +5,14 @@ message can change its ciphertext; ``BOTH`` has a signature around the ciphertex
 """
 
 import base64
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from lxml import etree
 
-from bridge.errors import (
-    SAMLAssertionCount,
-    SAMLAudience,
-    SAMLEncrypted,
-    SAMLExpired,
-    SAMLNotEncrypted,
-    SAMLSignatureInvalid,
-    SAMLSignaturePlace,
-    SAMLStatus,
-    SAMLUnsigned,
-)
-from tests.attacks.saml.corpus import hostile, hostile_table
-from tests.saml_encryption import (
+from bridge.attack.saml.corpus import hostile, hostile_table
+from bridge.attack.saml.encryption import (
     AES128_CBC,
     AES192_GCM,
     AES256_CBC,
@@ -35,21 +25,32 @@ from tests.saml_encryption import (
     XENC,
     EncryptionOptions,
 )
-from tests.saml_messages import NS, SignatureOptions, at, element, make_key, make_provider
+from bridge.attack.saml.messages import NS, Draft, SignatureOptions, at, element, make_key
+from bridge.errors import (
+    SAMLAssertionCount,
+    SAMLAudience,
+    SAMLEncrypted,
+    SAMLExpired,
+    SAMLNotEncrypted,
+    SAMLSignatureInvalid,
+    SAMLSignaturePlace,
+    SAMLStatus,
+    SAMLUnsigned,
+)
 
 ASSERTION: dict[str, Any] = {"encryption": EncryptionOptions}
 BOTH: dict[str, Any] = {"signed": "both", "encryption": EncryptionOptions}
 RETRIEVAL: dict[str, Any] = {"encryption": lambda: EncryptionOptions(layout="retrieval")}
 CBC: dict[str, Any] = {
     "signed": "both",
-    "provider": lambda: make_provider(encryption_cbc=True),
+    "policy": {"encryption_cbc": True},
     "encryption": lambda: EncryptionOptions(content=AES256_CBC),
 }
 
 NAMES = {**NS, "xenc": XENC}
 
 
-def find(root, path):
+def find(root: Any, path: Any) -> Any:
     return root.xpath(path, namespaces=NAMES)[0]
 
 
@@ -62,13 +63,13 @@ def flip(content: bytes, place: int) -> bytes:
 # ── What the settings say ────────────────────────────────────────────────────────────────────────────────────
 
 
-@hostile("SAML-26", SAMLEncrypted, provider=lambda: make_provider(encryption="refuse"))
-def encrypted_where_it_is_refused(draft):
+@hostile("SAML-26", SAMLEncrypted, policy={"encryption": "refuse"})
+def encrypted_where_it_is_refused(draft: Draft) -> None:
     draft.encryption = EncryptionOptions()
 
 
-@hostile("SAML-26", SAMLNotEncrypted, provider=lambda: make_provider(encryption="require"), **ASSERTION)
-def plain_where_encryption_is_required(draft):
+@hostile("SAML-26", SAMLNotEncrypted, policy={"encryption": "require"}, **ASSERTION)
+def plain_where_encryption_is_required(draft: Draft) -> None:
     draft.encryption = None
 
 
@@ -76,13 +77,13 @@ def plain_where_encryption_is_required(draft):
 
 
 @hostile("SAML-26", SAMLUnsigned, **ASSERTION)
-def encrypted_but_unsigned(draft):
+def encrypted_but_unsigned(draft: Draft) -> None:
     """Anybody can encrypt for us. CVE-2024-4985 and CVE-2024-9487."""
     draft.signed = "none"
 
 
 @hostile("SAML-26", SAMLSignatureInvalid, **ASSERTION)
-def encrypted_and_signed_by_a_stranger(draft):
+def encrypted_and_signed_by_a_stranger(draft: Draft) -> None:
     draft.options = SignatureOptions(key=make_key("stranger"))
 
 
@@ -90,10 +91,10 @@ def encrypted_and_signed_by_a_stranger(draft):
     "SAML-26",
     SAMLUnsigned,
     signed="both",
-    provider=lambda: make_provider(signed="assertion"),
+    policy={"signed": "assertion"},
     encryption=EncryptionOptions,
 )
-def unsigned_inside_where_the_assertion_must_be_signed(draft):
+def unsigned_inside_where_the_assertion_must_be_signed(draft: Draft) -> None:
     draft.signed = "response"
 
 
@@ -101,32 +102,32 @@ def unsigned_inside_where_the_assertion_must_be_signed(draft):
     "SAML-26",
     SAMLUnsigned,
     signed="both",
-    provider=lambda: make_provider(signed="response"),
+    policy={"signed": "response"},
     encryption=EncryptionOptions,
 )
-def unsigned_outside_where_the_response_must_be_signed(draft):
+def unsigned_outside_where_the_response_must_be_signed(draft: Draft) -> None:
     draft.signed = "assertion"
 
 
 @hostile("SAML-26", SAMLSignatureInvalid, **ASSERTION)
-def changed_before_encryption(draft):
+def changed_before_encryption(draft: Draft) -> None:
     """A name changed after signing: hidden, but still not what was signed."""
     draft.encryption.plaintext = lambda xml: xml.replace(b"alice@", b"admin@")
 
 
 @hostile("SAML-26", SAMLSignatureInvalid, **BOTH)
-def other_ciphertext_under_a_response_signature(draft):
+def other_ciphertext_under_a_response_signature(draft: Draft) -> None:
     """A forged assertion, well encrypted for us, in the place of the signed ciphertext."""
     forged = type(draft)(signed="none", encryption=EncryptionOptions())
 
     @draft.after_signing
-    def swap(root):
+    def swap(root: Any) -> Any:
         other = etree.fromstring(forged.write())
         root.replace(find(root, "saml:EncryptedAssertion"), find(other, "saml:EncryptedAssertion"))
 
 
 @hostile("SAML-26", SAMLSignaturePlace, **ASSERTION)
-def signature_deeper_inside(draft):
+def signature_deeper_inside(draft: Draft) -> None:
     draft.encryption.plaintext = lambda xml: xml.replace(b"<ds:Signature ", b"<saml:Advice><ds:Signature ").replace(
         b"</ds:Signature>", b"</ds:Signature></saml:Advice>"
     )
@@ -136,25 +137,25 @@ def signature_deeper_inside(draft):
 
 
 @hostile("SAML-26", SAMLAssertionCount, **ASSERTION)
-def plain_forgery_beside_the_encrypted_one(draft):
+def plain_forgery_beside_the_encrypted_one(draft: Draft) -> None:
     draft.after_signing(lambda root: root.append(deepcopy(draft.assertion)))
 
 
 @hostile("SAML-26", SAMLAssertionCount, **ASSERTION)
-def plain_forgery_before_the_encrypted_one(draft):
+def plain_forgery_before_the_encrypted_one(draft: Draft) -> None:
     draft.after_signing(lambda root: find(root, "saml:EncryptedAssertion").addprevious(deepcopy(draft.assertion)))
 
 
 @hostile("SAML-26", SAMLAssertionCount, **ASSERTION)
-def plain_forgery_inside_the_encrypted_one(draft):
+def plain_forgery_inside_the_encrypted_one(draft: Draft) -> None:
     draft.after_signing(lambda root: find(root, "saml:EncryptedAssertion").append(deepcopy(draft.assertion)))
 
 
 @hostile("SAML-26", SAMLAssertionCount, **ASSERTION)
-def twice(draft):
+def twice(draft: Draft) -> None:
     """The same element a second time, with other identifiers."""
 
-    def again(root):
+    def again(root: Any) -> Any:
         other = deepcopy(find(root, "saml:EncryptedAssertion"))
         for node in other.iter():
             node.attrib.pop("Id", None)
@@ -164,8 +165,8 @@ def twice(draft):
 
 
 @hostile("SAML-26", SAMLAssertionCount, **ASSERTION)
-def in_extensions(draft):
-    def move(root):
+def in_extensions(draft: Draft) -> None:
+    def move(root: Any) -> Any:
         extensions = element("samlp:Extensions")
         find(root, "samlp:Status").addprevious(extensions)
         extensions.append(find(root, "saml:EncryptedAssertion"))
@@ -174,17 +175,17 @@ def in_extensions(draft):
 
 
 @hostile("SAML-26", SAMLStatus, **BOTH)
-def beside_an_error(draft):
+def beside_an_error(draft: Draft) -> None:
     draft.find("//samlp:StatusCode").set("Value", "urn:oasis:names:tc:SAML:2.0:status:Responder")
 
 
 @hostile("SAML-26", SAMLAudience, **ASSERTION)
-def for_another_service(draft):
+def for_another_service(draft: Draft) -> None:
     draft.find("//saml:Audience").text = "https://other.example.net"
 
 
-@hostile("SAML-26", SAMLExpired, **ASSERTION)
-def expired_inside(draft):
+@hostile("SAML-26", SAMLExpired, policy={"clock_skew_seconds": 60}, **ASSERTION)
+def expired_inside(draft: Draft) -> None:
     draft.find("//saml:Conditions").set("NotBefore", at(-400))
     draft.find("//saml:Conditions").set("NotOnOrAfter", at(-100))
 
@@ -207,22 +208,23 @@ def expired_inside(draft):
         "aes256_cbc": {"content": AES256_CBC},
         "unknown": {"content": "urn:rot13"},
     },
+    policy={"encryption_cbc": False},
     **BOTH,
 )
-def algorithm(draft, changes):
+def algorithm(draft: Draft, changes: Any) -> None:
     """Bleichenbacher's RSA 1.5, 64-bit blocks, and ciphers that nothing holds together."""
     draft.encryption = EncryptionOptions(**changes)
 
 
 @hostile("SAML-26", SAMLEncrypted, **CBC)
-def cbc_without_a_signature_around_it(draft):
+def cbc_without_a_signature_around_it(draft: Draft) -> None:
     """Whoever can change ciphertext and see an answer can read it (Jager and Somorovsky 2011)."""
     draft.signed = "assertion"
 
 
 @hostile_table("SAML-26", SAMLSignatureInvalid, {"iv": 0, "first": 16, "last": -1}, **CBC)
-def cbc_flipped_under_a_signature(draft, place):
-    def change(root):
+def cbc_flipped_under_a_signature(draft: Draft, place: Any) -> None:
+    def change(root: Any) -> Any:
         value = find(root, "saml:EncryptedAssertion/xenc:EncryptedData/xenc:CipherData/xenc:CipherValue")
         value.text = base64.b64encode(flip(base64.b64decode(value.text), place)).decode()
 
@@ -235,7 +237,7 @@ def cbc_flipped_under_a_signature(draft, place):
     {"flipped": lambda c: flip(c, 20), "cut": lambda c: c[:-5], "one_block": lambda c: c[:16], "empty": lambda _: b""},
     **CBC,
 )
-def cbc_that_does_not_open(draft, change):
+def cbc_that_does_not_open(draft: Draft, change: Any) -> None:
     """Signed by the provider as it is, so it is no attack; but no other answer either."""
     draft.encryption.ciphertext = change
 
@@ -259,7 +261,7 @@ def cbc_that_does_not_open(draft, change):
     },
     **ASSERTION,
 )
-def ciphertext(draft, change):
+def ciphertext(draft: Draft, change: Any) -> None:
     draft.encryption.ciphertext = change
 
 
@@ -276,28 +278,28 @@ def ciphertext(draft, change):
     },
     **ASSERTION,
 )
-def wrapped_key(draft, change):
+def wrapped_key(draft: Draft, change: Any) -> None:
     draft.encryption.wrapped_key = change
 
 
 @hostile("SAML-26", SAMLEncrypted, **ASSERTION)
-def for_a_strangers_key(draft):
+def for_a_strangers_key(draft: Draft) -> None:
     draft.encryption.key = make_key("stranger").public_key()
 
 
 @hostile("SAML-26", SAMLEncrypted, **ASSERTION)
-def for_a_key_that_is_gone(draft):
+def for_a_key_that_is_gone(draft: Draft) -> None:
     draft.encryption.key = make_key("decryption-of-long-ago").public_key()
 
 
 @hostile("SAML-26", SAMLEncrypted, **ASSERTION)
-def content_key_of_another_length(draft):
+def content_key_of_another_length(draft: Draft) -> None:
     """RSA opens, but not to a key for AES-256: the same answer as if it had not opened."""
     draft.encryption.content_key = bytes(range(16))
 
 
 @hostile("SAML-26", SAMLEncrypted, **ASSERTION)
-def for_our_signing_key_of_the_provider(draft):
+def for_our_signing_key_of_the_provider(draft: Draft) -> None:
     """The provider's own key is public too."""
     draft.encryption.key = make_key("idp").public_key()
 
@@ -305,39 +307,39 @@ def for_our_signing_key_of_the_provider(draft):
 # ── Forms ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _text(path, text):
-    def change(tree):
+def _text(path: Any, text: Any) -> Any:
+    def change(tree: Any) -> Any:
         find(tree, path).text = text
 
     return change
 
 
-def _child(path, name, **attributes):
-    def change(tree):
+def _child(path: str, name: str, **attributes: str) -> Callable[[Any], Any]:
+    def change(tree: Any) -> Any:
         etree.SubElement(find(tree, path), name, attributes)
 
     return change
 
 
-def _set(path, name, value):
-    def change(tree):
+def _set(path: Any, name: Any, value: Any) -> Any:
+    def change(tree: Any) -> Any:
         find(tree, path).set(name, value)
 
     return change
 
 
-def _remove(path):
-    def change(tree):
+def _remove(path: Any) -> Any:
+    def change(tree: Any) -> Any:
         node = find(tree, path)
         node.getparent().remove(node)
 
     return change
 
 
-def _reference(path):
+def _reference(path: Any) -> Any:
     """A place to fetch the value from, instead of the value."""
 
-    def change(tree):
+    def change(tree: Any) -> Any:
         value = find(tree, path)
         reference = etree.Element(f"{{{XENC}}}CipherReference", {"URI": "https://evil.example.com/x"})
         value.getparent().replace(value, reference)
@@ -345,8 +347,8 @@ def _reference(path):
     return change
 
 
-def _keys(number):
-    def change(tree):
+def _keys(number: Any) -> Any:
+    def change(tree: Any) -> Any:
         key = find(tree, "//xenc:EncryptedKey")
         for _ in range(number - 1):
             other = deepcopy(key)
@@ -356,14 +358,14 @@ def _keys(number):
     return change
 
 
-def _beside(tree):
+def _beside(tree: Any) -> Any:
     """The same key inside and beside."""
     key = deepcopy(find(tree, "//xenc:EncryptedKey"))
     del key.attrib["Id"]
     tree.append(key)
 
 
-def _nested(tree):
+def _nested(tree: Any) -> Any:
     """Encrypted data in the place of the key's own value."""
     value = find(tree, "//xenc:EncryptedKey/xenc:CipherData/xenc:CipherValue")
     inner = deepcopy(find(tree, "xenc:EncryptedData"))
@@ -405,7 +407,7 @@ _KEY = "//xenc:EncryptedKey"
     },
     **ASSERTION,
 )
-def form(draft, change):
+def form(draft: Draft, change: Any) -> None:
     """Not the form that honest providers send: nothing is computed, and nothing fetched."""
     draft.encryption.tree = change
 
@@ -426,12 +428,12 @@ def form(draft, change):
     },
     **RETRIEVAL,
 )
-def retrieval(draft, change):
+def retrieval(draft: Draft, change: Any) -> None:
     draft.encryption.tree = change
 
 
 @hostile("SAML-26", SAMLEncrypted, **ASSERTION)
-def key_that_is_encrypted_by_another_key(draft):
+def key_that_is_encrypted_by_another_key(draft: Draft) -> None:
     draft.encryption.key_hint = '<ds:RetrievalMethod URI="https://evil.example.com/key"/>'
 
 
@@ -475,13 +477,13 @@ def key_that_is_encrypted_by_another_key(draft):
     },
     **ASSERTION,
 )
-def plaintext(draft, change):
+def plaintext(draft: Draft, change: Any) -> None:
     """The plaintext is a stranger's document too, and passes every check of one."""
     draft.encryption.plaintext = change
 
 
 @hostile("SAML-26", SAMLEncrypted, encryption=lambda: EncryptionOptions(declared=False))
-def prefix_that_means_something_else_there(draft):
+def prefix_that_means_something_else_there(draft: Draft) -> None:
     """The prefix of an element that does not declare it is read in its place; there it is another namespace."""
     draft.after_writing(
         lambda xml: (

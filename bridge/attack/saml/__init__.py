@@ -1,0 +1,1 @@
+"""Hostile SAML messages, and the honest ones that they spoil."""
