@@ -13,6 +13,7 @@ from bridge.errors import (
     SAMLConfirmation,
     SAMLExpired,
     SAMLId,
+    SAMLInResponseTo,
     SAMLIssuer,
     SAMLLifetime,
     SAMLLogoutSession,
@@ -182,6 +183,9 @@ BOUNDS = {
     ),
     "qualifier": (setting(NAME, NameQualifier=IDP), setting(NAME, NameQualifier=f"{IDP}/"), SAMLNameID),
     "qualifier of ours": (setting(NAME, SPNameQualifier=SP), setting(NAME, SPNameQualifier=IDP), SAMLNameID),
+    "question of the response": (setting("."), setting(".", InResponseTo="_other"), SAMLInResponseTo),
+    "no question of the response": (setting("."), setting(".", InResponseTo=None), SAMLInResponseTo),
+    "question of the confirmation": (setting("."), setting(CONFIRMATION, InResponseTo="_other"), SAMLInResponseTo),
     "no ID of the assertion": (setting("."), setting("saml:Assertion", ID=None), SAMLId),
     "a start of the confirmation": (setting("."), setting(CONFIRMATION, NotBefore=at(-10)), SAMLConfirmation),
 }
