@@ -18,6 +18,7 @@ from bridge.errors import (
     SAMLLifetime,
     SAMLLogoutSession,
     SAMLNameID,
+    SAMLNotEncrypted,
     SAMLNotYet,
     SAMLProxyRestriction,
     SAMLSchema,
@@ -25,6 +26,8 @@ from bridge.errors import (
     SAMLStale,
     SAMLTimeFormat,
     SAMLTooComplex,
+    SAMLUnsigned,
+    SAMLUnsolicited,
 )
 from bridge.identity.saml.elements import read_time
 from bridge.identity.saml.expected import Expected
@@ -32,6 +35,7 @@ from bridge.identity.saml.logout import verify_logout_request
 from bridge.identity.saml.logout_binding import read_query
 from bridge.identity.saml.response import verify_response
 from tests.attacks.saml.logout_messages import SLO, Logout
+from tests.saml_encryption import EncryptionOptions
 from tests.saml_messages import EMAIL, IDP, NOW, SP, Draft, at, element, make_key, make_provider
 
 ENTITY = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
@@ -161,6 +165,7 @@ BOUNDS = {
     "proxy count, none": (proxy(), proxy(""), SAMLProxyRestriction),
     "proxy count, many": (proxy("1000000000"), proxy("-1"), SAMLProxyRestriction),
     "proxy count, digits of another script": (proxy("10"), proxy("١"), SAMLProxyRestriction),
+    "proxy count, zeros in front": (proxy("000001"), proxy("0000001"), SAMLProxyRestriction),
     "proxy audience": (proxy("1"), proxy("1", SP), SAMLProxyRestriction),
     "attributes": (attributes(200), attributes(201), SAMLTooComplex),
     "values": (values(1_000), values(1_001), SAMLTooComplex),
@@ -202,6 +207,46 @@ def test_the_last_is_accepted_and_the_first_one_is_not(signed, accepted, refused
     draft = Draft(signed=signed)
     refused(draft)
     assert refusal(draft) is error
+
+
+@pytest.mark.parametrize("name", ["a", "é", "a" * 256])
+def test_a_name_of_1_to_256_characters_is_accepted(name):
+    draft = Draft()
+    draft.find(NAME).text = name
+    assert verify(draft).subject == name
+    draft.find(NAME).text = name * 257
+    assert refusal(draft) is SAMLNameID
+
+
+def test_a_provider_begins_only_where_the_settings_let_it():
+    assert verify(Draft(request_id=None, provider=make_provider(idp_initiated=True)))
+    assert refusal(Draft(request_id=None)) is SAMLUnsolicited
+
+
+def test_extensions_stand_before_the_status():
+    for place, accepted in ((1, True), (2, False)):
+        draft = Draft()
+        draft.root.insert(place, element("samlp:Extensions"))
+        assert verify(draft) if accepted else refusal(draft) is SAMLSchema
+
+
+def test_only_a_signed_response_must_say_who_sent_it():
+    for signed, accepted in (("assertion", True), ("both", False), ("response", False)):
+        draft = Draft(signed=signed)
+        draft.root.remove(draft.find("saml:Issuer"))
+        assert verify(draft) if accepted else refusal(draft) is SAMLIssuer
+
+
+def test_a_missing_signature_is_said_before_anything_is_opened():
+    stranger = EncryptionOptions(key=make_key("stranger").public_key())
+    draft = Draft(signed="assertion", encryption=stranger, provider=make_provider(signed="response"))
+    assert refusal(draft) is SAMLUnsigned
+
+
+def test_an_encrypted_assertion_is_accepted_where_it_is_required():
+    provider = make_provider(encryption="require")
+    assert verify(Draft(encryption=EncryptionOptions(), provider=provider))
+    assert refusal(Draft(provider=provider)) is SAMLNotEncrypted
 
 
 def test_the_format_of_the_name_is_kept_for_the_sign_out():
