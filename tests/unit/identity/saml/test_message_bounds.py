@@ -1,5 +1,6 @@
 """The last value of each kind that a message may have, beside the first that it may not."""
 
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -36,7 +37,7 @@ from bridge.identity.saml.logout_binding import read_query
 from bridge.identity.saml.response import verify_response
 from tests.attacks.saml.logout_messages import SLO, Logout
 from tests.saml_encryption import EncryptionOptions
-from tests.saml_messages import EMAIL, IDP, NOW, SP, Draft, at, element, make_key, make_provider
+from tests.saml_messages import EMAIL, IDP, NOW, NS, SP, Draft, at, element, make_key, make_provider
 
 ENTITY = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
 
@@ -221,6 +222,34 @@ def test_a_name_of_1_to_256_characters_is_accepted(name):
 def test_a_provider_begins_only_where_the_settings_let_it():
     assert verify(Draft(request_id=None, provider=make_provider(idp_initiated=True)))
     assert refusal(Draft(request_id=None)) is SAMLUnsolicited
+
+
+def test_of_two_confirmations_the_one_that_ends_later_counts():
+    for ends in ((100, 200), (200, 100)):
+        draft = Draft()
+        confirmation = draft.find("//saml:SubjectConfirmation")
+        confirmation.addnext(deepcopy(confirmation))
+        for data, end in zip(draft.root.iter(f"{{{NS['saml']}}}SubjectConfirmationData"), ends, strict=True):
+            data.set("NotOnOrAfter", at(end))
+        assert verify(draft).accept_until == NOW + timedelta(seconds=260)
+
+
+def test_a_name_without_format_is_in_the_unspecified_one():
+    draft = Draft(provider=make_provider(name_id_format="urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"))
+    del draft.find(NAME).attrib["Format"]
+    assert verify(draft)
+
+
+def test_an_empty_value_is_one_and_a_null_is_none():
+    draft = Draft()
+    attribute = draft.find("//saml:Attribute[@Name='mail']")
+    nil = f"{{{NS['xsi']}}}nil"
+    for text, null in ((None, None), (None, "true"), (None, "1"), (None, "false"), ("x", "false")):
+        value = element("saml:AttributeValue", text)
+        if null:
+            value.set(nil, null)
+        attribute.append(value)
+    assert verify(draft).claims["mail"] == ["alice@example.com", "", "", "x"]
 
 
 def test_extensions_stand_before_the_status():
