@@ -134,6 +134,7 @@ BOUNDS = {
         SAMLExpired,
     ),
     "end right after the start": (times(at(0), at(1)), times(at(0), at(0)), SAMLLifetime),
+    "end right after a later start": (times(at(50), at(51)), times(at(50), at(50)), SAMLLifetime),
     "end right after the issue, without a start": (times(None, at(1)), times(None, at(0)), SAMLLifetime),
     "lifetime": (times(at(0), at(3_600)), times(at(0), at(3_601)), SAMLLifetime),
     "lifetime of the confirmation": (
