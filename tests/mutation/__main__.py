@@ -55,14 +55,13 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("survivors.txt"), help="where the survivors are written")
     parser.add_argument("--again", type=Path, help="only what survived in an earlier run, which wrote this file")
     parser.add_argument("--workers", type=int, default=1, help="how many mutants are tried at once")
-    parser.add_argument("--alike", type=int, default=20, help="at most so many tests that run exactly the same lines")
-    parser.add_argument("--most", type=int, default=10_000, help="at most so many tests for one mutant")
+    parser.add_argument(
+        "--most", type=int, help="at most so many tests for one mutant: quicker, and some that survive should not"
+    )
     chosen = parser.parse_args()
     modules = [path for path in MODULES if not chosen.modules or any(part in str(path) for part in chosen.modules)]
     tests = [test for folder in dict.fromkeys(path.parent.name for path in modules) for test in TESTS[folder]]
-    run = MutationRun(
-        modules, Path("docs/mutation.md"), chosen.again, workers=chosen.workers, alike=chosen.alike, most=chosen.most
-    )
+    run = MutationRun(modules, Path("docs/mutation.md"), chosen.again, workers=chosen.workers, most=chosen.most)
     started = time.monotonic()
     code = pytest.main(
         ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *filter(os.path.exists, tests)], plugins=[run]

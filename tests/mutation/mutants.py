@@ -59,7 +59,8 @@ class Mutant:
     block: frozenset[int]
     """The lines of the function around it; outside of functions, of all that use what the statement defines."""
     names: frozenset[str]
-    """What the statement defines, if it stands outside of functions, and what is defined by means of that."""
+    """What the statement defines outside of functions, or helps to define when the module is loaded; and what that
+    defines in turn."""
     used_at: frozenset[int]
     """Where functions of the module use one of these names."""
     change: str
@@ -91,11 +92,13 @@ def find_mutants(path: Path) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     uses, dependents = find_uses(tree)
+    made_by = _find_makers(tree)
     functions = [_span(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     seen = set()
     for statement, scope, block in _statements(tree.body, "", range(0)):
         lines = range(statement.lineno, _end_of_header(statement) + 1)
-        names = frozenset() if block else _reach(_defined(statement, scope), dependents)
+        made = made_by[scope.partition(".")[0]] if block else _defined(statement, scope)
+        names = _reach(made, dependents)
         used_at = frozenset(line for name in names for line in uses[name])
         calls = _calls(statement)
         around = frozenset(block or (line for one in functions if used_at.intersection(one) for line in one))
@@ -171,6 +174,22 @@ def find_uses(tree: ast.Module) -> tuple[dict[str, set[int]], dict[str, set[str]
                 else:
                     dependents[node.id] |= _defined(statement, "")
     return uses, dependents
+
+
+def _find_makers(tree: ast.Module) -> dict[str, set[str]]:
+    """Return, for each function and class that runs when the module is loaded, the names that it helps to define."""
+    bodies = {
+        node.name: {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    made_by: dict[str, set[str]] = defaultdict(set)
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            called = {part.id for part in ast.walk(statement) if isinstance(part, ast.Name)}
+            for maker in _reach(called, defaultdict(set, bodies)) & bodies.keys():
+                made_by[maker] |= _defined(statement, "")
+    return made_by
 
 
 def _reach(names: set[str], dependents: dict[str, set[str]]) -> frozenset[str]:

@@ -25,6 +25,7 @@ from tests.mutation.mutants import Mutant, find_functions, find_mutants, find_us
 
 SECONDS_FOR_ONE_TEST = 10
 """Of the processor. On a busy machine, a test may take ten times as long by the clock."""
+_ALIKE = 2
 KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "no test"
 _MUTANT_NOTICED, _ALL_PASSED = 10, 11
 _IN_A_CHILD = "tests/attacks/test_"
@@ -35,14 +36,13 @@ class MutationRun:
     """A pytest plugin in place of its loop over the tests."""
 
     def __init__(
-        self, modules: list[Path], explained: Path, again: Path | None, *, workers: int, alike: int, most: int
+        self, modules: list[Path], explained: Path, again: Path | None, *, workers: int, most: int | None
     ) -> None:
         self.modules = modules
         self.results: list[tuple[Mutant, str]] = []
         self._explanations = explained.read_text(encoding="utf-8") if explained.exists() else ""
         self._again = _read_names(again) if again else None
         self._workers = workers
-        self._alike = alike
         self._most = most
         self._failed = False
         self._items: list[pytest.Item] = []
@@ -217,8 +217,8 @@ class MutationRun:
 
         First come those whose message goes no further than a function that the statement calls, then those that
         noticed something else in the function, then the module's own and those whose message goes no further than this
-        function, then those that run the fewest lines. Of all others that run exactly the same lines, only so many are
-        asked.
+        function, then those that run the fewest lines. Of others that run exactly the same lines, all but two come
+        last.
         """
         file = str(mutant.path.resolve())
         places = {(file, line) for line in (*mutant.lines, *mutant.used_at)}
@@ -246,12 +246,12 @@ class MutationRun:
             )
 
         ways: Counter[frozenset[tuple[str, int]]] = Counter()
-        chosen = []
+        first, later = [], []
         for number in sorted(found, key=rank):
             ways[self._ways[number]] += 1
-            if ways[self._ways[number]] <= self._alike or killers[number] or number in near:
-                chosen.append(number)
-        return chosen[: self._most]
+            likely = killers[number] or number in near or ways[self._ways[number]] <= _ALIKE
+            (first if likely else later).append(number)
+        return [*first, *later][: self._most]
 
     def _attack(self, mutant: Mutant, tests: list[int], writing: int) -> None:
         """Run the tests against the mutant, and end this process with the answer."""

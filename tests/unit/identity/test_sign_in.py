@@ -95,6 +95,13 @@ def build_desk(redis, clock, pending, op):
         )
         for name in ("corp", "other-saml")
     }
+    services["strict"] = ServiceProvider(
+        make_provider(name="strict", force_authn=True),
+        "https://bridge.example.com",
+        make_signing_key(),
+        build_idp_metadata,
+        clock=clock,
+    )
     parties = {name: relying_party(op, name=name) for name in ("oidc", "other-oidc")}
     return SignInDesk(
         service_providers=services,
@@ -190,6 +197,17 @@ def test_a_forged_answer_burns_nothing(desk):
     assert desk.finish_saml(
         "corp", form(Draft(request_id=destination.request_id), sent["RelayState"]), BROWSER, SAMLTrace()
     )
+
+
+def test_a_new_authentication_is_one_since_this_question(desk):
+    destination, sent = ask(desk, "strict")
+    draft = Draft(request_id=destination.request_id)
+    for place in draft.root.xpath("//@Recipient | //@Destination"):
+        name = place.attrname
+        place.getparent().set(name, place.replace("corp", "strict"))
+    audience = draft.find("//saml:Audience")
+    audience.text = audience.text.replace("corp", "strict")
+    assert desk.finish_saml("strict", form(draft, sent["RelayState"]), BROWSER).solicited
 
 
 def test_an_answer_to_another_question_is_refused(desk):

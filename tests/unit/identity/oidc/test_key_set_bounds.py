@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+from joserfc.jwk import ECKey
 
 from bridge.attack.oidc.openid_provider import make_key
 from bridge.errors import OIDCKeyLeaked, OIDCKeySet
@@ -129,3 +130,16 @@ def test_what_is_no_key_set_is_refused(document):
 def test_a_set_without_a_key_for_signatures_is_refused():
     with pytest.raises(OIDCKeySet):
         parse({**RSA, "kid": "x", "use": "enc"})
+
+
+@pytest.mark.parametrize("kind", ["oct", "OKP", "ec", None])
+def test_a_point_on_a_curve_is_a_key_only_of_its_own_kind(kind):
+    point = ECKey.generate_key("P-256").as_dict(private=False)
+    assert parse({**point, "kid": "x"}).find("x")
+    assert parse({**point, "kty": kind, "kid": "x"}, {**RSA, "kid": "y"}).find("x") is None
+
+
+@pytest.mark.parametrize("document", [b'{"keys":[{},1]}', b'{"keys":[{"d":1},[]]}'])
+def test_one_entry_that_is_no_key_spoils_the_set(document):
+    with pytest.raises(OIDCKeySet):
+        parse_key_set(document)

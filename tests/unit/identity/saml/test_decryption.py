@@ -178,6 +178,23 @@ SPOILED = {
         {},
         "not base64",
     ),
+    "a CipherValue with a stray character": (
+        change(
+            f"{DATA}/xenc:CipherData/xenc:CipherValue", lambda element: setattr(element, "text", f"!{element.text}")
+        ),
+        {},
+        "not base64",
+    ),
+    "an empty CipherValue": (
+        change(f"{DATA}/xenc:CipherData/xenc:CipherValue", lambda element: setattr(element, "text", None)),
+        {},
+        "none of our keys",
+    ),
+    "text behind the method": (
+        change(f"{DATA}/xenc:EncryptionMethod", lambda element: setattr(element, "tail", "x")),
+        {},
+        "text in EncryptedData",
+    ),
     "an attribute of the assertion": (lambda tree: tree.set("Other", "x"), {}, "EncryptedAssertion with other"),
     "text in the assertion": (text, {}, "text in EncryptedAssertion"),
     "a child of RetrievalMethod": (
@@ -273,6 +290,17 @@ def test_anything_more_or_else_is_refused_and_its_twin_opened(spoil, options, de
 )
 def test_what_else_an_honest_provider_writes(act):
     assert opened(encrypted(tree=act, layout="retrieval")).get("ID") == "_assertion1"
+
+
+def test_a_carried_key_name_may_stand_alone():
+    act = change(KEY, lambda key: etree.SubElement(key, f"{{{xenc.XENC}}}CarriedKeyName"))
+    assert opened(encrypted(tree=act)).get("ID") == "_assertion1"
+
+
+def test_the_parameters_of_oaep_come_in_either_order():
+    act = change(f"{KEY}/xenc:EncryptionMethod", lambda method: method.append(method[0]))
+    options = {"transport": xenc.OAEP, "digest": xenc.SHA256, "mgf": xenc.MGF1_SHA256}
+    assert opened(encrypted(tree=act, **options)).get("ID") == "_assertion1"
 
 
 def test_no_key_and_two_keys_are_refused():

@@ -1,10 +1,12 @@
 """The last value of each kind that a message may have, beside the first that it may not."""
 
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
 
-from bridge.attack.saml.messages import EMAIL, IDP, NOW, SP, Draft, at, element, make_key, make_provider
+from bridge.attack.saml.encryption import EncryptionOptions
+from bridge.attack.saml.messages import EMAIL, IDP, NOW, NS, SP, Draft, at, element, make_key, make_provider
 from bridge.errors import (
     IdentityError,
     SAMLAttributeStructured,
@@ -14,10 +16,12 @@ from bridge.errors import (
     SAMLConfirmation,
     SAMLExpired,
     SAMLId,
+    SAMLInResponseTo,
     SAMLIssuer,
     SAMLLifetime,
     SAMLLogoutSession,
     SAMLNameID,
+    SAMLNotEncrypted,
     SAMLNotYet,
     SAMLProxyRestriction,
     SAMLSchema,
@@ -25,6 +29,8 @@ from bridge.errors import (
     SAMLStale,
     SAMLTimeFormat,
     SAMLTooComplex,
+    SAMLUnsigned,
+    SAMLUnsolicited,
 )
 from bridge.identity.saml.elements import read_time
 from bridge.identity.saml.expected import Expected
@@ -128,6 +134,7 @@ BOUNDS = {
         SAMLExpired,
     ),
     "end right after the start": (times(at(0), at(1)), times(at(0), at(0)), SAMLLifetime),
+    "end right after a later start": (times(at(50), at(51)), times(at(50), at(50)), SAMLLifetime),
     "end right after the issue, without a start": (times(None, at(1)), times(None, at(0)), SAMLLifetime),
     "lifetime": (times(at(0), at(3_600)), times(at(0), at(3_601)), SAMLLifetime),
     "lifetime of the confirmation": (
@@ -160,6 +167,7 @@ BOUNDS = {
     "proxy count, none": (proxy(), proxy(""), SAMLProxyRestriction),
     "proxy count, many": (proxy("1000000000"), proxy("-1"), SAMLProxyRestriction),
     "proxy count, digits of another script": (proxy("10"), proxy("١"), SAMLProxyRestriction),
+    "proxy count, zeros in front": (proxy("000001"), proxy("0000001"), SAMLProxyRestriction),
     "proxy audience": (proxy("1"), proxy("1", SP), SAMLProxyRestriction),
     "attributes": (attributes(200), attributes(201), SAMLTooComplex),
     "values": (values(1_000), values(1_001), SAMLTooComplex),
@@ -182,6 +190,9 @@ BOUNDS = {
     ),
     "qualifier": (setting(NAME, NameQualifier=IDP), setting(NAME, NameQualifier=f"{IDP}/"), SAMLNameID),
     "qualifier of ours": (setting(NAME, SPNameQualifier=SP), setting(NAME, SPNameQualifier=IDP), SAMLNameID),
+    "question of the response": (setting("."), setting(".", InResponseTo="_other"), SAMLInResponseTo),
+    "no question of the response": (setting("."), setting(".", InResponseTo=None), SAMLInResponseTo),
+    "question of the confirmation": (setting("."), setting(CONFIRMATION, InResponseTo="_other"), SAMLInResponseTo),
     "no ID of the assertion": (setting("."), setting("saml:Assertion", ID=None), SAMLId),
     "a start of the confirmation": (setting("."), setting(CONFIRMATION, NotBefore=at(-10)), SAMLConfirmation),
 }
@@ -198,6 +209,74 @@ def test_the_last_is_accepted_and_the_first_one_is_not(signed, accepted, refused
     draft = Draft(signed=signed)
     refused(draft)
     assert refusal(draft) is error
+
+
+@pytest.mark.parametrize("name", ["a", "é", "a" * 256])
+def test_a_name_of_1_to_256_characters_is_accepted(name):
+    draft = Draft()
+    draft.find(NAME).text = name
+    assert verify(draft).subject == name
+    draft.find(NAME).text = name * 257
+    assert refusal(draft) is SAMLNameID
+
+
+def test_a_provider_begins_only_where_the_settings_let_it():
+    assert verify(Draft(request_id=None, provider=make_provider(idp_initiated=True)))
+    assert refusal(Draft(request_id=None)) is SAMLUnsolicited
+
+
+def test_of_two_confirmations_the_one_that_ends_later_counts():
+    for ends in ((100, 200), (200, 100)):
+        draft = Draft()
+        confirmation = draft.find("//saml:SubjectConfirmation")
+        confirmation.addnext(deepcopy(confirmation))
+        for data, end in zip(draft.root.iter(f"{{{NS['saml']}}}SubjectConfirmationData"), ends, strict=True):
+            data.set("NotOnOrAfter", at(end))
+        assert verify(draft).accept_until == NOW + timedelta(seconds=260)
+
+
+def test_a_name_without_format_is_in_the_unspecified_one():
+    draft = Draft(provider=make_provider(name_id_format="urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"))
+    del draft.find(NAME).attrib["Format"]
+    assert verify(draft)
+
+
+def test_an_empty_value_is_one_and_a_null_is_none():
+    draft = Draft()
+    attribute = draft.find("//saml:Attribute[@Name='mail']")
+    nil = f"{{{NS['xsi']}}}nil"
+    for text, null in ((None, None), (None, "true"), (None, "1"), (None, "false"), ("x", "false")):
+        value = element("saml:AttributeValue", text)
+        if null:
+            value.set(nil, null)
+        attribute.append(value)
+    assert verify(draft).claims["mail"] == ["alice@example.com", "", "", "x"]
+
+
+def test_extensions_stand_before_the_status():
+    for place, accepted in ((1, True), (2, False)):
+        draft = Draft()
+        draft.root.insert(place, element("samlp:Extensions"))
+        assert verify(draft) if accepted else refusal(draft) is SAMLSchema
+
+
+def test_only_a_signed_response_must_say_who_sent_it():
+    for signed, accepted in (("assertion", True), ("both", False), ("response", False)):
+        draft = Draft(signed=signed)
+        draft.root.remove(draft.find("saml:Issuer"))
+        assert verify(draft) if accepted else refusal(draft) is SAMLIssuer
+
+
+def test_a_missing_signature_is_said_before_anything_is_opened():
+    stranger = EncryptionOptions(key=make_key("stranger").public_key())
+    draft = Draft(signed="assertion", encryption=stranger, provider=make_provider(signed="response"))
+    assert refusal(draft) is SAMLUnsigned
+
+
+def test_an_encrypted_assertion_is_accepted_where_it_is_required():
+    provider = make_provider(encryption="require")
+    assert verify(Draft(encryption=EncryptionOptions(), provider=provider))
+    assert refusal(Draft(provider=provider)) is SAMLNotEncrypted
 
 
 def test_the_format_of_the_name_is_kept_for_the_sign_out():
