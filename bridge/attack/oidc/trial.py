@@ -96,7 +96,7 @@ class OpenIDTrials:
     @prepare.register
     def _(self, case: LogoutTokenCase) -> Trial:
         needs = {**case.settings}
-        if self._configured.tenants:  # a logout token has to name the issuer as it is configured
+        if self._configured.tenants:  # the cases write the issuer out
             needs |= {"issuer": tokens.ISSUER, "tenants": ()}
         provider = self._as_forged(needs)
         self._lane.clock.moment = tokens.NOW

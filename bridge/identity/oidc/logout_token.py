@@ -7,7 +7,7 @@ and so is the code; everything else is not, since neither kind of token may pass
      2  check_logout_type            a logout token and not another kind of JWT
      3  check_algorithm              pinned by our settings, before any key is looked up
      4  find_signing_key, check_key_fits, check_signature
-     5  check_issuer                 the provider at whose address the token arrived
+     5  find_logout_issuer           the provider at whose address the token arrived, or a tenant of it that is listed
      6  check_audience               meant for us
      7  check_logout_times           issued in the last two minutes, and not expired where it says when
      8  check_logout_event           its one statement is that a session has ended
@@ -29,6 +29,7 @@ from bridge.errors import (
     OIDCClaim,
     OIDCExpiry,
     OIDCIssuedAt,
+    OIDCIssuer,
     OIDCLogoutEvent,
     OIDCLogoutId,
     OIDCLogoutNonce,
@@ -48,11 +49,13 @@ from bridge.identity.oidc.id_token import (
     check_signature,
     check_subject,
     decode_token,
+    find_issuer,
     find_signing_key,
     read_seconds,
 )
+from bridge.identity.oidc.key_set import ProviderKey
 from bridge.identity.oidc.strict_json import parse_object
-from bridge.identity.providers import OIDCProvider
+from bridge.identity.providers import TENANT, OIDCProvider
 
 MAX_AGE_SECONDS = 120
 """How long ago a logout token may have been issued: one server sends it straight to the other."""
@@ -94,7 +97,7 @@ def verify_logout_token(token: str, expected: ExpectedLogoutToken) -> EndedAtPro
         claims = parse_object(decoded.payload)
     except ValueError as error:
         raise OIDCJSON(f"the payload is {error}") from error
-    check_issuer(claims, provider.issuer)
+    issuer = find_logout_issuer(claims, provider, key)
     check_audience(claims, provider.client_id)
     accept_until = check_logout_times(claims, provider, expected.now)
     check_logout_event(claims)
@@ -102,12 +105,31 @@ def verify_logout_token(token: str, expected: ExpectedLogoutToken) -> EndedAtPro
     token_id = read_token_id(claims)
     subject, session_id = read_target(claims)
     return EndedAtProvider(
-        issuer=provider.issuer,
+        issuer=issuer,
         subject=subject,
         session_indexes=() if session_id is None else (session_id,),
         message_id=token_id,
         accept_until=accept_until,
     )
+
+
+def find_logout_issuer(claims: Mapping[str, Any], provider: OIDCProvider, key: ProviderKey) -> str:
+    """Return who makes the statement: the configured issuer, or that of one of the listed tenants.
+
+    A logout token need not name its tenant beside ``iss`` (Back-Channel Logout 2.4), so ``iss`` tells which one it is.
+
+    Raises:
+        OIDCIssuer: it is another issuer, or none.
+        OIDCTenant: the key signs for another one.
+    """
+    if TENANT not in provider.issuer:
+        check_issuer(claims, provider.issuer)
+        return provider.issuer
+    of_tenant = {provider.issuer.replace(TENANT, tenant): tenant for tenant in provider.tenants}
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str) or issuer not in of_tenant:
+        raise OIDCIssuer("iss is missing, or of none of tenants")
+    return find_issuer({"tid": of_tenant[issuer]}, provider, key)
 
 
 def check_logout_type(header: Mapping[str, Any], provider: OIDCProvider) -> None:

@@ -6,17 +6,20 @@ from functools import cache
 
 import pytest
 
+from bridge.attack.oidc.cases_logout_token import forge_logout
 from bridge.attack.oidc.cases_tenants import MALLORYS, OURS, SISTER, TEMPLATE, TOKENS, issuer
 from bridge.attack.oidc.openid_provider import DISCOVERY, OpenIDProvider
-from bridge.attack.oidc.tokens import Keys, expected, forge, keys
+from bridge.attack.oidc.tokens import ABSENT, Keys, expected, forge, keys
 from bridge.attack.scripted_server import Request
-from bridge.errors import OIDCKeyId, OIDCMetadata, OIDCMixUp, OIDCTenant
+from bridge.errors import OIDCIssuer, OIDCKeyId, OIDCMetadata, OIDCMixUp, OIDCTenant
 from bridge.identity.oidc.discovery import WELL_KNOWN
 from bridge.identity.oidc.id_token import verify_id_token
 from bridge.identity.oidc.key_set import parse_key_set
+from bridge.identity.oidc.logout_token import verify_logout_token
 from bridge.identity.providers import TENANT
 from tests.attacks.oidc.refusal import assert_refused_unlike_its_twin, corpus
 from tests.attacks.oidc.test_flow import changed, relying_party, sign_in
+from tests.attacks.oidc.test_logout_token import expect
 
 
 @cache
@@ -48,6 +51,31 @@ def test_t_oidc_13_a_key_signs_for_its_own_issuer_only(restricted_to):
         verify(restricted_to)
     for honest in (TEMPLATE, issuer(OURS)):
         assert verify(honest).subject == "ada"
+
+
+def end(restricted_to=TEMPLATE, **claims):
+    settings = {"issuer": TEMPLATE, "tenants": (OURS, SISTER)}
+    question = replace(expect(**settings), keys=key_set(restricted_to))
+    return verify_logout_token(forge_logout({"iss": issuer(OURS)} | claims), question)
+
+
+@pytest.mark.parametrize("tenant", [OURS, SISTER])
+def test_a_listed_tenant_ends_its_own_sessions(tenant):
+    assert end(iss=issuer(tenant)).issuer == issuer(tenant)
+
+
+@pytest.mark.parametrize("iss", [issuer(MALLORYS), TEMPLATE, issuer(""), issuer(OURS) + "/", [issuer(OURS)], ABSENT])
+def test_t_oidc_15_nobody_but_a_listed_tenant_ends_a_session(iss):
+    with pytest.raises(OIDCIssuer):
+        end(iss=iss)
+    assert end().issuer == issuer(OURS)
+
+
+@pytest.mark.parametrize("restricted_to", [issuer(MALLORYS), issuer(SISTER)])
+def test_t_oidc_15_a_key_of_another_tenant_ends_no_session(restricted_to):
+    with pytest.raises(OIDCTenant):
+        end(restricted_to)
+    assert end(issuer(OURS)).issuer == issuer(OURS)
 
 
 @pytest.mark.parametrize("restricted_to", [7, [TEMPLATE], {"iss": TEMPLATE}, True])
