@@ -60,10 +60,20 @@ class Federation:
         self._console = console
         self._clock = clock
 
-    def sign_in(self, origin: Origin, answer: Answer, verify: Callable[[], FinishedSignIn]) -> FinishedSignIn:
-        """Return the sign-in that ``verify`` accepts; record it, or the refusal that it raises."""
+    def sign_in(
+        self,
+        origin: Origin,
+        answer: Answer,
+        verify: Callable[[], FinishedSignIn],
+        opens_session: Callable[[FinishedSignIn], bool],
+    ) -> tuple[FinishedSignIn, Resolution | None]:
+        """Return the sign-in that ``verify`` accepts, and what the person may become if it opens a session at once.
+
+        Both are recorded in one step, since each step waits for the disk; or the refusal that one of them raises is.
+        """
         try:
             finished = verify()
+            resolution = self.look(finished.identity, origin.source_address) if opens_session(finished) else None
         except Exception as failure:
             refusal = _describe(failure)
             claimed_issuer, claimed_id = answer.trace.describe_claimed()
@@ -81,33 +91,14 @@ class Federation:
                 ),
             )
             raise
-        identity = finished.identity
-        self._audit.append(
-            origin,
-            events.SignInAccepted(
-                **_who(identity),
-                protocol=identity.protocol,
-                message_id=identity.message_id,
-                authenticated_at=format_utc(identity.authenticated_at),
-                acr=identity.acr,
-                amr=identity.amr,
-                session_index=identity.session_index,
-                solicited=finished.solicited,
-            ),
-        )
-        return finished
+        decided = () if resolution is None else (_resolved(finished.identity, resolution),)
+        self._audit.append(origin, _accepted(finished), *decided)
+        return finished, resolution
 
     def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> Resolution:
         """Return what the person may become now, and record the decision."""
         resolution = self.look(identity, origin.source_address)
-        self._audit.append(
-            origin,
-            events.EntitlementsResolved(
-                **_who(identity),
-                rules_version=resolution.rules_version,
-                granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
-            ),
-        )
+        self._audit.append(origin, _resolved(identity, resolution))
         return resolution
 
     def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
@@ -258,6 +249,28 @@ class Federation:
 def _describe(failure: Exception) -> BridgeError:
     """Return what to record of a failure: of an unexpected one its kind alone, since its text may quote a secret."""
     return failure if isinstance(failure, BridgeError) else BridgeError(type(failure).__name__)
+
+
+def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
+    identity = finished.identity
+    return events.SignInAccepted(
+        **_who(identity),
+        protocol=identity.protocol,
+        message_id=identity.message_id,
+        authenticated_at=format_utc(identity.authenticated_at),
+        acr=identity.acr,
+        amr=identity.amr,
+        session_index=identity.session_index,
+        solicited=finished.solicited,
+    )
+
+
+def _resolved(identity: VerifiedIdentity, resolution: Resolution) -> events.EntitlementsResolved:
+    return events.EntitlementsResolved(
+        **_who(identity),
+        rules_version=resolution.rules_version,
+        granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
+    )
 
 
 def _who(identity: VerifiedIdentity) -> dict[str, str]:

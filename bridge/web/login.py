@@ -16,6 +16,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.entitlements.resolve import Resolution
 from bridge.errors import ConfirmationUnknown, NotEntitled, StepUpNotMet, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
@@ -164,7 +165,7 @@ class Login:
             raise ConfirmationUnknown("the confirmation is unknown, used, too old, or of another browser")
         cookie = self._access.find_cookie()
         finished = FinishedSignIn(identity, solicited=False, replaces_session=session_key(cookie) if cookie else None)
-        return self._open_session(finished)
+        return self._open_session(finished, self._federation.entitlements(current_origin(), identity))
 
     def _begin(
         self,
@@ -210,11 +211,15 @@ class Login:
             # A callback comes with the session's cookie; the question may not have, when another site's form began it.
             return replace(finished, replaces_session=session_key(cookie)) if cookie else finished
 
-        finished = self._federation.sign_in(current_origin(), answer, verify_here)
+        finished, resolution = self._federation.sign_in(current_origin(), answer, verify_here, self._opens_session)
+        if resolution is None:
+            return self._ask(finished.identity, self._find_current(finished))
+        return self._open_session(finished, resolution)
+
+    def _opens_session(self, finished: FinishedSignIn) -> bool:
+        """Return whether the person need not confirm it: it was begun here, and nobody else's session ends by it."""
         current = self._find_current(finished)
-        if finished.solicited and (current is None or _same_person(current, finished.identity)):
-            return self._open_session(finished)
-        return self._ask(finished.identity, current)
+        return finished.solicited and (current is None or _same_person(current, finished.identity))
 
     def _check_step_up(self, finished: FinishedSignIn) -> None:
         """By the rules, the new sign-in is what the entitlement needs: that we asked for it proves nothing.
@@ -253,9 +258,8 @@ class Login:
         response.set_cookie(BROWSER_COOKIE, cookie, max_age=LIFETIME_SECONDS, **BROWSER_COOKIE_OPTIONS)
         return response
 
-    def _open_session(self, finished: FinishedSignIn) -> AnyResponse:
+    def _open_session(self, finished: FinishedSignIn, resolution: Resolution) -> AnyResponse:
         identity = finished.identity
-        resolution = self._federation.entitlements(current_origin(), identity)
         cookie, _ = self._sessions.create(identity, finished.replaces_session)
         response: AnyResponse
         if len(resolution.entitlements) == 1 and not resolution.within_reach and finished.return_to == "/":
