@@ -10,7 +10,8 @@ Five stages, each a package, each handing a type of its own to the next::
     audit         every arrow, accepted or refused, recorded before anything is released
 
 ``federation`` is the line through them: five short functions, one for each arrow. The doors into it are ``web`` (people
-with browsers) and ``cli`` (people with terminals). ``app`` wires everything; nothing else builds clients.
+with browsers) and ``cli`` (people with terminals). ``app`` wires everything, ``parties`` what deals with identity
+providers; nothing else builds clients.
 
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
 ``store_connection``, ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an

@@ -84,6 +84,7 @@ ALLOWED = {
         "sts_wire",
         "outbound",
     },
+    "parties": {"errors", "clock", "keys", "outbound", "store_connection", "settings", "audit", "identity"},
     "app": None,
     "__main__": {"cli"},
 }
@@ -171,7 +172,7 @@ def test_only_the_document_module_parses_saml_xml():
 
 
 def test_the_table_has_no_cycles():
-    everything = set(ALLOWED) - {"app", "attack", "cli", "__main__"}
+    everything = set(ALLOWED) - {"app", "attack", "cli", "parties", "__main__"}
     arrows = {
         part: {row.split(".")[0] for row in (everything if rows is None else rows)} for part, rows in ALLOWED.items()
     }

@@ -133,7 +133,7 @@ def test_a_roll_over_with_overlap_loses_none_of_1000_sign_ins(service, rolling):
     events = Counter(record["event"] for record in service.records(after))
     assert (events["sign_in.accepted"], events["sign_in.refused"]) == (SIGN_INS, 0)
     added, removed = key_changes(service, after)
-    assert (added["added"], "removed" in added) == ([thumbprint("roll-new")], False)
+    assert (added["added"], added["removed"]) == ([thumbprint("roll-new")], [])
     assert (removed["removed"], "added" in removed) == ([thumbprint("roll-old")], False)
     assert wait_until(lambda: rehearsed(service, corp).seen == SIGN_INS)
     counts = rehearsed(service, corp)
@@ -174,7 +174,7 @@ def test_t_saml_29_a_change_of_keys_is_recorded_without_the_addresss_query(servi
     assert record["source"].startswith(f"{server.url}/")
     assert "secret" not in record["source"]
     assert (record["added"], record["signed"]) == ([thumbprint("stranger")], False)
-    assert not {"removed", "held"} & record.keys()
+    assert (record["removed"], record["held"]) == ([], [])
     assert (record["reference"], record["source_address"]) == ("", "")
 
 

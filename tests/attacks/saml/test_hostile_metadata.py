@@ -24,6 +24,7 @@ from bridge.attack.saml.messages import (
 from bridge.errors import FetchTooLarge, SAMLMetadata
 from bridge.identity.saml.metadata import parse_idp_metadata, read_metadata_signer
 from bridge.identity.saml.metadata_cache import MetadataCache
+from bridge.identity.saml.metadata_source import find_source
 from bridge.settings import check_configuration
 from tests.unit.configurations import SAML, write_configuration
 
@@ -316,7 +317,6 @@ def test_t_saml_29_a_pinned_certificate_that_is_none_is_found_by_check(tmp_path)
 
 
 def test_t_saml_29_an_answer_that_is_too_long_is_bad_metadata(monkeypatch):
-    from bridge.app import _metadata_source  # noqa: PLC0415  the whole service, for this one test
 
     class Endless:
         def get(self, url, limits):
@@ -324,4 +324,4 @@ def test_t_saml_29_an_answer_that_is_too_long_is_bad_metadata(monkeypatch):
             raise FetchTooLarge(url)
 
     with pytest.raises(SAMLMetadata):
-        _metadata_source("https://idp.example.com/metadata", Endless())()
+        find_source("https://idp.example.com/metadata", Endless())()
