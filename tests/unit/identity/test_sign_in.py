@@ -17,6 +17,7 @@ from bridge.errors import (
     SAMLIssuer,
     SAMLReplay,
     SAMLSignatureInvalid,
+    StoreUnavailable,
     UnknownProvider,
 )
 from bridge.identity.pending import PendingSignIns
@@ -24,7 +25,7 @@ from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.sign_in import SignInDesk
 from bridge.sealing import Sealer
-from bridge.store_connection import build_key
+from bridge.store_connection import build_key, connect_store
 from tests.attacks.oidc.test_flow import relying_party
 from tests.fakes.openid_provider import OpenIDProvider
 from tests.live_store import running_store
@@ -331,3 +332,9 @@ def test_an_unknown_provider_is_asked_nothing(desk, redis):
     with pytest.raises(UnknownProvider):
         desk.begin("unknown", browser=BROWSER)
     assert redis.keys("*") == []
+
+
+def test_without_the_store_nothing_is_accepted(clock, tmp_path):
+    memory = ReplayMemory(connect_store(f"unix://{tmp_path}/none.sock"), clock)
+    with pytest.raises(StoreUnavailable):
+        memory.claim("issuer", "message", NOW)
