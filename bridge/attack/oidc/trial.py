@@ -217,9 +217,9 @@ class OpenIDTrials:
     ) -> Trial:
         """Return a flow in which the provider answers wrongly: at the start, or when the browser comes back.
 
-        What a node remembers needs a node of its own, which then meets the twin a little later.
+        What a node remembers needs a node of its own, which asks for it at its start, and meets the twin a little later.
         """
-        node, changed = self._find_asked_node(needs, fresh=remembered)
+        node, changed = self._find_asked_node(needs, spoil if remembered else None)
         browser, honest = (node.test_client(), None) if at_the_start else self._begin(node)
 
         def attack() -> Delivery:
@@ -241,8 +241,13 @@ class OpenIDTrials:
             event=None if at_the_start else "sign_in.refused",
         )
 
-    def _find_asked_node(self, needs: Mapping[str, Any], *, fresh: bool = False) -> tuple[Flask, Mapping[str, Any]]:
-        """Return a node that trusts the provider that is asked in earnest, which is honest again."""
+    def _find_asked_node(
+        self, needs: Mapping[str, Any], spoil: Callable[[], None] | None = None
+    ) -> tuple[Flask, Mapping[str, Any]]:
+        """Return a node that trusts the provider that is asked in earnest, which is honest again.
+
+        With ``spoil`` it is not, and the node is a new one.
+        """
         server, configured = self._asked, self._configured
         self._lane.clock.moment = tokens.NOW
         needs = {**needs}
@@ -266,7 +271,9 @@ class OpenIDTrials:
         if provider.par == "require":
             server.offer_par()
         name = provider.model_dump_json()
-        if fresh or name not in self._nodes:
+        if spoil is not None:
+            spoil()
+        if spoil is not None or name not in self._nodes:
             self._nodes[name] = self._lane.start(provider, self._outbound)
         node = self._nodes[name]
         if provider.client_authentication == "private_key_jwt":

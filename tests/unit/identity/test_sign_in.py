@@ -27,6 +27,7 @@ from bridge.errors import (
     SAMLIssuer,
     SAMLReplay,
     SAMLSignatureInvalid,
+    StoreUnavailable,
     UnknownProvider,
 )
 from bridge.identity.oidc.trace import OIDCTrace
@@ -36,7 +37,7 @@ from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.sign_in import SignInDesk
 from bridge.sealing import Sealer
-from bridge.store_connection import build_key
+from bridge.store_connection import build_key, connect_store
 from tests.attacks.oidc.test_flow import relying_party
 from tests.live_store import running_store
 
@@ -207,7 +208,7 @@ def test_a_new_authentication_is_one_since_this_question(desk):
         place.getparent().set(name, place.replace("corp", "strict"))
     audience = draft.find("//saml:Audience")
     audience.text = audience.text.replace("corp", "strict")
-    assert desk.finish_saml("strict", form(draft, sent["RelayState"]), BROWSER).solicited
+    assert desk.finish_saml("strict", form(draft, sent["RelayState"]), BROWSER, SAMLTrace()).solicited
 
 
 def test_an_answer_to_another_question_is_refused(desk):
@@ -339,3 +340,9 @@ def test_an_unknown_provider_is_asked_nothing(desk, redis):
     with pytest.raises(UnknownProvider):
         desk.begin("unknown", browser=BROWSER)
     assert redis.keys("*") == []
+
+
+def test_without_the_store_nothing_is_accepted(clock, tmp_path):
+    memory = ReplayMemory(connect_store(f"unix://{tmp_path}/none.sock"), clock)
+    with pytest.raises(StoreUnavailable):
+        memory.claim("issuer", "message", NOW)

@@ -50,7 +50,7 @@ def test_a_number_that_is_none_or_is_too_long_is_refused(literal):
         parse_object(f'{{"a":{literal}}}'.encode())
 
 
-@pytest.mark.parametrize("literal", ["0", "-1", "1e308", "0.1000000000000000055511151231", "9" * 32])
+@pytest.mark.parametrize("literal", ["0", "-1", "1e308", "0.1000000000000000055511151231", "9" * 32, "0." + "1" * 30])
 def test_an_ordinary_number_is_read(literal):
     assert parse_object(f'{{"a":{literal}}}'.encode()) == {"a": json.loads(literal)}
 

@@ -2,13 +2,53 @@
 
 from datetime import timedelta
 
+import pytest
 from lxml import etree
 
-from bridge.attack.saml.messages import EMAIL, NOW, NS, SP, SUCCESS, at
+from bridge.attack.saml.messages import (
+    EMAIL,
+    IDP,
+    NOW,
+    NS,
+    SP,
+    SUCCESS,
+    at,
+    build_idp_metadata,
+    make_provider,
+    make_signing_key,
+)
+from bridge.identity.ended import EndedAtProvider
 from bridge.identity.saml.logout import build_logout_request, build_logout_response
+from bridge.identity.saml.logout_binding import LogoutMessage
+from bridge.identity.saml.service_provider import ServiceProvider
 from tests.live_store import make_identity
 
 SLO = "https://idp.example.com/slo"
+
+
+REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
+
+
+class Hands:
+    def now(self):
+        return NOW
+
+
+@pytest.mark.parametrize(
+    ("state", "returned"), [("x" * 80, True), ("x" * 81, False), ("é" * 40, True), ("é" * 41, False)]
+)
+def test_a_relay_state_of_80_bytes_goes_back_and_a_longer_one_does_not(state, returned):
+    slo = f'<md:SingleLogoutService Binding="{REDIRECT}" Location="{SLO}"/>'
+    service = ServiceProvider(
+        make_provider(),
+        "https://bridge.example.com",
+        make_signing_key(),
+        lambda: build_idp_metadata(slo=slo),
+        clock=Hands(),
+    )
+    over = EndedAtProvider(issuer=IDP, subject="alice", session_indexes=(), message_id="_theirs", accept_until=NOW)
+    answer = service.answer_logout(LogoutMessage("SAMLRequest", "", state, None), over)
+    assert ("RelayState=" in answer.url) is returned
 
 
 def request(**changes):

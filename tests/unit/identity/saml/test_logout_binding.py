@@ -5,11 +5,13 @@ from urllib.parse import quote
 import pytest
 from lxml import etree
 
-from bridge.attack.saml.messages import make_key
-from bridge.errors import SAMLEncoding, SAMLLogoutBinding, SAMLTooLarge
+from bridge.attack.saml.messages import NOW, SP, element, make_key, make_provider
+from bridge.errors import SAMLEncoding, SAMLLogoutBinding, SAMLNotXML, SAMLTooLarge, SAMLVersion
 from bridge.identity.saml.elements import LOGOUT_REQUEST
-from bridge.identity.saml.logout_binding import read_form, read_query, verify_message
-from tests.attacks.saml.logout_messages import Logout
+from bridge.identity.saml.expected import Expected
+from bridge.identity.saml.logout import verify_logout_request, verify_logout_response
+from bridge.identity.saml.logout_binding import inflate, read_form, read_query, verify_message
+from tests.attacks.saml.logout_messages import SLO, Logout, deflate
 
 
 def test_the_longest_query_is_read():
@@ -48,3 +50,68 @@ def test_a_signature_of_another_namespace_is_said_to_be_misplaced(tag):
     message = read_form(list(Logout().unsigned_form(xml=etree.tostring(root)).items()))
     with pytest.raises(SAMLLogoutBinding, match="signature"):
         verify_message(message, LOGOUT_REQUEST, [make_key("idp").public_key()])
+
+
+def expected(request_id=None):
+    return Expected(make_provider(), (make_key("idp").public_key(),), SP, SLO, request_id, NOW)
+
+
+def test_the_longest_message_is_inflated_and_nothing_more():
+    longest = b"x" * (256 * 1024)
+    assert inflate(deflate(longest)) == longest
+    with pytest.raises(SAMLTooLarge):
+        inflate(deflate(longest + b"x"))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda raw: raw[:-1], lambda raw: raw + b"x", lambda raw: raw[:-4], lambda raw: b""]
+)
+def test_what_ends_too_early_or_goes_on_is_refused(change):
+    with pytest.raises(SAMLNotXML):
+        inflate(change(deflate(b"x" * 1_000)))
+
+
+def test_base64_in_a_query_may_be_folded_and_the_encoding_named():
+    folded = Logout().query(encode=lambda value: quote("\r\n".join((value[:4], value[4:])), safe=""))
+    message = read_query(folded.encode())
+    assert message.signature is not None
+    deflated = read_query(
+        f"{Logout().query()}&SAMLEncoding={quote('urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE')}".encode()
+    )
+    assert verify_logout_request(deflated, expected()).subject == "alice@example.com"
+
+
+def test_base64_of_a_message_may_be_folded():
+    encoded = Logout().form()["SAMLRequest"]
+    folded = "\r\n".join(encoded[start : start + 76] for start in range(0, len(encoded), 76))
+    assert verify_logout_request(read_form([("SAMLRequest", folded)]), expected()).subject == "alice@example.com"
+
+
+def test_fields_that_are_not_ours_may_come_twice():
+    form = [("x", "1"), ("x", "2"), *Logout().form("r").items()]
+    assert verify_logout_request(read_form(form), expected()).subject == "alice@example.com"
+
+
+@pytest.mark.parametrize(("place", "accepted"), [(0, False), (1, True), (2, False)])
+def test_a_signature_in_a_form_stands_right_after_the_issuer_or_first(place, accepted):
+    root = etree.fromstring(Logout().signed_xml())
+    signature = root[1]
+    root.remove(signature)
+    root.insert(place, signature)
+    message = read_form(list(Logout().unsigned_form(xml=etree.tostring(root)).items()))
+    if accepted:
+        assert verify_message(message, LOGOUT_REQUEST, [make_key("idp").public_key()]) is not None
+    elif place:
+        with pytest.raises(SAMLLogoutBinding):
+            verify_message(message, LOGOUT_REQUEST, [make_key("idp").public_key()])
+    else:
+        assert verify_message(message, LOGOUT_REQUEST, [make_key("idp").public_key()])[0].tag.endswith("Issuer")
+
+
+def test_an_answer_may_have_extensions_and_has_a_version():
+    answer = Logout(kind="LogoutResponse")
+    answer.root.insert(1, element("samlp:Extensions"))
+    assert verify_logout_response(read_query(answer.query().encode()), expected("_ours")) is None
+    answer.root.set("Version", "1.1")
+    with pytest.raises(SAMLVersion):
+        verify_logout_response(read_query(answer.query().encode()), expected("_ours"))
