@@ -217,7 +217,7 @@ class OpenIDTrials:
     ) -> Trial:
         """Return a flow in which the provider answers wrongly: at the start, or when the browser comes back.
 
-        What a node remembers needs a node of its own, which asks for it at its start, and meets the twin a little later.
+        What a node remembers needs a node of its own, which asks for it at its start. It meets the twin a little later.
         """
         node, changed = self._find_asked_node(needs, spoil if remembered else None)
         browser, honest = (node.test_client(), None) if at_the_start else self._begin(node)
