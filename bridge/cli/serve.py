@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,10 @@ def serve(folder: Path, listen: str | None) -> None:
         level=configuration.settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    Server(folder, store_url, configuration, listen).run()
+    # Workers are copies of this process: what it has imported, none of them imports while people wait for a reload.
+    from bridge.app import create_app  # noqa: PLC0415  no other command needs so much
+
+    Server(folder, store_url, configuration, listen, create_app).run()
 
 
 def find_store(configuration: Configuration) -> str:
@@ -55,8 +58,16 @@ def find_store(configuration: Configuration) -> str:
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with threads; each worker builds the application for itself, after the fork."""
 
-    def __init__(self, folder: Path, store_url: str, configuration: Configuration, listen: str | None) -> None:
-        """Take a configuration that is good as a whole, and its folder, to read it again from."""
+    def __init__(
+        self,
+        folder: Path,
+        store_url: str,
+        configuration: Configuration,
+        listen: str | None,
+        create_app: Callable[[Configuration, str], Any],
+    ) -> None:
+        """Take a configuration that is good as a whole, its folder, to read it again from, and what builds the app."""
+        self._create_app = create_app
         self._folder = folder
         self._store_url = store_url
         self._configuration = configuration
