@@ -1,7 +1,7 @@
 """What can be weakened in a module, one thing at a time: a mutant is the module's syntax tree with one change in it.
 
-Left alone is what no check depends on: documentation, annotations, decorators, log lines, and the words inside a
-``raise`` (but not the ``raise`` itself).
+Left alone is what no check depends on: documentation, annotations, decorators, log lines, which check has begun for the
+trace, and the words inside a ``raise`` (but not the ``raise`` itself).
 """
 
 import ast
@@ -114,7 +114,7 @@ def find_mutants(path: Path) -> Iterator[Mutant]:
 def _statements(body: list[ast.stmt], scope: str, block: range) -> Iterator[tuple[ast.stmt, str, range]]:
     for statement in body:
         if isinstance(statement, _WITHOUT_CHECKS) or ast.unparse(statement).startswith(
-            ("_LOG.", "__all__", "'", '"', "...")
+            ("_LOG.", "__all__", "trace.at", "trace = ", "'", '"', "...")
         ):
             continue
         inner, within = scope, block

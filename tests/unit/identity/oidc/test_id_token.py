@@ -123,3 +123,9 @@ def test_a_token_with_any_character_changed_is_refused(data):
     other = data.draw(st.characters(max_codepoint=0x7E).filter(lambda character: character != token[place]))
     with pytest.raises(IdentityError):
         verify_id_token(token[:place] + other + token[place + 1 :], expected())
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_whether_the_time_of_the_authentication_is_stated_is_remembered(stated):
+    token = forge() if stated else forge({"auth_time": ABSENT})
+    assert verify_id_token(token, expected()).authentication_time_stated is stated
