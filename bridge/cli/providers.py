@@ -97,7 +97,7 @@ def _heading(provider: SAMLProvider | OIDCProvider) -> str:
 
 def _describe_metadata(provider: SAMLProvider | OIDCProvider, status: ProviderStatus, now: datetime) -> str:
     if isinstance(provider, OIDCProvider):
-        return "metadata and keys are fetched when they are needed"
+        return "metadata and keys are fetched at the start of the service, and every 45 minutes"
     if status.fault or status.loaded_at is None:
         return f"no metadata: {status.fault}"
     return f"metadata {describe_freshness(status, now, signed=bool(provider.metadata_signing_certificate))}"

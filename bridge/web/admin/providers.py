@@ -109,7 +109,7 @@ def _describe_oidc(provider: OIDCProvider) -> ProviderCard:
         protocol="OpenID Connect",
         party=provider.issuer,
         source=provider.issuer,
-        freshness="fetched when it is needed, and kept for an hour",
+        freshness="fetched at the start and every 45 minutes",
         fault="",
         rows=(),
         held=(),
