@@ -60,7 +60,7 @@ def test_no_request_fails_during_a_reload(served):
     def ask():
         while not stop.is_set():
             try:
-                answers.append(requests.get(f"{installation.bridge}/health/live", timeout=5).status_code)
+                answers.append(requests.get(f"{installation.bridge}/health/live", timeout=30).status_code)
             except requests.RequestException as error:
                 failures.append(repr(error))
 
