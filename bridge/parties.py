@@ -11,7 +11,7 @@ from typing import Any
 from bridge.audit.events import BACKGROUND, MetadataKeysChanged
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock
-from bridge.errors import AuditUnavailable, SAMLMetadata
+from bridge.errors import AuditUnavailable, KeyMissing, SAMLMetadata
 from bridge.identity.endings import describe_near, find_key_endings, find_provider_endings, find_status
 from bridge.identity.oidc.client_keys import build_client_jwks
 from bridge.identity.oidc.key_warmer import KeyWarmer
@@ -30,6 +30,23 @@ from bridge.settings import Configuration
 from bridge.store_connection import RedisClient
 
 _logger = logging.getLogger(__name__)
+
+
+def check_keys(configuration: Configuration) -> None:
+    """Every key that the service will load is there. Raises KeyMissing, or what loading one raises.
+
+    A process that finds out later cannot take the configuration back.
+    """
+    keys = KeyFolder(configuration.settings.key_folder)
+    keys.sealing_keys()
+    keys.signing("saml-sp")
+    for provider in configuration.providers.values():
+        if isinstance(provider, OIDCProvider):
+            _client_key(provider, keys)
+            if provider.encryption != "refuse" and not keys.decryption("oidc-decryption").published:
+                raise KeyMissing(f"{provider.name} may encrypt, and there is no oidc-decryption key")
+        elif provider.encryption == "require" and not keys.decryption().published:
+            raise KeyMissing(f"{provider.name} must encrypt, and there is no saml-decryption key")
 
 
 def build_service_providers(

@@ -12,7 +12,8 @@ from gunicorn.http.errors import ParseException
 
 from bridge.cli.output import errors_to_exit_code, print_problems
 from bridge.embedded_store import start
-from bridge.errors import SettingsError, StoreUnavailable
+from bridge.errors import BridgeError, SettingsError
+from bridge.parties import check_keys
 from bridge.settings import Configuration, load_configuration
 
 if TYPE_CHECKING:
@@ -33,19 +34,20 @@ def serve(folder: Path, listen: str | None) -> None:
     SIGHUP reads the configuration again and replaces the workers; one with an error changes nothing. SIGTERM
     finishes what is under way.
     """
+    # Workers are copies of this process: what it has imported, none of them imports while people wait for a reload.
+    from bridge.app import create_app  # noqa: PLC0415  no other command needs so much
+
     with errors_to_exit_code():
         configuration = load_configuration(folder)
         if configuration.warnings:
             print_problems(configuration.warnings)
+        check_keys(configuration)
         store_url = find_store(configuration)
     logging.basicConfig(
         stream=sys.stderr,
         level=configuration.settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    # Workers are copies of this process: what it has imported, none of them imports while people wait for a reload.
-    from bridge.app import create_app  # noqa: PLC0415  no other command needs so much
-
     Server(folder, store_url, configuration, listen, create_app).run()
 
 
@@ -96,20 +98,18 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Take over the configuration as it stands now, or keep the old one if the new one has an error."""
         try:
             configuration = load_configuration(self._folder)
-            self._store_url = find_store(configuration)
-            self._configuration = configuration
+            check_keys(configuration)
+            self._store_url, self._configuration = find_store(configuration), configuration
         except SettingsError as error:
             _logger.error("the configuration was not read again: it has errors")  # noqa: TRY400  they follow
             print_problems(error.problems)
-        except StoreUnavailable as error:
+        except BridgeError as error:
             _logger.error("the configuration was not read again: %s", error.detail)  # noqa: TRY400
         super().reload()
 
     def load(self) -> Any:
         """Return the application: called in each worker."""
-        from bridge.app import create_app  # noqa: PLC0415  the master needs none of it
-
-        return _blame_the_sender(create_app(self._configuration, self._store_url))
+        return _blame_the_sender(self._create_app(self._configuration, self._store_url))
 
 
 def _blame_the_sender(application: "WSGIApplication") -> "WSGIApplication":

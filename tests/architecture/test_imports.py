@@ -78,6 +78,7 @@ ALLOWED = {
         "errors",
         "identity",
         "keys",
+        "parties",
         "sandbox",
         "settings",
         "store_connection",

@@ -53,6 +53,22 @@ def test_a_broken_configuration_changes_nothing_and_a_good_one_takes_over(served
     wait_until(lambda: "role acme-production/PlatformAdmin" not in entitlements(installation, browser))
 
 
+def test_a_configuration_without_its_key_changes_nothing(served):
+    installation, bridge = served
+    log = installation.folder / "bridge.log"
+    provider = installation.config / "providers" / "acme-oidc.yaml"
+    good = provider.read_text()
+    keys = installation.folder / "certs" / "oidc-decryption"
+    keys.rename(keys.with_name("away"))
+    provider.write_text(f"{good}encryption: allow\n")
+    hang_up(bridge)
+    wait_until(lambda: "there is no oidc-decryption key" in log.read_text())
+    time.sleep(2)
+    assert requests.get(f"{installation.bridge}/health/live", timeout=30).status_code == 200
+    keys.with_name("away").rename(keys)
+    provider.write_text(good)
+
+
 def test_no_request_fails_during_a_reload(served):
     installation, bridge = served
     failures, answers, stop = [], [], threading.Event()
