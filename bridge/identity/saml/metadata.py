@@ -323,6 +323,7 @@ def _parse_certificate(text: str) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode("".join(text.split()), validate=True))
         certificate.public_key()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc  # ValueError for a year 0
     except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
         raise SAMLMetadata("a certificate that cannot be read") from error
     return certificate

@@ -164,6 +164,8 @@ class MetadataCache:
                 self._fail(error, now)
             except (FetchFailed, FetchRefused, OSError) as error:
                 self._fail(ProviderUnavailable(f"the metadata could not be loaded: {error}"), now)
+            except Exception as error:  # noqa: BLE001  without a failure it would be due again at once, for ever
+                self._fail(SAMLMetadata(f"reading the metadata failed: {type(error).__name__}"), now)
             else:
                 self._succeed(document, metadata, now)
             finally:

@@ -1,6 +1,9 @@
+import base64
+import re
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, certificate_base64, make_certificate, make_key
 from bridge.errors import SAMLMetadata
@@ -176,6 +179,16 @@ def test_certificate_that_cannot_be_read_is_refused(text):
     certificate = certificate_base64(make_certificate("idp")).encode()
 
     assert "cannot be read" in refusal(build_idp_metadata().replace(certificate, text))
+
+
+def test_certificate_of_a_year_that_does_not_exist_is_refused():
+    certificate = make_certificate("idp", days=40_000).public_bytes(Encoding.DER)
+    end = re.search(rb"\x18\x0f2\d{13}Z", certificate).group()
+    spoilt = certificate.replace(end, b"\x18\x0f00000101000000Z")
+    xml = build_idp_metadata(make_certificate("idp", days=40_000))
+    known = certificate_base64(make_certificate("idp", days=40_000)).encode()
+    assert known in xml
+    assert "cannot be read" in refusal(xml.replace(known, base64.b64encode(spoilt)))
 
 
 def test_saml1_role_is_refused():

@@ -535,3 +535,13 @@ def test_t_saml_29_metadata_that_would_be_good_for_ever_is_refused_where_the_set
     unbounded = MetadataCache(PROVIDER, source, saved=saved)
     unbounded.refresh(NOW)
     assert unbounded.load(NOW).keys_at(NOW) == keys("idp")
+
+
+def test_a_fault_that_nobody_foresaw_is_a_failure_like_any_other(saved, clock):
+    source = Source(RuntimeError("secret"))
+    cache = MetadataCache(PROVIDER, source, saved=saved)
+    cache.refresh(clock.now())
+    failure, _ = cache.last_failure()
+    assert isinstance(failure, SAMLMetadata)
+    assert "secret" not in failure.detail
+    assert cache.due_at > clock.now(), "it is not asked again at once"
