@@ -11,7 +11,8 @@ Every key begins with a fixed prefix and ends with a digest, so nothing that a s
 name. No command touches keys of more than one slot. Needs Redis 6.2 or Valkey with ``noeviction``; an ACL user for it::
 
     ACL SETUSER rambridge on >… resetkeys ~rambridge:* -@all
-        +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall +ping +select
+        +get +set +del +getdel +incrby +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall
+        +ping +select
         +command +cluster|slots +cluster|shards      (these for Cluster only)
 """
 

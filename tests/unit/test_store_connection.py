@@ -12,6 +12,7 @@ from redis import Redis
 
 from bridge import embedded_store
 from bridge.errors import StoreUnavailable, Unsealable
+from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import PendingSignIn, PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Sighting
@@ -23,7 +24,7 @@ from tests.live_store import MovableClock, make_identity, running_store
 
 ACL = """
     on >secret resetkeys ~rambridge:* -@all
-    +get +set +del +getdel +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall +ping +select
+    +get +set +del +getdel +incrby +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall +ping +select
 """
 CLUSTER_ACL = ACL + "+command +cluster|slots +cluster|shards"
 
@@ -201,6 +202,8 @@ def exercise(client):
     assert len(sessions.end_all(make_identity().issuer, make_identity().subject)) == 4
     sessions.create(make_identity())
     assert len(sessions.end_by_session_index(make_identity().issuer, make_identity().session_index)) == 1
+    for _ in range(2):
+        GuessLimit(client, clock).count("corporate", "192.0.2.1")
     counter = RehearsalCounter(client)
     for hours in range(3):
         counter.note(Sighting("corporate", (), clock.now() - timedelta(hours=hours), stranger=hours == 2))

@@ -64,5 +64,5 @@ class ClientToken:
         lifetime = members.get("expires_in", 0)
         if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
             raise GroupsNotFetched("no token for groups_endpoint: expires_in is not a number")
-        lives = min(timedelta(seconds=min(lifetime, 86_400)), LONGEST_LIFETIME)
+        lives = timedelta(seconds=min(max(lifetime, 0), LONGEST_LIFETIME.total_seconds()))
         return _Token(members["access_token"], asked_at + lives - RENEWED_BEFORE)
