@@ -76,6 +76,10 @@ class ToThisMachine(Outbound):
         """Post to the provider that is thrown away."""
         return super().post_form(self._lead(url), fields, **options)
 
+    def post_json(self, url: str, members: Mapping[str, Any], **options: Any) -> Answer:
+        """Post JSON to the provider that is thrown away."""
+        return super().post_json(self._lead(url), members, **options)
+
     def check_url(self, url: str) -> None:
         """Judge an address as production would."""
         self._judge.check_url(url)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
-_CONNECTIONS = {"socket.connect", "socket.sendto", "socket.getaddrinfo"}
+_NAMES = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
+_CONNECTIONS = {"socket.connect", "socket.sendto", "socket.sendmsg", *_NAMES}
 _open: list["Seal"] = []
 _installed: list[bool] = []
 
@@ -43,7 +44,7 @@ def sealed() -> Iterator[Seal]:
 def _look(event: str, arguments: tuple[Any, ...]) -> None:
     if not _open or event not in _CONNECTIONS:
         return
-    host = arguments[0] if event == "socket.getaddrinfo" else _find_host(arguments[1])
+    host = arguments[0] if event in _NAMES else _find_host(arguments[1])
     if host is not None and not _is_here(host):
         for seal in _open:
             seal.attempts.append(str(host))

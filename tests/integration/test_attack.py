@@ -156,7 +156,11 @@ def test_a_seal_lets_this_machine_through_and_ends_with_its_block():
             socket.getaddrinfo("idp.example.com", 443)
         with pytest.raises(SealBroken), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
             datagram.sendto(b"x", ("192.0.2.1", 53))
-    assert seal.attempts == ["idp.example.com", "192.0.2.1"]
+        with pytest.raises(SealBroken), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            datagram.sendmsg([b"x"], [], 0, ("192.0.2.2", 53))
+        with pytest.raises(SealBroken):
+            socket.gethostbyname("sts.example.com")
+    assert seal.attempts == ["idp.example.com", "192.0.2.1", "192.0.2.2", "sts.example.com"]
     with socket.socket() as unsealed:
         unsealed.settimeout(1)
         assert unsealed.connect_ex(("127.0.0.1", 1)) != 0

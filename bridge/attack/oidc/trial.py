@@ -121,6 +121,7 @@ class OpenIDTrials:
         has_tenants = bool(self._configured.tenants)
         names = {
             "name": NAME,
+            "groups_endpoint": None,  # somebody else's server, which is not asked here
             "issuer": cases_tenants.TEMPLATE if has_tenants else tokens.ISSUER,
             "client_id": tokens.CLIENT,
             "client_secret": tokens.PROVIDER.client_secret,
@@ -258,6 +259,7 @@ class OpenIDTrials:
             needs["algorithms"], algorithm = ("RS256",), "RS256"
         names = {
             "name": NAME,
+            "groups_endpoint": None,  # somebody else's server, which is not asked here
             "issuer": server.issuer,
             "tenants": (),
             "client_id": server.client_id,
