@@ -116,7 +116,7 @@ def _join(texts: Sequence[str], column: int) -> str:
 
 def _print_other(record: dict[str, Any]) -> None:
     if record["event"] == SignInAccepted.name:
-        click.secho("This reference belongs to a sign-in that was accepted.", fg="green")
+        click.secho("The provider's answer passed every check.", fg="green")
     click.echo(describe_record(record))
     advice = find_advice(record.get("code", ""))
     if advice:

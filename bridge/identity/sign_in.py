@@ -1,8 +1,9 @@
 """The desk where sign-ins begin and end: it ties each answer to its question, its browser and its provider.
 
-A refused answer burns nothing: the pending sign-in stays usable until it expires. An accepted one burns, in this order,
-the statement (:mod:`bridge.identity.replay`) and the question (:mod:`bridge.identity.pending`), each with one atomic
-command, so that of two equal answers at two nodes exactly one is accepted. SAML Profiles 4.1.4.5; RFC 6749 10.12.
+A refused answer burns nothing: the pending sign-in stays usable until it expires. One that passes every check here
+burns, in this order, the statement (:mod:`bridge.identity.replay`) and the question (:mod:`bridge.identity.pending`),
+each with one atomic command, so that of two equal answers at two nodes exactly one is accepted. SAML Profiles 4.1.4.5;
+RFC 6749 10.12.
 """
 
 import secrets

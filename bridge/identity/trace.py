@@ -111,6 +111,16 @@ PERSON = Row("person", "The person is the one whose session asked for more", _pe
 """Of both protocols: a stronger sign-in is by the person who was asked."""
 
 
+def _step_up(trace: Trace) -> str:
+    if trace.question is None or trace.question.step_up is None:
+        raise Skip
+    return "less" if trace.at == "step_up" else "enough"
+
+
+STEP_UP = Row("step_up", "It shows what the role requires", _step_up, lambda _: "enough")
+"""Of both protocols: by the rules, a stronger sign-in is strong and fresh enough."""
+
+
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

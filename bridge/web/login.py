@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.entitlements.resolve import Resolution
-from bridge.errors import ConfirmationUnknown, NotEntitled, StepUpNotMet, TooLarge, UnknownProvider
+from bridge.errors import ConfirmationUnknown, CrossSiteRequest, NotEntitled, StepUpNotMet, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
 from bridge.identity.oidc.trace import OIDCTrace
@@ -178,6 +178,9 @@ class Login:
     ) -> AnyResponse:
         if provider not in self._providers:
             raise UnknownProvider(f"no provider is called {provider[:64]!r}")
+        # An image or a frame of another site brings no session cookie, so the session would not be known later.
+        if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            raise CrossSiteRequest("a sign-in is begun by a page, not by a part of one")
         cookie = find_browser_cookie() or new_browser_cookie()
         session_cookie = self._access.find_cookie()
         destination = self._desk.begin(
@@ -207,7 +210,9 @@ class Login:
         def verify_here() -> FinishedSignIn:
             cookie = self._access.find_cookie()
             finished = verify()
+            answer.trace.at = "step_up"
             self._check_step_up(finished)
+            answer.trace.at = ""
             # A callback comes with the session's cookie; the question may not have, when another site's form began it.
             return replace(finished, replaces_session=session_key(cookie)) if cookie else finished
 

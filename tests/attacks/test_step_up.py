@@ -233,6 +233,7 @@ def test_t_out_04_a_new_authentication_by_the_same_weak_method_gives_nothing(ser
     last = service.last()
     record = check_refusal(service, answer(visitor, question), StepUpNotMet, after=last)
     assert "10.yaml:by-method requires more: the new sign-in lacks strength" in record["detail"]
+    assert record["checks"][-1] == ["step_up", "fail", "less", "enough"]
     assert visitor.is_signed_in_as("alice@example.com")
 
 

@@ -493,7 +493,7 @@ def test_the_reference_of_an_accepted_sign_in_and_of_something_else_says_so(serv
     page = administrator.get(f"/admin/sign-ins/{accepted['reference']}")
     assert "This sign-in was accepted" in page.text
     assert "entitlements.resolved" in page.text
-    assert "belongs to a sign-in that was accepted" in trace(accepted["reference"]).output
+    assert "The provider's answer passed every check." in trace(accepted["reference"]).output
     before = service.last()
     Visitor(administrator.app).get("/")
     sign_in(other := Visitor(administrator.app))

@@ -957,3 +957,12 @@ def test_t_out_02_no_name_becomes_markup_or_another_value_in_what_we_sign(servic
             "acs:ram::1000000000000001:role/ReadOnly,acs:ram::1000000000000001:saml-provider/rambridge"
         ]
         assert re.fullmatch(r"[A-Za-z0-9.@_-]{2,32}", stated["RoleSessionName"][0])
+
+
+@pytest.mark.parametrize("part", ["iframe", "image", "empty"])
+def test_t_web_01_a_part_of_another_sites_page_begins_no_sign_in(service, visitor, part):
+    headers = {"Sec-Fetch-Dest": part}
+    refused = visitor.get("/sign-in/corp", site="cross-site", headers=headers)
+    assert (refused.status_code, find_code(refused)) == (403, "web_cross_site")
+    assert service.memory() == {}
+    assert visitor.get("/sign-in/corp", site="cross-site", headers={"Sec-Fetch-Dest": "document"}).status_code == 303

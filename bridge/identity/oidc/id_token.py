@@ -185,6 +185,7 @@ def verify_id_token(token: str, expected: ExpectedToken, trace: OIDCTrace | None
         withheld = withheld or are_groups_withheld(further, provider)
         about_the_person = merge_claims(claims, further, _verified(provider))
     if withheld and expected.groups is not None:
+        trace.at = "groups_endpoint"
         about_the_person = complete_groups(about_the_person, provider, expected.groups(claims))
 
     trace.at = "claim_types"

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.identity.oidc.key_set import ProviderKey
 from bridge.identity.oidc.strict_json import parse_object
-from bridge.identity.trace import PERSON, Row, Skip, Trace, between, characters, differ, from_now, match, recent
+from bridge.identity.trace import (
+    PERSON,
+    STEP_UP,
+    Row,
+    Skip,
+    Trace,
+    between,
+    characters,
+    differ,
+    from_now,
+    match,
+    recent,
+)
 
 if TYPE_CHECKING:
     from bridge.identity.oidc.discovery import ProviderMetadata
@@ -128,6 +140,12 @@ def _userinfo(trace: OIDCTrace) -> str:
     if trace.expected.userinfo is None:
         raise Skip
     return "not usable" if trace.at == "userinfo" else "about this person"
+
+
+def _groups_endpoint(trace: OIDCTrace) -> str:
+    if trace.at != "groups_endpoint":
+        raise Skip
+    return "not to be had"
 
 
 def _authenticated(trace: OIDCTrace) -> str:
@@ -267,6 +285,7 @@ OIDCTrace.rows = (
     ),
     Row("userinfo", "Userinfo is about the same person", _userinfo, lambda _: "a JSON object about this person"),
     Row("userinfo_groups", "Userinfo leaves no groups out", _userinfo, lambda _: "in the answer, or none"),
+    Row("groups_endpoint", "Groups that were left out can be had", _groups_endpoint, lambda _: "a complete list"),
     Row(
         "claim_types",
         "The other claims are of the right kinds",
@@ -281,4 +300,5 @@ OIDCTrace.rows = (
         lambda _: "an identifier that was not used yet",
     ),
     Row("question_unused", "The question was not answered yet", _question, lambda _: "unanswered"),
+    STEP_UP,
 )

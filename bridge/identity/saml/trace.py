@@ -38,7 +38,7 @@ from bridge.identity.saml.signature import (
     name_method,
 )
 from bridge.identity.saml.validity import MAX_AGE, MAX_LIFETIME
-from bridge.identity.trace import PERSON, Row, Skip, Trace, between, differ, from_now, match, recent
+from bridge.identity.trace import PERSON, STEP_UP, Row, Skip, Trace, between, differ, from_now, match, recent
 
 if TYPE_CHECKING:
     from bridge.identity.saml.expected import Expected
@@ -450,4 +450,5 @@ SAMLTrace.rows = (
         lambda _: "an identifier that was not used yet",
     ),
     Row("question_unused", "The question was not answered yet", _question, lambda _: "unanswered"),
+    STEP_UP,
 )

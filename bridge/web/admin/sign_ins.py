@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.advice import find_advice
-from bridge.audit.events import SignInAccepted, SignInRefused
+from bridge.audit.events import EntitlementsResolved, SignInAccepted, SignInRefused
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.identity.checks import explain_checks
 from bridge.web.admin.administration import Administration
@@ -53,6 +53,7 @@ class SignIns:
             reference=parsed,
             refusal=refusal,
             accepted=any(record["event"] == SignInAccepted.name for record in records),
+            opened=any(record["event"] == EntitlementsResolved.name for record in records),
             advice=find_advice(refusal["code"]) if refusal else None,
             lines=explain_checks(refusal["protocol"], refusal.get("checks", ())) if refusal else (),
             others=[record for record in records if record is not refusal],

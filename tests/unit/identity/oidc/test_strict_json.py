@@ -4,11 +4,12 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.identity.oidc.strict_json import MAX_DEPTH, parse_object
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
@@ -17,18 +18,21 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@UNHURRIED
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), VALUES, max_size=4))
 def test_every_unambiguous_object_is_read_as_it_was_written(members):
     for ascii_only in (True, False):
         assert parse_object(json.dumps(members, ensure_ascii=ascii_only).encode()) == members
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_object_or_a_value_error(document):
     with contextlib.suppress(ValueError):
         assert isinstance(parse_object(document), dict)
 
 
+@UNHURRIED
 @given(st.text(max_size=40).map(lambda text: '{"a":' + text + "}"))
 def test_what_is_read_can_always_be_written_again(text):
     try:
