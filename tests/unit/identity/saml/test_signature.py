@@ -3,7 +3,7 @@ from lxml import etree
 
 from bridge.attack.saml.messages import MORE, NS, Draft, SignatureOptions, make_key
 from bridge.errors import SAMLAlgorithm, SAMLCanonicalization, SAMLSignatureForm, SAMLSignatureInvalid
-from bridge.identity.saml.signature import canonicalize, is_strong, verify_enveloped
+from bridge.identity.saml.signature import canonicalize, is_strong, list_methods, name_method, verify_enveloped
 
 
 def signed(**options):
@@ -87,3 +87,29 @@ def test_strength(kind, strong):
 
 def test_something_else_is_no_strong_key():
     assert not is_strong("key")
+
+
+def test_a_checked_value_tells_whose_it_is():
+    checked = []
+    verify_enveloped(signed(), [public()], witness=checked.append)
+    with pytest.raises(SAMLSignatureInvalid):
+        verify_enveloped(signed(), [public("other")], witness=checked.append)
+    assert [value.key for value in checked] == [public(), None]
+    for value in checked:
+        assert value.is_by([public("other"), public()]) is True
+        assert value.is_by([public("other")]) is False
+        assert value.is_by([public("other", "p256")]) is False
+        assert value.is_by([]) is False
+
+
+def test_comments_are_no_part_of_a_canonical_form():
+    assert canonicalize(etree.fromstring("<a>b<!-- c -->d</a>"), ()) == b"<a>bd</a>"
+
+
+def test_the_methods_of_a_signature_are_told_by_the_names_that_people_know():
+    signature = signed().find("ds:Signature", NS)
+    assert list_methods(signature) == ["rsa-sha256", "sha256"]
+    signature.find("ds:SignedInfo/ds:SignatureMethod", NS).attrib.clear()
+    signature.find("ds:SignedInfo/ds:Reference/ds:DigestMethod", NS).set("Algorithm", "urn:a#b#c")
+    assert list_methods(signature) == ["", "c"]
+    assert name_method("urn:x") == "urn:x"
