@@ -3,6 +3,7 @@ from lxml import etree
 
 from bridge.attack.saml.messages import MORE, NS, Draft, SignatureOptions, make_key
 from bridge.errors import SAMLAlgorithm, SAMLCanonicalization, SAMLSignatureForm, SAMLSignatureInvalid
+from bridge.identity.saml import signature as signatures
 from bridge.identity.saml.signature import canonicalize, is_strong, list_methods, name_method, verify_enveloped
 
 
@@ -79,7 +80,10 @@ def test_element_without_canonical_form_is_refused():
 
 @pytest.mark.parametrize(
     ("kind", "strong"),
-    [("rsa1024", False), ("rsa2048", True), ("k1", False), ("p256", True), ("p384", True), ("p521", True)],
+    [
+        *(("rsa1024", False), ("rsa2047", False), ("rsa2048", True)),
+        *(("k1", False), ("p256", True), ("p384", True), ("p521", True)),
+    ],
 )
 def test_strength(kind, strong):
     assert is_strong(public("any", kind)) is strong
@@ -113,3 +117,8 @@ def test_the_methods_of_a_signature_are_told_by_the_names_that_people_know():
     signature.find("ds:SignedInfo/ds:Reference/ds:DigestMethod", NS).set("Algorithm", "urn:a#b#c")
     assert list_methods(signature) == ["", "c"]
     assert name_method("urn:x") == "urn:x"
+
+
+def test_the_methods_that_are_accepted_are_known_by_the_same_names():
+    expected = {f"{kind}-sha{bits}" for kind in ("rsa", "ecdsa") for bits in (256, 384, 512)}
+    assert set(signatures.KNOWN_METHODS) == expected
