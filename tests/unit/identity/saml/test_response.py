@@ -41,6 +41,20 @@ def test_what_the_assertion_does_not_say_is_none():
     assert (identity.session_index, identity.valid_until, identity.acr) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("counts", "smallest"),
+    [
+        *(([], None), ([{}], None), ([{"Count": "1"}], 1), ([{"Count": "3"}, {"Count": "2"}], 2)),
+        *(([{"Count": "2"}, {}], 2), ([{"Count": "1234567"}], 123456)),
+    ],
+)
+def test_identity_holds_the_smallest_proxy_count(counts, smallest):
+    draft = Draft()
+    draft.find("//saml:Conditions").extend(element("saml:ProxyRestriction", **count) for count in counts)
+
+    assert verify(draft).proxy_count == smallest
+
+
 def test_configured_name_format_is_accepted():
     assert verify(Draft(provider=make_provider(name_id_format=EMAIL))).subject == "alice@example.com"
 
