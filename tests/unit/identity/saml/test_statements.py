@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.attack.saml.messages import NS, Draft, element, make_provider
-from bridge.errors import ClaimNotSingle, GroupsUnknown
+from bridge.errors import ClaimNotSingle, GroupsUnknown, SAMLTooComplex
 from bridge.identity.saml.statements import read_claims
 
 
@@ -99,3 +99,15 @@ def test_groups_that_were_too_many_to_send_are_unknown_not_empty(mapped):
 
     with pytest.raises(GroupsUnknown):
         claims(draft, claims=mapped)
+
+
+def test_null_values_are_counted_as_well():
+    def read(number):
+        draft = Draft()
+        for value in add(draft, "department", *[None] * number):
+            value.set(f"{{{NS['xsi']}}}nil", "true")
+        return claims(draft)["department"]
+
+    assert read(1_000) == []
+    with pytest.raises(SAMLTooComplex):
+        read(1_001)
