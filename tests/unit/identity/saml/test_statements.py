@@ -85,9 +85,10 @@ def test_null_value_is_no_value(null):
     assert claims(draft)["department"] == ["Finance"]
 
 
-def test_value_that_is_not_null_is_a_value():
+@pytest.mark.parametrize("null", ["false", "true"])
+def test_value_with_text_is_a_value(null):
     draft = Draft()
-    add(draft, "department", "Finance")[0].set(f"{{{NS['xsi']}}}nil", "false")
+    add(draft, "department", "Finance")[0].set(f"{{{NS['xsi']}}}nil", null)
 
     assert claims(draft)["department"] == ["Finance"]
 
