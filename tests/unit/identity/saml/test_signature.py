@@ -123,3 +123,4 @@ def test_the_methods_that_are_accepted_are_known_by_the_same_names():
     methods = [f"{kind}-sha{bits}" for kind in ("rsa", "ecdsa") for bits in (256, 384, 512)]
     assert sorted(signatures.KNOWN_METHODS) == sorted(methods)
     assert [name_method(f"{MORE}{method}") for method in methods] == methods
+    assert list_methods(signed().find("ds:Signature", NS))[0] in signatures.KNOWN_METHODS
