@@ -62,7 +62,7 @@ _MARKUP_DECLARATION = re.compile(rb"<!(?!\[CDATA\[|--)")
 _COMMENT_OR_PI = re.compile(rb"<(?:!--|\?)")
 _NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _XML_SPACE = " \t\r\n"
-_NCNAME = re.compile(r"[^\W\d][\w.\-]*")
+_NCNAME = re.compile(r"[^\W\d][\w.-]*")
 
 _too_deep = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
 _count = etree.XPath("count(//*)")

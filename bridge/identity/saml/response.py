@@ -291,13 +291,13 @@ def _check_signed(expected: Expected, *, response: bool, assertion: bool) -> Non
 
 
 def check_children(response: Element) -> None:
-    """The response has the attributes and children that SAML knows, and no text between them. Raises SAMLSchema.
+    """The response, its signature taken out, has the attributes and children that SAML knows, and no text between them.
 
-    The schema cannot be asked here: the one we have refuses a legitimate form of signature.
+    The schema cannot be asked here: the one we have refuses a legitimate form of signature. Raises SAMLSchema.
     """
     if set(response.keys()) - _RESPONSE_ATTRIBUTES:
         raise SAMLSchema("a response with unknown attributes")
-    order = [ISSUER, SIGNATURE, EXTENSIONS, STATUS, ASSERTION, ENCRYPTED_ASSERTION]
+    order = [ISSUER, EXTENSIONS, STATUS, ASSERTION, ENCRYPTED_ASSERTION]
     children = [child.tag for child in response]
     if children != [name for name in order if name in children]:
         raise SAMLSchema("a response with unknown, repeated or misplaced children")

@@ -14,7 +14,6 @@ XML-DSig core 3.2; exclusive canonicalization; RFC 4051, 6931; threats SAML-01 t
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +99,7 @@ class CheckedValue:
 
     def is_by(self, keys: Sequence[PublicKey]) -> bool:
         """Tell whether one of these keys made the value. What it is a signature of is not looked at."""
-        if self.key is not None and self.key in keys:
+        if self.key in keys:
             return True
         try:
             _check_value(self.method, self.value, self.signed, _find_usable(self.method, keys))
@@ -211,7 +210,7 @@ def canonicalize(element: Element, inclusive_prefixes: Sequence[str]) -> bytes:
             method="c14n",
             exclusive=True,
             with_comments=False,
-            inclusive_ns_prefixes=inclusive_prefixes or None,
+            inclusive_ns_prefixes=inclusive_prefixes,
         )
     except etree.C14NError as error:
         raise SAMLCanonicalization("no canonical form") from error
@@ -322,5 +321,5 @@ def _decode(element: Element) -> bytes:
     """Return the base64 content, in which line breaks and blanks are usual."""
     try:
         return base64.b64decode("".join((element.text or "").split()), validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise SAMLSignatureForm(f"{element.tag.rpartition('}')[2]} is not base64") from error

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from bridge.errors import SAMLDTD, SAMLCommentOrPI, SAMLNotXML, SAMLTooComplex, SAMLTooLarge
+from bridge.identity.saml import document
 from bridge.identity.saml.document import METADATA, decode_base64, parse_canonical, parse_untrusted
 
 
@@ -12,13 +13,12 @@ def test_byte_order_mark_is_accepted():
     assert parse_untrusted(b"\xef\xbb\xbf<?xml version='1.0' encoding='utf-8'?><a/>").tag == "a"
 
 
-@pytest.mark.parametrize("limits", [None, METADATA])
-def test_document_of_the_largest_size_is_parsed(limits):
-    size = (limits.document_bytes if limits else 256 * 1024) - len(b"<a></a>")
+@pytest.mark.parametrize(("limits", "largest"), [("MESSAGE", 256 * 1024), ("METADATA", 4 * 1024 * 1024)])
+def test_document_of_the_largest_size_is_parsed(limits, largest):
+    size = largest - len(b"<a></a>")
 
     def parse(more):
-        xml = b"<a>" + b"x" * (size + more) + b"</a>"
-        return parse_untrusted(xml, limits) if limits else parse_untrusted(xml)
+        return parse_untrusted(b"<a>" + b"x" * (size + more) + b"</a>", getattr(document, limits))
 
     assert parse(0).tag == "a"
     with pytest.raises(SAMLTooLarge):

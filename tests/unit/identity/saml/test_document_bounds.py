@@ -15,6 +15,7 @@ from bridge.errors import (
     SAMLTooComplex,
     SAMLTooLarge,
 )
+from bridge.identity.saml import document
 from bridge.identity.saml.document import (
     MAX_DEPTH,
     METADATA,
@@ -34,15 +35,15 @@ def test_the_most_attributes_of_a_message_are_parsed():
 
 def test_the_most_attributes_of_metadata_are_parsed():
     most = b"<a>" + (b"<b " + b" ".join(b'a%d=""' % number for number in range(24)) + b"/>") * 10_000 + b"</a>"
-    assert len(parse_untrusted(most, METADATA)) == 10_000
+    assert len(parse_untrusted(most, document.METADATA)) == 10_000
     with pytest.raises(SAMLTooComplex):
-        parse_untrusted(most.replace(b"<a>", b'<a b="">'), METADATA)
+        parse_untrusted(most.replace(b"<a>", b'<a b="">'), document.METADATA)
 
 
 def test_the_most_elements_of_metadata_are_parsed():
-    assert len(parse_untrusted(b"<a>" + b"<b/>" * 59_999 + b"</a>", METADATA)) == 59_999
+    assert len(parse_untrusted(b"<a>" + b"<b/>" * 59_999 + b"</a>", document.METADATA)) == 59_999
     with pytest.raises(SAMLTooComplex):
-        parse_untrusted(b"<a>" + b"<b/>" * 60_000 + b"</a>", METADATA)
+        parse_untrusted(b"<a>" + b"<b/>" * 60_000 + b"</a>", document.METADATA)
 
 
 def test_the_most_tags_are_parsed():
@@ -92,7 +93,7 @@ def test_the_longest_namespace_is_parsed(quote, end):
     "declaration",
     [
         *('xmlns="x"', "xmlns='x'", 'xmlns:b="x"', "xmlns:b='x'", 'xmlns = "x"', 'xmlns:b\n=\t"x"', 'xmlns:b="../x"'),
-        *('xmlns:a="urn:a" xmlns:b="x"', "xmlns:a='' xmlns='x'", 'xmlns:é="x"'),
+        *('xmlns:a="urn:a" xmlns:b="x"', "xmlns:a='' xmlns='x'", 'xmlns:é="x"', """xmlns:b='="' c=':"'"""),
     ],
 )
 def test_a_relative_namespace_is_refused_however_it_is_declared(declaration):
@@ -106,6 +107,21 @@ def test_an_absolute_namespace_is_parsed_and_so_is_none(declaration):
     assert parse_untrusted(f"<a {declaration}/>".encode()) is not None
 
 
+@pytest.mark.parametrize(
+    "xml",
+    ["<a mlns='x'/>", "<a b='xmlns:b c' d='x'/>", '<a>xmlns="x</a>', "<a>xmlns='x</a>", "<a xmlns='urn:x' b='c'/>"],
+)
+def test_what_only_resembles_a_declaration_of_a_namespace_is_parsed(xml):
+    assert parse_untrusted(xml.encode()) is not None
+
+
+@pytest.mark.parametrize("markup", ["<!-x>", "<!DOCTYPE a>", "<![INCLUDE[]]>", "<!ELEMENT a EMPTY>"])
+def test_markup_that_is_neither_a_comment_nor_cdata_is_refused_unparsed(markup):
+    with pytest.raises(SAMLDTD):
+        parse_untrusted(f"<a>{markup}</a>".encode())
+    assert parse_untrusted(b"<a><![CDATA[x]]></a>").text == "x"
+
+
 DECLARATIONS = [
     '<?xml version="1.0"?>',
     "<?xml version='1.0'?>",
@@ -115,6 +131,7 @@ DECLARATIONS = [
     "<?xml version='1.0' encoding='UTF-8' standalone='no'?>",
     '<?xml version="1.0" encoding=\'UTF-8\' standalone="no"?>',
     '<?xml version="1.0" standalone="yes"?>',
+    '<?xml  version="1.0"  encoding="UTF-8"  standalone="yes"  ?>',
 ]
 
 
@@ -144,6 +161,7 @@ def test_a_declaration_of_utf8_is_parsed(declaration, bom):
         '<?xml version="1.0" encoding="UTF-8"standalone="yes"?>',
         '<?xml encoding="UTF-8"?>',
         '<?xml version="1.0" encoding="UTF-8">',
+        '<?xml version="1.0" encoding="UTF-8"? >',
         '<?XML version="1.0" encoding="UTF-16"?>',
         '<?xml\nversion="1.1"?>',
         '<?xml\tversion="1.1"?>',
@@ -161,9 +179,9 @@ def test_another_encoding_is_refused(encoding):
 
 
 def test_a_nul_is_another_encoding():
-    for document in ("<a/>".encode("utf-16-le"), b"<a>\0</a>", b"\0<a/>"):
+    for xml in ("<a/>".encode("utf-16-le"), b"<a>\0</a>", b"\0<a/>"):
         with pytest.raises(SAMLEncoding, match="NUL"):
-            parse_untrusted(document)
+            parse_untrusted(xml)
 
 
 @pytest.mark.parametrize("identifier", ["a", "_1", "é-.", "A" * 300, "x.1"])
@@ -216,7 +234,9 @@ def test_a_fragment_without_prefix_is_in_the_namespace_of_its_place():
     assert parse_fragment(b"<a/>", {None: "urn:d&'", "q": "urn:q"}).tag == "{urn:d&'}a"
 
 
-@pytest.mark.parametrize("fragment", [b"", b"<a/><b/>", b"x<a/>", b"<a/>x", b"</place><place>", b"x", b"<a/>\xc2\xa0"])
+@pytest.mark.parametrize(
+    "fragment", [b"", b"<a/><b/>", b"x<a/>", b"<a/>x", b"</place><place>", b"x", b"X<a/>", b"<a/>\xc2\xa0"]
+)
 def test_a_fragment_is_exactly_one_element(fragment):
     with pytest.raises(SAMLNotXML):
         parse_fragment(fragment, {})

@@ -10,7 +10,7 @@ PARSERS = ["strict", "lenient"]
 
 
 def parse(xml, parser):
-    return document._parse(xml, getattr(document._parsers, parser))
+    return document._parse(xml, getattr(document._Parsers(), parser))
 
 
 @pytest.mark.parametrize("parser", PARSERS)

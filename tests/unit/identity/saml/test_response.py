@@ -1,10 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.attack.saml.messages import EMAIL, NOW, PASSWORD, Draft, at, element, make_provider
-from bridge.errors import OutsideValidity, SAMLLifetime
+from bridge.attack.saml.encryption import EncryptionOptions
+from bridge.attack.saml.messages import EMAIL, NOW, PASSWORD, Draft, at, element, make_key, make_provider
+from bridge.errors import OutsideValidity, SAMLLifetime, SAMLSignatureInvalid
 from bridge.identity.saml.response import verify_response
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.stored import pack_identity, unpack_identity
 
 SECOND = timedelta(seconds=1)
@@ -39,6 +42,20 @@ def test_what_the_assertion_does_not_say_is_none():
     identity = verify(draft)
 
     assert (identity.session_index, identity.valid_until, identity.acr) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "smallest"),
+    [
+        *(([], None), ([{}], None), ([{"Count": "1"}], 1), ([{"Count": "3"}, {"Count": "2"}], 2)),
+        *(([{"Count": "2"}, {}], 2), ([{"Count": "1234567"}], 123456)),
+    ],
+)
+def test_identity_holds_the_smallest_proxy_count(counts, smallest):
+    draft = Draft()
+    draft.find("//saml:Conditions").extend(element("saml:ProxyRestriction", **count) for count in counts)
+
+    assert verify(draft).proxy_count == smallest
 
 
 def test_configured_name_format_is_accepted():
@@ -157,3 +174,17 @@ def test_assertion_that_never_ends_is_refused(path):
 
     with pytest.raises(SAMLLifetime):
         verify(draft)
+
+
+@pytest.mark.parametrize("encryption", [None, EncryptionOptions()], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("signed", ["response", "assertion"])
+def test_the_trace_says_which_signature_was_checked(signed, encryption):
+    draft = Draft(signed=signed, encryption=encryption)
+    accepted, refused = SAMLTrace(), SAMLTrace()
+
+    verify_response(draft.encode(), draft.expected, accepted)
+    with pytest.raises(SAMLSignatureInvalid):
+        verify_response(draft.encode(), replace(draft.expected, keys=(make_key("other").public_key(),)), refused)
+
+    assert list(accepted.signatures) == [f"{signed}_signature"]
+    assert refused.at == f"{signed}_signature"

@@ -3,7 +3,8 @@ from lxml import etree
 
 from bridge.attack.saml.messages import MORE, NS, Draft, SignatureOptions, make_key
 from bridge.errors import SAMLAlgorithm, SAMLCanonicalization, SAMLSignatureForm, SAMLSignatureInvalid
-from bridge.identity.saml.signature import canonicalize, is_strong, verify_enveloped
+from bridge.identity.saml import signature as signatures
+from bridge.identity.saml.signature import canonicalize, is_strong, list_methods, name_method, verify_enveloped
 
 
 def signed(**options):
@@ -79,7 +80,10 @@ def test_element_without_canonical_form_is_refused():
 
 @pytest.mark.parametrize(
     ("kind", "strong"),
-    [("rsa1024", False), ("rsa2048", True), ("k1", False), ("p256", True), ("p384", True), ("p521", True)],
+    [
+        *(("rsa1024", False), ("rsa2047", False), ("rsa2048", True)),
+        *(("k1", False), ("p256", True), ("p384", True), ("p521", True)),
+    ],
 )
 def test_strength(kind, strong):
     assert is_strong(public("any", kind)) is strong
@@ -87,3 +91,36 @@ def test_strength(kind, strong):
 
 def test_something_else_is_no_strong_key():
     assert not is_strong("key")
+
+
+def test_a_checked_value_tells_whose_it_is():
+    checked = []
+    verify_enveloped(signed(), [public()], witness=checked.append)
+    with pytest.raises(SAMLSignatureInvalid):
+        verify_enveloped(signed(), [public("other")], witness=checked.append)
+    assert [value.key for value in checked] == [public(), None]
+    for value in checked:
+        assert value.is_by([public("other"), public()]) is True
+        assert value.is_by([public("other")]) is False
+        assert value.is_by([public("other", "p256")]) is False
+        assert value.is_by([]) is False
+
+
+def test_comments_are_no_part_of_a_canonical_form():
+    assert canonicalize(etree.fromstring("<a>b<!-- c -->d</a>"), ()) == b"<a>bd</a>"
+
+
+def test_the_methods_of_a_signature_are_told_by_the_names_that_people_know():
+    signature = signed().find("ds:Signature", NS)
+    assert list_methods(signature) == ["rsa-sha256", "sha256"]
+    signature.find("ds:SignedInfo/ds:SignatureMethod", NS).attrib.clear()
+    signature.find("ds:SignedInfo/ds:Reference/ds:DigestMethod", NS).set("Algorithm", "urn:a#b#c")
+    assert list_methods(signature) == ["", "c"]
+    assert name_method("urn:x") == "urn:x"
+
+
+def test_the_methods_that_are_accepted_are_known_by_the_same_names():
+    methods = [f"{kind}-sha{bits}" for kind in ("rsa", "ecdsa") for bits in (256, 384, 512)]
+    assert sorted(signatures.KNOWN_METHODS) == sorted(methods)
+    assert [name_method(f"{MORE}{method}") for method in methods] == methods
+    assert list_methods(signed().find("ds:Signature", NS))[0] in signatures.KNOWN_METHODS

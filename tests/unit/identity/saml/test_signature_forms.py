@@ -101,7 +101,7 @@ def text(path):
 
 
 def tail(path):
-    return lambda signature: setattr(signature.find(path, NS), "tail", "x")
+    return lambda signature: setattr(signature.find(path, NS), "tail", "X")
 
 
 def attribute(path, name="Id", value="_x"):

@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.attack.saml.messages import NS, Draft, element, make_provider
-from bridge.errors import ClaimNotSingle, GroupsUnknown
+from bridge.errors import ClaimNotSingle, GroupsUnknown, SAMLTooComplex
 from bridge.identity.saml.statements import read_claims
 
 
@@ -85,9 +85,10 @@ def test_null_value_is_no_value(null):
     assert claims(draft)["department"] == ["Finance"]
 
 
-def test_value_that_is_not_null_is_a_value():
+@pytest.mark.parametrize("null", ["false", "true"])
+def test_value_with_text_is_a_value(null):
     draft = Draft()
-    add(draft, "department", "Finance")[0].set(f"{{{NS['xsi']}}}nil", "false")
+    add(draft, "department", "Finance")[0].set(f"{{{NS['xsi']}}}nil", null)
 
     assert claims(draft)["department"] == ["Finance"]
 
@@ -99,3 +100,15 @@ def test_groups_that_were_too_many_to_send_are_unknown_not_empty(mapped):
 
     with pytest.raises(GroupsUnknown):
         claims(draft, claims=mapped)
+
+
+def test_null_values_are_counted_as_well():
+    def read(number):
+        draft = Draft()
+        for value in add(draft, "department", *[None] * number):
+            value.set(f"{{{NS['xsi']}}}nil", "true")
+        return claims(draft)["department"]
+
+    assert read(1_000) == []
+    with pytest.raises(SAMLTooComplex):
+        read(1_001)
