@@ -93,6 +93,11 @@ def test_a_question_that_is_too_old_is_not_found(questions, question, clock):
     assert questions.find(HANDLE) is None
 
 
+def test_a_question_that_is_too_old_when_it_is_remembered_is_no_fault(questions, question, clock):
+    questions.save(replace(question, expires_at=clock.now()))
+    assert questions.find(question.handle) is None
+
+
 def test_the_server_forgets_a_question_by_itself(questions, question, redis):
     questions.save(question)
     assert 598_000 < redis.pttl(build_key("pending", HANDLE)) <= 600_000
