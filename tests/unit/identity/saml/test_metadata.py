@@ -1,10 +1,16 @@
+import base64
+import ssl
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, certificate_base64, make_certificate, make_key
 from bridge.errors import SAMLMetadata
-from bridge.identity.saml.metadata import parse_idp_metadata
+from bridge.identity.saml.metadata import parse_idp_metadata, read_certificate_file
+
+RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")
+"""1.2.840.113549.1.1.1, as it stands in a certificate."""
 
 
 def parse(xml, now=NOW):
@@ -176,6 +182,19 @@ def test_certificate_that_cannot_be_read_is_refused(text):
     certificate = certificate_base64(make_certificate("idp")).encode()
 
     assert "cannot be read" in refusal(build_idp_metadata().replace(certificate, text))
+
+
+def test_a_key_of_a_kind_that_nobody_knows_is_refused_wherever_it_stands(tmp_path):
+    known = make_certificate("idp").public_bytes(Encoding.DER)
+    unknown = known.replace(RSA_ENCRYPTION, RSA_ENCRYPTION[:-1] + b"\x63")
+    in_metadata = build_idp_metadata().replace(base64.b64encode(known), base64.b64encode(unknown))
+    assert "cannot be read" in refusal(in_metadata)
+    file = tmp_path / "idp.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(unknown))
+    with pytest.raises(SAMLMetadata, match="cannot be read"):
+        read_certificate_file(file)
+    file.write_text(ssl.DER_cert_to_PEM_cert(known))
+    assert read_certificate_file(file).key == make_key("idp").public_key()
 
 
 def test_saml1_role_is_refused():
