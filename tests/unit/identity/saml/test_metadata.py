@@ -177,6 +177,13 @@ def test_certificates_of_two_keys_in_one_descriptor_are_refused():
     assert "different keys" in refusal(xml)
 
 
+def test_a_certificate_is_valid_in_its_first_second_and_in_its_last():
+    (certificate,) = parse(build_idp_metadata()).certificates
+    for edge, outside in ((certificate.not_before, -1), (certificate.not_after, 1)):
+        assert certificate.is_valid(edge)
+        assert not certificate.is_valid(edge + timedelta(seconds=outside))
+
+
 @pytest.mark.parametrize("text", [b"", b"AAAA", b"not base64!"])
 def test_certificate_that_cannot_be_read_is_refused(text):
     certificate = certificate_base64(make_certificate("idp")).encode()
