@@ -57,6 +57,7 @@ def test_withheld_groups_are_fetched(op, pages):
     op.group_pages = pages
     claims = sign_in(op, party(op)).claims
     assert sorted(claims["groups"]) == ["g1", "g2", "g3"]
+    assert claims["oid"] == OID, "what else the token says stays"
     assert not {"_claim_names", "_claim_sources"} & claims.keys(), "the rules take the groups for known"
     asked = [request for request in op.requests if request.path == PATH]
     assert [request.method for request in asked] == ["POST", *["GET"] * (pages - 1)]
