@@ -15,6 +15,7 @@ from bridge.errors import GroupsNotFetched, GroupsUnknown, IdentityError, Provid
 from bridge.identity.oidc.client_token import ClientToken
 from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES
 from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.outbound import USUAL, Outbound
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
 from tests.live_store import MovableClock
 
@@ -61,12 +62,28 @@ def test_withheld_groups_are_fetched(op, pages):
     assert not {"_claim_names", "_claim_sources"} & claims.keys(), "the rules take the groups for known"
     asked = [request for request in op.requests if request.path == PATH]
     assert [request.method for request in asked] == ["POST", *["GET"] * (pages - 1)]
+    assert {request.headers["Accept"] for request in asked} == {"application/json"}
     assert json.loads(asked[0].body) == {"securityEnabledOnly": True}
     assert "/elsewhere" not in op.paths()
     token_request = op.requests[op.paths().index("/token", 2)]
     assert token_request.form["grant_type"] == "client_credentials"
     assert token_request.form["scope"] == "https://graph.example/.default"
     assert token_request.query == []
+
+
+def test_t_map_06_all_pages_together_get_eight_seconds(op, monkeypatch):
+    seconds = []
+    for name, original in (("post_json", Outbound.post_json), ("get", Outbound.get)):
+
+        def ask(self, url, *arguments, limits=USUAL, original=original, **options):
+            if "/users/" in url:
+                seconds.append(limits.total_seconds)
+            return original(self, url, *arguments, limits=limits, **options)
+
+        monkeypatch.setattr(Outbound, name, ask)
+    op.group_pages = 3
+    assert sign_in(op, party(op)).claims["groups"]
+    assert 8 >= seconds[0] > seconds[1] > seconds[2] > 4
 
 
 def test_nobody_is_asked_while_the_groups_are_in_the_token(op):

@@ -273,3 +273,13 @@ def test_without_the_store_nothing_is_remembered_and_nothing_found(questions, un
             UnconfirmedSignIns(gone, Sealer(os.urandom(32)), MovableClock()),
             question,
         )
+
+
+def test_a_store_that_fails_before_it_says_what_is_over_lets_nobody_in(unconfirmed, redis, tmp_path, monkeypatch):
+    for token in ("first", "second"):
+        unconfirmed.save(token, "browser", make_identity())
+    with monkeypatch.context() as fault:
+        fault.setattr(redis, "pipeline", connect_store(f"unix://{tmp_path}/none.sock").pipeline)
+        with pytest.raises(StoreUnavailable):
+            unconfirmed.take("first", "browser")
+    assert unconfirmed.take("second", "browser") is not None
