@@ -137,6 +137,14 @@ def test_valid_until_of_the_group_is_honoured():
     assert "valid until" in refusal(group(build_idp_metadata(), attributes=f'validUntil="{at(-1)}"'))
 
 
+@pytest.mark.parametrize(("of_group", "of_entity"), [(60, 120), (120, 60)])
+def test_of_several_ends_the_first_counts(of_group, of_entity):
+    start = b"<md:EntityDescriptor "
+    entity = build_idp_metadata().replace(start, start + f'validUntil="{at(of_entity)}" '.encode())
+    metadata = parse(group(entity, attributes=f'validUntil="{at(of_group)}"'))
+    assert metadata.valid_until == NOW + timedelta(seconds=60)
+
+
 @pytest.mark.parametrize(
     "sso",
     [
