@@ -13,9 +13,9 @@ from bridge.attack.oidc.openid_provider import OpenIDProvider
 from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.errors import GroupsNotFetched, GroupsUnknown, IdentityError, ProviderUnavailable
 from bridge.identity.oidc.client_token import ClientToken
-from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES
+from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES, read_page
 from bridge.identity.oidc.relying_party import RelyingParty
-from bridge.outbound import USUAL, Outbound
+from bridge.outbound import USUAL, Answer, Outbound
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
 from tests.live_store import MovableClock
 
@@ -297,6 +297,21 @@ def test_t_map_06_5000_groups_are_accepted_and_none_are_none(op):
     assert len(sign_in(op, party(op)).claims["groups"]) == MAX_GROUPS
     op.groups = {OID: []}
     assert sign_in(op, party(op)).claims["groups"] == []
+
+
+def test_t_map_06_20_pages_are_asked_for(op):
+    op.groups, op.group_pages = {OID: [f"g{number}" for number in range(20)]}, 20
+    assert len(sign_in(op, party(op)).claims["groups"]) == op.paths().count(PATH) == 20
+
+
+def test_t_map_06_a_group_has_1_to_1024_characters():
+    def read(*groups):
+        return read_page(Answer(200, {}, json.dumps(groups).encode()))
+
+    assert read("g", "g" * 1024) == (["g", "g" * 1024], None)
+    for group in ("", "g" * 1025):
+        with pytest.raises(GroupsNotFetched):
+            read("g", group)
 
 
 @pytest.mark.parametrize(
