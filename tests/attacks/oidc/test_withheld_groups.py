@@ -10,11 +10,13 @@ import pytest
 from joserfc.jwk import KeySet, RSAKey
 
 from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.oidc.tokens import PROVIDER
 from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.errors import GroupsNotFetched, GroupsUnknown, IdentityError, ProviderUnavailable
 from bridge.identity.oidc.client_token import ClientToken
-from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES, read_page
+from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES, GroupLookup, read_page
 from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.providers import GroupsEndpoint
 from bridge.outbound import USUAL, Answer, Outbound
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
 from tests.live_store import MovableClock
@@ -222,6 +224,25 @@ def test_a_person_who_does_not_fit_into_an_address_is_refused(op, person):
     op.claims = OVERAGE | {"oid": person}
     assert refusal(op) is GroupsUnknown
     assert op.paths().count("/token") == 1
+
+
+@pytest.mark.parametrize(
+    ("people", "error"),
+    [
+        (["A", "Z", "a", "z", "0", "9", *(f"a{mark}" for mark in "AZaz09._@+-"), "a" * 255], ProviderUnavailable),
+        (["", *"-._@+[`{/:~é", *(f"a{mark}" for mark in "/:[`{%?# ~é"), "a" * 256, "a\n"], GroupsUnknown),
+    ],
+)
+def test_t_map_06_who_fits_into_an_address_is_asked_about_and_nobody_else(people, error):
+    class NoToken:
+        def get(self):
+            raise ProviderUnavailable("this is where somebody would be asked")
+
+    asked = GroupsEndpoint(url="https://graph.example/users/{person}/groups", person_claim="oid", scope="s")
+    lookup = GroupLookup(PROVIDER, asked, NoToken(), OUTBOUND)
+    for person in people:
+        with pytest.raises(error):
+            lookup.fetch({"oid": person})
 
 
 def test_a_person_is_encoded(op):
