@@ -185,6 +185,14 @@ def test_certificates_of_two_keys_in_one_descriptor_are_refused():
     assert "different keys" in refusal(xml)
 
 
+def test_of_two_certificates_of_one_key_in_one_descriptor_the_first_counts():
+    same = certificate_base64(make_certificate("idp")).encode()
+    xml = build_idp_metadata().replace(
+        b"</ds:X509Data>", b"<ds:X509Certificate>" + same + b"</ds:X509Certificate></ds:X509Data>"
+    )
+    assert parse(xml).certificates == parse(build_idp_metadata()).certificates
+
+
 def test_a_certificate_is_valid_in_its_first_second_and_in_its_last():
     (certificate,) = parse(build_idp_metadata()).certificates
     for edge, outside in ((certificate.not_before, -1), (certificate.not_after, 1)):
