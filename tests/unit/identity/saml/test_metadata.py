@@ -207,6 +207,16 @@ def test_certificate_that_cannot_be_read_is_refused(text):
     assert "cannot be read" in refusal(build_idp_metadata().replace(certificate, text))
 
 
+@pytest.mark.parametrize(("mark", "accepted"), [(b" ", True), (b"!", False), (b"-", False)])
+def test_between_the_letters_of_a_certificate_stands_nothing_but_white_space(mark, accepted):
+    certificate = certificate_base64(make_certificate("idp")).encode()
+    xml = build_idp_metadata().replace(certificate, certificate[:100] + mark + certificate[100:])
+    if accepted:
+        assert parse(xml).keys_at(NOW) == (make_key("idp").public_key(),)
+    else:
+        assert "cannot be read" in refusal(xml)
+
+
 def test_a_key_of_a_kind_that_nobody_knows_is_refused_wherever_it_stands(tmp_path):
     known = make_certificate("idp").public_bytes(Encoding.DER)
     unknown = known.replace(RSA_ENCRYPTION, RSA_ENCRYPTION[:-1] + b"\x63")
