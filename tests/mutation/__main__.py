@@ -33,8 +33,19 @@ MODULES = [
             "metadata",
         )
     ),
-    *(IDENTITY / "oidc" / f"{name}.py" for name in ("id_token", "key_set", "strict_json", "logout_token", "userinfo")),
-    *(IDENTITY / f"{name}.py" for name in ("sign_in", "replay", "pending")),
+    *(
+        IDENTITY / "oidc" / f"{name}.py"
+        for name in (
+            "id_token",
+            "key_set",
+            "strict_json",
+            "logout_token",
+            "userinfo",
+            "encrypted_token",
+            "groups_endpoint",
+        )
+    ),
+    *(IDENTITY / f"{name}.py" for name in ("sign_in", "replay", "pending", "step_up")),
 ]
 TESTS = {
     "saml": ["tests/unit/identity/saml", "tests/attacks/saml"],
@@ -43,6 +54,7 @@ TESTS = {
         "tests/unit/identity/test_sign_in.py",
         "tests/unit/identity/test_replay.py",
         "tests/unit/identity/test_pending.py",
+        "tests/unit/identity/test_step_up.py",
         "tests/attacks/test_sign_in_binding.py",
     ],
 }

@@ -8,6 +8,7 @@ that was done before sees the change, and the tests that run the changed line ar
 import ast
 import contextlib
 import gc
+import inspect
 import os
 import pickle
 import re
@@ -313,6 +314,7 @@ def _is_constant(name: str, old: object, new: object) -> bool:
 
 
 def _exchange_function(old: types.FunctionType, new: types.FunctionType) -> None:
+    old, new = inspect.unwrap(old), inspect.unwrap(new)  # a decorator's own code is the same before and after
     if old.__code__.co_freevars == new.__code__.co_freevars:
         old.__code__ = new.__code__
         old.__defaults__ = new.__defaults__

@@ -12,7 +12,6 @@ Metadata 2.3, 2.4 and 3; threats SAML-12, 15, 29.
 """
 
 import base64
-import binascii
 import ipaddress
 import re
 from collections.abc import Collection, Iterator
@@ -324,7 +323,7 @@ def _parse_certificate(text: str) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(base64.b64decode("".join(text.split()), validate=True))
         certificate.public_key()
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc  # ValueError for a year 0
-    except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise SAMLMetadata("a certificate that cannot be read") from error
     return certificate
 

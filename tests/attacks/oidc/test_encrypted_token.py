@@ -256,6 +256,14 @@ def test_t_oidc_16_a_token_of_a_megabyte_is_refused_before_anything_is_computed(
     assert len(encrypt(forge({"padding": "x" * 13_000}))) < MAX_ENCRYPTED_CHARACTERS
 
 
+def test_t_oidc_16_the_longest_encrypted_token_is_looked_at_and_a_longer_one_is_not():
+    longest = "A" * (MAX_ENCRYPTED_CHARACTERS - 4) + "...."
+    with pytest.raises(OIDCDecryption):
+        sign_in(longest)
+    with pytest.raises(OIDCSize):
+        sign_in(f"A{longest}")
+
+
 # ── Hostile tokens: what was opened, and proves nothing ──────────────────────────────────────────────────────────────
 
 

@@ -10,11 +10,14 @@ import pytest
 from joserfc.jwk import KeySet, RSAKey
 
 from bridge.attack.oidc.openid_provider import OpenIDProvider
+from bridge.attack.oidc.tokens import PROVIDER
 from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.errors import GroupsNotFetched, GroupsUnknown, IdentityError, ProviderUnavailable
 from bridge.identity.oidc.client_token import ClientToken
-from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES
+from bridge.identity.oidc.groups_endpoint import MAX_GROUPS, MAX_PAGES, GroupLookup, read_page
 from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.providers import GroupsEndpoint
+from bridge.outbound import USUAL, Answer, Outbound
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
 from tests.live_store import MovableClock
 
@@ -57,15 +60,32 @@ def test_withheld_groups_are_fetched(op, pages):
     op.group_pages = pages
     claims = sign_in(op, party(op)).claims
     assert sorted(claims["groups"]) == ["g1", "g2", "g3"]
+    assert claims["oid"] == OID, "what else the token says stays"
     assert not {"_claim_names", "_claim_sources"} & claims.keys(), "the rules take the groups for known"
     asked = [request for request in op.requests if request.path == PATH]
     assert [request.method for request in asked] == ["POST", *["GET"] * (pages - 1)]
+    assert {request.headers["Accept"] for request in asked} == {"application/json"}
     assert json.loads(asked[0].body) == {"securityEnabledOnly": True}
     assert "/elsewhere" not in op.paths()
     token_request = op.requests[op.paths().index("/token", 2)]
     assert token_request.form["grant_type"] == "client_credentials"
     assert token_request.form["scope"] == "https://graph.example/.default"
     assert token_request.query == []
+
+
+def test_t_map_06_all_pages_together_get_eight_seconds(op, monkeypatch):
+    seconds = []
+    for name, original in (("post_json", Outbound.post_json), ("get", Outbound.get)):
+
+        def ask(self, url, *arguments, limits=USUAL, original=original, **options):
+            if "/users/" in url:
+                seconds.append(limits.total_seconds)
+            return original(self, url, *arguments, limits=limits, **options)
+
+        monkeypatch.setattr(Outbound, name, ask)
+    op.group_pages = 3
+    assert sign_in(op, party(op)).claims["groups"]
+    assert 8 > seconds[0] > seconds[1] > seconds[2] > 4
 
 
 def test_nobody_is_asked_while_the_groups_are_in_the_token(op):
@@ -206,6 +226,25 @@ def test_a_person_who_does_not_fit_into_an_address_is_refused(op, person):
     assert op.paths().count("/token") == 1
 
 
+@pytest.mark.parametrize(
+    ("people", "error"),
+    [
+        ([*"AMZamz059", *(f"a{mark}" for mark in "AMZamz059._@+-"), "a" * 255], ProviderUnavailable),
+        (["", *"-._@+[`{/:~é", *(f"a{mark}" for mark in "/:[`{%?# ~é"), "a" * 256, "a\n"], GroupsUnknown),
+    ],
+)
+def test_t_map_06_who_fits_into_an_address_is_asked_about_and_nobody_else(people, error):
+    class NoToken:
+        def get(self):
+            raise ProviderUnavailable("this is where somebody would be asked")
+
+    asked = GroupsEndpoint(url="https://graph.example/users/{person}/groups", person_claim="oid", scope="s")
+    lookup = GroupLookup(PROVIDER, asked, NoToken(), OUTBOUND)
+    for person in people:
+        with pytest.raises(error):
+            lookup.fetch({"oid": person})
+
+
 def test_a_person_is_encoded(op):
     op.claims = OVERAGE | {"oid": "ada+x@corp.example"}
     op.groups = {"ada+x@corp.example": ["g1"]}
@@ -252,6 +291,7 @@ ANSWERS = {
     "redirect": (ProviderUnavailable, answer(b"", 302, Location="/elsewhere")),
     "too many requests": (ProviderUnavailable, answer(["g1"], 429)),
     "server error": (ProviderUnavailable, answer(["g1"], 500)),
+    "an error of ours": (GroupsNotFetched, answer(["g1"], 499)),
     "cut short": (ProviderUnavailable, Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[")),
 }
 
@@ -279,6 +319,21 @@ def test_t_map_06_5000_groups_are_accepted_and_none_are_none(op):
     assert len(sign_in(op, party(op)).claims["groups"]) == MAX_GROUPS
     op.groups = {OID: []}
     assert sign_in(op, party(op)).claims["groups"] == []
+
+
+def test_t_map_06_20_pages_are_asked_for(op):
+    op.groups, op.group_pages = {OID: [f"g{number}" for number in range(20)]}, 20
+    assert len(sign_in(op, party(op)).claims["groups"]) == op.paths().count(PATH) == 20
+
+
+def test_t_map_06_a_group_has_1_to_1024_characters():
+    def read(*groups):
+        return read_page(Answer(200, {}, json.dumps(groups).encode()))
+
+    assert read("g", "g" * 1024) == (["g", "g" * 1024], None)
+    for group in ("", "g" * 1025):
+        with pytest.raises(GroupsNotFetched):
+            read("g", group)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from threading import Barrier
 
 import pytest
 
+from bridge.errors import StoreUnavailable
 from bridge.identity.ended import EndedAtProvider
 from bridge.identity.pending import CONFIRMATION_SECONDS, PendingSignIn, PendingSignIns, UnconfirmedSignIns
 from bridge.identity.step_up import StepUp
 from bridge.sealing import Sealer
-from bridge.store_connection import build_key
+from bridge.store_connection import build_key, connect_store
 from tests.live_store import MovableClock, make_identity, running_store
 
 HANDLE = "Jm0cV0Yw3m8o1lq1jT3m6Vx3nY0dXo2uQ4rK5sP6tE8"
@@ -93,6 +94,11 @@ def test_a_question_that_is_too_old_is_not_found(questions, question, clock):
     assert questions.find(HANDLE) is None
 
 
+def test_a_question_that_is_too_old_when_it_is_remembered_is_no_fault(questions, question, clock):
+    questions.save(replace(question, expires_at=clock.now()))
+    assert questions.find(question.handle) is None
+
+
 def test_the_server_forgets_a_question_by_itself(questions, question, redis):
     questions.save(question)
     assert 598_000 < redis.pttl(build_key("pending", HANDLE)) <= 600_000
@@ -140,7 +146,7 @@ def test_a_question_of_another_type_or_form_is_not_found(questions, question, re
     key = build_key("pending", HANDLE)
     redis.hset(key, "provider", "corporate")
     assert questions.find(HANDLE) is None
-    for value in ({}, [], {"expires_at": "tomorrow"}, {"expires_at": 2e9, "role": "admin"}):
+    for value in ({}, [], {"expires_at": "tomorrow"}, {"expires_at": 1e15}, {"expires_at": 2e9, "role": "admin"}):
         redis.set(key, sealer.seal_json(key, value))
         assert questions.find(HANDLE) is None
 
@@ -217,8 +223,63 @@ def test_an_end_at_the_provider_counts_for_what_waited_then_and_not_for_what_com
     assert 0 < redis.pttl(mark) <= CONFIRMATION_SECONDS * 1000
 
 
+@pytest.mark.parametrize(
+    ("waits", "end", "is_over"),
+    [
+        (("ada", "s"), ("ada", ()), True),
+        (("ada", None), ("ada", ()), True),
+        (("ada", "s"), ("eve", ()), False),
+        (("ada", "s"), (None, ("other", "s")), True),
+        (("ada", "s"), (None, ("other",)), False),
+        (("ada", None), (None, ("s",)), False),
+        (("ada", "s"), ("ada", ("s",)), True),
+        (("ada", "s"), ("eve", ("s",)), False),
+        (("ada", "s"), ("ada", ("other",)), False),
+        (("ada", None), ("ada", ("s",)), False),
+    ],
+)
+def test_what_waits_is_over_if_it_is_of_this_person_and_this_session(unconfirmed, waits, end, is_over):
+    identity = make_identity(subject=waits[0], session_index=waits[1])
+    unconfirmed.save("token", "browser", identity)
+    unconfirmed.end(over(issuer="https://other.example", subject=waits[0]))
+    unconfirmed.end(over(issuer=identity.issuer, subject=end[0], session_indexes=end[1]))
+    assert unconfirmed.take("token", "browser") == (None if is_over else identity)
+
+
 def test_t_redis_04_a_mark_of_another_form_ends_what_waits(unconfirmed, redis):
     identity = make_identity()
     unconfirmed.save("token", "browser", identity)
     redis.set(build_key("ended", identity.issuer, "", identity.subject), b"never")
     assert unconfirmed.take("token", "browser") is None
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda questions, _, question: questions.save(question),
+        lambda questions, _, __: questions.find(HANDLE),
+        lambda questions, _, __: questions.consume(HANDLE),
+        lambda _, unconfirmed, __: unconfirmed.save("token", "browser", make_identity()),
+        lambda _, unconfirmed, __: unconfirmed.take("token", "browser"),
+        lambda _, unconfirmed, __: unconfirmed.end(EndedAtProvider("issuer", "ada", (), "", datetime.now(UTC))),
+    ],
+)
+def test_without_the_store_nothing_is_remembered_and_nothing_found(questions, unconfirmed, question, tmp_path, use):
+    use(questions, unconfirmed, question)
+    gone = connect_store(f"unix://{tmp_path}/none.sock")
+    with pytest.raises(StoreUnavailable):
+        use(
+            PendingSignIns(gone, Sealer(os.urandom(32)), MovableClock()),
+            UnconfirmedSignIns(gone, Sealer(os.urandom(32)), MovableClock()),
+            question,
+        )
+
+
+def test_a_store_that_fails_before_it_says_what_is_over_lets_nobody_in(unconfirmed, redis, tmp_path, monkeypatch):
+    for token in ("first", "second"):
+        unconfirmed.save(token, "browser", make_identity())
+    with monkeypatch.context() as fault:
+        fault.setattr(redis, "pipeline", connect_store(f"unix://{tmp_path}/none.sock").pipeline)
+        with pytest.raises(StoreUnavailable):
+            unconfirmed.take("first", "browser")
+    assert unconfirmed.take("second", "browser") is not None

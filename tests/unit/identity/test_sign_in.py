@@ -1,6 +1,7 @@
 """The desk: an answer counts once, for its question, in its browser, from its provider; a refusal burns nothing."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,22 +12,29 @@ from bridge.attack.saml.messages import (
     NOW,
     Draft,
     SignatureOptions,
+    at,
     build_idp_metadata,
     make_key,
     make_provider,
     make_signing_key,
 )
 from bridge.errors import (
+    OIDCAcr,
+    OIDCAuthTime,
     OIDCCallback,
     OIDCInitiate,
     OIDCMixUp,
     OIDCReplay,
     OIDCState,
     ParameterTwice,
+    SAMLAuthnContext,
     SAMLInResponseTo,
     SAMLIssuer,
     SAMLReplay,
     SAMLSignatureInvalid,
+    SAMLStale,
+    StepUpNotMet,
+    StepUpOtherPerson,
     StoreUnavailable,
     UnknownProvider,
 )
@@ -36,12 +44,15 @@ from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.sign_in import SignInDesk
+from bridge.identity.step_up import StepUp
 from bridge.sealing import Sealer
 from bridge.store_connection import build_key, connect_store
 from tests.attacks.oidc.test_flow import relying_party
 from tests.live_store import running_store
 
 BROWSER, OTHER_BROWSER = "b" * 64, "c" * 64
+IDP = "https://idp.example.com/saml"
+PASSWORD, MFA = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport", "https://refeds.org/profile/mfa"
 
 
 class Hands:
@@ -103,7 +114,15 @@ def build_desk(redis, clock, pending, op):
         build_idp_metadata,
         clock=clock,
     )
+    services["mfa"] = ServiceProvider(
+        make_provider(name="mfa", requested_authn_contexts=[MFA]),
+        "https://bridge.example.com",
+        make_signing_key(),
+        build_idp_metadata,
+        clock=clock,
+    )
     parties = {name: relying_party(op, name=name) for name in ("oidc", "other-oidc")}
+    parties["mfa-oidc"] = relying_party(op, name="mfa-oidc", required_acr=[MFA], max_age_seconds=60)
     return SignInDesk(
         service_providers=services,
         relying_parties=parties,
@@ -200,15 +219,91 @@ def test_a_forged_answer_burns_nothing(desk):
     )
 
 
-def test_a_new_authentication_is_one_since_this_question(desk):
-    destination, sent = ask(desk, "strict")
-    draft = Draft(request_id=destination.request_id)
+def draft_to(provider, **options):
+    """Return an answer to us as the provider of this name knows us."""
+    draft = Draft(**options)
     for place in draft.root.xpath("//@Recipient | //@Destination"):
         name = place.attrname
-        place.getparent().set(name, place.replace("corp", "strict"))
+        place.getparent().set(name, place.replace("corp", provider))
     audience = draft.find("//saml:Audience")
-    audience.text = audience.text.replace("corp", "strict")
-    assert desk.finish_saml("strict", form(draft, sent["RelayState"]), BROWSER, SAMLTrace()).solicited
+    audience.text = audience.text.replace("corp", provider)
+    return draft
+
+
+def authenticated_before(draft):
+    draft.find("//saml:AuthnStatement").set("AuthnInstant", at(-600))
+    return draft
+
+
+def test_a_new_authentication_is_one_since_this_question(desk):
+    destination, sent = ask(desk, "strict")
+    answer = form(draft_to("strict", request_id=destination.request_id), sent["RelayState"])
+    assert desk.finish_saml("strict", answer, BROWSER, SAMLTrace()).solicited
+
+
+def test_what_an_ordinary_answer_lacks_is_refused_by_its_name(desk):
+    destination, sent = ask(desk, "strict")
+    late = authenticated_before(draft_to("strict", request_id=destination.request_id))
+    with pytest.raises(SAMLStale):
+        desk.finish_saml("strict", form(late, sent["RelayState"]), BROWSER, SAMLTrace())
+    destination, sent = ask(desk, "mfa")
+    weak = draft_to("mfa", request_id=destination.request_id)
+    with pytest.raises(SAMLAuthnContext):
+        desk.finish_saml("mfa", form(weak, sent["RelayState"]), BROWSER, SAMLTrace())
+    strong = draft_to("mfa", request_id=destination.request_id, context=MFA)
+    assert desk.finish_saml("mfa", form(strong, sent["RelayState"]), BROWSER, SAMLTrace()).step_up is None
+
+
+def ask_for_more(desk, **more):
+    """Return the step-up that was asked for, and how to answer it."""
+    step_up = StepUp(**{"entitlement": "0" * 16, "issuer": IDP, "subject": "alice@example.com"} | more)
+    destination, sent = ask(desk, step_up=step_up)
+
+    def answer(change=lambda draft: draft, context=PASSWORD):
+        draft = change(Draft(request_id=destination.request_id, context=context))
+        trace = SAMLTrace()
+        try:
+            return desk.finish_saml("corp", form(draft, sent["RelayState"]), BROWSER, trace)
+        finally:
+            answer.last_check = trace.at
+
+    return step_up, answer
+
+
+def test_t_out_04_a_weaker_answer_is_not_enough_and_a_stronger_one_says_for_what(desk):
+    step_up, answer = ask_for_more(desk, acr=(MFA,))
+    with pytest.raises(StepUpNotMet, match="SAML") as refused:
+        answer()
+    assert isinstance(refused.value.__cause__, SAMLAuthnContext)
+    assert answer(context=MFA).step_up == step_up
+    assert answer.last_check == "question_unused"
+
+
+def test_t_out_04_an_older_answer_is_not_enough(desk):
+    step_up, answer = ask_for_more(desk, max_age_seconds=60)
+    with pytest.raises(StepUpNotMet) as refused:
+        answer(authenticated_before)
+    assert isinstance(refused.value.__cause__, SAMLStale)
+    assert answer().step_up == step_up
+
+
+@pytest.mark.parametrize("other", [{"subject": "mallory@example.com"}, {"issuer": "https://other.example"}])
+def test_t_out_04_another_person_is_refused_and_burns_nothing(desk, redis, other):
+    _, answer = ask_for_more(desk, max_age_seconds=60, **other)
+    remembered = sorted(redis.keys("*"))
+    with pytest.raises(StepUpOtherPerson):
+        answer()
+    assert answer.last_check == "person"
+    assert sorted(redis.keys("*")) == remembered
+
+
+def test_which_check_of_the_message_refused_is_taken_down(desk):
+    destination, sent = ask(desk)
+    forged = Draft(request_id=destination.request_id, options=SignatureOptions(key=make_key("stranger")))
+    trace = SAMLTrace()
+    with pytest.raises(SAMLSignatureInvalid):
+        desk.finish_saml("corp", form(forged, sent["RelayState"]), BROWSER, trace)
+    assert trace.at == "assertion_signature"
 
 
 def test_an_answer_to_another_question_is_refused(desk):
@@ -325,6 +420,41 @@ def test_of_two_callbacks_to_one_question_the_second_is_refused(redis, clock, op
     desk = build_desk(redis, clock, Overtaken(redis, Sealer(os.urandom(32)), clock), op)
     with pytest.raises(OIDCState, match="a moment ago"):
         desk.finish_oidc("oidc", callback(op, desk), BROWSER, OIDCTrace())
+
+
+def call_back_with(op, desk, claims, step_up=None, provider="oidc"):
+    """Return what the desk makes of a callback whose ID token has these claims."""
+    destination, _ = ask(desk, provider, step_up=step_up)
+    op.claims = claims
+    return desk.finish_oidc(provider, op.authorize(destination.url), BROWSER, OIDCTrace())
+
+
+def test_what_an_ordinary_token_lacks_is_refused_by_its_name(op, desk):
+    now = int(op.now())
+    with pytest.raises(OIDCAcr):
+        call_back_with(op, desk, {"acr": "urn:pwd"}, provider="mfa-oidc")
+    with pytest.raises(OIDCAuthTime):
+        call_back_with(op, desk, {"acr": MFA, "auth_time": now - 500}, provider="mfa-oidc")
+    assert call_back_with(op, desk, {"acr": MFA}, provider="mfa-oidc").step_up is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "cause"), [({"acr": "urn:pwd"}, OIDCAcr), ({"acr": MFA, "auth_time": 1_000_000_000}, OIDCAuthTime)]
+)
+def test_t_out_04_a_lesser_token_is_not_enough_and_a_better_one_says_for_what(op, desk, claims, cause):
+    step_up = StepUp("0" * 16, op.issuer, "ada", acr=(MFA,), max_age_seconds=60)
+    with pytest.raises(StepUpNotMet) as refused:
+        call_back_with(op, desk, claims, step_up, "mfa-oidc")
+    assert isinstance(refused.value.__cause__, cause)
+    assert call_back_with(op, desk, {"acr": MFA}, step_up, "mfa-oidc").step_up == step_up
+
+
+def test_t_out_04_the_token_of_another_person_is_refused_and_burns_nothing(op, desk):
+    asked_of_another = StepUp("0" * 16, op.issuer, "mallory", max_age_seconds=60)
+    with pytest.raises(StepUpOtherPerson):
+        call_back_with(op, desk, {"jti": "once"}, asked_of_another)
+    asked_of_her = replace(asked_of_another, subject="ada")
+    assert call_back_with(op, desk, {"jti": "once"}, asked_of_her).step_up == asked_of_her
 
 
 def test_only_the_provider_itself_may_ask_us_to_begin(op, desk):

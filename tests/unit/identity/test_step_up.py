@@ -49,4 +49,5 @@ def test_what_the_settings_demand_is_never_lifted_but_for_the_contexts_that_are_
     assert (oidc.required_acr, oidc.acr_values, oidc.max_age_seconds) == ((KEY, MFA), (MFA,), 120)
     assert tighten_oidc(strict, step_up(max_age_seconds=60)).max_age_seconds == 60
     assert tighten_oidc(strict, step_up(max_age_seconds=60)).required_acr == (KEY,)
+    assert tighten_oidc(strict, step_up(max_age_seconds=60)).acr_values == (KEY,)
     assert tighten_oidc(make_oidc(), step_up(acr=(MFA,))).required_acr == (), "a method may do as well"

@@ -117,8 +117,11 @@ def test_each_elliptic_algorithm_verifies(algorithm, key):
     assert verify_id_token(token, expected(algorithms=[algorithm])).subject == "ada"
 
 
-def test_what_came_with_the_token_is_not_in_its_repr():
-    text = repr(expected())
+def test_what_came_with_the_token_is_not_in_the_repr_of_what_is_expected():
+    told = expected()
+    verify_id_token(forge(), told)
+    text = repr(told)
+    assert (told.code, told.access_token) == (CODE, ACCESS_TOKEN)
     assert CODE not in text
     assert ACCESS_TOKEN not in text
 

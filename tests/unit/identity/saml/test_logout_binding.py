@@ -6,7 +6,15 @@ import pytest
 from lxml import etree
 
 from bridge.attack.saml.messages import NOW, SP, element, make_key, make_provider
-from bridge.errors import SAMLEncoding, SAMLLogoutBinding, SAMLNotXML, SAMLTooLarge, SAMLVersion
+from bridge.errors import (
+    SAMLEncoding,
+    SAMLInResponseTo,
+    SAMLLogoutBinding,
+    SAMLLogoutSession,
+    SAMLNotXML,
+    SAMLTooLarge,
+    SAMLVersion,
+)
 from bridge.identity.saml.elements import LOGOUT_REQUEST
 from bridge.identity.saml.expected import Expected
 from bridge.identity.saml.logout import verify_logout_request, verify_logout_response
@@ -115,3 +123,22 @@ def test_an_answer_may_have_extensions_and_has_a_version():
     answer.root.set("Version", "1.1")
     with pytest.raises(SAMLVersion):
         verify_logout_response(read_query(answer.query().encode()), expected("_ours"))
+
+
+def test_an_answer_to_nothing_is_refused_where_nothing_was_asked_as_well():
+    answer = Logout(kind="LogoutResponse")
+    with pytest.raises(SAMLInResponseTo):
+        verify_logout_response(read_query(answer.query().encode()), expected())
+    del answer.root.attrib["InResponseTo"]
+    for request_id in (None, "_ours"):
+        with pytest.raises(SAMLInResponseTo):
+            verify_logout_response(read_query(answer.query().encode()), expected(request_id))
+
+
+@pytest.mark.parametrize("length", [1, 1024])
+def test_the_name_of_a_session_has_1_to_1024_characters(length):
+    request = Logout(indexes=("s" * length,))
+    assert verify_logout_request(read_query(request.query().encode()), expected()).session_indexes == ("s" * length,)
+    for other in ("", "s" * 1025):
+        with pytest.raises(SAMLLogoutSession):
+            verify_logout_request(read_query(Logout(indexes=("_s", other)).query().encode()), expected())

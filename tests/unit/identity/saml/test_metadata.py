@@ -1,5 +1,6 @@
 import base64
 import re
+import ssl
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.attack.saml.messages import IDP, NOW, at, build_idp_metadata, certificate_base64, make_certificate, make_key
 from bridge.errors import SAMLMetadata
-from bridge.identity.saml.metadata import parse_idp_metadata
+from bridge.identity.saml.metadata import parse_idp_metadata, read_certificate_file
+
+RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")
+"""1.2.840.113549.1.1.1, as it stands in a certificate."""
 
 
 def parse(xml, now=NOW):
@@ -134,6 +138,14 @@ def test_valid_until_of_the_group_is_honoured():
     assert "valid until" in refusal(group(build_idp_metadata(), attributes=f'validUntil="{at(-1)}"'))
 
 
+@pytest.mark.parametrize(("of_group", "of_entity"), [(60, 120), (120, 60)])
+def test_of_several_ends_the_first_counts(of_group, of_entity):
+    start = b"<md:EntityDescriptor "
+    entity = build_idp_metadata().replace(start, start + f'validUntil="{at(of_entity)}" '.encode())
+    metadata = parse(group(entity, attributes=f'validUntil="{at(of_group)}"'))
+    assert metadata.valid_until == NOW + timedelta(seconds=60)
+
+
 @pytest.mark.parametrize(
     "sso",
     [
@@ -174,6 +186,21 @@ def test_certificates_of_two_keys_in_one_descriptor_are_refused():
     assert "different keys" in refusal(xml)
 
 
+def test_of_two_certificates_of_one_key_in_one_descriptor_the_first_counts():
+    same = certificate_base64(make_certificate("idp")).encode()
+    xml = build_idp_metadata().replace(
+        b"</ds:X509Data>", b"<ds:X509Certificate>" + same + b"</ds:X509Certificate></ds:X509Data>"
+    )
+    assert parse(xml).certificates == parse(build_idp_metadata()).certificates
+
+
+def test_a_certificate_is_valid_in_its_first_second_and_in_its_last():
+    (certificate,) = parse(build_idp_metadata()).certificates
+    for edge, outside in ((certificate.not_before, -1), (certificate.not_after, 1)):
+        assert certificate.is_valid(edge)
+        assert not certificate.is_valid(edge + timedelta(seconds=outside))
+
+
 @pytest.mark.parametrize("text", [b"", b"AAAA", b"not base64!"])
 def test_certificate_that_cannot_be_read_is_refused(text):
     certificate = certificate_base64(make_certificate("idp")).encode()
@@ -189,6 +216,29 @@ def test_certificate_of_a_year_that_does_not_exist_is_refused():
     known = certificate_base64(make_certificate("idp", days=40_000)).encode()
     assert known in xml
     assert "cannot be read" in refusal(xml.replace(known, base64.b64encode(spoilt)))
+
+
+@pytest.mark.parametrize(("mark", "accepted"), [(b" ", True), (b"!", False), (b"-", False)])
+def test_between_the_letters_of_a_certificate_stands_nothing_but_white_space(mark, accepted):
+    certificate = certificate_base64(make_certificate("idp")).encode()
+    xml = build_idp_metadata().replace(certificate, certificate[:100] + mark + certificate[100:])
+    if accepted:
+        assert parse(xml).keys_at(NOW) == (make_key("idp").public_key(),)
+    else:
+        assert "cannot be read" in refusal(xml)
+
+
+def test_a_key_of_a_kind_that_nobody_knows_is_refused_wherever_it_stands(tmp_path):
+    known = make_certificate("idp").public_bytes(Encoding.DER)
+    unknown = known.replace(RSA_ENCRYPTION, RSA_ENCRYPTION[:-1] + b"\x63")
+    in_metadata = build_idp_metadata().replace(base64.b64encode(known), base64.b64encode(unknown))
+    assert "cannot be read" in refusal(in_metadata)
+    file = tmp_path / "idp.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(unknown))
+    with pytest.raises(SAMLMetadata, match="cannot be read"):
+        read_certificate_file(file)
+    file.write_text(ssl.DER_cert_to_PEM_cert(known))
+    assert read_certificate_file(file).key == make_key("idp").public_key()
 
 
 def test_saml1_role_is_refused():

@@ -43,6 +43,7 @@ BAD = [
     "//a.example/",
     "https:///x",
     "https://a b/",
+    "https://idp.example.com/\u200b",
     "",
 ]
 GOOD = [
@@ -56,7 +57,8 @@ GOOD = [
 
 @pytest.mark.parametrize("address", BAD)
 def test_a_bad_address_is_refused_wherever_it_stands(address):
-    for services in ([slo(POST, address)], [slo(REDIRECT, "https://a.example/", address or "ftp://x")]):
+    good = "https://a.example/"
+    for services in ([slo(POST, address)], [slo(POST, address, good)], [slo(REDIRECT, good, address or "ftp://x")]):
         with pytest.raises(SAMLMetadata, match="logout address"):
             parse(*services)
     with pytest.raises(SAMLMetadata, match="sign-in address"):
