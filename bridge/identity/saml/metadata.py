@@ -121,7 +121,7 @@ def read_certificate_file(path: Path) -> SigningCertificate:
     """Return the certificate in a file (PEM) of the administrator's. Raises SAMLMetadata."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        certificate.public_key()
+        _check_readable(certificate)
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise SAMLMetadata(f"the certificate in {path} cannot be read") from error
     return _read_certificate(certificate, f"the key in {path}")
@@ -321,11 +321,16 @@ def _parse_certificate(text: str) -> x509.Certificate:
     """Return the certificate in base64, which providers fold and indent."""
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode("".join(text.split()), validate=True))
-        certificate.public_key()
-        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc  # ValueError for a year 0
+        _check_readable(certificate)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SAMLMetadata("a certificate that cannot be read") from error
     return certificate
+
+
+def _check_readable(certificate: x509.Certificate) -> None:
+    """What is used of it can be read. Raises ValueError, for instance for the year 0, or UnsupportedAlgorithm."""
+    certificate.public_key()
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def _read_certificate(certificate: x509.Certificate, what: str = "a signing key") -> SigningCertificate:

@@ -208,7 +208,7 @@ def test_certificate_that_cannot_be_read_is_refused(text):
     assert "cannot be read" in refusal(build_idp_metadata().replace(certificate, text))
 
 
-def test_certificate_of_a_year_that_does_not_exist_is_refused():
+def test_certificate_of_a_year_that_does_not_exist_is_refused(tmp_path):
     certificate = make_certificate("idp", days=40_000).public_bytes(Encoding.DER)
     end = re.search(rb"\x18\x0f2\d{13}Z", certificate).group()
     spoilt = certificate.replace(end, b"\x18\x0f00000101000000Z")
@@ -216,6 +216,10 @@ def test_certificate_of_a_year_that_does_not_exist_is_refused():
     known = certificate_base64(make_certificate("idp", days=40_000)).encode()
     assert known in xml
     assert "cannot be read" in refusal(xml.replace(known, base64.b64encode(spoilt)))
+    file = tmp_path / "idp.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(spoilt))
+    with pytest.raises(SAMLMetadata, match="cannot be read"):
+        read_certificate_file(file)
 
 
 @pytest.mark.parametrize(("mark", "accepted"), [(b" ", True), (b"!", False), (b"-", False)])
