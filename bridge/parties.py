@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge.audit.events import BACKGROUND, MetadataKeysChanged
 from bridge.audit.log import AuditLog
-from bridge.clock import Clock
+from bridge.clock import Clock, SystemClock
 from bridge.errors import AuditUnavailable, KeyMissing, SAMLMetadata
 from bridge.identity.endings import describe_near, find_key_endings, find_provider_endings, find_status
 from bridge.identity.oidc.client_keys import build_client_jwks
@@ -40,12 +40,9 @@ def check_keys(configuration: Configuration) -> None:
     keys = KeyFolder(configuration.settings.key_folder)
     keys.sealing_keys()
     keys.signing("saml-sp")
+    build_relying_parties(configuration, keys, Outbound(development=False), SystemClock())
     for provider in configuration.providers.values():
-        if isinstance(provider, OIDCProvider):
-            _client_key(provider, keys)
-            if provider.encryption != "refuse" and not keys.decryption("oidc-decryption").published:
-                raise KeyMissing(f"{provider.name} may encrypt, and there is no oidc-decryption key")
-        elif provider.encryption == "require" and not keys.decryption().published:
+        if isinstance(provider, SAMLProvider) and provider.encryption == "require" and not keys.decryption().published:
             raise KeyMissing(f"{provider.name} must encrypt, and there is no saml-decryption key")
 
 
