@@ -14,6 +14,7 @@ from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.delivery.console import Console
+from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
@@ -77,7 +78,8 @@ def create_app(
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
-    federation = _build_federation(configuration, keys, outbound, audit, clock)
+    rules = RulesInForce(configuration.rules)
+    federation = _build_federation(configuration, rules, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -137,8 +139,13 @@ def create_app(
     return app
 
 
-def _build_federation(
-    configuration: Configuration, keys: KeyFolder, outbound: Outbound, audit: AuditLog, clock: Clock
+def _build_federation(  # noqa: PLR0917
+    configuration: Configuration,
+    rules: RulesInForce,
+    keys: KeyFolder,
+    outbound: Outbound,
+    audit: AuditLog,
+    clock: Clock,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
     exchange = Exchange(
@@ -152,7 +159,7 @@ def _build_federation(
     console = Console(accounts, entity_id(public_url), keys, clock)
     return Federation(
         audit=audit,
-        rules=configuration.rules,
+        rules=rules,
         administrators=configuration.administrators,
         exchange=exchange,
         console=console,

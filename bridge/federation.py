@@ -18,7 +18,7 @@ from bridge.delivery.console import Console, ConsoleForm
 from bridge.entitlements.choice import Choice, choose
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
-from bridge.entitlements.rules import Conditions, RuleSet
+from bridge.entitlements.rules import Conditions, RulesInForce
 from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
 from bridge.exchange.assume import Exchange
 from bridge.exchange.credentials import TemporaryCredentials
@@ -46,7 +46,7 @@ class Federation:
         self,
         *,
         audit: AuditLog,
-        rules: RuleSet,
+        rules: RulesInForce,
         administrators: Sequence[Conditions],
         exchange: Exchange,
         console: Console,
@@ -103,11 +103,11 @@ class Federation:
 
     def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
         """Return what the person may become now, and why. Looking decides nothing, so it leaves no record."""
-        return resolve(identity, self._rules, self._clock.now(), source_address)
+        return resolve(identity, self._rules.current, self._clock.now(), source_address)
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""
-        now, groups_claims = self._clock.now(), self._rules.groups_claims
+        now, groups_claims = self._clock.now(), self._rules.current.groups_claims
         return meets_any(identity, self._administrators, groups_claims, now, source_address)
 
     def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
@@ -141,7 +141,12 @@ class Federation:
         """
         try:
             choice = choose(
-                identity, entitlement_id, self._rules, self._clock.now(), origin.source_address, duration_seconds
+                identity,
+                entitlement_id,
+                self._rules.current,
+                self._clock.now(),
+                origin.source_address,
+                duration_seconds,
             )
         except Exception as failure:
             refusal = _describe(failure)

@@ -26,7 +26,7 @@ from bridge.attack.saml.messages import DECRYPTION_KEYS, NOW, make_certificate, 
 from bridge.attack.seal import Seal, sealed
 from bridge.audit.reader import read_after
 from bridge.audit.schema import open_database
-from bridge.entitlements.rules import compile_rules
+from bridge.entitlements.rules import RuleFiles, compile_rules
 from bridge.errors import FetchRefused
 from bridge.identity.oidc.discovery import WELL_KNOWN
 from bridge.identity.pending import PendingSignIn, PendingSignIns
@@ -117,8 +117,11 @@ class Lane:
 
     def start(self, provider: SAMLProvider | OIDCProvider, outbound: Outbound | None = None) -> Flask:
         """Return a node that trusts this provider and no other."""
-        rules = compile_rules([], {provider.name: provider.groups_claim})
-        configuration = Configuration(self.folder, self.settings, {provider.name: provider}, {}, rules, (), ())
+        no_files = RuleFiles(self.folder, {})
+        rules = compile_rules([], {provider.name: provider.groups_claim}, no_files)
+        configuration = Configuration(
+            self.folder, self.settings, {provider.name: provider}, {}, rules, no_files, (), ()
+        )
         return create_app(configuration, self.store_url, self.clock, outbound or self._nowhere)
 
     def ask(self, **question: Any) -> PendingSignIn:

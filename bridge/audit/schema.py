@@ -1,11 +1,7 @@
 """The table of records, on SQLite and PostgreSQL, and the engine that reaches it.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: a transaction that has returned survives a power cut. Triggers make
-the table append-only for every program that opens it.
+Triggers make the table append-only for every program that opens it.
 """
-
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -17,12 +13,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
     event,
-    make_url,
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.database import open_engine
 
 metadata = MetaData()
 
@@ -89,15 +85,9 @@ def open_database(url: str | URL) -> Engine:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: when the database cannot be opened.
     """
-    url = make_url(url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "begin", _begin_postgresql)
+    engine = open_engine(url)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _serialise_writers)
     try:
         with engine.begin() as connection:
             metadata.create_all(connection)
@@ -110,22 +100,6 @@ def open_database(url: str | URL) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 5000")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get("read_only"):
-        return
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+def _serialise_writers(connection: Connection) -> None:
+    if not connection.get_execution_options().get("read_only"):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")

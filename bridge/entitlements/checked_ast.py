@@ -30,7 +30,7 @@ Fields: TypeAlias = dict[int, list[bytes]]
 class Reads:
     """What was found in one expression."""
 
-    paths: set[str] = field(default_factory=set)
+    paths: set[tuple[str, ...]] = field(default_factory=set)
     patterns: list[str | None] = field(default_factory=list)
     """The pattern of each call of ``matches``; None for one that is not written as a literal."""
     repeated: set[str] = field(default_factory=set)
@@ -136,11 +136,11 @@ def _iterate_parts(fields: Fields) -> Iterator[bytes]:
             yield from (*inside.get(3, []), *inside.get(4, []))
 
 
-def _find_path(fields: Fields, bound: frozenset[str]) -> str | None:
+def _find_path(fields: Fields, bound: frozenset[str]) -> tuple[str, ...] | None:
     """Return the path that an expression is, or None where it is something else than names and literal keys."""
     if _IDENT in fields:
         name = _text(_split(fields[_IDENT][0]), 1)
-        return None if name in bound else name
+        return None if name in bound else (name,)
     if _SELECT in fields:
         select = _split(fields[_SELECT][0])
         return _join(_find_path(_split(select[1][0]), bound), _text(select, 2))
@@ -152,8 +152,8 @@ def _find_path(fields: Fields, bound: frozenset[str]) -> str | None:
     return None
 
 
-def _join(path: str | None, key: str | None) -> str | None:
-    return f"{path}.{key}" if path and key is not None else None
+def _join(path: tuple[str, ...] | None, key: str | None) -> tuple[str, ...] | None:
+    return (*path, key) if path and key is not None else None
 
 
 def _find_string(fields: Fields) -> str | None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from cel_expr_python import cel
@@ -79,16 +80,21 @@ class Expression:
     """A checked condition or text."""
 
     text: str
-    paths: frozenset[str]
-    """What it reads, such as ``claims.groups``."""
+    paths: frozenset[tuple[str, ...]]
+    """What it reads, such as ``("claims", "address", "city")``; ``("claims",)`` alone: any of them."""
     _compiled: Any = field(repr=False, compare=False)
+
+    @cached_property
+    def claims(self) -> tuple[str, ...]:
+        """Return the names of the claims that it reads by name."""
+        return tuple(sorted({path[1] for path in self.paths if path[0] == "claims" and len(path) > 1}))
 
     def evaluate(self, variables: Variables) -> Finding:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
         result, reason = self._run(variables)
         if isinstance(result, bool):
-            return Finding(holds=result, reason=f"`when` is {'true' if result else 'false'}")
-        return Finding(holds=None, reason=f"`when` cannot be decided: {reason}")
+            return Finding(result, f"`when` is {'true' if result else 'false'}", "when", self.claims)
+        return Finding(None, f"`when` cannot be decided: {reason}", "when", self.claims)
 
     def read_text(self, variables: Variables) -> tuple[str | None, str]:
         """Return the text that the expression comes to, or None and why there is none."""

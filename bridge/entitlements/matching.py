@@ -9,13 +9,16 @@ until it is known that its condition does not hold.
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from bridge.identity.verified import Claim
 
 MAX_CHARACTERS = 1024
 """Longer text is nobody's group, department or number."""
 MAX_VALUES = 10_000
+
+Condition: TypeAlias = Literal["provider", "groups", "claims", "when", "strength", "age"]
+"""What a rule can ask for; ``strength`` and ``age`` are the two parts of ``require``."""
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
@@ -28,8 +31,15 @@ class Finding:
     holds: bool | None
     """None: it cannot be known."""
     reason: str
-    about: Literal["", "strength", "age"] = ""
-    """Of a sign-in, what another one could better; empty: it could not."""
+    condition: Condition
+    """Which kind of condition was looked at."""
+    claims: tuple[str, ...] = ()
+    """The claims that it read, by our names for them."""
+
+    @property
+    def about_sign_in(self) -> bool:
+        """Tell whether another sign-in of the same person could better it."""
+        return self.condition in {"strength", "age"}
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,16 @@ def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
     return Texts(frozenset(text for text in texts if text not in flaws), note=note)
 
 
-def match_any(texts: Texts, wanted: frozenset[str], name: str) -> Finding:
+def match_any(
+    texts: Texts, wanted: frozenset[str], name: str, condition: Literal["groups", "claims"] = "claims"
+) -> Finding:
     """Return whether the claim has at least one of the ``wanted`` values. An absent claim has none."""
     if not texts.readable:
-        return Finding(holds=None, reason=texts.note)
+        return Finding(holds=None, reason=texts.note, condition=condition, claims=(name,))
     found = sorted(texts.values & wanted)
     if found:
-        return Finding(holds=True, reason=f"`{name}` has {', '.join(found)}")
+        return Finding(holds=True, reason=f"`{name}` has {', '.join(found)}", condition=condition, claims=(name,))
     reason = f"`{name}` has none of: {', '.join(sorted(wanted))}" if texts.values else f"`{name}` is absent or empty"
-    return Finding(holds=False, reason=f"{reason}; {texts.note}" if texts.note else reason)
+    return Finding(
+        holds=False, reason=f"{reason}; {texts.note}" if texts.note else reason, condition=condition, claims=(name,)
+    )

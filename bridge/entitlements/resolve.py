@@ -75,7 +75,7 @@ class Resolution:
     entitlements: tuple[Entitlement, ...]
     rules_version: str
     explanations: tuple[RuleOutcome, ...]
-    """One for each rule that could concern this identity, in the order of the rules."""
+    """One for each rule that could concern this identity, or for each rule at all, in the order of the rules."""
 
     @property
     def within_reach(self) -> tuple[WithinReach, ...]:
@@ -85,9 +85,9 @@ class Resolution:
                 outcome.entitlement,
                 explanation.lacking,
                 too_weak=any(
-                    finding.holds is False and finding.about == "strength" for finding in explanation.findings
+                    finding.holds is False and finding.condition == "strength" for finding in explanation.findings
                 ),
-                too_old=any(finding.holds is False and finding.about == "age" for finding in explanation.findings),
+                too_old=any(finding.holds is False and finding.condition == "age" for finding in explanation.findings),
             )
             for explanation in self.explanations
             if explanation.lacking is not None
@@ -96,8 +96,17 @@ class Resolution:
         )
 
 
-def resolve(identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_address: str | None = None) -> Resolution:
+def resolve(
+    identity: VerifiedIdentity,
+    rules: RuleSet,
+    now: datetime,
+    source_address: str | None = None,
+    *,
+    every_rule: bool = False,
+) -> Resolution:
     """Return everything that the rules grant to this identity at this moment.
+
+    With ``every_rule`` the explanations cover also the rules that could not concern it; the decision is the same.
 
     Rules that deny win over all rules that grant. What two rules grant is granted by the first. An identity from a
     provider that is not configured (any more) gets nothing.
@@ -105,7 +114,8 @@ def resolve(identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_ad
     if identity.provider not in rules.groups_claims:
         return Resolution((), rules.version, ())
     person = _Person(identity, rules.groups_claims[identity.provider], now, source_address)
-    examined = [(rule, tuple(_examine(rule, person))) for rule in rules.find_candidates(person.groups)]
+    candidates = rules.rules if every_rule else rules.find_candidates(person.groups)
+    examined = [(rule, tuple(_examine(rule, person))) for rule in candidates]
     denials = [(rule.id, target) for rule, found in examined if _applies(rule, found) for target in rule.denials]
     desk = _Desk(rules.version, person, denials)
     explanations: list[RuleOutcome] = []
@@ -182,9 +192,9 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
     if conditions.providers:
         provider = person.identity.provider
         holds = provider in conditions.providers
-        yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}")
+        yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
     if conditions.groups:
-        yield match_any(person.groups, conditions.groups, person.groups_claim)
+        yield match_any(person.groups, conditions.groups, person.groups_claim, "groups")
     for name, values in conditions.claims:
         yield match_any(person.read(name), values, name)
     if conditions.when:
@@ -216,8 +226,10 @@ def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
 
 def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding]) -> bool:
     """Every other condition of a rule that grants is known to hold, and the sign-in is too weak or too old."""
-    others = all(finding.holds is True for finding in findings if not finding.about)
-    return bool(rule.require) and others and any(finding.holds is False and finding.about for finding in findings)
+    others = all(finding.holds is True for finding in findings if not finding.about_sign_in)
+    return (
+        bool(rule.require) and others and any(finding.holds is False and finding.about_sign_in for finding in findings)
+    )
 
 
 class _Desk:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from bridge.entitlements.rules import (
     Conditions,
     RuleDocument,
+    RuleFiles,
     RuleSet,
     compile_administrators,
     compile_rules,
@@ -26,6 +27,7 @@ from bridge.settings.checks import (
     find_rule_problems,
 )
 from bridge.settings.reach import find_reach_problems
+from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
 
@@ -42,18 +44,22 @@ class Configuration:
     providers: Mapping[str, SAMLProvider | OIDCProvider]
     accounts: Mapping[str, Account]
     rules: RuleSet
+    rule_files: RuleFiles
+    """What the rules were compiled from."""
     administrators: tuple[Conditions, ...]
     """An administrator meets one of these."""
     warnings: tuple[Problem, ...]
 
 
-def load_configuration(folder: Path, *, secrets: bool = True) -> Configuration:
+def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | None = None) -> Configuration:
     """Return the configuration in a folder; without ``secrets``, references to secrets stand in their places.
+
+    ``rules`` is another folder to take the rules from.
 
     Raises:
         SettingsError: with every error of every file, in the order of files and lines.
     """
-    configuration, problems = _read(folder, secrets=secrets)
+    configuration, problems = _read(folder, secrets=secrets, rules=rules)
     errors = tuple(problem for problem in problems if problem.severity == "error")
     if configuration is None or errors:
         raise SettingsError(errors)
@@ -64,6 +70,24 @@ def check_configuration(folder: Path) -> list[Problem]:
     """Return everything that is wrong (errors) or unwise (warnings) in a folder; empty if nothing is."""
     _, problems = _read(folder)
     return list(problems)
+
+
+def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSet:
+    """Return other rules, compiled against the providers and accounts of a configuration.
+
+    Raises:
+        SettingsError: with every error of every file.
+    """
+    problems: list[Problem] = []
+    documents = _read_documents(files, problems)
+    for document in documents:
+        problems += find_rule_problems(document, set(configuration.providers), configuration.accounts)
+    groups_claims = {name: provider.groups_claim for name, provider in configuration.providers.items()}
+    rules = _compile(documents, groups_claims, files, problems)
+    errors = sort_problems(problem for problem in problems if problem.severity == "error")
+    if rules is None or errors:
+        raise SettingsError(errors)
+    return rules
 
 
 Content = TypeVar("Content", bound=SAMLProvider | OIDCProvider | Account)
@@ -90,7 +114,9 @@ class _Folder(Generic[Content]):
         return {file.content.name: file for file in self.files}
 
 
-def _read(folder: Path, *, secrets: bool = True) -> tuple[Configuration | None, tuple[Problem, ...]]:
+def _read(
+    folder: Path, *, secrets: bool = True, rules: Path | None = None
+) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """Return the configuration, None if it has errors, and all problems."""
     folder = folder.resolve()
     problems: list[Problem] = []
@@ -99,11 +125,8 @@ def _read(folder: Path, *, secrets: bool = True) -> tuple[Configuration | None, 
     development = _is_development(bridge)
     providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
     accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
-    documents: list[RuleDocument] = []
-    for path in _find_files(folder / "rules", problems):
-        document, found = read_rules(path)
-        documents.append(document)
-        problems += found
+    files = _read_rule_files((rules or folder / "rules").resolve(), problems)
+    documents = _read_documents(files, problems)
 
     if bridge.content:
         problems += find_settings_problems(bridge.content, bridge.document.positions, development=development)
@@ -125,7 +148,8 @@ def _read(folder: Path, *, secrets: bool = True) -> tuple[Configuration | None, 
     known_providers = {*providers.by_name, *providers.unusable}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
-    rules = _compile(documents, providers, problems)
+    groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
+    compiled = _compile(documents, groups_claims, files, problems)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
@@ -134,14 +158,15 @@ def _read(folder: Path, *, secrets: bool = True) -> tuple[Configuration | None, 
         problems += found
 
     found_problems = sort_problems(problems)
-    if bridge.content is None or rules is None or any(each.severity == "error" for each in found_problems):
+    if bridge.content is None or compiled is None or any(each.severity == "error" for each in found_problems):
         return None, found_problems
     configuration = Configuration(
         folder=folder,
         settings=resolve_paths(bridge.content, folder),
         providers={name: _resolve_files(file) for name, file in providers.by_name.items()},
         accounts={name: _resolve_ca_file(file) for name, file in accounts.by_name.items()},
-        rules=rules,
+        rules=compiled,
+        rule_files=files,
         administrators=administrators,
         warnings=found_problems,
     )
@@ -155,11 +180,29 @@ def _is_development(bridge: Reading[Settings]) -> bool:
     return bridge.content.development if bridge.content and not bridge.problems else written is not False
 
 
+def _read_rule_files(folder: Path, problems: list[Problem]) -> RuleFiles:
+    list(_find_files(folder, problems))
+    try:
+        return read_rule_files(folder)
+    except SettingsError as error:
+        problems += error.problems
+        return RuleFiles(folder, {})
+
+
+def _read_documents(files: RuleFiles, problems: list[Problem]) -> list[RuleDocument]:
+    documents: list[RuleDocument] = []
+    for path, content in files.iterate_rules():
+        document, found = read_rules(path, content)
+        documents.append(document)
+        problems += found
+    return documents
+
+
 def _compile(
-    documents: list[RuleDocument], providers: _Folder[SAMLProvider | OIDCProvider], problems: list[Problem]
+    documents: list[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles, problems: list[Problem]
 ) -> RuleSet | None:
     try:
-        return compile_rules(documents, {name: file.content.groups_claim for name, file in providers.by_name.items()})
+        return compile_rules(documents, groups_claims, files)
     except SettingsError as error:
         problems += error.problems
         return None

@@ -119,6 +119,19 @@ class OutboundLimits(_Strict):
     """Ports beside 443. In development every port is allowed."""
 
 
+class RulesSettings(_Strict):
+    """How rules come into force, and what is kept to try a change of them on."""
+
+    rollout: Literal["files", "promote"] = "files"
+    """What brings new rules into force: `files` that change in config/rules/, or only `rambridge rules promote`."""
+    keep_days: int = Field(default=30, ge=0, le=400)
+    """How long the mapping inputs of each sign-in are kept, sealed, so that a change can be tried on them; 0: never."""
+    kept_claims: tuple[str, ...] | None = None
+    """The claims that may be kept. Where this is absent: those that some rule reads."""
+    max_changed_share: float | None = Field(default=None, ge=0, le=1)
+    """Of the people who signed in, the share whose roles may change at once before a second administrator is asked."""
+
+
 class StoreCredentials(TypedDict):
     """What :func:`bridge.store_connection.connect_store` takes beside the address."""
 
@@ -159,6 +172,7 @@ class Settings(_Strict):
     session: SessionLimits = SessionLimits()
     trusted_proxies: TrustedProxies = TrustedProxies()
     outbound: OutboundLimits = OutboundLimits()
+    rules: RulesSettings = RulesSettings()
     administrators: tuple[AdministratorEntry, ...] = ()
     """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -175,6 +189,13 @@ class Settings(_Strict):
             networks=self.outbound.allowed_networks,
             ports=self.outbound.allowed_ports,
         )
+
+    def database_url(self) -> str:
+        """Return the address of the database for everything but the audit log, as :meth:`audit_url` does.
+
+        With SQLite a file of its own, so that nothing waits for the audit log's writer, nor it for anything.
+        """
+        return f"{_SQLITE}{self.data_folder / 'bridge.db'}" if self.audit.startswith(_SQLITE) else self.audit_url()
 
     def audit_url(self) -> str:
         """Return the address of the audit database with its password: never print or log it."""

@@ -30,24 +30,27 @@ class Reading(Generic[Model]):
         return self.document.problems
 
 
-def read_model(path: Path, model: TypeAdapter[Model], *, secrets: bool = True) -> Reading[Model]:
+def read_model(
+    path: Path, model: TypeAdapter[Model], *, secrets: bool = True, content: bytes | None = None
+) -> Reading[Model]:
     """Read one file and validate it; collect every problem instead of raising.
 
     Its secret references are resolved, or with ``secrets`` false left as they are, for readers that use no secret.
+    ``content`` is what the file holds, where that was read already.
     """
     try:
-        document = read_document(path)
+        document = read_document(path, content)
     except SettingsError as error:
         return Reading(None, Document(None, Positions(path, {}, {}), error.problems))
     problems = list(document.problems)
     try:
-        content: Model | None = model.validate_python(document.data)
+        validated: Model | None = model.validate_python(document.data)
     except ValidationError as error:
         problems += explain(error, document.positions, model)
-        content = salvage(document.data, model)
-    if content is not None and secrets:
-        content = resolve_secrets(content, document.positions, (), problems)
-    return Reading(content, replace(document, problems=tuple(problems)))
+        validated = salvage(document.data, model)
+    if validated is not None and secrets:
+        validated = resolve_secrets(validated, document.positions, (), problems)
+    return Reading(validated, replace(document, problems=tuple(problems)))
 
 
 def load_document(path: Path, model: TypeAdapter[Model]) -> tuple[Model, Positions]:

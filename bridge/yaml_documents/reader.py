@@ -32,13 +32,13 @@ class Document:
     problems: tuple[Problem, ...]
 
 
-def read_document(path: Path) -> Document:
-    """Read one file as data with positions.
+def read_document(path: Path, content: bytes | None = None) -> Document:
+    """Read one file as data with positions; ``content`` is what it holds, where that was read already.
 
     Raises:
         SettingsError: the file cannot be read at all, or is not one YAML document within our bounds.
     """
-    return _Reader(path).read()
+    return _Reader(path).read(content)
 
 
 class _Reader:
@@ -50,8 +50,8 @@ class _Reader:
         self._keys: dict[Loc, Mark] = {}
         self._problems: list[Problem] = []
 
-    def read(self) -> Document:
-        events = self._parse_events(self._read_text())
+    def read(self, content: bytes | None) -> Document:
+        events = self._parse_events(self._decode(self._read_bytes() if content is None else content))
         data: Value = None
         documents = 0
         for event in events:
@@ -64,12 +64,14 @@ class _Reader:
         positions = Positions(self._path, self._values, self._keys)
         return Document(data, positions, tuple(self._problems))
 
-    def _read_text(self) -> str:
+    def _read_bytes(self) -> bytes:
         try:
             with self._path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
+                return file.read(MAX_BYTES + 1)
         except OSError as error:
             raise self._refuse(1, 1, f"this file cannot be read: {error.strerror}", "Check its path.") from error
+
+    def _decode(self, raw: bytes) -> str:
         if len(raw) > MAX_BYTES:
             raise self._refuse(1, 1, f"this file is larger than {MAX_BYTES} bytes", "Split it into several files.")
         try:

@@ -6,6 +6,7 @@ ever half-applied.
 """
 
 from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
+from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
     AdministratorEntry,
@@ -15,6 +16,7 @@ from bridge.entitlements.rules.language import (
     Target,
     UserGrant,
 )
+from bridge.entitlements.rules.rule_files import RuleFiles
 from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
 
 __all__ = [
@@ -27,7 +29,9 @@ __all__ = [
     "Rule",
     "RuleDocument",
     "RuleFile",
+    "RuleFiles",
     "RuleSet",
+    "RulesInForce",
     "Target",
     "UserGrant",
     "compile_administrators",

@@ -1,7 +1,5 @@
 """From files to the rule set: read each, find every problem in all of them, compile the rest once."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from bridge.entitlements.rules.language import (
     RuleEntry,
     UserGrant,
 )
+from bridge.entitlements.rules.rule_files import RuleFiles
 from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
 from bridge.entitlements.templates import compile_template
 from bridge.errors import Problem, SettingsError
@@ -30,9 +29,9 @@ class RuleDocument:
     positions: Positions
 
 
-def read_rules(path: Path) -> tuple[RuleDocument, tuple[Problem, ...]]:
+def read_rules(path: Path, content: bytes) -> tuple[RuleDocument, tuple[Problem, ...]]:
     """Return the rules of one file, and its problems; rules with problems are left out as far as they must be."""
-    reading = read_model(path, RULE_FILE)
+    reading = read_model(path, RULE_FILE, content=content)
     positions = reading.document.positions
     if reading.content is not None:
         return RuleDocument(tuple(enumerate(reading.content.rules)), positions), reading.problems
@@ -46,8 +45,10 @@ def read_rules(path: Path) -> tuple[RuleDocument, tuple[Problem, ...]]:
     return RuleDocument(tuple(usable), positions), reading.problems
 
 
-def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str, str]) -> RuleSet:
-    """Return the rule set of all files; ``groups_claims`` has an entry for each configured provider.
+def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles) -> RuleSet:
+    """Return the rule set of all documents, which stand in ``files``.
+
+    ``groups_claims`` has an entry for each configured provider.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -66,7 +67,7 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
         for group in rule.groups:
             by_group.setdefault(group, []).append(number)
     return RuleSet(
-        version=_digest(ordered, groups_claims),
+        version=files.version,
         rules=tuple(rules),
         groups_claims=dict(groups_claims),
         _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
@@ -126,6 +127,7 @@ def _compile_rule(entry: RuleEntry, positions: Positions, loc: Loc, problems: li
     return Rule(
         **vars(conditions),
         id=f"{positions.file.name}:{entry.name}",
+        line=positions.locate(loc).line,
         grants=tuple(grants),
         denials=entry.deny or (),
     )
@@ -149,12 +151,3 @@ def _place(error: ExpressionInvalid, positions: Positions, loc: Loc, name: str) 
     mark = positions.locate_inside(loc, error.line, error.column)
     fix = "Correct the expression; config/README.md lists what it can read."
     return Problem(positions.file, mark.line, mark.column, f"{name}: {error.message}", fix)
-
-
-def _digest(documents: Sequence[RuleDocument], groups_claims: Mapping[str, str]) -> str:
-    files = [
-        (document.positions.file.name, [entry.model_dump(mode="json") for _, entry in document.entries])
-        for document in documents
-    ]
-    canonical = json.dumps({"files": files, "groups_claims": dict(groups_claims)}, sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()

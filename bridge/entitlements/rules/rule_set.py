@@ -6,6 +6,7 @@ much as ten.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from bridge.entitlements.expressions import Expression
@@ -45,6 +46,8 @@ class Rule(Conditions):
 
     id: str
     """``file:name``."""
+    line: int
+    """Where it stands in its file; counts from 1."""
     grants: tuple[Grant, ...]
     denials: tuple[Target, ...]
 
@@ -53,19 +56,40 @@ class Rule(Conditions):
         """Return what the rule does when it applies."""
         return "deny" if self.denials else "grant"
 
+    def iterate_expressions(self) -> Iterator[Expression]:
+        """Yield each expression that it evaluates."""
+        if self.when:
+            yield self.when
+        for grant in self.grants:
+            yield from (part for part in grant.name.parts if not isinstance(part, str))
+
 
 @dataclass(frozen=True)
 class RuleSet:
     """All rules, compiled, in the order of file names and of rules within a file."""
 
     version: str
-    """SHA-256 (hex) of everything that can change a decision: equal versions decide alike."""
+    """SHA-256 (hex) of the files. Beside them, only the settings of providers and accounts can change a decision."""
     rules: tuple[Rule, ...]
     groups_claims: Mapping[str, str]
     """For each configured provider, the claim that ``groups:`` reads."""
     _by_group: Mapping[str, tuple[int, ...]] = field(repr=False, compare=False)
     _always: tuple[int, ...] = field(repr=False, compare=False)
     _denying_by_group: tuple[int, ...] = field(repr=False, compare=False)
+
+    @cached_property
+    def claims_read(self) -> frozenset[str] | None:
+        """Return the name of each claim that some rule, or a name in it, reads; None if one could read any claim."""
+        names = set(self.groups_claims.values())
+        for rule in self.rules:
+            names.update(name for name, _ in rule.claims)
+            for expression in rule.iterate_expressions():
+                for path in expression.paths:
+                    if path == ("claims",):
+                        return None
+                    if path[0] == "claims":
+                        names.add(path[1])
+        return frozenset(names)
 
     def find_candidates(self, groups: Texts) -> Iterator[Rule]:
         """Yield the rules that could concern a member of these groups, in order.

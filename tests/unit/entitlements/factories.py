@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from bridge.entitlements.resolve import resolve
-from bridge.entitlements.rules import RULE_FILE, RuleDocument, compile_rules
+from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
+from bridge.errors import SettingsError
 from bridge.identity.verified import VerifiedIdentity
-from bridge.yaml_documents import load_document
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -34,13 +34,13 @@ class Rules:
     def compile(self, *texts, **named):
         files = {f"{number}.yaml": text for number, text in enumerate(texts)}
         files |= {f"{name}.yaml": text for name, text in named.items()}
-        documents = []
-        for name, text in files.items():
-            path = self._folder / name
-            path.write_text(text)
-            content, positions = load_document(path, RULE_FILE)
-            documents.append(RuleDocument(tuple(enumerate(content.rules)), positions))
-        return compile_rules(documents, {"acme-saml": "groups", "acme-oidc": "roles"})
+        rule_files = RuleFiles(self._folder, {name: text.encode() for name, text in files.items()})
+        readings = [read_rules(path, content) for path, content in rule_files.iterate_rules()]
+        problems = [problem for _, found in readings for problem in found]
+        if problems:
+            raise SettingsError(problems)
+        documents = [document for document, _ in readings]
+        return compile_rules(documents, {"acme-saml": "groups", "acme-oidc": "roles"}, rule_files)
 
 
 def granted(rules, identity=None, **changes):

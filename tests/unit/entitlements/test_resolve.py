@@ -259,3 +259,14 @@ def test_ten_thousand_rules_of_other_groups_cost_nothing(rules):
     for _ in range(100):
         assert len(resolve(identity, rule_set, NOW).entitlements) == 1
     assert (time.perf_counter() - start) / 100 < 0.002
+
+
+def test_every_rule_is_explained_where_that_is_asked_for_and_the_decision_is_the_same(rules):
+    rule_set = rules.compile(PLATFORM, rule("others", "groups: [others]", ADMIN))
+    quick = resolve(make_identity(), rule_set, NOW)
+    whole = resolve(make_identity(), rule_set, NOW, every_rule=True)
+    assert whole.entitlements == quick.entitlements
+    assert [each.rule for each in quick.explanations] == ["0.yaml:platform"]
+    (_, other) = whole.explanations
+    assert (other.rule, other.applied) == ("1.yaml:others", False)
+    assert (other.findings[0].condition, other.findings[0].claims) == ("groups", ("groups",))

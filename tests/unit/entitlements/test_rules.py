@@ -6,6 +6,7 @@ import pytest
 
 from bridge.entitlements.matching import Texts
 from bridge.errors import SettingsError
+from bridge.settings.rule_files import read_rule_files
 
 GRANT = "grant: [{account: production, role: ReadOnly}]"
 
@@ -120,19 +121,19 @@ def test_every_problem_of_every_file_is_reported_at_once(rules):
     assert [line for line, _ in faults(lambda: rules.compile(first, second))] == [3, 6, 4]
 
 
-def test_the_version_changes_with_every_change_that_can_change_a_decision(rules):
+def test_the_version_changes_with_every_change_of_a_file(rules):
     text = f"rules:\n- name: a\n  groups: [x]\n  {GRANT}\n"
     version = rules.compile(text).version
     assert len(version) == 64
-    assert rules.compile(f"# a comment\n{text}").version == version
-    assert rules.compile(text.replace("[x]", "[ 'x' ]")).version == version
+    assert rules.compile(text).version == version
     changed = {
+        rules.compile(f"# a comment\n{text}").version,
         rules.compile(text.replace("[x]", "[y]")).version,
         rules.compile(text.replace("ReadOnly", "Admin")).version,
         rules.compile(text.replace("ReadOnly", "ReadOnly, duration_seconds: 1800")).version,
         rules.compile(other=text).version,
     }
-    assert len(changed | {version}) == 5
+    assert len(changed | {version}) == 6
 
 
 def test_only_rules_that_could_concern_a_person_are_looked_at(rules):
@@ -163,3 +164,32 @@ def test_a_thousand_rules_are_compiled_in_a_blink(rules):
     start = time.perf_counter()
     rules.compile(text)
     assert time.perf_counter() - start < 3
+
+
+def test_a_rule_set_names_the_claims_that_its_rules_read(rules):
+    text = "rules:\n" + "".join(
+        f"- name: r{number}\n  {line}\n  {grant}\n"
+        for number, (line, grant) in enumerate(
+            [
+                ("claims: {department: Data}", GRANT),
+                ("when: claims.address.city == 'x'", GRANT),
+                ("everyone: true", "grant: [{account: production, user: '${ claims.uid }'}]"),
+            ]
+        )
+    )
+    assert rules.compile(text).claims_read == {"groups", "roles", "department", "address", "uid"}
+    assert rules.compile(text, f"rules:\n- name: any\n  when: size(claims) > 3\n  {GRANT}\n").claims_read is None
+
+
+def test_a_version_is_all_files_of_the_folder_and_no_other(tmp_path):
+    names = ["10-a.yaml", "20-b.yaml", "policies/p.json", "tests/t.yaml", ".hidden.yaml", "notes.txt", "policies/x.md"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    files = read_rule_files(tmp_path)
+    assert set(files.texts) == {"10-a.yaml", "20-b.yaml", "policies/p.json"}
+    assert [path.name for path, _ in files.iterate_rules()] == ["10-a.yaml", "20-b.yaml"]
+    (tmp_path / "tests" / "t.yaml").write_text("y")
+    assert read_rule_files(tmp_path).version == files.version
+    (tmp_path / "policies" / "p.json").write_text("y")
+    assert read_rule_files(tmp_path).version != files.version

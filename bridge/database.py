@@ -1,0 +1,48 @@
+"""Engines for SQLite and PostgreSQL: transactions that write are durable and never wait for ever.
+
+SQLite runs in WAL mode with ``synchronous=FULL``: a transaction that has returned survives a power cut. A transaction
+on a connection with the execution option ``read_only`` takes no write lock.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+
+
+def open_engine(url: str | URL) -> Engine:
+    """Return an engine. Nothing is asked of the database yet.
+
+    Args:
+        url: ``sqlite:///path`` (its folder is created) or ``postgresql+psycopg://…``.
+    """
+    url = make_url(url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 5000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if not connection.get_execution_options().get("read_only"):
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
