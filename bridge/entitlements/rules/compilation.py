@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
+from bridge.entitlements.rules.index import build_index
 from bridge.entitlements.rules.language import (
     RULE_ENTRY,
     RULE_FILE,
@@ -62,18 +63,7 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
             rules.append(_compile_rule(entry, document.positions, ("rules", number), problems))
     if problems:
         raise SettingsError(sort_problems(problems))
-    by_group: dict[str, list[int]] = {}
-    for number, rule in enumerate(rules):
-        for group in rule.groups:
-            by_group.setdefault(group, []).append(number)
-    return RuleSet(
-        version=files.version,
-        rules=tuple(rules),
-        groups_claims=dict(groups_claims),
-        _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
-        _always=tuple(number for number, rule in enumerate(rules) if not rule.groups),
-        _denying_by_group=tuple(number for number, rule in enumerate(rules) if rule.groups and rule.denials),
-    )
+    return RuleSet(files.version, tuple(rules), dict(groups_claims), build_index(rules))
 
 
 def compile_administrators(
