@@ -21,7 +21,7 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from bridge.entitlements.checked_ast import find_reads
+from bridge.entitlements.checked_ast import find_reads, find_required
 from bridge.entitlements.matching import Finding, find_flaw
 from bridge.identity.verified import Claim, VerifiedIdentity
 
@@ -82,6 +82,8 @@ class Expression:
     text: str
     paths: frozenset[tuple[str, ...]]
     """What it reads, such as ``("claims", "address", "city")``; ``("claims",)`` alone: any of them."""
+    required: tuple[tuple[str, frozenset[str]], ...]
+    """Claims that must be, or hold, one of these texts for it to be true."""
     _compiled: Any = field(repr=False, compare=False)
 
     @cached_property
@@ -142,9 +144,19 @@ def compile_text(text: str) -> Expression:
     return _check_reads(text, compiled)
 
 
-def bind_variables(identity: VerifiedIdentity, now: datetime, source_address: str | None) -> Variables:
-    """Return what expressions read about this identity at this moment; what is absent or unfit is left out."""
-    claims, note = _clean_claims(identity.claims)
+def bind_variables(
+    identity: VerifiedIdentity,
+    now: datetime,
+    source_address: str | None,
+    read: frozenset[str] | None = None,
+) -> Variables:
+    """Return what expressions read about this identity at this moment; what is absent or unfit is left out.
+
+    ``read`` names the claims that they read, where that is known: others are not looked at, whatever they hold.
+    """
+    claims, note = _clean_claims(
+        identity.claims if read is None else {name: identity.claims[name] for name in read & identity.claims.keys()}
+    )
     data: dict[str, Any] = {
         "claims": claims,
         "identity.provider": identity.provider,
@@ -180,7 +192,8 @@ def _compile(text: str) -> Any:
 
 
 def _check_reads(text: str, compiled: Any) -> Expression:
-    reads = find_reads(compiled.serialize())
+    serialized = compiled.serialize()
+    reads = find_reads(serialized)
     multiplying = sorted(reads.repeated & _MULTIPLYING)
     if multiplying:
         raise ExpressionInvalid(f"`{multiplying[0]}` within a macro could make one list as long as its square")
@@ -191,7 +204,7 @@ def _check_reads(text: str, compiled: Any) -> Expression:
         )
     for pattern in reads.patterns:
         _check_pattern(pattern)
-    return Expression(text, frozenset(reads.paths), compiled)
+    return Expression(text, frozenset(reads.paths), find_required(serialized), compiled)
 
 
 def _check_pattern(pattern: str | None) -> None:
@@ -234,15 +247,14 @@ def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
 
     The runtime knows 64-bit integers and well-formed Unicode only; beyond that hold the rules of
     :mod:`bridge.entitlements.matching`: text that must not be compared is left out of a list, and a claim that has
-    it anywhere else is left out as a whole.
+    it anywhere else is left out as a whole. Each claim is judged alone: no claim takes another one away.
     """
     clean: dict[str, Claim] = {}
     notes: list[str] = []
-    budget = MAX_CLAIM_NODES
     for name, value in claims.items():
-        budget -= _count_nodes(value, 0)
-        if budget < 0:
-            return {}, f"the claims have more than {MAX_CLAIM_NODES} values"
+        if _count_nodes(value, 0) > MAX_CLAIM_NODES:
+            notes.append(f"`{name}` has more than {MAX_CLAIM_NODES} values and is left out")
+            continue
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
             notes.append(f"a value of `{name}` is left out")

@@ -118,8 +118,9 @@ def resolve(
     """
     if identity.provider not in rules.groups_claims:
         return Resolution((), rules.version, ())
-    person = _Person(identity, rules.groups_claims[identity.provider], now, source_address)
-    candidates = rules.rules if every_rule else rules.find_candidates(person.groups)
+    groups_claim, claims = rules.groups_claims[identity.provider], rules.claims_in_expressions
+    person = _Person(identity, groups_claim, now, source_address, claims)
+    candidates = rules.rules if every_rule else rules.find_candidates(identity, person.groups, person.read)
     examined = [(rule, tuple(_examine(rule, person))) for rule in candidates]
     denials = [(rule.id, target) for rule, found in examined if _applies(rule, found) for target in rule.denials]
     desk = _Desk(rules.version, person, denials)
@@ -166,12 +167,18 @@ class _Person:
     """One identity at one moment, with what was already read of it."""
 
     def __init__(
-        self, identity: VerifiedIdentity, groups_claim: str, now: datetime, source_address: str | None
+        self,
+        identity: VerifiedIdentity,
+        groups_claim: str,
+        now: datetime,
+        source_address: str | None,
+        claims_in_expressions: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
         self.groups_claim = groups_claim
         self.now = now
         self._source_address = source_address
+        self._claims_in_expressions = claims_in_expressions
         self._texts: dict[str, Texts] = {}
         self._folded: dict[str, Texts] = {}
         self.groups = self.read(groups_claim)
@@ -192,7 +199,7 @@ class _Person:
 
     @cached_property
     def variables(self) -> Variables:
-        return bind_variables(self.identity, self.now, self._source_address)
+        return bind_variables(self.identity, self.now, self._source_address, self._claims_in_expressions)
 
 
 def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from bridge.entitlements.expressions import ExpressionInvalid, compile_expressio
 from bridge.entitlements.limits import Hours, Network, find_zone, read_network
 from bridge.entitlements.matching import fold_case
 from bridge.entitlements.rules.constants import Constants
+from bridge.entitlements.rules.index import build_index
 from bridge.entitlements.rules.language import (
     RULE_ENTRY,
     RULE_FILE,
@@ -68,20 +69,7 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
             rules.append(_compile_rule(entry, document.positions, ("rules", number), problems, constants))
     if problems:
         raise SettingsError(sort_problems(problems))
-    by_group: dict[str, list[int]] = {}
-    for number, rule in enumerate(rules):
-        for group in () if rule.ignore_case else rule.groups:
-            by_group.setdefault(group, []).append(number)
-    return RuleSet(
-        version=files.version,
-        rules=tuple(rules),
-        groups_claims=dict(groups_claims),
-        _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
-        _always=tuple(number for number, rule in enumerate(rules) if not rule.groups or rule.ignore_case),
-        _denying_by_group=tuple(
-            number for number, rule in enumerate(rules) if rule.groups and rule.denials and not rule.ignore_case
-        ),
-    )
+    return RuleSet(files.version, tuple(rules), dict(groups_claims), build_index(rules))
 
 
 def compile_administrators(
