@@ -252,7 +252,7 @@ def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
     clean: dict[str, Claim] = {}
     notes: list[str] = []
     for name, value in claims.items():
-        if _count_nodes(value, 0) > MAX_CLAIM_NODES:
+        if _count_nodes(value) > MAX_CLAIM_NODES:
             notes.append(f"`{name}` has more than {MAX_CLAIM_NODES} values and is left out")
             continue
         kept = _drop_flawed(value) if isinstance(value, list) else value
@@ -283,7 +283,8 @@ def _is_fit(value: Claim, depth: int) -> bool:
     return value is None or isinstance(value, float)
 
 
-def _count_nodes(value: Claim, depth: int) -> int:
+def _count_nodes(value: Claim, depth: int = 0) -> int:
+    """Return how much of ``MAX_CLAIM_NODES`` a claim takes; what lies too deep is one."""
     if depth > MAX_CLAIM_DEPTH:
         return 1
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
