@@ -22,6 +22,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
 from bridge.entitlements.checked_ast import find_reads, find_required
+from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
 from bridge.entitlements.matching import Finding, find_flaw
 from bridge.identity.verified import Claim, VerifiedIdentity
 
@@ -104,6 +105,22 @@ class Expression:
         if isinstance(result, str):
             return result, ""
         return None, reason
+
+    def split(self) -> tuple["Expression", ...]:
+        """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
+        serialized = self._compiled.serialize()
+        return tuple(
+            Expression(
+                _trim(self.text[part.start : part.end]),
+                frozenset(find_reads(part.serialized).paths),
+                _ENVIRONMENT.deserialize(part.serialized),
+            )
+            for part in split_conjunction(serialized, len(self.text))
+        )
+
+    def find_comparison(self) -> Comparison | None:
+        """Return what it compares, where it is no more than one claim compared with texts that are written out."""
+        return find_comparison(self._compiled.serialize())
 
     def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
         try:
@@ -293,3 +310,13 @@ def _count_nodes(value: Claim, depth: int = 0) -> int:
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0]
+
+
+def _trim(text: str) -> str:
+    """Return a part of an expression for people, without the brackets whose other half stands in another part."""
+    text = text.strip()
+    while text.startswith("(") and text.count("(") > text.count(")"):
+        text = text[1:].lstrip()
+    while text.endswith(")") and text.count(")") > text.count("("):
+        text = text[:-1].rstrip()
+    return text
