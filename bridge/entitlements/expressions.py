@@ -113,6 +113,7 @@ class Expression:
             Expression(
                 _trim(self.text[part.start : part.end]),
                 frozenset(find_reads(part.serialized).paths),
+                find_required(part.serialized),
                 _ENVIRONMENT.deserialize(part.serialized),
             )
             for part in split_conjunction(serialized, len(self.text))

@@ -26,6 +26,7 @@ ALLOWED = {
     "identity": {"errors", "clock", "keys", "sealing", "outbound", "store_connection"},
     "entitlements": {"errors", "yaml_documents", "identity.verified"},
     "history": {"errors", "clock", "sealing", "database", "identity.verified", "identity.stored", "entitlements"},
+    "preview": {"clock", "entitlements", "history", "identity.verified"},
     "exchange": {"errors", "clock", "keys", "outbound", "sts_wire", "identity.verified", "entitlements"},
     "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},

@@ -17,7 +17,7 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
 
 __all__ = [
     "RULE_FILE",
@@ -34,6 +34,7 @@ __all__ = [
     "RulesInForce",
     "Target",
     "UserGrant",
+    "build_rule_set",
     "compile_administrators",
     "compile_rules",
     "read_rules",

@@ -8,7 +8,6 @@ from bridge.entitlements.expressions import ExpressionInvalid, compile_expressio
 from bridge.entitlements.limits import Hours, Network, find_zone, read_network
 from bridge.entitlements.matching import fold_case
 from bridge.entitlements.rules.constants import Constants
-from bridge.entitlements.rules.index import build_index
 from bridge.entitlements.rules.language import (
     RULE_ENTRY,
     RULE_FILE,
@@ -21,7 +20,7 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
 from bridge.entitlements.templates import compile_template
 from bridge.errors import Problem, SettingsError
 from bridge.yaml_documents import Loc, Positions, read_model, salvage, sort_problems
@@ -69,7 +68,7 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
             rules.append(_compile_rule(entry, document.positions, ("rules", number), problems, constants))
     if problems:
         raise SettingsError(sort_problems(problems))
-    return RuleSet(files.version, tuple(rules), dict(groups_claims), build_index(rules))
+    return build_rule_set(files.version, rules, groups_claims)
 
 
 def compile_administrators(

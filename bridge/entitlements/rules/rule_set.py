@@ -1,6 +1,6 @@
 """Compiled rules, and which of them could concern a person at all."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -9,7 +9,7 @@ from typing import Literal
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.limits import Hours, Network
 from bridge.entitlements.matching import Texts
-from bridge.entitlements.rules.index import Index
+from bridge.entitlements.rules.index import Index, build_index
 from bridge.entitlements.rules.language import Requirement, Target
 from bridge.entitlements.templates import Template
 from bridge.identity.verified import VerifiedIdentity
@@ -111,3 +111,8 @@ class RuleSet:
         """
         for number in self._index.find(identity, groups, read):
             yield self.rules[number]
+
+
+def build_rule_set(version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
+    """Return the rules as one set, indexed by what each requires."""
+    return RuleSet(version, tuple(rules), dict(groups_claims), build_index(rules))
