@@ -967,6 +967,16 @@ class TerminalNotGranted(ExchangeError):
     )
 
 
+class ConsoleNotNarrowed(ExchangeError):
+    """A console sign-in for a role that a session policy narrows: it would open the whole role."""
+
+    code = "console_not_narrowed"
+    public = (
+        "This role is narrowed for you, and the console would open all of it. "
+        "Get credentials for a terminal, or ask IT for a role of its own for the console."
+    )
+
+
 # ── Keys, audit, store ───────────────────────────────────────────────────────────────────────────────────────
 
 

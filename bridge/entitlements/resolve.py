@@ -282,6 +282,12 @@ class _Desk:
         withheld = self._find_obstacle(grant.kind, grant.account, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
+        policy, flaw = self._fill_policy(grant)
+        if flaw:
+            # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
+            held = f"held by {rule.id}, whose session policy cannot be filled"
+            self._taken[identify(grant.kind, grant.account, name)] = held
+            return GrantOutcome(grant.kind, grant.account, name, None, flaw)
         entitlement = Entitlement(
             id=identify(grant.kind, grant.account, name),
             kind=grant.kind,
@@ -292,18 +298,23 @@ class _Desk:
             duration_seconds=grant.duration_seconds,
             title=grant.title,
             purpose=grant.purpose,
-            session_policy=grant.session_policy,
+            session_policy=policy,
             terminal_role=grant.terminal_role,
         )
-        self._taken[entitlement.id] = rule.id
+        self._taken[entitlement.id] = f"already granted by {rule.id}"
         return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, ""))
 
     def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
         denied_by = self._find_denial(kind, account, name)
         if denied_by:
             return f"denied by {denied_by}"
-        first = self._taken.get(identify(kind, account, name))
-        return f"already granted by {first}" if first else ""
+        return self._taken.get(identify(kind, account, name), "")
+
+    def _fill_policy(self, grant: Grant) -> tuple[str | None, str]:
+        """Return the session policy for this person, if the grant has one; or why it has none for this person."""
+        if grant.session_policy is None or grant.session_policy.is_literal:
+            return (grant.session_policy.text if grant.session_policy else None), ""
+        return grant.session_policy.fill(self._person.variables)
 
     def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
         """A terminal assumes this role: whoever is denied the role must not get it by way of the user."""

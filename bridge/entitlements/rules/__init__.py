@@ -9,6 +9,7 @@ from bridge.entitlements.rules.compilation import RuleDocument, compile_administ
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
+    SESSION_POLICY,
     AdministratorEntry,
     Requirement,
     RoleGrant,
@@ -18,9 +19,11 @@ from bridge.entitlements.rules.language import (
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
 from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
+from bridge.entitlements.rules.session_policies import find_unused_policies
 
 __all__ = [
     "RULE_FILE",
+    "SESSION_POLICY",
     "AdministratorEntry",
     "Conditions",
     "Grant",
@@ -37,5 +40,6 @@ __all__ = [
     "build_rule_set",
     "compile_administrators",
     "compile_rules",
+    "find_unused_policies",
     "read_rules",
 ]

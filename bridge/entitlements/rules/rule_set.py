@@ -9,6 +9,7 @@ from typing import Literal
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.limits import Hours, Network
 from bridge.entitlements.matching import Texts
+from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.index import Index, build_index
 from bridge.entitlements.rules.language import Requirement, Target
 from bridge.entitlements.templates import Template
@@ -25,7 +26,7 @@ class Grant:
     title: str
     purpose: str
     duration_seconds: int
-    session_policy: str | None
+    session_policy: PolicyTemplate | None
     terminal_role: str | None
 
 
@@ -73,6 +74,8 @@ class Rule(Conditions):
             yield self.when
         for grant in self.grants:
             yield from (part for part in grant.name.parts if not isinstance(part, str))
+            if grant.session_policy:
+                yield from grant.session_policy.iterate_expressions()
 
 
 @dataclass(frozen=True)
