@@ -13,7 +13,13 @@ One reading (configuration.py) finds every problem of every file, those between 
 used in part: either all of it is good, or none of it takes effect. Reading changes nothing and needs no network.
 """
 
-from bridge.settings.configuration import Configuration, check_configuration, load_configuration
+from bridge.settings.configuration import (
+    Configuration,
+    check_configuration,
+    compile_rule_files,
+    load_configuration,
+)
+from bridge.settings.rule_files import list_rule_files, read_rule_files
 from bridge.settings.schemas import build_schemas, write_schemas
 from bridge.settings.service import Settings, load_settings
 
@@ -22,7 +28,10 @@ __all__ = [
     "Settings",
     "build_schemas",
     "check_configuration",
+    "compile_rule_files",
+    "list_rule_files",
     "load_configuration",
     "load_settings",
+    "read_rule_files",
     "write_schemas",
 ]

@@ -52,10 +52,10 @@ class Configuration:
     warnings: tuple[Problem, ...]
 
 
-def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | None = None) -> Configuration:
+def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None) -> Configuration:
     """Return the configuration in a folder; without ``secrets``, references to secrets stand in their places.
 
-    ``rules`` is another folder to take the rules from.
+    ``rules`` is another folder to take the rules from, or other files in memory.
 
     Raises:
         SettingsError: with every error of every file, in the order of files and lines.
@@ -116,7 +116,7 @@ class _Folder(Generic[Content]):
 
 
 def _read(
-    folder: Path, *, secrets: bool = True, rules: Path | None = None
+    folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None
 ) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """Return the configuration, None if it has errors, and all problems."""
     folder = folder.resolve()
@@ -126,7 +126,7 @@ def _read(
     development = _is_development(bridge)
     providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
     accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
-    files = _read_rule_files((rules or folder / "rules").resolve(), problems)
+    files = rules if isinstance(rules, RuleFiles) else _read_rule_files((rules or folder / "rules").resolve(), problems)
     documents = _read_documents(files, problems)
 
     if bridge.content:
