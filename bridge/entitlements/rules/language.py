@@ -191,11 +191,12 @@ class Target(_Strict):
 def _tell_kind(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseModel) else {}
     kinds = [kind for kind in ("role", "user") if kind in names]
-    return kinds[0] if len(kinds) == 1 else None
+    # In brackets, since a tag that is a key as well would lead the place of a problem to that key.
+    return f"[{kinds[0]}]" if len(kinds) == 1 else None
 
 
 GrantEntry = Annotated[
-    Annotated[RoleGrant, Tag("role")] | Annotated[UserGrant, Tag("user")],
+    Annotated[RoleGrant, Tag("[role]")] | Annotated[UserGrant, Tag("[user]")],
     Discriminator(
         _tell_kind,
         custom_error_type="refused",
