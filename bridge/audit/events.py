@@ -154,6 +154,12 @@ class EntitlementsResolved(PersonEvent):
     rules_version: str
     granted: tuple[str, ...]
     """``kind account/name`` of each entitlement."""
+    rules: tuple[str, ...] = ()
+    """The rules that applied, those that deny first: ``grants``, ``denies`` or ``withheld``, and the rule."""
+    because: tuple[str, ...] = ()
+    """For each of them, which conditions held. Of what the provider sent, only values that the rule itself names."""
+    left_out: int | None = None
+    """How many more rules applied than are listed; absent if none."""
 
 
 @dataclass(frozen=True)
