@@ -75,6 +75,10 @@ class Variables:
     """Why a part of the claims was left out; empty where nothing was."""
 
 
+_NOTHING = Variables(_ENVIRONMENT.Activation(data={}))
+"""Every read of anything is an error."""
+
+
 @dataclass(frozen=True)
 class Expression:
     """A checked condition or text."""
@@ -88,6 +92,12 @@ class Expression:
     def claims(self) -> tuple[str, ...]:
         """Return the names of the claims that it reads by name."""
         return tuple(sorted({path[1] for path in self.paths if path[0] == "claims" and len(path) > 1}))
+
+    @cached_property
+    def constant(self) -> bool | None:
+        """Return what the condition comes to for everybody, or None where that depends on something."""
+        result, _ = self._run(_NOTHING)
+        return result if isinstance(result, bool) else None
 
     def evaluate(self, variables: Variables) -> Finding:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
