@@ -7,8 +7,8 @@ comes into force, whoever approved it.
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
-from typing import Any
 
+from bridge.entitlements.limits import Network, is_within
 from bridge.entitlements.rules import Grant, Rule
 from bridge.errors import Problem
 from bridge.settings.review.placed import PlacedRule
@@ -58,7 +58,7 @@ def _find_excess(rule: Rule, grant: Grant, ceiling: Ceiling) -> Iterator[str]:
     oldest = ceiling.max_age_seconds
     if oldest is not None and (require is None or (require.max_age_seconds or oldest + 1) > oldest):
         yield f"a sign-in that is older than {oldest} s"
-    if ceiling.networks is not None and not _is_within(getattr(rule, "networks", ()), ceiling.networks):
+    if ceiling.networks is not None and not _are_within(rule.networks, ceiling.networks):
         yield f"requests from outside of {', '.join(ceiling.networks)}"
 
 
@@ -70,13 +70,7 @@ def _list_strengths(ceiling: Ceiling) -> str:
     return ", ".join([*(f"amr {name}" for name in ceiling.amr or ()), *(f"acr {name}" for name in ceiling.acr or ())])
 
 
-def _is_within(networks: Collection[object], allowed: Collection[str]) -> bool:
+def _are_within(networks: Collection[Network], allowed: Collection[str]) -> bool:
     """Return whether there are networks, each as a whole within one that is allowed."""
     bounds = [ip_network(text) for text in allowed]
-    return bool(networks) and all(
-        any(_is_subnet(ip_network(str(network), strict=False), bound) for bound in bounds) for network in networks
-    )
-
-
-def _is_subnet(network: Any, bound: Any) -> bool:
-    return bool(network.version == bound.version and network.subnet_of(bound))
+    return bool(networks) and all(any(is_within(network, bound) for bound in bounds) for network in networks)

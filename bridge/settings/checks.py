@@ -15,7 +15,6 @@ from bridge.entitlements.rules import AdministratorEntry, RoleGrant, RuleDocumen
 from bridge.errors import Problem
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import PERSON, TENANT, OIDCProvider, SAMLProvider
-from bridge.settings.known_roles import find_unknown_roles
 from bridge.yaml_documents import Loc, Positions
 
 MIN_ROLE_MAX_DURATION_SECONDS = 3600
@@ -306,10 +305,6 @@ def find_rule_problems(
                 yield _unknown(
                     document.positions, (*loc, "deny", place, "account"), "account", target.account, accounts
                 )
-            else:
-                yield from find_unknown_roles(
-                    target, accounts[target.account], document.positions, (*loc, "deny", place)
-                )
         for place, grant in enumerate(entry.grant or ()):
             if grant.account not in accounts:
                 yield _unknown(
@@ -318,7 +313,6 @@ def find_rule_problems(
             else:
                 account = accounts[grant.account]
                 yield from _find_duration_problems(grant, account, document.positions, (*loc, "grant", place))
-                yield from find_unknown_roles(grant, account, document.positions, (*loc, "grant", place))
 
 
 def find_administrator_problems(

@@ -173,7 +173,7 @@ def find_settings(annotation):
     """Yield the name of every setting in a model and in the models within it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
-            yield name
+            yield field.alias or name
             yield from find_settings(field.annotation)
     for argument in get_args(annotation):
         yield from find_settings(argument)

@@ -36,7 +36,9 @@ ALLOWED = {
         "store_connection",
         "identity.providers",
         "exchange.accounts",
+        "entitlements.limits",
         "entitlements.rules",
+        "entitlements.rule_tests",
     },
     "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery"},
     "web": {

@@ -6,10 +6,12 @@ much as ten.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
 from bridge.entitlements.expressions import Expression
+from bridge.entitlements.limits import Hours, Network
 from bridge.entitlements.matching import Texts
 from bridge.entitlements.rules.language import Requirement, Target
 from bridge.entitlements.templates import Template
@@ -38,6 +40,13 @@ class Conditions:
     claims: tuple[tuple[str, frozenset[str]], ...]
     when: Expression | None
     require: Requirement | None
+    not_groups: frozenset[str] = field(default=frozenset(), kw_only=True)
+    ignore_case: bool = field(default=False, kw_only=True)
+    """The values of groups and claims stand here in lower case, and those of the person are compared so."""
+    networks: tuple[Network, ...] = field(default=(), kw_only=True)
+    hours: Hours | None = field(default=None, kw_only=True)
+    expires: date | None = field(default=None, kw_only=True)
+    """The last day (UTC)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,10 @@ class Rule(Conditions):
     """Where it stands in its file; counts from 1."""
     grants: tuple[Grant, ...]
     denials: tuple[Target, ...]
+    owner: str = field(default="", kw_only=True)
+    """Who answers for the rule."""
+    reason: str = field(default="", kw_only=True)
+    """Why it is there."""
 
     @property
     def effect(self) -> Literal["grant", "deny"]:

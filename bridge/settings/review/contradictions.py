@@ -13,8 +13,7 @@ _NO_TEXT = frozenset({"boolean", "bool", "integer", "int", "number", "double", "
 def find_contradictions(each: PlacedRule, providers: Mapping[str, SAMLProvider | OIDCProvider]) -> Iterator[Problem]:
     """Yield each condition that can never hold, alone or beside another one of the rule."""
     rule = each.rule
-    excluded = frozenset(getattr(rule, "not_groups", ()))
-    if rule.groups and rule.groups <= excluded:
+    if rule.groups and rule.groups <= rule.not_groups:
         yield _never(each, "not_groups", "`not_groups` keeps out every group of `groups`", "Leave one of `groups` out.")
     if rule.when is not None and rule.when.constant is False:
         yield _never(each, "when", "`when` is false for everybody", "Correct the expression, or remove the rule.")

@@ -1,33 +1,24 @@
 """Rules that end soon, and rules that have ended."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 
 from bridge.errors import Problem
 from bridge.settings.review.placed import PlacedRule
 
-NOTICE = timedelta(days=30)
+NOTICE_DAYS = 30
 
 
 def find_expiring(each: PlacedRule, now: datetime) -> Iterator[Problem]:
     """Yield a warning if the rule has ended, or ends within 30 days of ``now`` (UTC)."""
-    end = _read_end(getattr(each.rule, "expires", None))
-    if end is None:
+    last_day = each.rule.expires
+    if last_day is None:
         return
     loc = (*each.loc, "expires")
-    if end <= now:
-        message = f"the rule `{each.rule.id}` has applied to nobody since {end:%Y-%m-%d %H:%M} UTC"
-        yield each.warn(loc, message, "Remove the rule, or write a later date.", "expired")
-    elif end <= now + NOTICE:
-        days = (end - now).days
-        message = f"the rule `{each.rule.id}` ends in {days} days, at {end:%Y-%m-%d %H:%M} UTC"
-        yield each.warn(loc, message, "Ask whether it is still needed; if so, write a later date.", "expires-soon")
-
-
-def _read_end(expires: object) -> datetime | None:
-    """Return the first moment at which the rule does not apply any more; of a date, the end of that day in UTC."""
-    if isinstance(expires, datetime):
-        return expires if expires.tzinfo else expires.replace(tzinfo=UTC)
-    if isinstance(expires, date):
-        return datetime.combine(expires + timedelta(days=1), time(), UTC)
-    return None
+    days = (last_day - now.astimezone(UTC).date()).days
+    if days < 0:
+        message = f"the rule `{each.rule.id}` has applied to nobody since the end of {last_day} (UTC)"
+        yield each.warn(loc, message, "Remove the rule, or write a later day.", "expired")
+    elif days <= NOTICE_DAYS:
+        message = f"the rule `{each.rule.id}` ends at the end of {last_day} (UTC), in {days} days"
+        yield each.warn(loc, message, "Ask whether it is still needed; if so, write a later day.", "expires-soon")

@@ -3,10 +3,10 @@
 The answer "yes" is certain; "no" means that it cannot be seen. Two expressions, for example, are compared as texts.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import fields
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterator, Sequence
+from typing import TypeAlias
 
+from bridge.entitlements.limits import Network, is_within
 from bridge.entitlements.rules import Requirement, Rule
 
 MAX_COMPARED = 16
@@ -14,11 +14,6 @@ MAX_COMPARED = 16
 
 Mark: TypeAlias = tuple[str | None, tuple[str, str] | None]
 """A group (or a provider, in a rule without groups and claims) and a claim with a value."""
-
-_UNDERSTOOD = {"id", "line", "grants", "denials", "providers", "groups", "claims", "when", "require"}
-_NOT_CONDITIONS = {"owner", "reason"}
-_FURTHER = tuple(each.name for each in fields(Rule) if each.name not in _UNDERSTOOD | _NOT_CONDITIONS)
-"""Conditions that only imply themselves, and ``not_groups`` and ``expires``, which are compared below."""
 
 
 def is_implied(wide: Rule, narrow: Rule) -> bool:
@@ -29,7 +24,11 @@ def is_implied(wide: Rule, narrow: Rule) -> bool:
         and _covers(wide.providers, narrow.providers)
         and _covers_claims(wide, narrow)
         and _covers_requirement(wide.require, narrow.require)
-        and all(_covers_further(name, getattr(wide, name), getattr(narrow, name)) for name in _FURTHER)
+        and wide.not_groups <= narrow.not_groups
+        and wide.ignore_case == narrow.ignore_case
+        and _covers_networks(wide.networks, narrow.networks)
+        and wide.hours in {None, narrow.hours}
+        and (wide.expires is None or (narrow.expires is not None and narrow.expires <= wide.expires))
     )
 
 
@@ -60,14 +59,8 @@ def _covers_requirement(wide: Requirement | None, narrow: Requirement | None) ->
     return narrow.max_age_seconds is not None and narrow.max_age_seconds <= wide.max_age_seconds
 
 
-def _covers_further(name: str, wide: Any, narrow: Any) -> bool:
-    if wide == narrow or wide is None or (isinstance(wide, Collection) and not wide):
-        return True
-    if name == "not_groups":
-        return bool(set(wide) <= set(narrow))
-    if name == "expires":
-        return narrow is not None and bool(narrow <= wide)
-    return False
+def _covers_networks(wide: Sequence[Network], narrow: Sequence[Network]) -> bool:
+    return not wide or (bool(narrow) and all(any(is_within(part, whole) for whole in wide) for part in narrow))
 
 
 def _read_when(rule: Rule) -> str:

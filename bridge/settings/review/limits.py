@@ -70,4 +70,4 @@ def can_both_apply(first: Rule, second: Rule, lists: frozenset[str]) -> bool:
 
 def _excludes(first: Rule, second: Rule) -> bool:
     """Return whether ``first`` keeps out every group of which ``second`` needs one."""
-    return bool(second.groups) and second.groups <= frozenset(getattr(first, "not_groups", ()))
+    return bool(second.groups) and second.groups <= first.not_groups

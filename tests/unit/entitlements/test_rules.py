@@ -193,3 +193,14 @@ def test_a_version_is_all_files_of_the_folder_and_no_other(tmp_path):
     assert read_rule_files(tmp_path).version == files.version
     (tmp_path / "policies" / "p.json").write_text("y")
     assert read_rule_files(tmp_path).version != files.version
+
+
+@pytest.mark.parametrize("line", ["groups: [Ops, ops]", "not_groups: [x, Ops, OPS]", "claims: {team: [Ops, oPS]}"])
+def test_t_map_05_two_values_that_case_alone_tells_apart_are_refused_where_it_is_ignored(rules, line):
+    text = f"rules:\n- name: a\n  when: 'true'\n  {line}\n  {GRANT}\n"
+    assert rules.compile(text)
+    text += "  ignore_case: true\n"
+    (fault,) = faults(lambda: rules.compile(text))
+    assert fault[0] == 4
+    assert "the same as" in fault[1]
+    assert rules.compile(text.replace("Ops", "Sales"))

@@ -20,7 +20,7 @@ def test_every_kind_that_the_code_hands_out_is_in_the_table():
         for path in (ROOT / "bridge").rglob("*.py")
         for kind in re.findall(r'kind="([a-z]+-[a-z-]+|insecure|secret|duplicate)"', path.read_text(encoding="utf-8"))
     }
-    assert len(given) > 8
+    assert len(given) > 5
     assert given <= set(FINDING_KINDS)
 
 

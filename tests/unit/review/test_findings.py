@@ -38,6 +38,7 @@ ALWAYS = rule("all", "everyone: true")
 CEILING = (
     BRIDGE + "rules: {ceilings: [{roles: ['*Admin*'], max_duration_seconds: 1800, amr: [hwk], max_age_seconds: 900}]}\n"
 )
+HOURS = "groups: [a]\n  hours: {days: [mon], from: '08:00', to: '18:00', time_zone: Asia/Shanghai}"
 STRONG = "groups: [a]\n  require: {amr: [hwk], max_age_seconds: 900}"
 
 FINDINGS = {
@@ -53,6 +54,18 @@ FINDINGS = {
             [rule("r", "provider: acme-saml\n  require: {amr: [mfa], acr: [strong]}")],
             (4, 18),
         ),
+        (
+            [rule("r", "groups: [a]\n  not_groups: [b, a]")],
+            [rule("r", "groups: [a, c]\n  not_groups: [b, a]")],
+            (4, 15),
+        ),
+    ],
+    "expired": [
+        ([rule("r", "groups: [a]\n  expires: 2026-11-23")], [rule("r", "groups: [a]\n  expires: 2027-11-23")], (4, 12)),
+    ],
+    "expires-soon": [
+        ([rule("r", "groups: [a]\n  expires: 2026-11-24")], [rule("r", "groups: [a]\n  expires: 2026-12-25")], (4, 12)),
+        ([rule("r", "groups: [a]\n  expires: 2026-12-24")], [rule("r", "groups: [a]\n  expires: 2026-12-25")], (4, 12)),
     ],
     "shadowed": [
         # The same conditions, in the same order.
@@ -76,6 +89,28 @@ FINDINGS = {
             [rule("r", "provider: [acme-saml, acme-oidc]"), rule("s", "provider: acme-saml")],
             [rule("r", "provider: acme-oidc"), rule("s", "provider: acme-saml")],
             (7, 11),
+        ),
+        (
+            [rule("r", "groups: [a]\n  networks: [10.0.0.0/8]"), rule("s", "groups: [a]\n  networks: [10.1.0.0/16]")],
+            [rule("r", "groups: [a]\n  networks: [10.1.0.0/16]"), rule("s", "groups: [a]\n  networks: [10.0.0.0/8]")],
+            (9, 11),
+        ),
+        (
+            [rule("r", "groups: [a]\n  not_groups: [x]"), rule("s", "groups: [a]\n  not_groups: [x, y]")],
+            [rule("r", "groups: [a]\n  not_groups: [x]"), rule("s", "groups: [a]\n  not_groups: [y]")],
+            (9, 11),
+        ),
+        (
+            [rule("r", "groups: [a]\n  expires: 2028-01-01"), rule("s", "groups: [a]\n  expires: 2027-01-01")],
+            [rule("r", "groups: [a]\n  expires: 2027-01-01"), rule("s", "groups: [a]\n  expires: 2028-01-01")],
+            (9, 11),
+        ),
+        ([rule("r"), rule("s", HOURS)], [rule("r", HOURS), rule("s")], (8, 11)),
+        # `a` and `A` are two groups, unless the rule says otherwise.
+        (
+            [rule("r", "groups: [A]\n  ignore_case: true"), rule("s", "groups: [a]\n  ignore_case: true")],
+            [rule("r", "groups: [A]"), rule("s", "groups: [a]\n  ignore_case: true")],
+            (9, 11),
         ),
         # What the later rule says of the duration never counts.
         (
@@ -117,6 +152,12 @@ FINDINGS = {
             [rule("r", "provider: acme-saml"), rule("s", "groups: [b]", grant(duration_seconds=2400))],
             [rule("r", "provider: acme-saml"), rule("s", "provider: acme-oidc", grant(duration_seconds=2400))],
             (7, 11),
+        ),
+        # Whoever is in b is not to be in a.
+        (
+            [rule("r"), rule("s", "groups: [b]\n  not_groups: [c]", grant(duration_seconds=2400))],
+            [rule("r"), rule("s", "groups: [b]\n  not_groups: [a]", grant(duration_seconds=2400))],
+            (8, 11),
         ),
         # With the narrower rule first, somebody meant it so.
         (
@@ -175,6 +216,9 @@ def test_a_ceiling_of_networks_wants_a_rule_with_networks(tmp_path):
     bridge = BRIDGE + "rules: {ceilings: [{accounts: [sand*], networks: [10.0.0.0/8]}]}\n"
     assert check(tmp_path, rule("r"), bridge=bridge) == [("wider-than-ceiling", FILE, 4, 11)]
     assert check(tmp_path, rule("r"), bridge=bridge.replace("sand*", "prod*")) == []
+    outside = rule("r", "groups: [a]\n  networks: [10.1.0.0/16, 192.0.2.0/24]")
+    assert check(tmp_path, outside, bridge=bridge) == [("wider-than-ceiling", FILE, 5, 11)]
+    assert check(tmp_path, rule("r", "groups: [a]\n  networks: [10.1.0.0/16]"), bridge=bridge) == []
 
 
 def test_a_ceiling_that_limits_nothing_is_refused_in_its_line(tmp_path):
