@@ -66,6 +66,8 @@ class Problem:
     message: str
     fix: str
     severity: str = "error"
+    kind: str = "invalid"
+    """Stable name of what kind of finding it is, which programs key on; settings/finding_kinds.py lists them."""
 
     def __str__(self) -> str:
         """Write the problem the way compilers do, so that editors find the place."""

@@ -21,7 +21,7 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from bridge.entitlements.checked_ast import find_reads, find_required
+from bridge.entitlements.checked_ast import Reads, find_reads, find_required
 from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
 from bridge.entitlements.matching import Finding, find_flaw
 from bridge.identity.verified import Claim, VerifiedIdentity
@@ -81,6 +81,10 @@ class Variables:
     """The same without long claims, for expressions that make lists; None where no claim is long."""
 
 
+_NOTHING = Variables(_ENVIRONMENT.Activation(data={}))
+"""Every read of anything is an error."""
+
+
 @dataclass(frozen=True)
 class Expression:
     """A checked condition or text."""
@@ -99,6 +103,12 @@ class Expression:
         """Return the names of the claims that it reads by name."""
         return tuple(sorted({path[1] for path in self.paths if path[0] == "claims" and len(path) > 1}))
 
+    @cached_property
+    def constant(self) -> bool | None:
+        """Return what the condition comes to for everybody, or None where that depends on something."""
+        result, _ = self._run(_NOTHING)
+        return result if isinstance(result, bool) else None
+
     def evaluate(self, variables: Variables) -> Finding:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
         result, reason = self._run(variables)
@@ -115,15 +125,15 @@ class Expression:
 
     def split(self) -> tuple["Expression", ...]:
         """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
-        serialized = self._compiled.serialize()
+        parts = split_conjunction(self._compiled.serialize(), len(self.text))
         return tuple(
-            Expression(
+            _describe(
                 _trim(self.text[part.start : part.end]),
-                frozenset(find_reads(part.serialized).paths),
-                find_required(part.serialized),
+                find_reads(part.serialized),
+                part.serialized,
                 _ENVIRONMENT.deserialize(part.serialized),
             )
-            for part in split_conjunction(serialized, len(self.text))
+            for part in parts
         )
 
     def find_comparison(self) -> Comparison | None:
@@ -239,6 +249,10 @@ def _check_reads(text: str, compiled: Any) -> Expression:
     joined = "_+_" in reads.called_for_macros
     if reads.makes_lists and (joined or ("split" in reads.called_for_macros and reads.called & _LENGTHENING)):
         raise ExpressionInvalid("`map` and `filter` of something put together could take for ever: use them on claims")
+    return _describe(text, reads, serialized, compiled)
+
+
+def _describe(text: str, reads: Reads, serialized: bytes, compiled: Any) -> Expression:
     return Expression(text, frozenset(reads.paths), find_required(serialized), reads.makes_lists, compiled)
 
 

@@ -37,7 +37,9 @@ ALLOWED = {
         "store_connection",
         "identity.providers",
         "exchange.accounts",
+        "entitlements.limits",
         "entitlements.rules",
+        "entitlements.rule_tests",
     },
     "rollout": {
         "errors",

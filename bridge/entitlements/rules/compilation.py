@@ -95,6 +95,7 @@ def _find_duplicates(document: RuleDocument) -> Iterator[Problem]:
                 ("rules", number, "name"),
                 f"a rule named `{entry.name}` stands in this file already",
                 "Give it a name of its own.",
+                kind="duplicate",
             )
         seen.add(entry.name)
 
@@ -231,4 +232,4 @@ def _compile_grant(grant: RoleGrant | UserGrant, policy: PolicyTemplate | None) 
 def _place(error: ExpressionInvalid, positions: Positions, loc: Loc, name: str) -> Problem:
     mark = positions.locate_inside(loc, error.line, error.column)
     fix = "Correct the expression; config/README.md lists what it can read."
-    return Problem(positions.file, mark.line, mark.column, f"{name}: {error.message}", fix)
+    return Problem(positions.file, mark.line, mark.column, f"{name}: {error.message}", fix, kind="expression")
