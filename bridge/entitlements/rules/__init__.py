@@ -18,7 +18,7 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
 from bridge.entitlements.rules.session_policies import find_unused_policies
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "RulesInForce",
     "Target",
     "UserGrant",
+    "build_rule_set",
     "compile_administrators",
     "compile_rules",
     "find_unused_policies",

@@ -1,5 +1,7 @@
 """The language of rules, as an administrator writes it: strict, every key known."""
 
+import re
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,9 +17,12 @@ from pydantic import (
     model_validator,
 )
 
+from bridge.entitlements.limits import DAYS, MIDNIGHT, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
 from bridge.entitlements.ram_policy import build_policy_schema
 from bridge.yaml_documents import refusal
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _check_comparable(text: str) -> str:
@@ -31,6 +36,43 @@ def _wrap(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _check_network(text: str) -> str:
+    if not text.startswith("$"):
+        try:
+            read_network(text)
+        except ValueError as error:
+            raise refusal(str(error), "Write an address or network, such as 10.0.0.0/8, or `$name`.") from error
+    return text
+
+
+def _check_time(text: str) -> str:
+    try:
+        read_time(text)
+    except ValueError as error:
+        raise refusal(f"{text!r} is not a time of day", 'Write it with two digits each, such as "08:00".') from error
+    return text
+
+
+def _check_zone(name: str) -> str:
+    try:
+        find_zone(name)
+    except LookupError as error:
+        fix = "Write an IANA name, such as Asia/Shanghai, or UTC."
+        raise refusal(f"there is no time zone named {name!r} on this machine", fix) from error
+    return name
+
+
+def _read_date(text: Any) -> Any:
+    if isinstance(text, date):
+        return text
+    try:
+        if isinstance(text, str) and _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise refusal(f"{text!r} is not a date", "Write year, month and day, such as 2027-03-31.")
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Word = Annotated[str, Field(min_length=1), AfterValidator(_check_comparable)]
@@ -38,6 +80,14 @@ Words = Annotated[tuple[Word, ...], Field(min_length=1)]
 OneOrMoreWords = Annotated[Words, BeforeValidator(_wrap, json_schema_input_type=str | list[str])]
 OneOrMoreNames = Annotated[
     tuple[Name, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
+]
+Network = Annotated[str, AfterValidator(_check_network)]
+TimeOfDay = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]$"), AfterValidator(_check_time)]
+TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$"), AfterValidator(_check_zone)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Date = Annotated[
+    date,
+    BeforeValidator(_read_date, json_schema_input_type=Annotated[str, Field(pattern=f"^{_DATE.pattern}$")]),
 ]
 Policy = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, build_policy_schema()]})]
 """As it is written: what is wrong with it is found with the places of its members, when the rules are compiled."""
@@ -62,6 +112,25 @@ class Requirement(_Strict):
     def _check_not_empty(self) -> Self:
         if self.amr is None and self.acr is None and self.max_age_seconds is None:
             raise refusal("`require` asks for nothing", "Write `amr`, `acr` or `max_age_seconds`, or remove it.")
+        return self
+
+
+class HoursEntry(_Strict):
+    """At what hours of which days, by the clock on the wall in one time zone."""
+
+    days: tuple[Day, ...] = Field(default=DAYS, min_length=1)
+    """On these days. A time span over midnight belongs to the day on which it begins."""
+    start: TimeOfDay = Field(default=MIDNIGHT, alias="from")
+    """From this time on, such as ``08:00``."""
+    end: TimeOfDay = Field(default="24:00", alias="to")
+    """Until just before this time, such as ``18:00``; one that is earlier than ``from`` is on the next day."""
+    time_zone: TimeZone
+    """An IANA time zone, such as ``Asia/Shanghai``, or ``UTC``."""
+
+    @model_validator(mode="after")
+    def _check_span(self) -> Self:
+        if self.start in {self.end, "24:00"}:
+            raise refusal("no time is between `from` and `to`", "For the whole day leave out both.")
         return self
 
 
@@ -144,12 +213,30 @@ class ConditionsEntry(_Strict):
     """Only for identities of this provider, or of one of these."""
     groups: Words | None = None
     """Only for members of at least one of these groups, as the provider's ``groups_claim`` lists them."""
+    not_groups: Words | None = None
+    """Only for people of whom the provider says that they are in none of these groups."""
     claims: dict[str, OneOrMoreWords] | None = Field(default=None, min_length=1)
     """Only where each of these claims has the value, or one of the values. Compared exactly."""
+    ignore_case: Literal[True] | None = None
+    """Compare ``groups``, ``not_groups`` and ``claims`` of this rule without regard to upper and lower case."""
     when: str | None = None
     """Only where this CEL expression is true."""
     require: Requirement | None = None
     """Only after a sign-in that was strong or recent enough."""
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)] | None = None
+    """Only for requests from these addresses or networks, such as ``10.0.0.0/8``."""
+    hours: HoursEntry | None = None
+    """Only at these hours."""
+    expires: Date | None = None
+    """The last day (UTC) on which this holds, such as ``2027-03-31``."""
+
+    @model_validator(mode="after")
+    def _check_case(self) -> Self:
+        if self.ignore_case and self.groups is None and self.not_groups is None and self.claims is None:
+            raise refusal(
+                "`ignore_case` is about `groups`, `not_groups` and `claims`, and there are none", "Remove it."
+            )
+        return self
 
 
 class AdministratorEntry(ConditionsEntry):
@@ -170,6 +257,10 @@ class RuleEntry(ConditionsEntry):
 
     name: Name
     """How records and explanations name this rule."""
+    owner: str = Field(default="", max_length=200)
+    """Who answers for this rule: a team or an address. Shown where the rule is explained."""
+    reason: str = Field(default="", max_length=500)
+    """Why the rule is there, such as the number of a ticket. Shown where the rule is explained."""
     everyone: Literal[True] | None = None
     """For everybody whom any provider vouches for. In place of conditions, so that nobody writes it by accident."""
     grant: tuple[GrantEntry, ...] | None = Field(default=None, min_length=1)
