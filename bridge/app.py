@@ -42,6 +42,7 @@ from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.providers import Providers
+from bridge.web.admin.rules import Rules
 from bridge.web.admin.sign_ins import SignIns
 from bridge.web.api import API
 from bridge.web.assets import install_assets
@@ -143,6 +144,10 @@ def create_app(
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
     app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
+    loaded_at = clock.now()
+    app.register_blueprint(
+        Rules(administration, rules, history, providers, accounts, clock, lambda: loaded_at).blueprint()
+    )
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())

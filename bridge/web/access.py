@@ -46,6 +46,7 @@ LEVELS: Mapping[str, Level] = {
     "admin_sign_ins.latest": "administrator",
     "admin_sign_ins.show": "administrator",
     "admin_providers.overview": "administrator",
+    "admin_rules.overview": "administrator",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 
