@@ -7,6 +7,7 @@
     ├── providers/       one file for each identity provider: identity/providers.py
     ├── accounts/        one file for each Alibaba Cloud account: exchange/accounts.py
     ├── rules/           who may become what: entitlements/rules.py
+    │   └── tests/       what must come of whose claims: entitlements/rule_tests/
     └── schema/          JSON Schemas of these files for editors: schemas.py
 
 One reading (configuration.py) finds every problem of every file, those between files too (checks.py), and for
@@ -16,6 +17,7 @@ is good, or none of it takes effect. Reading changes nothing and needs no networ
 
 from bridge.settings.configuration import Configuration, check_configuration, load_configuration
 from bridge.settings.finding_kinds import FINDING_KINDS
+from bridge.settings.rule_tests import run_rule_tests
 from bridge.settings.schemas import build_schemas, write_schemas
 from bridge.settings.service import Settings, load_settings
 
@@ -27,5 +29,6 @@ __all__ = [
     "check_configuration",
     "load_configuration",
     "load_settings",
+    "run_rule_tests",
     "write_schemas",
 ]
