@@ -15,8 +15,14 @@ One reading (configuration.py) finds every problem of every file, those between 
 is good, or none of it takes effect. Reading changes nothing and needs no network.
 """
 
-from bridge.settings.configuration import Configuration, check_configuration, load_configuration
+from bridge.settings.configuration import (
+    Configuration,
+    check_configuration,
+    compile_rule_files,
+    load_configuration,
+)
 from bridge.settings.finding_kinds import FINDING_KINDS
+from bridge.settings.rule_files import list_rule_files, read_rule_files
 from bridge.settings.rule_tests import run_rule_tests
 from bridge.settings.schemas import build_schemas, write_schemas
 from bridge.settings.service import Settings, load_settings
@@ -27,8 +33,11 @@ __all__ = [
     "Settings",
     "build_schemas",
     "check_configuration",
+    "compile_rule_files",
+    "list_rule_files",
     "load_configuration",
     "load_settings",
+    "read_rule_files",
     "run_rule_tests",
     "write_schemas",
 ]

@@ -16,6 +16,7 @@ from bridge.entitlements.rules import (
     RuleSet,
     compile_administrators,
     compile_rules,
+    find_unused_policies,
     read_rules,
 )
 from bridge.errors import Problem, SettingsError
@@ -54,10 +55,10 @@ class Configuration:
     warnings: tuple[Problem, ...]
 
 
-def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | None = None) -> Configuration:
+def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None) -> Configuration:
     """Return the configuration in a folder; without ``secrets``, references to secrets stand in their places.
 
-    ``rules`` is another folder to take the rules from.
+    ``rules`` is another folder to take the rules from, or other files in memory.
 
     Raises:
         SettingsError: with every error of every file, in the order of files and lines.
@@ -144,7 +145,7 @@ class _Review:
 
 
 def _read(
-    folder: Path, *, secrets: bool = True, rules: Path | None = None, review: _Review | None = None
+    folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None, review: _Review | None = None
 ) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """Return the configuration, None if it has errors, and all problems."""
     folder = folder.resolve()
@@ -154,7 +155,7 @@ def _read(
     development = _is_development(bridge)
     providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
     accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
-    files = _read_rule_files((rules or folder / "rules").resolve(), problems)
+    files = rules if isinstance(rules, RuleFiles) else _read_rule_files((rules or folder / "rules").resolve(), problems)
     documents = _read_documents(files, problems)
 
     if bridge.content:
@@ -177,6 +178,7 @@ def _read(
     known_providers = {*providers.by_name, *providers.unusable}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
+    problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
     groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
     compiled = _compile(documents, groups_claims, files, problems)
     administrators: tuple[Conditions, ...] = ()

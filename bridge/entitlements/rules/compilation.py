@@ -7,6 +7,7 @@ from pathlib import Path
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
 from bridge.entitlements.limits import Hours, Network, find_zone, read_network
 from bridge.entitlements.matching import fold_case
+from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.constants import Constants
 from bridge.entitlements.rules.language import (
     RULE_ENTRY,
@@ -20,7 +21,8 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
+from bridge.entitlements.rules.session_policies import PolicyFiles, read_inline_policy, read_policy_files
 from bridge.entitlements.templates import compile_template
 from bridge.errors import Problem, SettingsError
 from bridge.yaml_documents import Loc, Positions, read_model, salvage, sort_problems
@@ -59,29 +61,18 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
         SettingsError: with every problem of every file.
     """
     ordered = sorted(documents, key=lambda document: document.positions.file.name)
-    problems: list[Problem] = []
+    policies, found = read_policy_files(files)
+    problems: list[Problem] = [*found]
     constants = Constants()
     rules: list[Rule] = []
     for document in ordered:
         problems += _find_duplicates(document)
         for number, entry in document.entries:
-            rules.append(_compile_rule(entry, document.positions, ("rules", number), problems, constants))
+            loc: Loc = ("rules", number)
+            rules.append(_compile_rule(entry, document.positions, loc, problems, constants, policies))
     if problems:
         raise SettingsError(sort_problems(problems))
-    by_group: dict[str, list[int]] = {}
-    for number, rule in enumerate(rules):
-        for group in () if rule.ignore_case else rule.groups:
-            by_group.setdefault(group, []).append(number)
-    return RuleSet(
-        version=files.version,
-        rules=tuple(rules),
-        groups_claims=dict(groups_claims),
-        _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
-        _always=tuple(number for number, rule in enumerate(rules) if not rule.groups or rule.ignore_case),
-        _denying_by_group=tuple(
-            number for number, rule in enumerate(rules) if rule.groups and rule.denials and not rule.ignore_case
-        ),
-    )
+    return build_rule_set(files.version, rules, groups_claims)
 
 
 def compile_administrators(
@@ -180,14 +171,23 @@ class _Values:
         return tuple(networks)
 
 
-def _compile_rule(
-    entry: RuleEntry, positions: Positions, loc: Loc, problems: list[Problem], constants: Constants
+def _compile_rule(  # noqa: PLR0917
+    entry: RuleEntry,
+    positions: Positions,
+    loc: Loc,
+    problems: list[Problem],
+    constants: Constants,
+    policies: PolicyFiles,
 ) -> Rule:
     conditions = _compile_conditions(entry, positions, loc, problems, constants)
     grants: list[Grant] = []
     for number, grant in enumerate(entry.grant or ()):
+        policy = None
+        if isinstance(grant, RoleGrant):
+            policy, found = _find_session_policy(grant, positions, (*loc, "grant", number), policies)
+            problems += found
         try:
-            grants.append(_compile_grant(grant))
+            grants.append(_compile_grant(grant, policy))
         except ExpressionInvalid as error:
             problems.append(_place(error, positions, (*loc, "grant", number, "user"), "`user`"))
     return Rule(
@@ -201,7 +201,21 @@ def _compile_rule(
     )
 
 
-def _compile_grant(grant: RoleGrant | UserGrant) -> Grant:
+def _find_session_policy(
+    grant: RoleGrant, positions: Positions, loc: Loc, policies: PolicyFiles
+) -> tuple[PolicyTemplate | None, tuple[Problem, ...]]:
+    name = grant.session_policy_file
+    if name is None:
+        if grant.session_policy is None:
+            return None, ()
+        return read_inline_policy(grant.session_policy, positions, (*loc, "session_policy"))
+    if name not in policies:
+        fix = f"Write one of: {', '.join(sorted(policies)) or 'none, for there is none'}."
+        return None, (positions.problem((*loc, "session_policy_file"), f"there is no file `{name}`", fix),)
+    return policies[name], ()
+
+
+def _compile_grant(grant: RoleGrant | UserGrant, policy: PolicyTemplate | None) -> Grant:
     is_role = isinstance(grant, RoleGrant)
     return Grant(
         kind="role" if is_role else "user",
@@ -210,7 +224,7 @@ def _compile_grant(grant: RoleGrant | UserGrant) -> Grant:
         title=grant.title,
         purpose=grant.purpose,
         duration_seconds=grant.duration_seconds,
-        session_policy=grant.session_policy if isinstance(grant, RoleGrant) else None,
+        session_policy=policy,
         terminal_role=grant.terminal_role if isinstance(grant, UserGrant) else None,
     )
 
