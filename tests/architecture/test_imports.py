@@ -36,6 +36,7 @@ ALLOWED = {
         "yaml_documents",
         "store_connection",
         "identity.providers",
+        "identity.verified",
         "exchange.accounts",
         "entitlements.limits",
         "entitlements.rules",
