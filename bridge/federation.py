@@ -6,6 +6,7 @@ been recorded durably before; if the record cannot be written, :class:`~bridge.e
 and nothing is returned.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -201,6 +202,7 @@ class Federation:
                 duration_seconds=credentials.duration_seconds,
                 decided_by=credentials.decided_by,
                 sts_request_id=credentials.request_id,
+                session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
         return credentials
@@ -221,6 +223,7 @@ class Federation:
         """Return the form that signs the person's browser in at the console; record it, or the failure.
 
         Raises:
+            ConsoleNotNarrowed: a session policy narrows the role.
             ExchangeError: no session that is long enough can be opened.
         """
         with self._recording_failure(origin, choice):
@@ -310,6 +313,10 @@ def _what(entitlement: Entitlement) -> dict[str, str]:
 
 def _why(entitlement: Entitlement) -> dict[str, str]:
     return {"rule": entitlement.rule, "rules_version": entitlement.rules_version}
+
+
+def _digest(session_policy: str | None) -> str:
+    return hashlib.sha256(session_policy.encode()).hexdigest() if session_policy else ""
 
 
 def _target(entitlement: Entitlement) -> str:

@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.expressions import Variables, bind_variables
-from bridge.entitlements.matching import Finding, Texts, match_any, read_texts
+from bridge.entitlements.limits import Address, look_at_address, look_at_expiry, read_address
+from bridge.entitlements.matching import Finding, Texts, fold_case, match_any, match_none, read_texts
 from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
 from bridge.identity.verified import VerifiedIdentity
 
@@ -48,6 +49,10 @@ class RuleOutcome:
     """Of a rule whose every condition holds but for the sign-in's strength or age: what it requires."""
     within_reach: tuple[GrantOutcome, ...] = ()
     """What would become of its grants then."""
+    owner: str = ""
+    """Who answers for the rule, as it says."""
+    stated_reason: str = ""
+    """Why the rule is there, as it says."""
 
     @property
     def reason(self) -> str:
@@ -113,8 +118,9 @@ def resolve(
     """
     if identity.provider not in rules.groups_claims:
         return Resolution((), rules.version, ())
-    person = _Person(identity, rules.groups_claims[identity.provider], now, source_address)
-    candidates = rules.rules if every_rule else rules.find_candidates(person.groups)
+    groups_claim, claims = rules.groups_claims[identity.provider], rules.claims_in_expressions
+    person = _Person(identity, groups_claim, now, source_address, claims)
+    candidates = rules.rules if every_rule else rules.find_candidates(identity, person.groups, person.read)
     examined = [(rule, tuple(_examine(rule, person))) for rule in candidates]
     denials = [(rule.id, target) for rule, found in examined if _applies(rule, found) for target in rule.denials]
     desk = _Desk(rules.version, person, denials)
@@ -122,7 +128,9 @@ def resolve(
     for rule, findings in examined:
         applied = _applies(rule, findings)
         grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants if applied)
-        explanations.append(RuleOutcome(rule.id, rule.effect, applied, findings, grants))
+        explanations.append(
+            RuleOutcome(rule.id, rule.effect, applied, findings, grants, owner=rule.owner, stated_reason=rule.reason)
+        )
     outcomes = (grant for explanation in explanations for grant in explanation.grants)
     entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
     # After everything that is granted: what one rule grants is not within reach by another one.
@@ -159,23 +167,39 @@ class _Person:
     """One identity at one moment, with what was already read of it."""
 
     def __init__(
-        self, identity: VerifiedIdentity, groups_claim: str, now: datetime, source_address: str | None
+        self,
+        identity: VerifiedIdentity,
+        groups_claim: str,
+        now: datetime,
+        source_address: str | None,
+        claims_in_expressions: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
         self.groups_claim = groups_claim
         self.now = now
         self._source_address = source_address
+        self._claims_in_expressions = claims_in_expressions
         self._texts: dict[str, Texts] = {}
+        self._folded: dict[str, Texts] = {}
         self.groups = self.read(groups_claim)
 
-    def read(self, claim: str) -> Texts:
+    def read(self, claim: str, *, ignore_case: bool = False) -> Texts:
         if claim not in self._texts:
             self._texts[claim] = read_texts(self.identity.claims, claim)
-        return self._texts[claim]
+        if not ignore_case:
+            return self._texts[claim]
+        if claim not in self._folded:
+            texts = self._texts[claim]
+            self._folded[claim] = replace(texts, values=frozenset(fold_case(value) for value in texts.values))
+        return self._folded[claim]
+
+    @cached_property
+    def address(self) -> Address | None:
+        return read_address(self._source_address)
 
     @cached_property
     def variables(self) -> Variables:
-        return bind_variables(self.identity, self.now, self._source_address)
+        return bind_variables(self.identity, self.now, self._source_address, self._claims_in_expressions)
 
 
 def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
@@ -193,10 +217,20 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
         provider = person.identity.provider
         holds = provider in conditions.providers
         yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
+    if conditions.expires:
+        yield look_at_expiry(conditions.expires, person.now)
+    if conditions.hours:
+        yield conditions.hours.look(person.now)
+    if conditions.networks:
+        yield look_at_address(person.address, conditions.networks)
+    ignore_case, groups_claim = conditions.ignore_case, person.groups_claim
     if conditions.groups:
-        yield match_any(person.groups, conditions.groups, person.groups_claim, "groups")
+        groups = person.read(groups_claim, ignore_case=ignore_case)
+        yield match_any(groups, conditions.groups, groups_claim, "groups")
+    if conditions.not_groups:
+        yield match_none(person.read(groups_claim, ignore_case=ignore_case), conditions.not_groups, groups_claim)
     for name, values in conditions.claims:
-        yield match_any(person.read(name), values, name)
+        yield match_any(person.read(name, ignore_case=ignore_case), values, name)
     if conditions.when:
         yield conditions.when.evaluate(person.variables)
 
@@ -248,6 +282,12 @@ class _Desk:
         withheld = self._find_obstacle(grant.kind, grant.account, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
+        policy, flaw = self._fill_policy(grant)
+        if flaw:
+            # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
+            held = f"held by {rule.id}, whose session policy cannot be filled"
+            self._taken[identify(grant.kind, grant.account, name)] = held
+            return GrantOutcome(grant.kind, grant.account, name, None, flaw)
         entitlement = Entitlement(
             id=identify(grant.kind, grant.account, name),
             kind=grant.kind,
@@ -258,18 +298,23 @@ class _Desk:
             duration_seconds=grant.duration_seconds,
             title=grant.title,
             purpose=grant.purpose,
-            session_policy=grant.session_policy,
+            session_policy=policy,
             terminal_role=grant.terminal_role,
         )
-        self._taken[entitlement.id] = rule.id
+        self._taken[entitlement.id] = f"already granted by {rule.id}"
         return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, ""))
 
     def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
         denied_by = self._find_denial(kind, account, name)
         if denied_by:
             return f"denied by {denied_by}"
-        first = self._taken.get(identify(kind, account, name))
-        return f"already granted by {first}" if first else ""
+        return self._taken.get(identify(kind, account, name), "")
+
+    def _fill_policy(self, grant: Grant) -> tuple[str | None, str]:
+        """Return the session policy for this person, if the grant has one; or why it has none for this person."""
+        if grant.session_policy is None or grant.session_policy.is_literal:
+            return (grant.session_policy.text if grant.session_policy else None), ""
+        return grant.session_policy.fill(self._person.variables)
 
     def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
         """A terminal assumes this role: whoever is denied the role must not get it by way of the user."""

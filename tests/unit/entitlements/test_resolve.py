@@ -48,7 +48,8 @@ def test_t_map_07_an_identity_of_a_provider_that_is_not_configured_gets_nothing(
 @pytest.mark.parametrize("groups", [{"platform": 1}, ["platform", 7], 5, [["platform"]]])
 def test_t_map_06_groups_of_another_shape_grant_nothing_and_the_reason_says_so(rules, groups):
     by_claim = rule("by-claim", "claims: {groups: platform}", READ_ONLY)
-    resolution = resolve(make_identity(claims={"groups": groups}), rules.compile(PLATFORM, by_claim), NOW)
+    rule_set = rules.compile(PLATFORM, by_claim)
+    resolution = resolve(make_identity(claims={"groups": groups}), rule_set, NOW, every_rule=True)
     assert resolution.entitlements == ()
     assert "groups" in resolution.explanations[0].reason
 
@@ -227,7 +228,7 @@ def test_t_map_03_a_hostile_value_gives_no_user_and_the_reason_says_so(rules):
 
 
 def test_every_rule_that_could_apply_is_explained_by_what_decided(rules):
-    no = rule("no", "claims: {department: Data}", READ_ONLY)
+    no = rule("no", "groups: [employees]", "claims: {department: Data}", READ_ONLY)
     deny = rule("deny", "groups: [platform]", "deny: [{account: production, role: Admin}]")
     yes = rule("yes", "groups: [platform]", 'when: claims.department == "Platform"', ADMIN)
     other = rule("other", "groups: [elsewhere]", READ_ONLY)
@@ -270,3 +271,51 @@ def test_every_rule_is_explained_where_that_is_asked_for_and_the_decision_is_the
     (_, other) = whole.explanations
     assert (other.rule, other.applied) == ("1.yaml:others", False)
     assert (other.findings[0].condition, other.findings[0].claims) == ("groups", ("groups",))
+
+
+# ── Upper and lower case, and groups that one must not be in ─────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("lines", "claims", "holds"),
+    [
+        (["groups: [PlatForm]", "ignore_case: true"], {"groups": ["pLATFORM"]}, True),
+        (["groups: [PlatForm]"], {"groups": ["pLATFORM"]}, False),
+        (["groups: [platform]", "ignore_case: true"], {"groups": ["Platforms"]}, False),
+        (["groups: [platform]", "ignore_case: true"], {"groups": ["PLATFORM\u200b"]}, False),
+        (["groups: [straße]", "ignore_case: true"], {"groups": ["STRASSE"]}, False),
+        (["claims: {department: [DATA, Sales]}", "ignore_case: true"], {"department": "data"}, True),
+        (["claims: {department: DATA}"], {"department": "data"}, False),
+        (["claims: {department: DATA}", "ignore_case: true"], {"Department": "data"}, False),
+        (["everyone: true", "not_groups: [contractors]", "ignore_case: true"], {"groups": ["Contractors"]}, False),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": ["Contractors"]}, True),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": ["contractors"]}, False),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": []}, True),
+        (["everyone: true", "not_groups: [contractors]"], {}, False),
+    ],
+)
+def test_t_map_05_case_is_ignored_only_where_the_rule_says_so(rules, lines, claims, holds):
+    assert bool(granted(rules.compile(rule("a", *lines, READ_ONLY)), claims=claims)) is holds
+
+
+@pytest.mark.parametrize("groups", [["CONTRACTORS"], ["a", "Contractors"], {"a": 1}])
+def test_t_map_05_a_denial_that_ignores_case_is_found_whatever_the_case(rules, groups):
+    everyone = rule("all", "everyone: true", READ_ONLY)
+    deny = rule("no", "groups: [Contractors]", "ignore_case: true", "deny: [{account: production}]")
+    assert granted(rules.compile(everyone, deny), claims={"groups": groups}) == []
+    assert granted(rules.compile(everyone, deny), claims={"groups": ["employees"]}) == ["production/ReadOnly"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "denied"),
+    [
+        ({"groups": ["employees"]}, False),
+        ({"groups": ["others"]}, True),
+        ({"groups": {"a": 1}}, True),
+        ({}, True),
+    ],
+)
+def test_t_map_06_a_denial_of_everybody_outside_of_a_group_applies_unless_it_is_known_not_to(rules, claims, denied):
+    everyone = rule("all", "everyone: true", READ_ONLY)
+    deny = rule("no", "everyone: true", "not_groups: [employees]", "deny: [{account: production}]")
+    assert granted(rules.compile(everyone, deny), claims=claims) == ([] if denied else ["production/ReadOnly"])
