@@ -240,7 +240,7 @@ def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
     notes: list[str] = []
     budget = MAX_CLAIM_NODES
     for name, value in claims.items():
-        budget -= _count_nodes(value, 0)
+        budget -= count_nodes(value)
         if budget < 0:
             return {}, f"the claims have more than {MAX_CLAIM_NODES} values"
         kept = _drop_flawed(value) if isinstance(value, list) else value
@@ -271,11 +271,12 @@ def _is_fit(value: Claim, depth: int) -> bool:
     return value is None or isinstance(value, float)
 
 
-def _count_nodes(value: Claim, depth: int) -> int:
+def count_nodes(value: Claim, depth: int = 0) -> int:
+    """Return how much of ``MAX_CLAIM_NODES`` a claim takes; what lies too deep is one."""
     if depth > MAX_CLAIM_DEPTH:
         return 1
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + sum(_count_nodes(child, depth + 1) for child in children)
+    return 1 + sum(count_nodes(child, depth + 1) for child in children)
 
 
 def _first_line(error: Exception) -> str:

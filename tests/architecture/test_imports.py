@@ -39,7 +39,7 @@ ALLOWED = {
         "exchange.accounts",
         "entitlements.rules",
     },
-    "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery"},
+    "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery", "history"},
     "web": {
         "advice",
         "errors",
@@ -53,6 +53,7 @@ ALLOWED = {
         "entitlements",
         "exchange",
         "delivery",
+        "history",
     },
     "sandbox": {"errors", "clock", "sts_wire"},
     "attack": {
@@ -98,7 +99,7 @@ LIBRARIES = {
     "flask": {"web", "app", "sandbox", "attack"},
     "werkzeug": {"web", "app", "sandbox", "attack"},
     "redis": {"store_connection"},
-    "sqlalchemy": {"database", "audit", "app", "cli", "attack"},
+    "sqlalchemy": {"database", "audit", "history", "app", "cli", "attack"},
     "cel_expr_python": {"entitlements"},
     "yaml": {"yaml_documents", "sandbox"},
     "gunicorn": {"cli"},
