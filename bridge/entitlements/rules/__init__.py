@@ -5,7 +5,13 @@ known. :func:`compile_rules` turns all files into a :class:`RuleSet` once, or re
 ever half-applied.
 """
 
-from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
+from bridge.entitlements.rules.compilation import (
+    RuleDocument,
+    build_rule_set,
+    compile_administrators,
+    compile_rules,
+    read_rules,
+)
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
@@ -17,7 +23,7 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
 
 __all__ = [
     "RULE_FILE",

@@ -15,7 +15,7 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
 from bridge.entitlements.templates import compile_template
 from bridge.errors import Problem, SettingsError
 from bridge.yaml_documents import Loc, Positions, read_model, salvage, sort_problems
@@ -63,6 +63,22 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
     if problems:
         raise SettingsError(sort_problems(problems))
     return build_rule_set(files.version, rules, groups_claims)
+
+
+def build_rule_set(version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
+    """Return the rules as one set, indexed by the groups that they need."""
+    by_group: dict[str, list[int]] = {}
+    for number, rule in enumerate(rules):
+        for group in rule.groups:
+            by_group.setdefault(group, []).append(number)
+    return RuleSet(
+        version=version,
+        rules=tuple(rules),
+        groups_claims=dict(groups_claims),
+        _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
+        _always=tuple(number for number, rule in enumerate(rules) if not rule.groups),
+        _denying_by_group=tuple(number for number, rule in enumerate(rules) if rule.groups and rule.denials),
+    )
 
 
 def compile_administrators(

@@ -4,7 +4,7 @@ Rules that need none of the groups that the person is in are never looked at, so
 much as ten.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -103,19 +103,3 @@ class RuleSet:
             numbers.update(self._denying_by_group)
         for number in sorted(numbers):
             yield self.rules[number]
-
-
-def build_rule_set(version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
-    """Return the rules as one set, indexed by the groups that they need."""
-    by_group: dict[str, list[int]] = {}
-    for number, rule in enumerate(rules):
-        for group in rule.groups:
-            by_group.setdefault(group, []).append(number)
-    return RuleSet(
-        version=version,
-        rules=tuple(rules),
-        groups_claims=dict(groups_claims),
-        _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
-        _always=tuple(number for number, rule in enumerate(rules) if not rule.groups),
-        _denying_by_group=tuple(number for number, rule in enumerate(rules) if rule.groups and rule.denials),
-    )
