@@ -10,6 +10,7 @@ from bridge.cli.audit import audit
 from bridge.cli.check import check
 from bridge.cli.demo import demo
 from bridge.cli.keys import keys
+from bridge.cli.preview import preview
 from bridge.cli.providers import providers
 from bridge.cli.serve import serve
 from bridge.cli.trace import trace
@@ -32,5 +33,5 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, providers, attack, keys, audit, trace, demo):
+for command in (serve, check, preview, providers, attack, keys, audit, trace, demo):
     main.add_command(command)
