@@ -29,12 +29,17 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
+from bridge.preview.drafts import Draft
+from bridge.preview.runs import Runs
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
 from bridge.settings import Configuration
+from bridge.settings.configuration import compile_rule_files
+from bridge.settings.rule_files import read_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.admin.preview import Preview
 from bridge.web.admin.providers import Providers
 from bridge.web.admin.sign_ins import SignIns
 from bridge.web.api import API
@@ -133,6 +138,9 @@ def create_app(
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
     app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
+    app.register_blueprint(
+        _build_preview(configuration, administration, history, rules, redis, sealer, clock).blueprint()
+    )
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
@@ -141,6 +149,29 @@ def create_app(
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _build_preview(  # noqa: PLR0917
+    configuration: Configuration,
+    administration: Administration,
+    history: History,
+    rules: RulesInForce,
+    redis: RedisClient,
+    sealer: Sealer,
+    clock: Clock,
+) -> Preview:
+    folder = configuration.rule_files.folder
+    on_disk = Draft("files", f"The files in {folder.name}/", lambda: read_rule_files(folder))
+    return Preview(
+        administration,
+        Runs(history, redis, sealer, clock),
+        history,
+        rules,
+        clock,
+        drafts=lambda: (on_disk,),
+        compile_draft=lambda files: compile_rule_files(configuration, files),
+        kept_claims=configuration.settings.rules.kept_claims,
+    )
 
 
 def _build_federation(  # noqa: PLR0917

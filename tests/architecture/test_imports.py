@@ -26,7 +26,7 @@ ALLOWED = {
     "identity": {"errors", "clock", "keys", "sealing", "outbound", "store_connection"},
     "entitlements": {"errors", "yaml_documents", "identity.verified"},
     "history": {"errors", "clock", "sealing", "database", "identity.verified", "identity.stored", "entitlements"},
-    "preview": {"clock", "entitlements", "history", "rollout"},
+    "preview": {"clock", "entitlements", "errors", "history", "rollout", "sealing", "store_connection"},
     "rollout": {"entitlements.rules"},
     "exchange": {"errors", "clock", "keys", "outbound", "sts_wire", "identity.verified", "entitlements"},
     "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
@@ -55,6 +55,7 @@ ALLOWED = {
         "exchange",
         "delivery",
         "history",
+        "preview",
     },
     "sandbox": {"errors", "clock", "sts_wire"},
     "attack": {
