@@ -5,6 +5,7 @@ known. :func:`compile_rules` turns all files into a :class:`RuleSet` once, or re
 ever half-applied.
 """
 
+from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
 from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
@@ -13,14 +14,15 @@ from bridge.entitlements.rules.language import (
     Requirement,
     RoleGrant,
     RuleFile,
-    Target,
+    TargetEntry,
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target
 
 __all__ = [
     "RULE_FILE",
+    "AccountLabels",
     "AdministratorEntry",
     "Conditions",
     "Grant",
@@ -33,8 +35,10 @@ __all__ = [
     "RuleSet",
     "RulesInForce",
     "Target",
+    "TargetEntry",
     "UserGrant",
     "compile_administrators",
     "compile_rules",
+    "find_accounts",
     "read_rules",
 ]
