@@ -15,12 +15,14 @@ Site = Literal["china", "international"]
 class Console(BaseModel):
     """Where a browser posts a signed response, and what that response must say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     role_sso_url: str
     """The ACS for role sign-in, which is also ``Recipient`` and ``saml:recipient``."""
     role_sso_audience: str
+    """The audience of a response for a role."""
     user_sso_url: str
+    """The ACS for sign-in as a RAM user."""
     user_sso_audience: str
     """``{account}`` stands for the account's id."""
     form_action: tuple[str, ...]
