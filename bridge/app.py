@@ -13,12 +13,14 @@ from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
+from bridge.database import open_engine
 from bridge.delivery.console import Console
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
+from bridge.history.history import History
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
@@ -79,7 +81,9 @@ def create_app(
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
-    federation = _build_federation(configuration, rules, keys, outbound, audit, clock)
+    history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
+    history.start(rules, settings.rules.kept_claims)
+    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -145,6 +149,7 @@ def _build_federation(  # noqa: PLR0917
     keys: KeyFolder,
     outbound: Outbound,
     audit: AuditLog,
+    history: History,
     clock: Clock,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
@@ -163,6 +168,7 @@ def _build_federation(  # noqa: PLR0917
         administrators=configuration.administrators,
         exchange=exchange,
         console=console,
+        history=history,
         clock=clock,
     )
 

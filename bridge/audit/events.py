@@ -201,6 +201,8 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    session_policy_digest: str = ""
+    """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
 
 
 @dataclass(frozen=True)

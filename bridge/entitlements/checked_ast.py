@@ -16,6 +16,8 @@ _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 
 _CONST_STRING = 6
 _INDEX_FUNCTIONS = frozenset({"_[_]", "_[?_]", "_?._"})
 _PARTS = {_SELECT: (1,), _CALL: (1, 3), _LIST: (1,), _COMPREHENSION: (2, 4, 5, 6, 7)}
+_CLAIM_PATH = 2
+"""The length of the path of a claim itself; that of a part of one is longer."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 ANY_LENGTH = 1_000
@@ -48,6 +50,38 @@ def find_reads(serialized: bytes) -> Reads:
     checked = _split(_split(serialized)[_ANY_VALUE][0])
     _walk(checked[_CHECKED_EXPR][0], frozenset(), reads)
     return reads
+
+
+def find_required(serialized: bytes) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the claims that must be, or hold, one of these texts for a serialized condition to be true.
+
+    Found are ``claims.x == "a"``, ``claims.x in ["a", "b"]`` and ``"a" in claims.x``, alone or joined by ``&&``, which
+    is true only if all its parts are.
+    """
+    checked = _split(_split(serialized)[_ANY_VALUE][0])
+    return tuple(_iterate_required(_split(checked[_CHECKED_EXPR][0])))
+
+
+def _iterate_required(fields: Fields) -> Iterator[tuple[str, frozenset[str]]]:
+    if _CALL not in fields:
+        return
+    call = _split(fields[_CALL][0])
+    function, operands = _text(call, 2), [_split(operand) for operand in call.get(3, [])]
+    if function == "_&&_":
+        for operand in operands:
+            yield from _iterate_required(operand)
+    elif function in {"_==_", "@in"}:
+        left, right = operands
+        for claim, alternatives in ((left, _find_items(right) if function == "@in" else [right]), (right, [left])):
+            path, texts = _find_path(claim, frozenset()), [_find_string(each) for each in alternatives]
+            known = frozenset(text for text in texts if text is not None)
+            if path and path[0] == "claims" and len(path) == _CLAIM_PATH and known and None not in texts:
+                yield path[1], known
+
+
+def _find_items(fields: Fields) -> list[Fields]:
+    """Return the items of a list that is written out."""
+    return [_split(item) for item in _split(fields[_LIST][0]).get(1, [])] if _LIST in fields else []
 
 
 def _walk(expression: bytes, bound: frozenset[str], reads: Reads) -> None:

@@ -21,7 +21,8 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from bridge.entitlements.checked_ast import find_reads
+from bridge.entitlements.checked_ast import find_reads, find_required
+from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
 from bridge.entitlements.matching import Finding, find_flaw
 from bridge.identity.verified import Claim, VerifiedIdentity
 
@@ -82,6 +83,8 @@ class Expression:
     text: str
     paths: frozenset[tuple[str, ...]]
     """What it reads, such as ``("claims", "address", "city")``; ``("claims",)`` alone: any of them."""
+    required: tuple[tuple[str, frozenset[str]], ...]
+    """Claims that must be, or hold, one of these texts for it to be true."""
     _compiled: Any = field(repr=False, compare=False)
 
     @cached_property
@@ -102,6 +105,23 @@ class Expression:
         if isinstance(result, str):
             return result, ""
         return None, reason
+
+    def split(self) -> tuple["Expression", ...]:
+        """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
+        serialized = self._compiled.serialize()
+        return tuple(
+            Expression(
+                _trim(self.text[part.start : part.end]),
+                frozenset(find_reads(part.serialized).paths),
+                find_required(part.serialized),
+                _ENVIRONMENT.deserialize(part.serialized),
+            )
+            for part in split_conjunction(serialized, len(self.text))
+        )
+
+    def find_comparison(self) -> Comparison | None:
+        """Return what it compares, where it is no more than one claim compared with texts that are written out."""
+        return find_comparison(self._compiled.serialize())
 
     def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
         try:
@@ -142,9 +162,19 @@ def compile_text(text: str) -> Expression:
     return _check_reads(text, compiled)
 
 
-def bind_variables(identity: VerifiedIdentity, now: datetime, source_address: str | None) -> Variables:
-    """Return what expressions read about this identity at this moment; what is absent or unfit is left out."""
-    claims, note = _clean_claims(identity.claims)
+def bind_variables(
+    identity: VerifiedIdentity,
+    now: datetime,
+    source_address: str | None,
+    read: frozenset[str] | None = None,
+) -> Variables:
+    """Return what expressions read about this identity at this moment; what is absent or unfit is left out.
+
+    ``read`` names the claims that they read, where that is known: others are not looked at, whatever they hold.
+    """
+    claims, note = _clean_claims(
+        identity.claims if read is None else {name: identity.claims[name] for name in read & identity.claims.keys()}
+    )
     data: dict[str, Any] = {
         "claims": claims,
         "identity.provider": identity.provider,
@@ -180,7 +210,8 @@ def _compile(text: str) -> Any:
 
 
 def _check_reads(text: str, compiled: Any) -> Expression:
-    reads = find_reads(compiled.serialize())
+    serialized = compiled.serialize()
+    reads = find_reads(serialized)
     multiplying = sorted(reads.repeated & _MULTIPLYING)
     if multiplying:
         raise ExpressionInvalid(f"`{multiplying[0]}` within a macro could make one list as long as its square")
@@ -191,7 +222,7 @@ def _check_reads(text: str, compiled: Any) -> Expression:
         )
     for pattern in reads.patterns:
         _check_pattern(pattern)
-    return Expression(text, frozenset(reads.paths), compiled)
+    return Expression(text, frozenset(reads.paths), find_required(serialized), compiled)
 
 
 def _check_pattern(pattern: str | None) -> None:
@@ -234,15 +265,14 @@ def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
 
     The runtime knows 64-bit integers and well-formed Unicode only; beyond that hold the rules of
     :mod:`bridge.entitlements.matching`: text that must not be compared is left out of a list, and a claim that has
-    it anywhere else is left out as a whole.
+    it anywhere else is left out as a whole. Each claim is judged alone: no claim takes another one away.
     """
     clean: dict[str, Claim] = {}
     notes: list[str] = []
-    budget = MAX_CLAIM_NODES
     for name, value in claims.items():
-        budget -= _count_nodes(value, 0)
-        if budget < 0:
-            return {}, f"the claims have more than {MAX_CLAIM_NODES} values"
+        if _count_nodes(value) > MAX_CLAIM_NODES:
+            notes.append(f"`{name}` has more than {MAX_CLAIM_NODES} values and is left out")
+            continue
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
             notes.append(f"a value of `{name}` is left out")
@@ -271,7 +301,8 @@ def _is_fit(value: Claim, depth: int) -> bool:
     return value is None or isinstance(value, float)
 
 
-def _count_nodes(value: Claim, depth: int) -> int:
+def _count_nodes(value: Claim, depth: int = 0) -> int:
+    """Return how much of ``MAX_CLAIM_NODES`` a claim takes; what lies too deep is one."""
     if depth > MAX_CLAIM_DEPTH:
         return 1
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -280,3 +311,13 @@ def _count_nodes(value: Claim, depth: int) -> int:
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0]
+
+
+def _trim(text: str) -> str:
+    """Return a part of an expression for people, without the brackets whose other half stands in another part."""
+    text = text.strip()
+    while text.startswith("(") and text.count("(") > text.count(")"):
+        text = text[1:].lstrip()
+    while text.endswith(")") and text.count(")") > text.count("("):
+        text = text[:-1].rstrip()
+    return text

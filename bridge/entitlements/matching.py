@@ -22,8 +22,8 @@ Condition: TypeAlias = Literal[
 ]
 """What a rule can ask for; ``strength`` and ``age`` are the two parts of ``require``."""
 
-_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def find_flaw(text: str) -> str | None:
         return f"longer than {MAX_CHARACTERS} characters"
     if text.isascii() and text.isprintable():
         return None
-    if any(unicodedata.category(letter) in _INVISIBLE_CATEGORIES for letter in text):
+    if any(unicodedata.category(letter) in INVISIBLE_CATEGORIES for letter in text):
         return "holds a control or invisible character"
-    if not _INVISIBLE_LETTERS.isdisjoint(text):
+    if not INVISIBLE_LETTERS.isdisjoint(text):
         return "holds an invisible character"
     return None if unicodedata.is_normalized("NFC", text) else "not in Unicode normal form C"
 

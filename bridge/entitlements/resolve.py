@@ -119,8 +119,9 @@ def resolve(
     """
     if identity.provider not in rules.groups_claims:
         return Resolution((), rules.version, ())
-    person = _Person(identity, rules.groups_claims[identity.provider], now, source_address)
-    candidates = rules.rules if every_rule else rules.find_candidates(person.groups)
+    groups_claim, claims = rules.groups_claims[identity.provider], rules.claims_in_expressions
+    person = _Person(identity, groups_claim, now, source_address, claims)
+    candidates = rules.rules if every_rule else rules.find_candidates(identity, person.groups, person.read)
     examined = [(rule, tuple(_examine(rule, person))) for rule in candidates]
     denials = [(rule.id, target) for rule, found in examined if _applies(rule, found) for target in rule.denials]
     desk = _Desk(rules.version, person, denials)
@@ -167,12 +168,18 @@ class _Person:
     """One identity at one moment, with what was already read of it."""
 
     def __init__(
-        self, identity: VerifiedIdentity, groups_claim: str, now: datetime, source_address: str | None
+        self,
+        identity: VerifiedIdentity,
+        groups_claim: str,
+        now: datetime,
+        source_address: str | None,
+        claims_in_expressions: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
         self.groups_claim = groups_claim
         self.now = now
         self._source_address = source_address
+        self._claims_in_expressions = claims_in_expressions
         self._texts: dict[str, Texts] = {}
         self._folded: dict[str, Texts] = {}
         self.groups = self.read(groups_claim)
@@ -193,7 +200,7 @@ class _Person:
 
     @cached_property
     def variables(self) -> Variables:
-        return bind_variables(self.identity, self.now, self._source_address)
+        return bind_variables(self.identity, self.now, self._source_address, self._claims_in_expressions)
 
 
 def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
@@ -311,6 +318,12 @@ class _Desk:
         if grant.kind == "role" and not _may_grant(grant, name):
             reason = f"the account {grant.account} does not list the role {name}"
             return GrantOutcome(grant.kind, grant.account, name, None, reason)
+        policy, flaw = self._fill_policy(grant)
+        if flaw:
+            # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
+            held = f"held by {rule.id}, whose session policy cannot be filled"
+            self._taken[identify(grant.kind, grant.account, name)] = held
+            return GrantOutcome(grant.kind, grant.account, name, None, flaw)
         texts = _Texts(self._person)
         entitlement = Entitlement(
             id=identify(grant.kind, grant.account, name),
@@ -322,10 +335,10 @@ class _Desk:
             duration_seconds=grant.duration_seconds,
             title=texts.expand(grant.title, "title"),
             purpose=texts.expand(grant.purpose, "purpose"),
-            session_policy=grant.session_policy,
+            session_policy=policy,
             terminal_role=texts.find_terminal_role(grant),
         )
-        self._taken[entitlement.id] = rule.id
+        self._taken[entitlement.id] = f"already granted by {rule.id}"
         reason = "; ".join(texts.missing)
         return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, reason))
 
@@ -333,8 +346,13 @@ class _Desk:
         denied_by = self._find_denial(kind, account, name)
         if denied_by:
             return f"denied by {denied_by}"
-        first = self._taken.get(identify(kind, account, name))
-        return f"already granted by {first}" if first else ""
+        return self._taken.get(identify(kind, account, name), "")
+
+    def _fill_policy(self, grant: Grant) -> tuple[str | None, str]:
+        """Return the session policy for this person, if the grant has one; or why it has none for this person."""
+        if grant.session_policy is None or grant.session_policy.is_literal:
+            return (grant.session_policy.text if grant.session_policy else None), ""
+        return grant.session_policy.fill(self._person.variables)
 
     def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
         """A terminal assumes this role: whoever is denied the role must not get it by way of the user."""

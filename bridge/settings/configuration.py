@@ -15,6 +15,7 @@ from bridge.entitlements.rules import (
     RuleSet,
     compile_administrators,
     compile_rules,
+    find_unused_policies,
     read_rules,
 )
 from bridge.errors import Problem, SettingsError
@@ -149,6 +150,7 @@ def _read(
     known_providers = {*providers.by_name, *providers.unusable}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
+    problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
     groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
     compiled = _compile(documents, groups_claims, files, problems, known_accounts)
     administrators: tuple[Conditions, ...] = ()

@@ -15,6 +15,7 @@ from bridge.errors import (
     ExchangeError,
     ExchangeMismatch,
     ExchangeUnavailable,
+    HistoryUnavailable,
     IdentityError,
     LogoutRefused,
     NotFound,
@@ -46,6 +47,7 @@ STATUSES: dict[type[BridgeError], int] = {
     ExchangeUnavailable: 503,
     AuditError: 503,
     StoreUnavailable: 503,
+    HistoryUnavailable: 503,
 }
 """The HTTP status of each branch of the tree; the nearest ancestor in the table decides."""
 

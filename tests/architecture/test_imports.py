@@ -26,6 +26,7 @@ ALLOWED = {
     "identity": {"errors", "clock", "keys", "sealing", "outbound", "store_connection"},
     "entitlements": {"errors", "yaml_documents", "identity.verified"},
     "history": {"errors", "clock", "sealing", "database", "identity.verified", "identity.stored", "entitlements"},
+    "preview": {"clock", "entitlements", "history", "identity.verified"},
     "exchange": {"errors", "clock", "keys", "outbound", "sts_wire", "identity.verified", "entitlements"},
     "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
@@ -38,7 +39,7 @@ ALLOWED = {
         "exchange.accounts",
         "entitlements.rules",
     },
-    "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery"},
+    "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery", "history"},
     "web": {
         "advice",
         "errors",
@@ -52,6 +53,7 @@ ALLOWED = {
         "entitlements",
         "exchange",
         "delivery",
+        "history",
     },
     "sandbox": {"errors", "clock", "sts_wire"},
     "attack": {
@@ -97,7 +99,7 @@ LIBRARIES = {
     "flask": {"web", "app", "sandbox", "attack"},
     "werkzeug": {"web", "app", "sandbox", "attack"},
     "redis": {"store_connection"},
-    "sqlalchemy": {"database", "audit", "app", "cli", "attack"},
+    "sqlalchemy": {"database", "audit", "history", "app", "cli", "attack"},
     "cel_expr_python": {"entitlements"},
     "yaml": {"yaml_documents", "sandbox"},
     "gunicorn": {"cli"},

@@ -10,6 +10,7 @@ from bridge.entitlements.rules.compilation import RuleDocument, compile_administ
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
+    SESSION_POLICY,
     AdministratorEntry,
     Requirement,
     RoleGrant,
@@ -18,10 +19,12 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target, build_rule_set
+from bridge.entitlements.rules.session_policies import find_unused_policies
 
 __all__ = [
     "RULE_FILE",
+    "SESSION_POLICY",
     "AccountLabels",
     "AdministratorEntry",
     "Conditions",
@@ -37,8 +40,10 @@ __all__ = [
     "Target",
     "TargetEntry",
     "UserGrant",
+    "build_rule_set",
     "compile_administrators",
     "compile_rules",
     "find_accounts",
+    "find_unused_policies",
     "read_rules",
 ]

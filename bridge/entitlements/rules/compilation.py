@@ -7,6 +7,7 @@ from pathlib import Path
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
 from bridge.entitlements.limits import Hours, Network, find_zone, read_network
 from bridge.entitlements.matching import fold_case
+from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
 from bridge.entitlements.rules.constants import Constants, ConstantUnknown, Written, gather_constants
 from bridge.entitlements.rules.language import (
@@ -24,7 +25,8 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target, build_rule_set
+from bridge.entitlements.rules.session_policies import PolicyFiles, read_inline_policy, read_policy_files
 from bridge.entitlements.templates import (
     MAX_PURPOSE_CHARACTERS,
     MAX_TITLE_CHARACTERS,
@@ -77,30 +79,18 @@ def compile_rules(
         SettingsError: with every problem of every file.
     """
     ordered = sorted(documents, key=lambda document: document.positions.file.name)
-    problems: list[Problem] = []
+    policies, found = read_policy_files(files)
+    problems: list[Problem] = [*found]
     constants = gather_constants(((each.positions, each.constants) for each in ordered), problems)
     rules: list[Rule] = []
     for document in ordered:
         problems += _find_duplicates(document)
         for number, entry in document.entries:
-            context = _Context(document.positions, ("rules", number), problems, constants, accounts or {})
+            context = _Context(document.positions, ("rules", number), problems, constants, accounts or {}, policies)
             rules.append(_compile_rule(entry, context))
     if problems:
         raise SettingsError(sort_problems(problems))
-    by_group: dict[str, list[int]] = {}
-    for number, rule in enumerate(rules):
-        for group in () if rule.ignore_case else rule.groups:
-            by_group.setdefault(group, []).append(number)
-    return RuleSet(
-        version=files.version,
-        rules=tuple(rules),
-        groups_claims=dict(groups_claims),
-        _by_group={group: tuple(numbers) for group, numbers in by_group.items()},
-        _always=tuple(number for number, rule in enumerate(rules) if not rule.groups or rule.ignore_case),
-        _denying_by_group=tuple(
-            number for number, rule in enumerate(rules) if rule.groups and rule.denials and not rule.ignore_case
-        ),
-    )
+    return build_rule_set(files.version, rules, groups_claims)
 
 
 def compile_administrators(
@@ -136,6 +126,7 @@ class _Context:
     problems: list[Problem]
     constants: Constants = field(default_factory=Constants)
     accounts: Mapping[str, AccountLabels | None] = field(default_factory=dict)
+    policies: PolicyFiles = field(default_factory=dict)
 
     def report(self, loc: Loc, message: str, fix: str) -> None:
         self.problems.append(self.positions.problem((*self.loc, *loc), message, fix))
@@ -240,9 +231,25 @@ def _compile_rule(entry: RuleEntry, context: _Context) -> Rule:
     )
 
 
+def _find_session_policy(grant: RoleGrant, loc: Loc, context: _Context) -> PolicyTemplate | None:
+    name = grant.session_policy_file
+    if name is None:
+        if grant.session_policy is None:
+            return None
+        place = (*context.loc, *loc, "session_policy")
+        policy, found = read_inline_policy(grant.session_policy, context.positions, place)
+        context.problems.extend(found)
+        return policy
+    if name not in context.policies:
+        fix = f"Write one of: {', '.join(sorted(context.policies)) or 'none, for there is none'}."
+        context.report((*loc, "session_policy_file"), f"there is no file `{name}`", fix)
+    return context.policies.get(name)
+
+
 def _compile_grant(grant: RoleGrant | UserGrant, loc: Loc, context: _Context) -> Iterator[Grant]:
     """Yield the grant of each role, or of the user, in each account."""
     is_role = isinstance(grant, RoleGrant)
+    policy = _find_session_policy(grant, loc, context) if isinstance(grant, RoleGrant) else None
     written = grant.role_names if isinstance(grant, RoleGrant) else ((("user",), grant.user),)
     try:
         at: Loc = (*loc, "title")
@@ -270,7 +277,7 @@ def _compile_grant(grant: RoleGrant | UserGrant, loc: Loc, context: _Context) ->
                 title=title,
                 purpose=purpose,
                 duration_seconds=grant.duration_seconds,
-                session_policy=grant.session_policy if isinstance(grant, RoleGrant) else None,
+                session_policy=policy,
                 terminal_role=terminal,
                 allowed_roles=None if labels is None or labels.roles is None else frozenset(labels.roles),
             )

@@ -1,6 +1,5 @@
 """The language of rules, as an administrator writes it: strict, every key known."""
 
-import json
 import re
 import unicodedata
 from datetime import date
@@ -16,16 +15,15 @@ from pydantic import (
     Field,
     Tag,
     TypeAdapter,
+    WithJsonSchema,
     model_validator,
 )
 
 from bridge.entitlements.limits import DAYS, MIDNIGHT, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
+from bridge.entitlements.ram_policy import build_policy_schema
 from bridge.entitlements.templates import MAX_PURPOSE_CHARACTERS, MAX_TITLE_CHARACTERS, PLACEHOLDER
 from bridge.yaml_documents import Loc, refusal
-
-MAX_POLICY_CHARACTERS = 2048
-"""What STS takes as ``Policy``."""
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -50,21 +48,6 @@ def _check_plain(text: str, limit: int) -> str:
 
 def _wrap(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _write_policy(value: Any) -> Any:
-    """Return a session policy as JSON text, whichever way it was written."""
-    if isinstance(value, dict):
-        value = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    if not isinstance(value, str):
-        return value
-    try:
-        policy = json.loads(value, object_pairs_hook=_refuse_duplicates)
-    except ValueError as error:
-        raise refusal(f"this session policy is not JSON: {error}", "Correct it, or write it as YAML.") from error
-    if not isinstance(policy, dict) or not isinstance(policy.get("Statement"), list) or "Version" not in policy:
-        raise refusal("this is not a RAM policy", 'Write "Version": "1" and a list "Statement".')
-    return value
 
 
 def _check_network(text: str) -> str:
@@ -104,13 +87,6 @@ def _read_date(text: Any) -> Any:
     raise refusal(f"{text!r} is not a date", "Write year, month and day, such as 2027-03-31.")
 
 
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise ValueError("a member comes twice")
-    return dict(pairs)
-
-
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 RoleName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9._-]|\$\{[^{}]*\}){1,64}$")]
@@ -131,11 +107,9 @@ Date = Annotated[
     date,
     BeforeValidator(_read_date, json_schema_input_type=Annotated[str, Field(pattern=f"^{_DATE.pattern}$")]),
 ]
-Policy = Annotated[
-    str,
-    Field(max_length=MAX_POLICY_CHARACTERS),
-    BeforeValidator(_write_policy, json_schema_input_type=str | dict[str, Any]),
-]
+Policy = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, build_policy_schema()]})]
+"""As it is written: what is wrong with it is found with the places of its members, when the rules are compiled."""
+PolicyFileName = Annotated[str, Field(pattern=r"^policies/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|yaml)$")]
 
 
 class _Strict(BaseModel):
@@ -228,8 +202,20 @@ class RoleGrant(_Grant):
     """The RAM role's name; ``app-${ claims.team }`` takes a part of it from a claim."""
     roles: Annotated[tuple[RoleName, ...], Field(min_length=1)] | None = None
     """In place of ``role``: several of them, each with the same limits."""
-    session_policy: Policy | None = None
-    """A RAM policy, as JSON text or as YAML, that narrows the role for this session."""
+    session_policy: Policy = None
+    """A RAM policy, as JSON text or as YAML, that narrows the role for this session. Its resources and the values of
+    its conditions on text may hold ``${ claims.uid }``."""
+    session_policy_file: PolicyFileName | None = None
+    """Instead: a file of such a policy, ``policies/NAME.yaml`` or ``policies/NAME.json`` beside the rules."""
+
+    @model_validator(mode="after")
+    def _check_policy(self) -> Self:
+        written = self.model_fields_set & {"session_policy", "session_policy_file"}
+        if any(getattr(self, name) is None for name in written):
+            raise refusal("this session policy is empty, so it narrows nothing", "Write the policy, or remove the key.")
+        if len(written) > 1:
+            raise refusal("this role has a session policy and the file of one", "Remove one or the other.")
+        return self
 
     @model_validator(mode="after")
     def _check_one_role(self) -> Self:
@@ -398,3 +384,5 @@ class RuleFile(_Strict):
 RULE_FILE: TypeAdapter[RuleFile] = TypeAdapter(RuleFile)
 CONSTANTS: TypeAdapter[dict[str, tuple[str, ...]]] = TypeAdapter(dict[ConstantName, OneOrMoreWords])
 RULE_ENTRY: TypeAdapter[RuleEntry] = TypeAdapter(RuleEntry)
+SESSION_POLICY: TypeAdapter[Any] = TypeAdapter(Annotated[Any, WithJsonSchema(build_policy_schema())])
+"""One file in config/rules/policies/."""

@@ -49,7 +49,8 @@ def test_t_map_07_an_identity_of_a_provider_that_is_not_configured_gets_nothing(
 @pytest.mark.parametrize("groups", [{"platform": 1}, ["platform", 7], 5, [["platform"]]])
 def test_t_map_06_groups_of_another_shape_grant_nothing_and_the_reason_says_so(rules, groups):
     by_claim = rule("by-claim", "claims: {groups: platform}", READ_ONLY)
-    resolution = resolve(make_identity(claims={"groups": groups}), rules.compile(PLATFORM, by_claim), NOW)
+    rule_set = rules.compile(PLATFORM, by_claim)
+    resolution = resolve(make_identity(claims={"groups": groups}), rule_set, NOW, every_rule=True)
     assert resolution.entitlements == ()
     assert "groups" in resolution.explanations[0].reason
 
@@ -228,7 +229,7 @@ def test_t_map_03_a_hostile_value_gives_no_user_and_the_reason_says_so(rules):
 
 
 def test_every_rule_that_could_apply_is_explained_by_what_decided(rules):
-    no = rule("no", "claims: {department: Data}", READ_ONLY)
+    no = rule("no", "groups: [employees]", "claims: {department: Data}", READ_ONLY)
     deny = rule("deny", "groups: [platform]", "deny: [{account: production, role: Admin}]")
     yes = rule("yes", "groups: [platform]", 'when: claims.department == "Platform"', ADMIN)
     other = rule("other", "groups: [elsewhere]", READ_ONLY)
