@@ -31,7 +31,7 @@ test: $(VENV)/.dev ## Run the whole suite
 mutation: $(VENV)/.dev ## Weaken each check of the verifiers, and see whether a test notices (docs/mutation.md)
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
-fuzz: $(VENV)/.fuzz ## Fuzz what strangers send for ten minutes: TARGET=saml_document and others
+fuzz: $(VENV)/.fuzz ## Fuzz what strangers send, or write as rules, for ten minutes: TARGET=saml_document, rules and others
 	@$(BIN)/python -m tests.fuzz.$(TARGET) -max_total_time=600 $(ARGS)
 
 check: $(VENV)/.server ## Check the configuration in config/

@@ -19,6 +19,7 @@ from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
 from bridge.entitlements.choice import Choice, choose
 from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
 from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
@@ -286,10 +287,14 @@ def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
 
 
 def _resolved(identity: VerifiedIdentity, resolution: Resolution) -> events.EntitlementsResolved:
+    decided = summarize(resolution)
     return events.EntitlementsResolved(
         **_who(identity),
         rules_version=resolution.rules_version,
         granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
+        rules=decided.rules,
+        because=decided.because,
+        left_out=decided.left_out or None,
     )
 
 

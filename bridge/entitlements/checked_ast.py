@@ -22,6 +22,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 ANY_LENGTH = 1_000
 """The growth by a text whose length is known only when it is read: more than is ever allowed."""
+_RESULT = "@result"
+"""How the runtime names what a macro gathers. Nobody can write such a name."""
 MANY_ITEMS = 30
 """The growth by a macro within a macro. The runtime stops one that goes on and on, but not one behind the other."""
 
@@ -40,8 +42,15 @@ class Reads:
     growth: int = 1
     """How many times longer than what goes in something can become, at most, if every step makes the next one longer.
 
-    A step is a call that makes a longer text, or a macro that makes a list or an optional value.
+    A step is a call that makes a longer text, or a macro that makes a list or an optional value, or that binds a name
+    to something put together for another macro.
     """
+    makes_lists: bool = False
+    """Whether a macro makes a list. The runtime copies it for each item: it costs the square of its length."""
+    called: set[str] = field(default_factory=set)
+    """The functions that are called."""
+    called_for_macros: set[str] = field(default_factory=set)
+    """The functions that are called for what a macro goes through."""
 
 
 def find_reads(serialized: bytes) -> Reads:
@@ -101,6 +110,7 @@ def _walk(expression: bytes, bound: frozenset[str], reads: Reads) -> None:
 
 def _note_call(call: Fields, bound: frozenset[str], reads: Reads) -> None:
     function = _text(call, 2)
+    reads.called.add(function)
     if bound:
         reads.repeated.add(function)
     if function == "matches":
@@ -109,10 +119,12 @@ def _note_call(call: Fields, bound: frozenset[str], reads: Reads) -> None:
 
 
 def _walk_comprehension(parts: Fields, bound: frozenset[str], reads: Reads) -> None:
-    reads.growth *= _measure_macro(parts)
     names = {_text(parts, number) for number in (1, 3, 8)}
+    reads.makes_lists |= _LIST in _split(parts[4][0])
+    reads.growth *= _measure_macro(parts) * _measure_range(parts, nested=bool(bound))
     for number in (2, 4):  # the range and the start value are outside of what the macro binds
         for part in parts.get(number, []):
+            reads.called_for_macros |= set(_iterate_functions(part))
             _walk(part, bound, reads)
     for number in (5, 6, 7):
         for part in parts.get(number, []):
@@ -146,6 +158,44 @@ def _measure_macro(parts: Fields) -> int:
     in_step = sum(_count_uses(step, {_text(parts, 1), _text(parts, 8)}) for step in parts[6])
     in_result = sum(_count_uses(result, {_text(parts, 3)}) for result in parts[7])
     return max(1, in_step) * max(1, in_result)
+
+
+def _measure_range(parts: Fields, *, nested: bool) -> int:
+    """Return from how many values a macro puts together what it goes through, where that can go on from macro to macro.
+
+    ``[x + x].exists(y, [y + y].exists(z, …))`` doubles at each level.
+    """
+    goes_on = nested or any(_COMPREHENSION in _split(inner) for step in parts[6] for inner in _iterate_all(step))
+    return max(1, sum(_count_names(part) for part in parts[2])) if goes_on else 1
+
+
+def _iterate_all(expression: bytes) -> Iterator[bytes]:
+    """Yield an expression and all within it."""
+    yield expression
+    for part in _iterate_parts(_split(expression)):
+        yield from _iterate_all(part)
+
+
+def _count_names(expression: bytes) -> int:
+    return sum(_IDENT in _split(inner) for inner in _iterate_all(expression))
+
+
+def _iterate_functions(expression: bytes) -> Iterator[str]:
+    """Yield each function that is called in an expression.
+
+    Left out is ``+`` where it makes no list longer: by text that is written out, or by the one item of a macro.
+    """
+    for inner in _iterate_all(expression):
+        for node in _split(inner).get(_CALL, []):
+            call = _split(node)
+            operands = [_split(operand) for operand in call.get(3, [])]
+            if not any(_is_item_or_text(operand) for operand in operands) or _text(call, 2) != "_+_":
+                yield _text(call, 2)
+
+
+def _is_item_or_text(operand: Fields) -> bool:
+    gathers = _IDENT in operand and _text(_split(operand[_IDENT][0]), 1).startswith(_RESULT)
+    return gathers or _find_string(operand) is not None
 
 
 def _count_uses(expression: bytes, names: set[str]) -> int:

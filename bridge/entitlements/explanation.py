@@ -24,7 +24,7 @@ Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "
 miss."""
 
 MAX_LISTED = 3
-MAX_EXPRESSIONS = 300
+MAX_EXPRESSIONS = 100
 """Of how many rules the expression is taken apart; the others are said to be false as a whole."""
 _SOURCES = {
     "provider": "provider",

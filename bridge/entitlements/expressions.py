@@ -13,7 +13,7 @@ again and again.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -21,19 +21,22 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from bridge.entitlements.checked_ast import find_reads, find_required
+from bridge.entitlements.checked_ast import Reads, find_reads, find_required
 from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
 from bridge.entitlements.matching import Finding, find_flaw
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 MAX_EXPRESSION_CHARACTERS = 2000
 MAX_CLAIM_NODES = 5_000
+MAX_LISTED_NODES = 1_500
+"""The values of a claim that an expression may read which makes lists, at a cost of the square of their number."""
 MAX_CLAIM_DEPTH = 8
 MAX_INTEGER = 2**63 - 1
 MAX_GROWTH = 50
 """How many times longer than a claim a text or list may become on the way. What doubles it can be written in a row."""
 
 _MULTIPLYING = frozenset({"join", "format"})
+_LENGTHENING = frozenset({"replace", "join", "format", "strings.quote"})
 _STRING, _TIMESTAMP = cel.Type.STRING, cel.Type.TIMESTAMP
 _ENVIRONMENT = cel.NewEnv(
     variables={
@@ -74,6 +77,12 @@ class Variables:
     activation: Any = field(repr=False)
     note: str = ""
     """Why a part of the claims was left out; empty where nothing was."""
+    of_short_claims: "Variables | None" = None
+    """The same without long claims, for expressions that make lists; None where no claim is long."""
+
+
+_NOTHING = Variables(_ENVIRONMENT.Activation(data={}))
+"""Every read of anything is an error."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +94,20 @@ class Expression:
     """What it reads, such as ``("claims", "address", "city")``; ``("claims",)`` alone: any of them."""
     required: tuple[tuple[str, frozenset[str]], ...]
     """Claims that must be, or hold, one of these texts for it to be true."""
+    makes_lists: bool
+    """Whether it makes lists, so that it may read short claims only."""
     _compiled: Any = field(repr=False, compare=False)
 
     @cached_property
     def claims(self) -> tuple[str, ...]:
         """Return the names of the claims that it reads by name."""
         return tuple(sorted({path[1] for path in self.paths if path[0] == "claims" and len(path) > 1}))
+
+    @cached_property
+    def constant(self) -> bool | None:
+        """Return what the condition comes to for everybody, or None where that depends on something."""
+        result, _ = self._run(_NOTHING)
+        return result if isinstance(result, bool) else None
 
     def evaluate(self, variables: Variables) -> Finding:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
@@ -108,15 +125,15 @@ class Expression:
 
     def split(self) -> tuple["Expression", ...]:
         """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
-        serialized = self._compiled.serialize()
+        parts = split_conjunction(self._compiled.serialize(), len(self.text))
         return tuple(
-            Expression(
+            _describe(
                 _trim(self.text[part.start : part.end]),
-                frozenset(find_reads(part.serialized).paths),
-                find_required(part.serialized),
+                find_reads(part.serialized),
+                part.serialized,
                 _ENVIRONMENT.deserialize(part.serialized),
             )
-            for part in split_conjunction(serialized, len(self.text))
+            for part in parts
         )
 
     def find_comparison(self) -> Comparison | None:
@@ -124,6 +141,8 @@ class Expression:
         return find_comparison(self._compiled.serialize())
 
     def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
+        if self.makes_lists and variables.of_short_claims is not None:
+            variables = variables.of_short_claims
         try:
             value = self._compiled.eval(activation=variables.activation)
         except RuntimeError as error:
@@ -172,11 +191,9 @@ def bind_variables(
 
     ``read`` names the claims that they read, where that is known: others are not looked at, whatever they hold.
     """
-    claims, note = _clean_claims(
-        identity.claims if read is None else {name: identity.claims[name] for name in read & identity.claims.keys()}
-    )
+    bound = identity.claims if read is None else {name: identity.claims[name] for name in read & identity.claims.keys()}
+    claims, note = _clean_claims(bound)
     data: dict[str, Any] = {
-        "claims": claims,
         "identity.provider": identity.provider,
         "identity.protocol": identity.protocol,
         "identity.issuer": identity.issuer,
@@ -192,7 +209,14 @@ def bind_variables(
         for name, value in data.items()
         if value is not None and not (isinstance(value, str) and find_flaw(value))
     }
-    return Variables(_ENVIRONMENT.Activation(data=present), note)
+    everything = Variables(_ENVIRONMENT.Activation(data=present | {"claims": claims}), note)
+    long = {name for name, value in claims.items() if _count_nodes(value, 0) > MAX_LISTED_NODES}
+    if not long:
+        return everything
+    short = {name: value for name, value in claims.items() if name not in long}
+    note = f"`{min(long)}` has more than {MAX_LISTED_NODES} values, too many to make lists of"
+    of_short_claims = Variables(_ENVIRONMENT.Activation(data=present | {"claims": short}), note)
+    return replace(everything, of_short_claims=of_short_claims)
 
 
 def _compile(text: str) -> Any:
@@ -222,7 +246,14 @@ def _check_reads(text: str, compiled: Any) -> Expression:
         )
     for pattern in reads.patterns:
         _check_pattern(pattern)
-    return Expression(text, frozenset(reads.paths), find_required(serialized), compiled)
+    joined = "_+_" in reads.called_for_macros
+    if reads.makes_lists and (joined or ("split" in reads.called_for_macros and reads.called & _LENGTHENING)):
+        raise ExpressionInvalid("`map` and `filter` of something put together could take for ever: use them on claims")
+    return _describe(text, reads, serialized, compiled)
+
+
+def _describe(text: str, reads: Reads, serialized: bytes, compiled: Any) -> Expression:
+    return Expression(text, frozenset(reads.paths), find_required(serialized), reads.makes_lists, compiled)
 
 
 def _check_pattern(pattern: str | None) -> None:

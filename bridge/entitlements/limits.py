@@ -101,6 +101,13 @@ def read_address(text: str | None) -> Address | None:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
+def is_within(part: Network, whole: Network) -> bool:
+    """Return whether every address of ``part`` is one of ``whole``."""
+    if isinstance(part, IPv4Network):
+        return isinstance(whole, IPv4Network) and part.subnet_of(whole)
+    return isinstance(whole, IPv6Network) and part.subnet_of(whole)
+
+
 def look_at_address(address: Address | None, networks: tuple[Network, ...]) -> Finding:
     """Return whether the request came from one of the networks."""
     listed = ", ".join(str(network) for network in networks)

@@ -35,9 +35,9 @@ Kind: TypeAlias = Literal[
 """In what way it missed; the last three are no near miss."""
 
 MAX_LISTED = 5
-MAX_COMPARED = 200
+MAX_COMPARED = 500
 """How many values of a claim are searched for one that is spelled almost like the wanted one."""
-_LEAST_SPELLED = 4
+_LEAST_SPELLED, _MOST_SPELLED = 4, 60
 _SEPARATORS = re.compile(r"[,;|\s]+")
 _SIGNS = re.compile(r"\s*[,;|]\s*")
 """Within a list, a blank may be a part of a name."""
@@ -70,6 +70,9 @@ class Sent:
         self.claims = claims
         self._folded: dict[str, dict[str, str]] = {}
         self._inner: dict[str, dict[str, tuple[Kind, str]]] = {}
+        self._shortened: dict[str, dict[str, list[str]]] = {}
+        self._texts: dict[str, list[str]] = {}
+        self._readable: dict[str, bool] = {}
 
     def explain(self, name: str, wanted: Iterable[str]) -> Miss:
         """Return how the claim ``name`` missed each of the wanted values: the nearest of all ways."""
@@ -83,11 +86,11 @@ class Sent:
                 miss = find(name, value)
                 if miss:
                     return miss
-        if not read_texts(self.claims, name).readable:
+        if not self._is_readable(name):
             return self._explain_type(name, claim)
         return (
             self._find_elsewhere(name, ordered)
-            or self._find_misspelled(name, ordered, texts)
+            or self._find_misspelled(name, ordered)
             or self._explain_other(name, ordered, texts)
         )
 
@@ -129,11 +132,13 @@ class Sent:
                 return Miss("other claim", other, value, f"{quote(other)} has it, and this rule reads `{name}`")
         return None
 
-    def _find_misspelled(self, name: str, wanted: list[str], texts: list[str]) -> Miss | None:
+    def _find_misspelled(self, name: str, wanted: list[str]) -> Miss | None:
+        shortened = self._shorten_values(name)
         for value in wanted:
-            for sent in texts[:MAX_COMPARED]:
-                if _differ_by_a_letter(fold(sent), fold(value)):
-                    return Miss("spelling", name, value, f"the provider sent {quote(sent)} (one letter differs)")
+            for short in _shorten(value):
+                for sent in shortened.get(short, ()):
+                    if _differ_by_a_letter(fold(sent), fold(value)):
+                        return Miss("spelling", name, value, f"the provider sent {quote(sent)} (one letter differs)")
         return None
 
     def _explain_other(self, name: str, wanted: list[str], texts: list[str]) -> Miss:
@@ -174,11 +179,31 @@ class Sent:
             self._inner[name] = inner
         return self._inner[name]
 
+    def _shorten_values(self, name: str) -> dict[str, list[str]]:
+        """Return the values of a claim by each text that is left of them without one letter.
+
+        Two texts that differ by a letter have one of these in common, so nothing is compared with everything.
+        """
+        if name not in self._shortened:
+            found: dict[str, list[str]] = {}
+            for text in self._list_texts(name)[:MAX_COMPARED]:
+                for short in _shorten(text):
+                    found.setdefault(short, []).append(text)
+            self._shortened[name] = found
+        return self._shortened[name]
+
     def _list_texts(self, name: str) -> list[str]:
         """Return the texts of a claim, those that must not be compared included."""
-        claim = self.claims.get(name)
-        values = claim if isinstance(claim, list) else [claim]
-        return [value[:_LONGEST] for value in values[:_MOST] if isinstance(value, str)]
+        if name not in self._texts:
+            claim = self.claims.get(name)
+            values = claim if isinstance(claim, list) else [claim]
+            self._texts[name] = [value[:_LONGEST] for value in values[:_MOST] if isinstance(value, str)]
+        return self._texts[name]
+
+    def _is_readable(self, name: str) -> bool:
+        if name not in self._readable:
+            self._readable[name] = read_texts(self.claims, name).readable
+        return self._readable[name]
 
 
 _LONGEST, _MOST = 2_000, 10_000
@@ -218,12 +243,20 @@ def _fold_name(name: str) -> str:
     return plain.removesuffix("s")
 
 
+def _shorten(text: str) -> set[str]:
+    """Return a text and what is left of it without each of its letters; nothing of one too short or too long."""
+    folded = fold(text)
+    if not _LEAST_SPELLED <= len(folded) <= _MOST_SPELLED:
+        return set()
+    return {folded, *(folded[:at] + folded[at + 1 :] for at in range(len(folded)))}
+
+
 def _differ_by_a_letter(one: str, other: str) -> bool:
     """Return whether one letter is another one, too many, missing or swapped with its neighbour.
 
     A digit that differs is on purpose: ``team-1`` is not a misspelled ``team-2``.
     """
-    if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < _LEAST_SPELLED or one == other:
+    if abs(len(one) - len(other)) > 1 or one == other:
         return False
     start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     rest, rest_of_other = one[start:], other[start:]

@@ -10,7 +10,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.entitlements.expressions import Expression, ExpressionInvalid, Variables, compile_text
@@ -39,9 +39,9 @@ class PolicyTemplate:
     """A checked session policy, and the texts in it that claims complete."""
 
     text: str
-    """As JSON, placeholders as they were written."""
-    policy: Mapping[str, Any]
-    parts: Mapping[Loc, Parts]
+    """As JSON, placeholders as they were written. All the rest is read from it."""
+    policy: Mapping[str, Any] = field(repr=False, compare=False)
+    parts: Mapping[Loc, Parts] = field(repr=False, compare=False)
     """The pieces of each text that holds a placeholder, by its place."""
 
     def iterate_expressions(self) -> Iterator[Expression]:

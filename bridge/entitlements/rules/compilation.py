@@ -113,6 +113,7 @@ def _find_duplicates(document: RuleDocument) -> Iterator[Problem]:
                 ("rules", number, "name"),
                 f"a rule named `{entry.name}` stands in this file already",
                 "Give it a name of its own.",
+                kind="duplicate",
             )
         seen.add(entry.name)
 
@@ -128,8 +129,8 @@ class _Context:
     accounts: Mapping[str, AccountLabels | None] = field(default_factory=dict)
     policies: PolicyFiles = field(default_factory=dict)
 
-    def report(self, loc: Loc, message: str, fix: str) -> None:
-        self.problems.append(self.positions.problem((*self.loc, *loc), message, fix))
+    def report(self, loc: Loc, message: str, fix: str, *, kind: str = "invalid") -> None:
+        self.problems.append(self.positions.problem((*self.loc, *loc), message, fix, kind=kind))
 
     def report_expression(self, error: ExpressionInvalid, loc: Loc) -> None:
         place = (*self.loc, *loc)
@@ -137,7 +138,7 @@ class _Context:
         name = next(step for step in reversed(loc) if isinstance(step, str))
         fix = "Correct the expression; config/README.md lists what it can read."
         message = f"`{name}`: {error.message}"
-        self.problems.append(Problem(self.positions.file, mark.line, mark.column, message, fix))
+        self.problems.append(Problem(self.positions.file, mark.line, mark.column, message, fix, kind="expression"))
 
     def put_in_constants(self, written: Sequence[str] | None, loc: Loc) -> Iterator[tuple[Loc, str]]:
         for number, text in enumerate(written or ()):
@@ -298,7 +299,7 @@ def _find_accounts(choice: AccountChoice, loc: Loc, context: _Context) -> tuple[
         known = sorted(labels.alias for labels in context.accounts.values() if labels and labels.alias)
         message = f"no account has the alias `{choice.account_alias}`"
         fix = f"Write one of: {', '.join(known) or 'none'}; or add `alias` to the account's file."
-        context.report((*loc, "account_alias"), message, fix)
+        context.report((*loc, "account_alias"), message, fix, kind="unknown-account")
     else:
         tags = ", ".join(f"{key}: {value}" for key, value in (choice.account_tags or {}).items())
         message = f"no account has the tags `{tags}`"
@@ -306,5 +307,5 @@ def _find_accounts(choice: AccountChoice, loc: Loc, context: _Context) -> tuple[
             {f"{key}: {value}" for each in context.accounts.values() if each for key, value in each.tags.items()}
         )
         fix = f"Known are: {', '.join(known) or 'none'}. Add them under `tags` to an account's file."
-        context.report((*loc, "account_tags"), message, fix)
+        context.report((*loc, "account_tags"), message, fix, kind="unknown-account")
     return ()

@@ -265,11 +265,12 @@ class TargetEntry(AccountChoice):
 def _tell_kind(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseModel) else {}
     kinds = {"user" if name == "user" else "role" for name in ("role", "roles", "user") if name in names}
-    return kinds.pop() if len(kinds) == 1 else None
+    # In brackets, since a tag that is a key as well would lead the place of a problem to that key.
+    return f"[{kinds.pop()}]" if len(kinds) == 1 else None
 
 
 GrantEntry = Annotated[
-    Annotated[RoleGrant, Tag("role")] | Annotated[UserGrant, Tag("user")],
+    Annotated[RoleGrant, Tag("[role]")] | Annotated[UserGrant, Tag("[user]")],
     Discriminator(
         _tell_kind,
         custom_error_type="refused",
