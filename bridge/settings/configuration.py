@@ -103,7 +103,7 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     for document in documents:
         problems += find_rule_problems(document, set(configuration.providers), configuration.accounts)
     groups_claims = {name: provider.groups_claim for name, provider in configuration.providers.items()}
-    rules = _compile(documents, groups_claims, files, problems)
+    rules = _compile(documents, groups_claims, files, problems, configuration.accounts)
     if rules is not None:
         problems += find_wide_grants(place_rules(documents, rules), configuration.settings.rules.ceilings)
     errors = sort_problems(problem for problem in problems if problem.severity == "error")
@@ -169,6 +169,7 @@ def _read(
     problems += _find_shared_domains(providers.files)
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")
+    problems += _find_repeated(accounts.files, "alias")
     for provider in providers.files:
         problems += find_provider_problems(provider.content, provider.positions, development=development)
     for account in accounts.files:
@@ -180,7 +181,7 @@ def _read(
         problems += find_rule_problems(document, known_providers, known_accounts)
     problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
     groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
-    compiled = _compile(documents, groups_claims, files, problems)
+    compiled = _compile(documents, groups_claims, files, problems, known_accounts)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
@@ -245,10 +246,14 @@ def _read_documents(files: RuleFiles, problems: list[Problem]) -> list[RuleDocum
 
 
 def _compile(
-    documents: list[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles, problems: list[Problem]
+    documents: list[RuleDocument],
+    groups_claims: Mapping[str, str],
+    files: RuleFiles,
+    problems: list[Problem],
+    accounts: Mapping[str, Account | None],
 ) -> RuleSet | None:
     try:
-        return compile_rules(documents, groups_claims, files)
+        return compile_rules(documents, groups_claims, files, accounts)
     except SettingsError as error:
         problems += error.problems
         return None
@@ -293,7 +298,7 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
     first: dict[str, str] = {}
     for file in files:
         value = getattr(file.content, name)
-        if counts[value] > 1 and value in first:
+        if value is not None and counts[value] > 1 and value in first:
             message = f"the {name} `{value}` stands in {first[value]} already"
             yield file.positions.problem((name,), message, "Give each its own.", kind="duplicate")
         first.setdefault(value, file.positions.file.name)
