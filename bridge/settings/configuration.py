@@ -26,6 +26,12 @@ from bridge.settings.checks import (
     find_provider_problems,
     find_rule_problems,
 )
+from bridge.settings.claim_checks import (
+    build_schemas,
+    find_claim_problems,
+    find_declaration_problems,
+    find_entry_problems,
+)
 from bridge.settings.reach import find_reach_problems
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
@@ -80,10 +86,11 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     """
     problems: list[Problem] = []
     documents = _read_documents(files, problems)
+    providers = configuration.providers
     for document in documents:
-        problems += find_rule_problems(document, set(configuration.providers), configuration.accounts)
-    groups_claims = {name: provider.groups_claim for name, provider in configuration.providers.items()}
-    rules = _compile(documents, groups_claims, files, problems)
+        problems += find_rule_problems(document, set(providers), configuration.accounts)
+        problems += find_claim_problems(document, providers)
+    rules = _compile(documents, providers, files, problems)
     errors = sort_problems(problem for problem in problems if problem.severity == "error")
     if rules is None or errors:
         raise SettingsError(errors)
@@ -141,19 +148,23 @@ def _read(
     problems += _find_repeated(accounts.files, "id")
     for provider in providers.files:
         problems += find_provider_problems(provider.content, provider.positions, development=development)
+        problems += find_declaration_problems(provider.content, provider.positions)
     for account in accounts.files:
         problems += find_account_problems(account.content, account.positions, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
-    known_providers = {*providers.by_name, *providers.unusable}
+    known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
+    known_providers |= {name: file.content for name, file in providers.by_name.items()}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
-    groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
-    compiled = _compile(documents, groups_claims, files, problems)
+        problems += find_claim_problems(document, known_providers)
+    compiled = _compile(documents, {name: file.content for name, file in providers.by_name.items()}, files, problems)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
         problems += find_administrator_problems(entries, positions, known_providers)
+        for number, entry in enumerate(entries):
+            problems += find_entry_problems(entry, positions, ("administrators", number), known_providers)
         administrators, found = compile_administrators(entries, positions)
         problems += found
 
@@ -199,10 +210,14 @@ def _read_documents(files: RuleFiles, problems: list[Problem]) -> list[RuleDocum
 
 
 def _compile(
-    documents: list[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles, problems: list[Problem]
+    documents: list[RuleDocument],
+    providers: Mapping[str, SAMLProvider | OIDCProvider],
+    files: RuleFiles,
+    problems: list[Problem],
 ) -> RuleSet | None:
+    groups_claims = {name: provider.groups_claim for name, provider in providers.items()}
     try:
-        return compile_rules(documents, groups_claims, files)
+        return compile_rules(documents, groups_claims, files, build_schemas(providers))
     except SettingsError as error:
         problems += error.problems
         return None

@@ -36,6 +36,8 @@ ALLOWED = {
         "store_connection",
         "identity.providers",
         "exchange.accounts",
+        "entitlements.expressions",
+        "entitlements.matching",
         "entitlements.rules",
     },
     "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery"},

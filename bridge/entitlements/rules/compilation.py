@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
+from bridge.entitlements.matching import ClaimSchema
 from bridge.entitlements.rules.index import build_index
 from bridge.entitlements.rules.language import (
     RULE_ENTRY,
@@ -46,10 +47,15 @@ def read_rules(path: Path, content: bytes) -> tuple[RuleDocument, tuple[Problem,
     return RuleDocument(tuple(usable), positions), reading.problems
 
 
-def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles) -> RuleSet:
+def compile_rules(
+    documents: Iterable[RuleDocument],
+    groups_claims: Mapping[str, str],
+    files: RuleFiles,
+    schemas: Mapping[str, ClaimSchema] | None = None,
+) -> RuleSet:
     """Return the rule set of all documents, which stand in ``files``.
 
-    ``groups_claims`` has an entry for each configured provider.
+    ``groups_claims`` has an entry for each configured provider, ``schemas`` for those of whose claims more is known.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -63,7 +69,7 @@ def compile_rules(documents: Iterable[RuleDocument], groups_claims: Mapping[str,
             rules.append(_compile_rule(entry, document.positions, ("rules", number), problems))
     if problems:
         raise SettingsError(sort_problems(problems))
-    return RuleSet(files.version, tuple(rules), dict(groups_claims), build_index(rules))
+    return RuleSet(files.version, tuple(rules), dict(groups_claims), dict(schemas or {}), build_index(rules))
 
 
 def compile_administrators(

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from bridge.entitlements.expressions import Expression
-from bridge.entitlements.matching import Texts
+from bridge.entitlements.matching import ClaimSchema, Texts
 from bridge.entitlements.rules.index import Index
 from bridge.entitlements.rules.language import Requirement, Target
 from bridge.entitlements.templates import Template
@@ -71,6 +71,8 @@ class RuleSet:
     rules: tuple[Rule, ...]
     groups_claims: Mapping[str, str]
     """For each configured provider, the claim that ``groups:`` reads."""
+    schemas: Mapping[str, ClaimSchema]
+    """For providers of which more is known: what their claims are."""
     _index: Index = field(repr=False, compare=False)
 
     @cached_property

@@ -1,0 +1,99 @@
+"""What rules say of claims, compared with what the providers send: kinds of groups, and types.
+
+A rule must be right for every provider that it is for: those that it names, or all. A provider of which the file cannot
+be used is passed over.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from bridge.entitlements.expressions import ExpressionInvalid, check_types
+from bridge.entitlements.matching import ClaimSchema, is_group_id
+from bridge.entitlements.rules import AdministratorEntry, RuleDocument, RuleEntry
+from bridge.errors import Problem
+from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.yaml_documents import Loc, Positions
+
+Providers = Mapping[str, SAMLProvider | OIDCProvider | None]
+
+
+def build_schemas(providers: Mapping[str, SAMLProvider | OIDCProvider]) -> dict[str, ClaimSchema]:
+    """Return what is known of the claims of each provider."""
+    return {
+        name: ClaimSchema(provider.groups_are == "ids", provider.claim_types) for name, provider in providers.items()
+    }
+
+
+def find_declaration_problems(provider: SAMLProvider | OIDCProvider, positions: Positions) -> Iterator[Problem]:
+    """Yield each type that a SAML attribute cannot have."""
+    if isinstance(provider, OIDCProvider):
+        return
+    for name, declared in provider.claim_types.items():
+        possible = "string" if name in provider.single_valued else "list"
+        if declared != possible:
+            yield positions.problem(
+                ("claim_types", name),
+                f"the SAML attribute `{name}` is never of the type {declared}",
+                f"Write {possible}. An attribute is a list of texts, unless `single_valued` names it.",
+            )
+
+
+def find_claim_problems(document: RuleDocument, providers: Providers) -> Iterator[Problem]:
+    """Yield what the rules of one file could never find, or compare wrongly."""
+    for number, entry in document.entries:
+        yield from find_entry_problems(entry, document.positions, ("rules", number), providers)
+
+
+def find_entry_problems(
+    entry: RuleEntry | AdministratorEntry, positions: Positions, loc: Loc, providers: Providers
+) -> Iterator[Problem]:
+    """Yield what one list of conditions could never find, or would compare wrongly."""
+    concerned = {name: providers.get(name) for name in entry.provider or providers}
+    known = [provider for provider in concerned.values() if provider is not None]
+    if len(known) == len(concerned) and known:
+        yield from _find_group_problems(entry.groups or (), positions, loc, known)
+    for provider in known:
+        if provider.claim_types:
+            yield from _find_type_problems(entry, positions, loc, provider)
+
+
+def _find_group_problems(
+    groups: Iterable[str], positions: Positions, loc: Loc, providers: list[SAMLProvider | OIDCProvider]
+) -> Iterator[Problem]:
+    """Yield each group that is of a kind which none of the providers sends (threat MAP-04)."""
+    sent = {provider.groups_are for provider in providers}
+    names = ", ".join(f"`{provider.name}`" for provider in providers)
+    for place, group in enumerate(groups):
+        kind = "ids" if is_group_id(group) else "names"
+        if kind in sent:
+            continue
+        yield positions.problem(
+            (*loc, "groups", place),
+            f"nobody is ever in this group: it is {'an ID' if kind == 'ids' else 'a name'}, "
+            f"and the groups of {names} are {' or '.join(sorted(sent))}",
+            "Set `groups_are: ids` for the provider if it sends IDs, and write groups as it sends them."
+            if kind == "ids"
+            else "Write the ID of the group (its object ID, SID or distinguished name) and its name in a comment.",
+        )
+
+
+def _find_type_problems(
+    entry: RuleEntry | AdministratorEntry, positions: Positions, loc: Loc, provider: SAMLProvider | OIDCProvider
+) -> Iterator[Problem]:
+    for name in entry.claims or {}:
+        declared = provider.claim_types.get(name)
+        if declared not in {None, "string", "list"}:
+            yield positions.problem(
+                (*loc, "claims", name),
+                f"`claims` compares texts, and `{name}` of {provider.name} is of the type {declared}",
+                f"Compare it in `when`, such as `claims.{name} == …`.",
+                at_key=True,
+            )
+    if entry.when is None:
+        return
+    try:
+        check_types(entry.when, provider.claim_types)
+    except ExpressionInvalid as error:
+        mark = positions.locate_inside((*loc, "when"), error.line, error.column)
+        message = f"`when`, by the claim_types of {provider.name}: {error.message}"
+        fix = "Compare the claim with a value of its own type; for one provider only, add `provider`."
+        yield Problem(positions.file, mark.line, mark.column, message, fix)
