@@ -3,6 +3,7 @@
 With ``parties`` the only place that builds clients. Nothing below looks anything up: each part receives what it uses.
 """
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -13,12 +14,14 @@ from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
+from bridge.database import open_engine
 from bridge.delivery.console import Console
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
+from bridge.history.history import History
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
@@ -27,9 +30,14 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
+from bridge.rollout.announcement import RedisAnnouncement
+from bridge.rollout.follower import Follower
+from bridge.rollout.nodes import Nodes
+from bridge.rollout.roll_out import RollOut
+from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
-from bridge.settings import Configuration
+from bridge.settings import Configuration, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
@@ -65,6 +73,7 @@ def create_app(
     Raises:
         KeyMissing: a key is not in the key folder.
         AuditUnavailable: the audit database cannot be opened.
+        RolloutUnavailable: rules are promoted, and what is in force cannot be found out.
     """
     clock = clock or SystemClock()
     settings = configuration.settings
@@ -79,7 +88,12 @@ def create_app(
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
-    federation = _build_federation(configuration, rules, keys, outbound, audit, clock)
+    _roll_out, _nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
+    follower.begin()
+    follower.start()
+    history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
+    history.start(rules, settings.rules.kept_claims)
+    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -132,11 +146,40 @@ def create_app(
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
-    app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}))
+    app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe))
     proxies = settings.trusted_proxies
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _build_roll_out(
+    configuration: Configuration, rules: RulesInForce, redis: RedisClient, audit: AuditLog, clock: Clock
+) -> tuple[RollOut, Nodes, Follower]:
+    settings = configuration.settings
+    tables = open_tables(settings)
+    announcement = RedisAnnouncement(redis, settings.public_url)
+    compile_files = partial(compile_rule_files, configuration)
+    roll_out = RollOut(
+        tables,
+        audit,
+        clock,
+        announcement,
+        compile_files,
+        max_changed_share=settings.rules.max_changed_share,
+    )
+    nodes = Nodes(tables)
+    follower = Follower(
+        configuration=configuration,
+        rules=rules,
+        roll_out=roll_out,
+        nodes=nodes,
+        announcement=announcement,
+        audit=audit,
+        clock=clock,
+        compile_files=compile_files,
+    )
+    return roll_out, nodes, follower
 
 
 def _build_federation(  # noqa: PLR0917
@@ -145,6 +188,7 @@ def _build_federation(  # noqa: PLR0917
     keys: KeyFolder,
     outbound: Outbound,
     audit: AuditLog,
+    history: History,
     clock: Clock,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
@@ -163,6 +207,7 @@ def _build_federation(  # noqa: PLR0917
         administrators=configuration.administrators,
         exchange=exchange,
         console=console,
+        history=history,
         clock=clock,
     )
 

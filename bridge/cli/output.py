@@ -30,7 +30,7 @@ def print_problems(problems: Sequence[Problem]) -> None:
     for problem in problems:
         colour = "red" if problem.severity == "error" else "yellow"
         place = f"{short_path(problem.file)}:{problem.line}:{problem.column}"
-        click.secho(f"{place}: {problem.severity}: {problem.message}", fg=colour, err=True)
+        click.secho(f"{place}: {problem.severity}: {problem.message} [{problem.kind}]", fg=colour, err=True)
         click.echo(f"    {problem.fix}", err=True)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors

@@ -21,7 +21,8 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from bridge.entitlements.checked_ast import find_reads, find_required
+from bridge.entitlements.checked_ast import Reads, find_reads, find_required
+from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
 from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, find_flaw, has_type
 from bridge.identity.verified import Claim, VerifiedIdentity
 
@@ -88,6 +89,10 @@ class Variables:
     """The same without long claims, for expressions that make lists; None where no claim is long."""
 
 
+_NOTHING = Variables(_ENVIRONMENT.Activation(data={}))
+"""Every read of anything is an error."""
+
+
 @dataclass(frozen=True)
 class Expression:
     """A checked condition or text."""
@@ -106,6 +111,12 @@ class Expression:
         """Return the names of the claims that it reads by name."""
         return tuple(sorted({path[1] for path in self.paths if path[0] == "claims" and len(path) > 1}))
 
+    @cached_property
+    def constant(self) -> bool | None:
+        """Return what the condition comes to for everybody, or None where that depends on something."""
+        result, _ = self._run(_NOTHING)
+        return result if isinstance(result, bool) else None
+
     def evaluate(self, variables: Variables) -> Finding:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
         result, reason = self._run(variables)
@@ -119,6 +130,23 @@ class Expression:
         if isinstance(result, str):
             return result, ""
         return None, reason
+
+    def split(self) -> tuple["Expression", ...]:
+        """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
+        parts = split_conjunction(self._compiled.serialize(), len(self.text))
+        return tuple(
+            _describe(
+                _trim(self.text[part.start : part.end]),
+                find_reads(part.serialized),
+                part.serialized,
+                _ENVIRONMENT.deserialize(part.serialized),
+            )
+            for part in parts
+        )
+
+    def find_comparison(self) -> Comparison | None:
+        """Return what it compares, where it is no more than one claim compared with texts that are written out."""
+        return find_comparison(self._compiled.serialize())
 
     def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
         if self.makes_lists and variables.of_short_claims is not None:
@@ -248,6 +276,10 @@ def _check_reads(text: str, compiled: Any) -> Expression:
     joined = "_+_" in reads.called_for_macros
     if reads.makes_lists and (joined or ("split" in reads.called_for_macros and reads.called & _LENGTHENING)):
         raise ExpressionInvalid("`map` and `filter` of something put together could take for ever: use them on claims")
+    return _describe(text, reads, serialized, compiled)
+
+
+def _describe(text: str, reads: Reads, serialized: bytes, compiled: Any) -> Expression:
     return Expression(text, frozenset(reads.paths), find_required(serialized), reads.makes_lists, compiled)
 
 
@@ -296,7 +328,7 @@ def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dic
     clean: dict[str, Claim] = {}
     notes: list[str] = []
     for name, value in claims.items():
-        if _count_nodes(value, 0) > MAX_CLAIM_NODES:
+        if _count_nodes(value) > MAX_CLAIM_NODES:
             notes.append(f"`{name}` has more than {MAX_CLAIM_NODES} values and is left out")
             continue
         kept = _drop_flawed(value) if isinstance(value, list) else value
@@ -327,7 +359,8 @@ def _is_fit(value: Claim, depth: int) -> bool:
     return value is None or isinstance(value, float)
 
 
-def _count_nodes(value: Claim, depth: int) -> int:
+def _count_nodes(value: Claim, depth: int = 0) -> int:
+    """Return how much of ``MAX_CLAIM_NODES`` a claim takes; what lies too deep is one."""
     if depth > MAX_CLAIM_DEPTH:
         return 1
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -336,3 +369,13 @@ def _count_nodes(value: Claim, depth: int) -> int:
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0]
+
+
+def _trim(text: str) -> str:
+    """Return a part of an expression for people, without the brackets whose other half stands in another part."""
+    text = text.strip()
+    while text.startswith("(") and text.count("(") > text.count(")"):
+        text = text[1:].lstrip()
+    while text.endswith(")") and text.count(")") > text.count("("):
+        text = text[:-1].rstrip()
+    return text

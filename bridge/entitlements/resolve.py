@@ -14,7 +14,18 @@ from typing import Literal, TypeAlias
 
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.expressions import Variables, bind_variables
-from bridge.entitlements.matching import ClaimSchema, Finding, Texts, has_type, keep_kind, match_any, read_texts
+from bridge.entitlements.limits import Address, look_at_address, look_at_expiry, read_address
+from bridge.entitlements.matching import (
+    ClaimSchema,
+    Finding,
+    Texts,
+    fold_case,
+    has_type,
+    keep_kind,
+    match_any,
+    match_none,
+    read_texts,
+)
 from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
 from bridge.identity.verified import VerifiedIdentity
 
@@ -49,6 +60,10 @@ class RuleOutcome:
     """Of a rule whose every condition holds but for the sign-in's strength or age: what it requires."""
     within_reach: tuple[GrantOutcome, ...] = ()
     """What would become of its grants then."""
+    owner: str = ""
+    """Who answers for the rule, as it says."""
+    stated_reason: str = ""
+    """Why the rule is there, as it says."""
 
     @property
     def reason(self) -> str:
@@ -125,7 +140,9 @@ def resolve(
     for rule, findings in examined:
         applied = _applies(rule, findings)
         grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants if applied)
-        explanations.append(RuleOutcome(rule.id, rule.effect, applied, findings, grants))
+        explanations.append(
+            RuleOutcome(rule.id, rule.effect, applied, findings, grants, owner=rule.owner, stated_reason=rule.reason)
+        )
     outcomes = (grant for explanation in explanations for grant in explanation.grants)
     entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
     # After everything that is granted: what one rule grants is not within reach by another one.
@@ -182,21 +199,41 @@ class _Person:
         self._schema = schema or ClaimSchema()
         self._claims_in_expressions = claims_in_expressions
         self._texts: dict[str, Texts] = {}
+        self._folded: dict[str, Texts] = {}
         self.groups = keep_kind(self.read(groups_claim), ids=self._schema.group_ids)
 
-    def read(self, claim: str) -> Texts:
+    def read(self, claim: str, *, ignore_case: bool = False) -> Texts:
         if claim not in self._texts:
             value, declared = self.identity.claims.get(claim), self._schema.types.get(claim)
             fits = value is None or has_type(value, declared)
             note = f"`{claim}` is not of the type {declared}"
             texts = read_texts(self.identity.claims, claim) if fits else Texts(frozenset(), readable=False, note=note)
             self._texts[claim] = texts
-        return self._texts[claim]
+        if not ignore_case:
+            return self._texts[claim]
+        if claim not in self._folded:
+            self._folded[claim] = _fold(self._texts[claim])
+        return self._folded[claim]
+
+    def read_groups(self, *, ignore_case: bool) -> Texts:
+        return self._folded_groups if ignore_case else self.groups
+
+    @cached_property
+    def _folded_groups(self) -> Texts:
+        return _fold(self.groups)
+
+    @cached_property
+    def address(self) -> Address | None:
+        return read_address(self._source_address)
 
     @cached_property
     def variables(self) -> Variables:
         claims = self._claims_in_expressions
         return bind_variables(self.identity, self.now, self._source_address, claims, self._schema)
+
+
+def _fold(texts: Texts) -> Texts:
+    return replace(texts, values=frozenset(fold_case(value) for value in texts.values))
 
 
 def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
@@ -214,10 +251,19 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
         provider = person.identity.provider
         holds = provider in conditions.providers
         yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
+    if conditions.expires:
+        yield look_at_expiry(conditions.expires, person.now)
+    if conditions.hours:
+        yield conditions.hours.look(person.now)
+    if conditions.networks:
+        yield look_at_address(person.address, conditions.networks)
+    ignore_case, groups_claim = conditions.ignore_case, person.groups_claim
     if conditions.groups:
-        yield match_any(person.groups, conditions.groups, person.groups_claim, "groups")
+        yield match_any(person.read_groups(ignore_case=ignore_case), conditions.groups, groups_claim, "groups")
+    if conditions.not_groups:
+        yield match_none(person.read_groups(ignore_case=ignore_case), conditions.not_groups, groups_claim)
     for name, values in conditions.claims:
-        yield match_any(person.read(name), values, name)
+        yield match_any(person.read(name, ignore_case=ignore_case), values, name)
     if conditions.when:
         yield conditions.when.evaluate(person.variables)
 
@@ -269,6 +315,12 @@ class _Desk:
         withheld = self._find_obstacle(grant.kind, grant.account, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
+        policy, flaw = self._fill_policy(grant)
+        if flaw:
+            # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
+            held = f"held by {rule.id}, whose session policy cannot be filled"
+            self._taken[identify(grant.kind, grant.account, name)] = held
+            return GrantOutcome(grant.kind, grant.account, name, None, flaw)
         entitlement = Entitlement(
             id=identify(grant.kind, grant.account, name),
             kind=grant.kind,
@@ -279,18 +331,23 @@ class _Desk:
             duration_seconds=grant.duration_seconds,
             title=grant.title,
             purpose=grant.purpose,
-            session_policy=grant.session_policy,
+            session_policy=policy,
             terminal_role=grant.terminal_role,
         )
-        self._taken[entitlement.id] = rule.id
+        self._taken[entitlement.id] = f"already granted by {rule.id}"
         return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, ""))
 
     def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
         denied_by = self._find_denial(kind, account, name)
         if denied_by:
             return f"denied by {denied_by}"
-        first = self._taken.get(identify(kind, account, name))
-        return f"already granted by {first}" if first else ""
+        return self._taken.get(identify(kind, account, name), "")
+
+    def _fill_policy(self, grant: Grant) -> tuple[str | None, str]:
+        """Return the session policy for this person, if the grant has one; or why it has none for this person."""
+        if grant.session_policy is None or grant.session_policy.is_literal:
+            return (grant.session_policy.text if grant.session_policy else None), ""
+        return grant.session_policy.fill(self._person.variables)
 
     def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
         """A terminal assumes this role: whoever is denied the role must not get it by way of the user."""

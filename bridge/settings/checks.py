@@ -245,6 +245,7 @@ def _find_key_problems(account: Account, positions: Positions) -> Iterator[Probl
             "this account is entered with a long-term AccessKey, which works for whoever copies it",
             "Prefer `trust: saml`. Else let its RAM policy allow sts:AssumeRole only, and only from this network.",
             severity="warning",
+            kind="long-term-key",
         )
 
 
@@ -273,6 +274,7 @@ def _find_console_problems(account: Account, positions: Positions, *, developmen
             "sign-in forms for this account go to addresses that are not Alibaba Cloud's own",
             "Remove `custom_console`; it is for the sandbox.",
             severity="warning",
+            kind="insecure",
         )
     for name in ("role_sso_url", "user_sso_url"):
         url = getattr(console, name)
@@ -335,6 +337,7 @@ def _find_duration_problems(
             f"sessions of {seconds} s are so short that several SDKs ask for new ones on each call",
             f"Write {SHORT_DURATION_SECONDS} or more, unless that is what you want.",
             severity="warning",
+            kind="short-session",
         )
     if account is None or "duration_seconds" not in grant.model_fields_set:
         return
@@ -350,6 +353,7 @@ def _find_duration_problems(
             f"{seconds} s is never reached: {owner} allows {limit} s",
             f"Write {limit} or less, or raise the other limit to what RAM says.",
             severity="warning",
+            kind="duration-never-reached",
         )
 
 
@@ -367,9 +371,12 @@ def _find_url_problems(
             loc,
             f"`{loc[-1]}` is plain http, which anybody on the way can read and change",
             "Write an https address, or set `development: true` in bridge.yaml on a machine that serves nobody.",
+            kind="insecure",
         )
 
 
 def _unknown(positions: Positions, loc: Loc, kind: str, name: str, known: Collection[str]) -> Problem:
     names = ", ".join(sorted(known)) or "none"
-    return positions.problem(loc, f"there is no {kind} named `{name}`", f"Write one of: {names}.")
+    return positions.problem(
+        loc, f"there is no {kind} named `{name}`", f"Write one of: {names}.", kind=f"unknown-{kind}"
+    )

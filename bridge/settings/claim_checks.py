@@ -40,10 +40,18 @@ def find_declaration_problems(provider: SAMLProvider | OIDCProvider, positions: 
 def find_claim_problems(document: RuleDocument, providers: Providers) -> Iterator[Problem]:
     """Yield what the rules of one file could never find, or compare wrongly."""
     for number, entry in document.entries:
-        yield from find_entry_problems(entry, document.positions, ("rules", number), providers)
+        yield from _find_entry_problems(entry, document.positions, ("rules", number), providers)
 
 
-def find_entry_problems(
+def find_administrator_claim_problems(
+    entries: Iterable[AdministratorEntry], positions: Positions, providers: Providers
+) -> Iterator[Problem]:
+    """Yield the same of what ``bridge.yaml`` says of administrators."""
+    for number, entry in enumerate(entries):
+        yield from _find_entry_problems(entry, positions, ("administrators", number), providers)
+
+
+def _find_entry_problems(
     entry: RuleEntry | AdministratorEntry, positions: Positions, loc: Loc, providers: Providers
 ) -> Iterator[Problem]:
     """Yield what one list of conditions could never find, or would compare wrongly."""
@@ -73,6 +81,7 @@ def _find_group_problems(
             "Set `groups_are: ids` for the provider if it sends IDs, and write groups as it sends them."
             if kind == "ids"
             else "Write the ID of the group (its object ID, SID or distinguished name) and its name in a comment.",
+            kind="never-matches",
         )
 
 
@@ -87,6 +96,7 @@ def _find_type_problems(
                 f"`claims` compares texts, and `{name}` of {provider.name} is of the type {declared}",
                 f"Compare it in `when`, such as `claims.{name} == …`.",
                 at_key=True,
+                kind="expression",
             )
     if entry.when is None:
         return
@@ -96,4 +106,4 @@ def _find_type_problems(
         mark = positions.locate_inside((*loc, "when"), error.line, error.column)
         message = f"`when`, by the claim_types of {provider.name}: {error.message}"
         fix = "Compare the claim with a value of its own type; for one provider only, add `provider`."
-        yield Problem(positions.file, mark.line, mark.column, message, fix)
+        yield Problem(positions.file, mark.line, mark.column, message, fix, kind="expression")

@@ -9,6 +9,7 @@ from bridge.entitlements.rules.compilation import RuleDocument, compile_administ
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
+    SESSION_POLICY,
     AdministratorEntry,
     Requirement,
     RoleGrant,
@@ -18,10 +19,12 @@ from bridge.entitlements.rules.language import (
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, build_rule_set
+from bridge.entitlements.rules.session_policies import find_unused_policies
 
 __all__ = [
     "RULE_FILE",
+    "SESSION_POLICY",
     "AdministratorEntry",
     "Conditions",
     "Grant",
@@ -36,7 +39,9 @@ __all__ = [
     "RulesInForce",
     "Target",
     "UserGrant",
+    "build_rule_set",
     "compile_administrators",
     "compile_rules",
+    "find_unused_policies",
     "read_rules",
 ]

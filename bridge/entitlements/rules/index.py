@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from bridge.entitlements.matching import Texts
+from bridge.entitlements.matching import Texts, fold_case
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Index:
             texts = _read_feature(feature, identity, groups, read)
             if not texts.readable:
                 numbers.update(self._denying.get(feature, ()))
-            for value in {_fold(text) for text in texts.values} if feature.folded else texts.values:
+            for value in {fold_case(text) for text in texts.values} if feature.folded else texts.values:
                 numbers.update(by_value.get(value, ()))
         return sorted(numbers)
 
@@ -80,11 +80,11 @@ def build_index(rules: "Sequence[Rule]") -> Index:
 
 def _iterate_required(rule: "Rule") -> Iterator[_Requirement]:
     if rule.groups:
-        yield Feature("groups"), rule.groups
+        yield Feature("groups", folded=rule.ignore_case), rule.groups
     if rule.providers:
         yield Feature("provider"), rule.providers
     for name, values in rule.claims:
-        yield Feature("claim", name), values
+        yield Feature("claim", name, rule.ignore_case), values
     if rule.when and not rule.denials:
         for name, values in rule.when.required:
             yield Feature("compared claim", name), values
@@ -105,7 +105,3 @@ def _list_texts(claim: Claim) -> list[str]:
     """Return every text that a comparison in an expression could find in a claim: the text, its items, its keys."""
     values = [claim] if isinstance(claim, str) else claim if isinstance(claim, list | dict) else ()
     return [value for value in values if isinstance(value, str)]
-
-
-def _fold(text: str) -> str:
-    return text.casefold()

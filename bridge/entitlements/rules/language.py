@@ -1,6 +1,7 @@
 """The language of rules, as an administrator writes it: strict, every key known."""
 
-import json
+import re
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -12,14 +13,16 @@ from pydantic import (
     Field,
     Tag,
     TypeAdapter,
+    WithJsonSchema,
     model_validator,
 )
 
+from bridge.entitlements.limits import DAYS, MIDNIGHT, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
+from bridge.entitlements.ram_policy import build_policy_schema
 from bridge.yaml_documents import refusal
 
-MAX_POLICY_CHARACTERS = 2048
-"""What STS takes as ``Policy``."""
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _check_comparable(text: str) -> str:
@@ -33,26 +36,41 @@ def _wrap(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _write_policy(value: Any) -> Any:
-    """Return a session policy as JSON text, whichever way it was written."""
-    if isinstance(value, dict):
-        value = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    if not isinstance(value, str):
-        return value
+def _check_network(text: str) -> str:
+    if not text.startswith("$"):
+        try:
+            read_network(text)
+        except ValueError as error:
+            raise refusal(str(error), "Write an address or network, such as 10.0.0.0/8, or `$name`.") from error
+    return text
+
+
+def _check_time(text: str) -> str:
     try:
-        policy = json.loads(value, object_pairs_hook=_refuse_duplicates)
+        read_time(text)
     except ValueError as error:
-        raise refusal(f"this session policy is not JSON: {error}", "Correct it, or write it as YAML.") from error
-    if not isinstance(policy, dict) or not isinstance(policy.get("Statement"), list) or "Version" not in policy:
-        raise refusal("this is not a RAM policy", 'Write "Version": "1" and a list "Statement".')
-    return value
+        raise refusal(f"{text!r} is not a time of day", 'Write it with two digits each, such as "08:00".') from error
+    return text
 
 
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise ValueError("a member comes twice")
-    return dict(pairs)
+def _check_zone(name: str) -> str:
+    try:
+        find_zone(name)
+    except LookupError as error:
+        fix = "Write an IANA name, such as Asia/Shanghai, or UTC."
+        raise refusal(f"there is no time zone named {name!r} on this machine", fix) from error
+    return name
+
+
+def _read_date(text: Any) -> Any:
+    if isinstance(text, date):
+        return text
+    try:
+        if isinstance(text, str) and _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise refusal(f"{text!r} is not a date", "Write year, month and day, such as 2027-03-31.")
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -63,11 +81,17 @@ OneOrMoreWords = Annotated[Words, BeforeValidator(_wrap, json_schema_input_type=
 OneOrMoreNames = Annotated[
     tuple[Name, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
 ]
-Policy = Annotated[
-    str,
-    Field(max_length=MAX_POLICY_CHARACTERS),
-    BeforeValidator(_write_policy, json_schema_input_type=str | dict[str, Any]),
+Network = Annotated[str, AfterValidator(_check_network)]
+TimeOfDay = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]$"), AfterValidator(_check_time)]
+TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$"), AfterValidator(_check_zone)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Date = Annotated[
+    date,
+    BeforeValidator(_read_date, json_schema_input_type=Annotated[str, Field(pattern=f"^{_DATE.pattern}$")]),
 ]
+Policy = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, build_policy_schema()]})]
+"""As it is written: what is wrong with it is found with the places of its members, when the rules are compiled."""
+PolicyFileName = Annotated[str, Field(pattern=r"^policies/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|yaml)$")]
 
 
 class _Strict(BaseModel):
@@ -91,6 +115,25 @@ class Requirement(_Strict):
         return self
 
 
+class HoursEntry(_Strict):
+    """At what hours of which days, by the clock on the wall in one time zone."""
+
+    days: tuple[Day, ...] = Field(default=DAYS, min_length=1)
+    """On these days. A time span over midnight belongs to the day on which it begins."""
+    start: TimeOfDay = Field(default=MIDNIGHT, alias="from")
+    """From this time on, such as ``08:00``."""
+    end: TimeOfDay = Field(default="24:00", alias="to")
+    """Until just before this time, such as ``18:00``; one that is earlier than ``from`` is on the next day."""
+    time_zone: TimeZone
+    """An IANA time zone, such as ``Asia/Shanghai``, or ``UTC``."""
+
+    @model_validator(mode="after")
+    def _check_span(self) -> Self:
+        if self.start in {self.end, "24:00"}:
+            raise refusal("no time is between `from` and `to`", "For the whole day leave out both.")
+        return self
+
+
 class _Grant(_Strict):
     account: Name
     """The account's name in config/accounts/."""
@@ -106,8 +149,20 @@ class RoleGrant(_Grant):
     """The right to assume a RAM role."""
 
     role: RAMName
-    session_policy: Policy | None = None
-    """A RAM policy, as JSON text or as YAML, that narrows the role for this session."""
+    session_policy: Policy = None
+    """A RAM policy, as JSON text or as YAML, that narrows the role for this session. Its resources and the values of
+    its conditions on text may hold ``${ claims.uid }``."""
+    session_policy_file: PolicyFileName | None = None
+    """Instead: a file of such a policy, ``policies/NAME.yaml`` or ``policies/NAME.json`` beside the rules."""
+
+    @model_validator(mode="after")
+    def _check_policy(self) -> Self:
+        written = self.model_fields_set & {"session_policy", "session_policy_file"}
+        if any(getattr(self, name) is None for name in written):
+            raise refusal("this session policy is empty, so it narrows nothing", "Write the policy, or remove the key.")
+        if len(written) > 1:
+            raise refusal("this role has a session policy and the file of one", "Remove one or the other.")
+        return self
 
 
 class UserGrant(_Grant):
@@ -136,11 +191,12 @@ class Target(_Strict):
 def _tell_kind(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseModel) else {}
     kinds = [kind for kind in ("role", "user") if kind in names]
-    return kinds[0] if len(kinds) == 1 else None
+    # In brackets, since a tag that is a key as well would lead the place of a problem to that key.
+    return f"[{kinds[0]}]" if len(kinds) == 1 else None
 
 
 GrantEntry = Annotated[
-    Annotated[RoleGrant, Tag("role")] | Annotated[UserGrant, Tag("user")],
+    Annotated[RoleGrant, Tag("[role]")] | Annotated[UserGrant, Tag("[user]")],
     Discriminator(
         _tell_kind,
         custom_error_type="refused",
@@ -157,12 +213,30 @@ class ConditionsEntry(_Strict):
     """Only for identities of this provider, or of one of these."""
     groups: Words | None = None
     """Only for members of at least one of these groups, as the provider's ``groups_claim`` lists them."""
+    not_groups: Words | None = None
+    """Only for people of whom the provider says that they are in none of these groups."""
     claims: dict[str, OneOrMoreWords] | None = Field(default=None, min_length=1)
     """Only where each of these claims has the value, or one of the values. Compared exactly."""
+    ignore_case: Literal[True] | None = None
+    """Compare ``groups``, ``not_groups`` and ``claims`` of this rule without regard to upper and lower case."""
     when: str | None = None
     """Only where this CEL expression is true."""
     require: Requirement | None = None
     """Only after a sign-in that was strong or recent enough."""
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)] | None = None
+    """Only for requests from these addresses or networks, such as ``10.0.0.0/8``."""
+    hours: HoursEntry | None = None
+    """Only at these hours."""
+    expires: Date | None = None
+    """The last day (UTC) on which this holds, such as ``2027-03-31``."""
+
+    @model_validator(mode="after")
+    def _check_case(self) -> Self:
+        if self.ignore_case and self.groups is None and self.not_groups is None and self.claims is None:
+            raise refusal(
+                "`ignore_case` is about `groups`, `not_groups` and `claims`, and there are none", "Remove it."
+            )
+        return self
 
 
 class AdministratorEntry(ConditionsEntry):
@@ -183,6 +257,10 @@ class RuleEntry(ConditionsEntry):
 
     name: Name
     """How records and explanations name this rule."""
+    owner: str = Field(default="", max_length=200)
+    """Who answers for this rule: a team or an address. Shown where the rule is explained."""
+    reason: str = Field(default="", max_length=500)
+    """Why the rule is there, such as the number of a ticket. Shown where the rule is explained."""
     everyone: Literal[True] | None = None
     """For everybody whom any provider vouches for. In place of conditions, so that nobody writes it by accident."""
     grant: tuple[GrantEntry, ...] | None = Field(default=None, min_length=1)
@@ -220,3 +298,5 @@ class RuleFile(_Strict):
 
 RULE_FILE: TypeAdapter[RuleFile] = TypeAdapter(RuleFile)
 RULE_ENTRY: TypeAdapter[RuleEntry] = TypeAdapter(RuleEntry)
+SESSION_POLICY: TypeAdapter[Any] = TypeAdapter(Annotated[Any, WithJsonSchema(build_policy_schema())])
+"""One file in config/rules/policies/."""

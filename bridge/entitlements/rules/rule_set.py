@@ -1,13 +1,16 @@
 """Compiled rules, and which of them could concern a person at all."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
 from bridge.entitlements.expressions import Expression
+from bridge.entitlements.limits import Hours, Network
 from bridge.entitlements.matching import ClaimSchema, Texts
-from bridge.entitlements.rules.index import Index
+from bridge.entitlements.policy_templates import PolicyTemplate
+from bridge.entitlements.rules.index import Index, build_index
 from bridge.entitlements.rules.language import Requirement, Target
 from bridge.entitlements.templates import Template
 from bridge.identity.verified import VerifiedIdentity
@@ -23,7 +26,7 @@ class Grant:
     title: str
     purpose: str
     duration_seconds: int
-    session_policy: str | None
+    session_policy: PolicyTemplate | None
     terminal_role: str | None
 
 
@@ -36,6 +39,13 @@ class Conditions:
     claims: tuple[tuple[str, frozenset[str]], ...]
     when: Expression | None
     require: Requirement | None
+    not_groups: frozenset[str] = field(default=frozenset(), kw_only=True)
+    ignore_case: bool = field(default=False, kw_only=True)
+    """The values of groups and claims stand here in lower case, and those of the person are compared so."""
+    networks: tuple[Network, ...] = field(default=(), kw_only=True)
+    hours: Hours | None = field(default=None, kw_only=True)
+    expires: date | None = field(default=None, kw_only=True)
+    """The last day (UTC)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,10 @@ class Rule(Conditions):
     """Where it stands in its file; counts from 1."""
     grants: tuple[Grant, ...]
     denials: tuple[Target, ...]
+    owner: str = field(default="", kw_only=True)
+    """Who answers for the rule."""
+    reason: str = field(default="", kw_only=True)
+    """Why it is there."""
 
     @property
     def effect(self) -> Literal["grant", "deny"]:
@@ -60,6 +74,8 @@ class Rule(Conditions):
             yield self.when
         for grant in self.grants:
             yield from (part for part in grant.name.parts if not isinstance(part, str))
+            if grant.session_policy:
+                yield from grant.session_policy.iterate_expressions()
 
 
 @dataclass(frozen=True)
@@ -100,3 +116,10 @@ class RuleSet:
         """
         for number in self._index.find(identity, groups, read):
             yield self.rules[number]
+
+
+def build_rule_set(
+    version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str], schemas: Mapping[str, ClaimSchema]
+) -> RuleSet:
+    """Return the rules as one set, indexed by what each requires."""
+    return RuleSet(version, tuple(rules), dict(groups_claims), dict(schemas), build_index(rules))

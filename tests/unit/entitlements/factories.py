@@ -31,8 +31,9 @@ class Rules:
     def __init__(self, folder):
         self._folder = folder
 
-    def compile(self, *texts, **named):
+    def compile(self, *texts, policies=None, **named):
         files = {f"{number}.yaml": text for number, text in enumerate(texts)}
+        files |= {f"policies/{name}": text for name, text in (policies or {}).items()}
         files |= {f"{name}.yaml": text for name, text in named.items()}
         rule_files = RuleFiles(self._folder, {name: text.encode() for name, text in files.items()})
         readings = [read_rules(path, content) for path, content in rule_files.iterate_rules()]

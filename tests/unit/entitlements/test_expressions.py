@@ -151,20 +151,20 @@ def test_t_map_02_what_a_rule_may_not_hold_is_refused_when_it_is_loaded(text, li
     ],
 )
 def test_t_map_02_an_expression_that_does_not_end_is_stopped_and_decides_nothing(text):
-    start = time.perf_counter()
+    start = time.process_time()
     finding = evaluate(text)
     assert finding.holds is None
     assert "budget" in finding.reason
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "^(.*a){20}$"])
 def test_t_map_01_a_pattern_that_stalls_other_engines_takes_no_time(pattern):
     expression = compile_expression(f'claims.text.matches("{pattern}")')
     variables = bind_variables(make_identity(claims={"text": "a" * 1000 + "!"}), NOW, None)
-    start = time.perf_counter()
+    start = time.process_time()
     assert expression.evaluate(variables).holds is False
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_t_map_01_text_beyond_a_thousand_characters_is_not_looked_at():

@@ -271,3 +271,51 @@ def test_every_rule_is_explained_where_that_is_asked_for_and_the_decision_is_the
     (_, other) = whole.explanations
     assert (other.rule, other.applied) == ("1.yaml:others", False)
     assert (other.findings[0].condition, other.findings[0].claims) == ("groups", ("groups",))
+
+
+# ── Upper and lower case, and groups that one must not be in ─────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("lines", "claims", "holds"),
+    [
+        (["groups: [PlatForm]", "ignore_case: true"], {"groups": ["pLATFORM"]}, True),
+        (["groups: [PlatForm]"], {"groups": ["pLATFORM"]}, False),
+        (["groups: [platform]", "ignore_case: true"], {"groups": ["Platforms"]}, False),
+        (["groups: [platform]", "ignore_case: true"], {"groups": ["PLATFORM\u200b"]}, False),
+        (["groups: [straße]", "ignore_case: true"], {"groups": ["STRASSE"]}, False),
+        (["claims: {department: [DATA, Sales]}", "ignore_case: true"], {"department": "data"}, True),
+        (["claims: {department: DATA}"], {"department": "data"}, False),
+        (["claims: {department: DATA}", "ignore_case: true"], {"Department": "data"}, False),
+        (["everyone: true", "not_groups: [contractors]", "ignore_case: true"], {"groups": ["Contractors"]}, False),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": ["Contractors"]}, True),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": ["contractors"]}, False),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": []}, True),
+        (["everyone: true", "not_groups: [contractors]"], {}, False),
+    ],
+)
+def test_t_map_05_case_is_ignored_only_where_the_rule_says_so(rules, lines, claims, holds):
+    assert bool(granted(rules.compile(rule("a", *lines, READ_ONLY)), claims=claims)) is holds
+
+
+@pytest.mark.parametrize("groups", [["CONTRACTORS"], ["a", "Contractors"], {"a": 1}])
+def test_t_map_05_a_denial_that_ignores_case_is_found_whatever_the_case(rules, groups):
+    everyone = rule("all", "everyone: true", READ_ONLY)
+    deny = rule("no", "groups: [Contractors]", "ignore_case: true", "deny: [{account: production}]")
+    assert granted(rules.compile(everyone, deny), claims={"groups": groups}) == []
+    assert granted(rules.compile(everyone, deny), claims={"groups": ["employees"]}) == ["production/ReadOnly"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "denied"),
+    [
+        ({"groups": ["employees"]}, False),
+        ({"groups": ["others"]}, True),
+        ({"groups": {"a": 1}}, True),
+        ({}, True),
+    ],
+)
+def test_t_map_06_a_denial_of_everybody_outside_of_a_group_applies_unless_it_is_known_not_to(rules, claims, denied):
+    everyone = rule("all", "everyone: true", READ_ONLY)
+    deny = rule("no", "everyone: true", "not_groups: [employees]", "deny: [{account: production}]")
+    assert granted(rules.compile(everyone, deny), claims=claims) == ([] if denied else ["production/ReadOnly"])

@@ -94,28 +94,6 @@ def test_t_map_05_a_condition_that_no_claim_can_meet_is_refused_when_it_is_loade
     assert faults(lambda: rules.compile(f"rules:\n- name: a\n  {place.format(value)}\n  {GRANT}\n"))
 
 
-@pytest.mark.parametrize(
-    ("policy", "word"),
-    [
-        ("not json", "not JSON"),
-        ("'[]'", "RAM policy"),
-        ("{Version: '1'}", "RAM policy"),
-        ('\'{"Version": "1", "Version": "1", "Statement": []}\'', "twice"),
-        ("{Version: '1', Statement: [" + "x, " * 1000 + "]}", "2048"),
-    ],
-)
-def test_a_session_policy_that_sts_would_not_take_is_refused(rules, policy, word):
-    text = f"rules:\n- name: a\n  groups: [x]\n  grant: [{{account: b, role: r, session_policy: {policy}}}]\n"
-    assert word in faults(lambda: rules.compile(text))[0][1]
-
-
-def test_a_session_policy_may_be_written_as_yaml_or_as_json(rules):
-    policy = '{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:Get*","Resource":"*"}]}'
-    for written in (policy, f"'{policy}'"):
-        text = f"rules:\n- name: a\n  groups: [x]\n  grant: [{{account: b, role: r, session_policy: {written}}}]\n"
-        assert rules.compile(text).rules[0].grants[0].session_policy == policy
-
-
 def test_every_problem_of_every_file_is_reported_at_once(rules):
     first = f"rules:\n- name: a\n  when: foo\n  {GRANT}\n- name: b\n  when: bar\n  {GRANT}\n"
     second = "rules:\n- name: a\n  groups: [x]\n  grant: [{account: b, user: '${ baz }'}]\n"
@@ -244,3 +222,14 @@ def test_a_version_is_all_files_of_the_folder_and_no_other(tmp_path):
     assert read_rule_files(tmp_path).version == files.version
     (tmp_path / "policies" / "p.json").write_text("y")
     assert read_rule_files(tmp_path).version != files.version
+
+
+@pytest.mark.parametrize("line", ["groups: [Ops, ops]", "not_groups: [x, Ops, OPS]", "claims: {team: [Ops, oPS]}"])
+def test_t_map_05_two_values_that_case_alone_tells_apart_are_refused_where_it_is_ignored(rules, line):
+    text = f"rules:\n- name: a\n  when: 'true'\n  {line}\n  {GRANT}\n"
+    assert rules.compile(text)
+    text += "  ignore_case: true\n"
+    (fault,) = faults(lambda: rules.compile(text))
+    assert fault[0] == 4
+    assert "the same as" in fault[1]
+    assert rules.compile(text.replace("Ops", "Sales"))
