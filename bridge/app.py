@@ -41,6 +41,7 @@ from bridge.settings import Configuration, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.admin.explain import Explain
 from bridge.web.admin.providers import Providers
 from bridge.web.admin.sign_ins import SignIns
 from bridge.web.api import API
@@ -142,6 +143,15 @@ def create_app(
     app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
+    explain = Explain(
+        administration,
+        rules=rules,
+        history=history,
+        records=AuditReader(records),
+        providers=providers,
+        clock=clock,
+    )
+    app.register_blueprint(explain.blueprint())
     app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)

@@ -106,6 +106,15 @@ class AuditReader:
         with _database_errors():
             return read_sign_ins(self._engine, count)
 
+    def names(self) -> dict[tuple[str, str], str]:
+        """Return what people are called, by issuer and subject, from the last accepted sign-ins.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        with _database_errors():
+            return read_names(self._engine)
+
     def find(self, reference: str) -> list[dict[str, Any]]:
         """Return the contents of the records of one request, oldest first.
 

@@ -95,31 +95,12 @@ def read_claims(path: Path, configuration: Configuration, moment: datetime | Non
         known = ", ".join(providers)
         raise click.BadParameter(f"write `provider:` with one of {known}", param_hint=f"--claims {path}")
     at = moment or supposed.find_time() or SystemClock().now()
-    authenticated_at = supposed.find_authenticated_at(at)
     provider = providers[name]
     issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
-    identity = VerifiedIdentity(
-        provider=name,
-        protocol=provider.protocol,
-        issuer=supposed.issuer or issuer,
-        subject=supposed.subject,
-        claims=supposed.claims,
-        authenticated_at=authenticated_at or at,
-        message_id="",
-        accept_until=at,
-        acr=supposed.acr,
-        amr=supposed.amr,
-        authentication_time_stated=authenticated_at is not None,
-    )
-    return Subject(
-        identity,
-        identity.name,
-        f"claims from {path}",
-        "supposed, nobody vouches for them",
-        "",
-        at,
-        supposed.source_address,
-    )
+    identity = supposed.build(name, provider.protocol, issuer, at)
+    source = f"claims from {'standard input' if path == Path('-') else path}"
+    standing = "supposed, nobody vouches for them"
+    return Subject(identity, identity.name, source, standing, "", at, supposed.source_address)
 
 
 def read_response(configuration: Configuration, path: Path) -> Subject:

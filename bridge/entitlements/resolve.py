@@ -6,7 +6,7 @@ explains it.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from bridge.entitlements.matching import (
     read_texts,
 )
 from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
+from bridge.entitlements.templates import TextTemplate
 from bridge.identity.verified import VerifiedIdentity
 
 Kind: TypeAlias = Literal["role", "user"]
@@ -299,6 +300,38 @@ def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding]) -> bool:
     )
 
 
+def _may_grant(grant: Grant, role: str) -> bool:
+    """What a claim made of a role's name is granted only if the account's settings list it (threat MAP-03)."""
+    return grant.allowed_roles is None or role in grant.allowed_roles
+
+
+@dataclass
+class _Texts:
+    """What an entitlement carries beside its name; what cannot be made is left out, and noted."""
+
+    person: _Person
+    missing: list[str] = field(default_factory=list)
+
+    def expand(self, template: TextTemplate, kind: str) -> str:
+        if template.is_literal:
+            return template.text
+        text, reason = template.expand(self.person.variables)
+        if reason:
+            self.missing.append(f"without its {kind}: {reason}")
+        return text
+
+    def find_terminal_role(self, grant: Grant) -> str | None:
+        template = grant.terminal_role
+        if template is None:
+            return None
+        role, reason = (template.text, "") if template.is_literal else template.expand(self.person.variables)
+        if role is not None and not _may_grant(grant, role):
+            role, reason = None, f"the account {grant.account} does not list the role {role}"
+        if role is None:
+            self.missing.append(f"without its terminal role: {reason}")
+        return role
+
+
 class _Desk:
     """Hands out the grants of the rules that apply, one after another."""
 
@@ -315,12 +348,16 @@ class _Desk:
         withheld = self._find_obstacle(grant.kind, grant.account, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
+        if grant.kind == "role" and not _may_grant(grant, name):
+            reason = f"the account {grant.account} does not list the role {name}"
+            return GrantOutcome(grant.kind, grant.account, name, None, reason)
         policy, flaw = self._fill_policy(grant)
         if flaw:
             # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
             held = f"held by {rule.id}, whose session policy cannot be filled"
             self._taken[identify(grant.kind, grant.account, name)] = held
             return GrantOutcome(grant.kind, grant.account, name, None, flaw)
+        texts = _Texts(self._person)
         entitlement = Entitlement(
             id=identify(grant.kind, grant.account, name),
             kind=grant.kind,
@@ -329,13 +366,14 @@ class _Desk:
             rule=rule.id,
             rules_version=self._rules_version,
             duration_seconds=grant.duration_seconds,
-            title=grant.title,
-            purpose=grant.purpose,
+            title=texts.expand(grant.title, "title"),
+            purpose=texts.expand(grant.purpose, "purpose"),
             session_policy=policy,
-            terminal_role=grant.terminal_role,
+            terminal_role=texts.find_terminal_role(grant),
         )
         self._taken[entitlement.id] = f"already granted by {rule.id}"
-        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, ""))
+        reason = "; ".join(texts.missing)
+        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, reason))
 
     def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
         denied_by = self._find_denial(kind, account, name)
@@ -360,7 +398,15 @@ class _Desk:
         return replace(
             outcome,
             entitlement=replace(entitlement, terminal_role=None),
-            reason=f"without the terminal role {entitlement.terminal_role}, which {denied_by} denies",
+            reason="; ".join(
+                filter(
+                    None,
+                    (
+                        outcome.reason,
+                        f"without the terminal role {entitlement.terminal_role}, which {denied_by} denies",
+                    ),
+                )
+            ),
         )
 
     def _find_denial(self, kind: Kind, account: str, name: str) -> str | None:

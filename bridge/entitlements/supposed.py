@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bridge.entitlements.rules.language import Name
 from bridge.errors import Problem, SettingsError
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.verified import VerifiedIdentity
 from bridge.yaml_documents import Positions, read_document, refusal
 from bridge.yaml_documents.problems import explain
 
@@ -63,10 +64,33 @@ class Supposed(BaseModel):
         """Return the moment to ask for; UTC."""
         return None if self.time is None else parse_moment(self.time)
 
-    def find_authenticated_at(self, now: datetime) -> datetime | None:
-        """Return when the person authenticated, None where nobody says."""
+    def build(self, provider: str, protocol: Literal["saml", "oidc"], issuer: str, at: datetime) -> VerifiedIdentity:
+        """Return the person as the rules see one. Never let anything but an explanation use it.
+
+        Args:
+            provider: the provider's name.
+            protocol: what it speaks.
+            issuer: what it calls itself.
+            at: the moment that is asked for; UTC.
+        """
+        authenticated_at = self._find_authenticated_at(at)
+        return VerifiedIdentity(
+            provider=provider,
+            protocol=protocol,
+            issuer=self.issuer or issuer,
+            subject=self.subject,
+            claims=self.claims,
+            authenticated_at=authenticated_at or at,
+            message_id="",
+            accept_until=at,
+            acr=self.acr,
+            amr=self.amr,
+            authentication_time_stated=authenticated_at is not None,
+        )
+
+    def _find_authenticated_at(self, at: datetime) -> datetime | None:
         if self.age_seconds is not None:
-            return now - timedelta(seconds=self.age_seconds)
+            return at - timedelta(seconds=self.age_seconds)
         return None if self.authenticated_at is None else parse_moment(self.authenticated_at)
 
 

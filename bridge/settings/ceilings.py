@@ -37,9 +37,10 @@ def _concerns(ceiling: Ceiling, grant: Grant) -> bool:
         return False
     if ceiling.roles is None:
         return True
-    role = grant.name.text if grant.kind == "role" else grant.terminal_role
-    if role is None:
+    template = grant.name if grant.kind == "role" else grant.terminal_role
+    if template is None:
         return False
+    role = template.text
     # A name that claims decide could be any role of the account.
     return "${" in role or any(fnmatchcase(role, pattern) for pattern in ceiling.roles)
 

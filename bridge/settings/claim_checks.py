@@ -4,7 +4,7 @@ A rule must be right for every provider that it is for: those that it names, or 
 be used is passed over.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bridge.entitlements.expressions import ExpressionInvalid, check_types
 from bridge.entitlements.matching import ClaimSchema, is_group_id
@@ -14,6 +14,8 @@ from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.yaml_documents import Loc, Positions
 
 Providers = Mapping[str, SAMLProvider | OIDCProvider | None]
+Written = Mapping[str, tuple[str, ...] | None]
+"""The values of constants, by how they are written in a list; None for one that is wrong."""
 
 
 def build_schemas(providers: Mapping[str, SAMLProvider | OIDCProvider]) -> dict[str, ClaimSchema]:
@@ -37,10 +39,12 @@ def find_declaration_problems(provider: SAMLProvider | OIDCProvider, positions: 
             )
 
 
-def find_claim_problems(document: RuleDocument, providers: Providers) -> Iterator[Problem]:
-    """Yield what the rules of one file could never find, or compare wrongly."""
-    for number, entry in document.entries:
-        yield from _find_entry_problems(entry, document.positions, ("rules", number), providers)
+def find_claim_problems(documents: Sequence[RuleDocument], providers: Providers) -> Iterator[Problem]:
+    """Yield what rules could never find, or compare wrongly."""
+    constants = {f"${name}": values for document in documents for name, values in document.constants.items()}
+    for document in documents:
+        for number, entry in document.entries:
+            yield from _find_entry_problems(entry, document.positions, ("rules", number), providers, constants)
 
 
 def find_administrator_claim_problems(
@@ -48,41 +52,44 @@ def find_administrator_claim_problems(
 ) -> Iterator[Problem]:
     """Yield the same of what ``bridge.yaml`` says of administrators."""
     for number, entry in enumerate(entries):
-        yield from _find_entry_problems(entry, positions, ("administrators", number), providers)
+        yield from _find_entry_problems(entry, positions, ("administrators", number), providers, {})
 
 
 def _find_entry_problems(
-    entry: RuleEntry | AdministratorEntry, positions: Positions, loc: Loc, providers: Providers
+    entry: RuleEntry | AdministratorEntry, positions: Positions, loc: Loc, providers: Providers, constants: Written
 ) -> Iterator[Problem]:
     """Yield what one list of conditions could never find, or would compare wrongly."""
     concerned = {name: providers.get(name) for name in entry.provider or providers}
     known = [provider for provider in concerned.values() if provider is not None]
     if len(known) == len(concerned) and known:
-        yield from _find_group_problems(entry.groups or (), positions, loc, known)
+        for name, groups in (("groups", entry.groups), ("not_groups", entry.not_groups)):
+            for place, group in enumerate(groups or ()):
+                is_constant = group.startswith("$") and not group.startswith("$$")
+                for value in (constants.get(group) or ()) if is_constant else (group.removeprefix("$"),):
+                    yield from _find_group_problems(value, positions, (*loc, name, place), known)
     for provider in known:
         if provider.claim_types:
             yield from _find_type_problems(entry, positions, loc, provider)
 
 
 def _find_group_problems(
-    groups: Iterable[str], positions: Positions, loc: Loc, providers: list[SAMLProvider | OIDCProvider]
+    group: str, positions: Positions, loc: Loc, providers: list[SAMLProvider | OIDCProvider]
 ) -> Iterator[Problem]:
-    """Yield each group that is of a kind which none of the providers sends (threat MAP-04)."""
+    """Yield that a group is of a kind which none of the providers sends (threat MAP-04)."""
     sent = {provider.groups_are for provider in providers}
+    kind = "ids" if is_group_id(group) else "names"
+    if kind in sent:
+        return
     names = ", ".join(f"`{provider.name}`" for provider in providers)
-    for place, group in enumerate(groups):
-        kind = "ids" if is_group_id(group) else "names"
-        if kind in sent:
-            continue
-        yield positions.problem(
-            (*loc, "groups", place),
-            f"nobody is ever in this group: it is {'an ID' if kind == 'ids' else 'a name'}, "
-            f"and the groups of {names} are {' or '.join(sorted(sent))}",
-            "Set `groups_are: ids` for the provider if it sends IDs, and write groups as it sends them."
-            if kind == "ids"
-            else "Write the ID of the group (its object ID, SID or distinguished name) and its name in a comment.",
-            kind="never-matches",
-        )
+    yield positions.problem(
+        loc,
+        f"nobody is ever in `{group}`: it is {'an ID' if kind == 'ids' else 'a name'}, "
+        f"and the groups of {names} are {' or '.join(sorted(sent))}",
+        "Set `groups_are: ids` for the provider if it sends IDs, and write groups as it sends them."
+        if kind == "ids"
+        else "Write the ID of the group (its object ID, SID or distinguished name) and its name in a comment.",
+        kind="never-matches",
+    )
 
 
 def _find_type_problems(

@@ -109,8 +109,8 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     providers = configuration.providers
     for document in documents:
         problems += find_rule_problems(document, set(providers), configuration.accounts)
-        problems += find_claim_problems(document, providers)
-    rules = _compile(documents, providers, files, problems)
+    problems += find_claim_problems(documents, providers)
+    rules = _compile(documents, providers, files, problems, configuration.accounts)
     if rules is not None:
         problems += find_wide_grants(place_rules(documents, rules), configuration.settings.rules.ceilings)
     errors = sort_problems(problem for problem in problems if problem.severity == "error")
@@ -176,6 +176,7 @@ def _read(
     problems += _find_shared_domains(providers.files)
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")
+    problems += _find_repeated(accounts.files, "alias")
     for provider in providers.files:
         problems += find_provider_problems(provider.content, provider.positions, development=development)
         problems += find_declaration_problems(provider.content, provider.positions)
@@ -187,9 +188,10 @@ def _read(
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
-        problems += find_claim_problems(document, known_providers)
+    problems += find_claim_problems(documents, known_providers)
     problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
-    compiled = _compile(documents, {name: file.content for name, file in providers.by_name.items()}, files, problems)
+    usable_providers = {name: file.content for name, file in providers.by_name.items()}
+    compiled = _compile(documents, usable_providers, files, problems, known_accounts)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
@@ -259,10 +261,11 @@ def _compile(
     providers: Mapping[str, SAMLProvider | OIDCProvider],
     files: RuleFiles,
     problems: list[Problem],
+    accounts: Mapping[str, Account | None],
 ) -> RuleSet | None:
     groups_claims = {name: provider.groups_claim for name, provider in providers.items()}
     try:
-        return compile_rules(documents, groups_claims, files, build_schemas(providers))
+        return compile_rules(documents, groups_claims, files, accounts, schemas=build_schemas(providers))
     except SettingsError as error:
         problems += error.problems
         return None
@@ -307,7 +310,7 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
     first: dict[str, str] = {}
     for file in files:
         value = getattr(file.content, name)
-        if counts[value] > 1 and value in first:
+        if value is not None and counts[value] > 1 and value in first:
             message = f"the {name} `{value}` stands in {first[value]} already"
             yield file.positions.problem((name,), message, "Give each its own.", kind="duplicate")
         first.setdefault(value, file.positions.file.name)

@@ -45,6 +45,8 @@ LEVELS: Mapping[str, Level] = {
     "admin_sign_ins.start": "administrator",
     "admin_sign_ins.latest": "administrator",
     "admin_sign_ins.show": "administrator",
+    "admin_explain.form": "administrator",
+    "admin_explain.answer": "administrator",
     "admin_providers.overview": "administrator",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""

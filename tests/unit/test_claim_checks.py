@@ -46,6 +46,16 @@ def test_t_map_04_a_name_for_a_provider_of_ids_is_refused_when_rules_are_loaded(
     assert problems(configure(tmp_path, f"provider: acme-oidc\n  groups: ['{UUID}']", oidc=OIDC_IDS)) == []
 
 
+def test_t_map_04_constants_and_excluded_groups_are_looked_at_too(tmp_path):
+    one = "provider: acme-oidc\n  groups: [$team]"
+    folder = configure(tmp_path, f"{one}\n  not_groups: [interns]", oidc=OIDC_IDS)
+    constants = f"constants:\n  team: ['{UUID}', platform]\n"
+    rules = folder / "rules/10-platform.yaml"
+    rules.write_text(constants + rules.read_text())
+    found = [(line, message.split("`")[1]) for _, line, _, message in problems(folder)]
+    assert sorted(found) == [(6, "platform"), (7, "interns")]
+
+
 def test_t_map_04_an_id_for_a_provider_of_names_is_refused_when_rules_are_loaded(tmp_path):
     [(severity, line, _, message)] = problems(configure(tmp_path, f"groups: ['{UUID}']"))
     assert (severity, line) == ("error", 4 - 1)
