@@ -31,8 +31,9 @@ class Replay:
         self._before = before
         self._after = after
         self._differing: RuleSet | None = None
-        if before.groups_claims == after.groups_claims:
-            self._differing = build_rule_set("", find_changed_rules(before.rules, after.rules), before.groups_claims)
+        if (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas):
+            changed = find_changed_rules(before.rules, after.rules)
+            self._differing = build_rule_set("", changed, before.groups_claims, before.schemas)
         self._timeless = {rule.id: is_timeless(rule) for rule in before.rules}
         for rule in after.rules:
             self._timeless[rule.id] = is_timeless(rule) and self._timeless.get(rule.id, True)

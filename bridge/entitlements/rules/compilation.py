@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
 from bridge.entitlements.limits import Hours, Network, find_zone, read_network
-from bridge.entitlements.matching import fold_case
+from bridge.entitlements.matching import ClaimSchema, fold_case
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
 from bridge.entitlements.rules.constants import Constants, ConstantUnknown, Written, gather_constants
@@ -69,11 +69,14 @@ def compile_rules(
     groups_claims: Mapping[str, str],
     files: RuleFiles,
     accounts: Mapping[str, AccountLabels | None] | None = None,
+    *,
+    schemas: Mapping[str, ClaimSchema] | None = None,
 ) -> RuleSet:
     """Return the rule set of all documents, which stand in ``files``.
 
     ``groups_claims`` has an entry for each configured provider, ``accounts`` for each account: None for one whose own
-    file cannot be used. Whether there is an account of a name, ``settings`` tells.
+    file cannot be used. Whether there is an account of a name, ``settings`` tells. ``schemas`` has the providers of
+    whose claims more is known.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -90,7 +93,7 @@ def compile_rules(
             rules.append(_compile_rule(entry, context))
     if problems:
         raise SettingsError(sort_problems(problems))
-    return build_rule_set(files.version, rules, groups_claims)
+    return build_rule_set(files.version, rules, groups_claims, schemas or {})
 
 
 def compile_administrators(
