@@ -60,6 +60,10 @@ class _Provider(BaseModel):
     """What the sign-in page calls it."""
     groups_claim: str = "groups"
     """The claim that the ``groups:`` shorthand of rules reads."""
+    groups_are: Literal["ids", "names"] = "names"
+    """Whether groups are immutable IDs (UUID, SID, distinguished name), or names; the other kind is left out."""
+    claim_types: dict[str, Literal["string", "list", "bool", "int", "map"]] = Field(default_factory=dict)
+    """By our claim name, what a claim is: rules are checked against it, and a claim of another type is unreadable."""
     claims: dict[str, str] = Field(default_factory=dict)
     """Our claim name: their attribute or claim name. What is not listed keeps its own name."""
     single_valued: frozenset[str] = frozenset()

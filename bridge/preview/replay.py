@@ -7,7 +7,7 @@ decision.
 """
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import fields, replace
 from difflib import SequenceMatcher
 
@@ -33,13 +33,13 @@ class Replay:
         """Take the rule sets; what is asked of them is remembered as long as this object."""
         self._before = before
         self._after = after
-        same_groups = before.groups_claims == after.groups_claims
+        same_groups = (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas)
         differing = find_changed_rules(before.rules, after.rules)
         self._equal = same_groups and not differing
         self._differing: RuleSet | None = None
         if same_groups and len(differing) * _WORTH_ASKING_FIRST < len(before.rules) + len(after.rules):
-            self._differing = build_rule_set("", differing, before.groups_claims)
-        self._unsteady = _select_unsteady((*before.rules, *after.rules), before.groups_claims)
+            self._differing = build_rule_set("", differing, before.groups_claims, before.schemas)
+        self._unsteady = _select_unsteady((*before.rules, *after.rules), before)
         self._remembers = same_groups and all(map(_has_steady_names, (*before.rules, *after.rules)))
         self._known: dict[Hashable, tuple[Difference, ...]] = {}
 
@@ -99,10 +99,15 @@ def _is_steady(expression: Expression) -> bool:
     return all(path[0] in _STEADY_PATHS for path in expression.paths)
 
 
-def _select_unsteady(rules: Iterable[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
-    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one."""
+def _select_unsteady(rules: Iterable[Rule], of: RuleSet) -> RuleSet:
+    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one.
+
+    ``of`` says what is known of the providers' claims.
+    """
     unsteady = dict.fromkeys(replace(rule, line=0) for rule in rules if not is_steady(rule))
-    return build_rule_set("", [replace(rule, id=str(n)) for n, rule in enumerate(unsteady)], groups_claims)
+    return build_rule_set(
+        "", [replace(rule, id=str(n)) for n, rule in enumerate(unsteady)], of.groups_claims, of.schemas
+    )
 
 
 def _find_applied(kept: KeptSignIn, rules: RuleSet) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
 from bridge.entitlements.limits import Hours, Network, find_zone, read_network
-from bridge.entitlements.matching import fold_case
+from bridge.entitlements.matching import ClaimSchema, fold_case
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
 from bridge.entitlements.rules.constants import Constants, ConstantUnknown, Written, gather_constants
@@ -69,11 +69,14 @@ def compile_rules(
     groups_claims: Mapping[str, str],
     files: RuleFiles,
     accounts: Mapping[str, AccountLabels | None] | None = None,
+    *,
+    schemas: Mapping[str, ClaimSchema] | None = None,
 ) -> RuleSet:
     """Return the rule set of all documents, which stand in ``files``.
 
     ``groups_claims`` has an entry for each configured provider, ``accounts`` for each account: None for one whose own
-    file cannot be used. Whether there is an account of a name, ``settings`` tells.
+    file cannot be used. Whether there is an account of a name, ``settings`` tells. ``schemas`` has the providers of
+    whose claims more is known.
 
     Raises:
         SettingsError: with every problem of every file.
@@ -90,7 +93,7 @@ def compile_rules(
             rules.append(_compile_rule(entry, context))
     if problems:
         raise SettingsError(sort_problems(problems))
-    return build_rule_set(files.version, rules, groups_claims)
+    return build_rule_set(files.version, rules, groups_claims, schemas or {})
 
 
 def compile_administrators(
@@ -220,12 +223,12 @@ def _compile_rule(entry: RuleEntry, context: _Context) -> Rule:
         grants=tuple(
             compiled
             for number, grant in enumerate(entry.grant or ())
-            for compiled in _compile_grant(grant, ("grant", number), context)
+            for compiled in _compile_grant(grant, number, context)
         ),
         denials=tuple(
             target
             for number, denied in enumerate(entry.deny or ())
-            for target in _compile_target(denied, ("deny", number), context)
+            for target in _compile_target(denied, number, context)
         ),
         owner=entry.owner,
         reason=entry.reason,
@@ -247,8 +250,9 @@ def _find_session_policy(grant: RoleGrant, loc: Loc, context: _Context) -> Polic
     return context.policies.get(name)
 
 
-def _compile_grant(grant: RoleGrant | UserGrant, loc: Loc, context: _Context) -> Iterator[Grant]:
+def _compile_grant(grant: RoleGrant | UserGrant, number: int, context: _Context) -> Iterator[Grant]:
     """Yield the grant of each role, or of the user, in each account."""
+    loc: Loc = ("grant", number)
     is_role = isinstance(grant, RoleGrant)
     policy = _find_session_policy(grant, loc, context) if isinstance(grant, RoleGrant) else None
     written = grant.role_names if isinstance(grant, RoleGrant) else ((("user",), grant.user),)
@@ -281,13 +285,14 @@ def _compile_grant(grant: RoleGrant | UserGrant, loc: Loc, context: _Context) ->
                 session_policy=policy,
                 terminal_role=terminal,
                 allowed_roles=None if labels is None or labels.roles is None else frozenset(labels.roles),
+                entry=number,
             )
 
 
-def _compile_target(entry: TargetEntry, loc: Loc, context: _Context) -> Iterator[Target]:
+def _compile_target(entry: TargetEntry, number: int, context: _Context) -> Iterator[Target]:
     roles = entry.roles or (entry.role,)
-    for account in _find_accounts(entry, loc, context):
-        yield from (Target(account, role, entry.user) for role in roles)
+    for account in _find_accounts(entry, ("deny", number), context):
+        yield from (Target(account, role, entry.user, number) for role in roles)
 
 
 def _find_accounts(choice: AccountChoice, loc: Loc, context: _Context) -> tuple[str, ...]:

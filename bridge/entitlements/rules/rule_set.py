@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.limits import Hours, Network
-from bridge.entitlements.matching import Texts
+from bridge.entitlements.matching import ClaimSchema, Texts
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.index import Index, build_index
 from bridge.entitlements.rules.language import Requirement
@@ -30,6 +30,8 @@ class Grant:
     terminal_role: Template | None
     allowed_roles: frozenset[str] | None = None
     """The only roles that the account's settings let rules grant; None: any."""
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``grant`` entry that it comes from."""
 
     def iterate_expressions(self) -> Iterator[Expression]:
         """Yield each expression in its texts."""
@@ -47,6 +49,8 @@ class Target:
     account: str
     role: str | None = None
     user: str | None = None
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``deny`` entry that it comes from."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ class RuleSet:
     rules: tuple[Rule, ...]
     groups_claims: Mapping[str, str]
     """For each configured provider, the claim that ``groups:`` reads."""
+    schemas: Mapping[str, ClaimSchema]
+    """For providers of which more is known: what their claims are."""
     _index: Index = field(repr=False, compare=False)
 
     @cached_property
@@ -133,6 +139,8 @@ class RuleSet:
             yield self.rules[number]
 
 
-def build_rule_set(version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
+def build_rule_set(
+    version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str], schemas: Mapping[str, ClaimSchema]
+) -> RuleSet:
     """Return the rules as one set, indexed by what each requires."""
-    return RuleSet(version, tuple(rules), dict(groups_claims), build_index(rules))
+    return RuleSet(version, tuple(rules), dict(groups_claims), dict(schemas), build_index(rules))
