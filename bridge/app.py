@@ -41,6 +41,7 @@ from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.providers import Providers
 from bridge.web.admin.sign_ins import SignIns
+from bridge.web.admin.versions import Versions
 from bridge.web.api import API
 from bridge.web.assets import install_assets
 from bridge.web.errors import install_errors
@@ -86,7 +87,7 @@ def create_app(
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
-    _roll_out, _nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
+    roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
     follower.begin()
     follower.start()
     federation = _build_federation(configuration, rules, keys, outbound, audit, clock)
@@ -139,6 +140,16 @@ def create_app(
     app.register_blueprint(portal.blueprint())
     app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
     app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
+    versions = Versions(
+        administration,
+        access,
+        roll_out,
+        nodes,
+        configuration.folder / "rules",
+        clock,
+        promoted=settings.rules.rollout == "promote",
+    )
+    app.register_blueprint(versions.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
