@@ -48,6 +48,7 @@ from bridge.web.admin.preview import Preview
 from bridge.web.admin.providers import Providers
 from bridge.web.admin.rules import Rules
 from bridge.web.admin.sign_ins import SignIns
+from bridge.web.admin.versions import Versions
 from bridge.web.api import API
 from bridge.web.assets import install_assets
 from bridge.web.errors import install_errors
@@ -93,7 +94,7 @@ def create_app(
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
-    _roll_out, _nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
+    roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
     follower.begin()
     follower.start()
     history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
@@ -164,6 +165,16 @@ def create_app(
     app.register_blueprint(
         _build_preview(configuration, administration, history, rules, redis, sealer, clock).blueprint()
     )
+    versions = Versions(
+        administration,
+        access,
+        roll_out,
+        nodes,
+        configuration.folder / "rules",
+        clock,
+        promoted=settings.rules.rollout == "promote",
+    )
+    app.register_blueprint(versions.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())

@@ -246,7 +246,7 @@ def _print_outcome(outcome: Outcome) -> None:
         return
     click.secho("Nothing changed yet: another administrator has to confirm this.", fg="yellow")
     click.echo(f"  version  {request.version[:SHORT]} in place of {request.previous[:SHORT]}")
-    click.echo(f"  why      {request.describe_share()}; that is more than `rules.max_changed_share` allows at once")
+    click.echo(f"  why      {request.describe_share()} (see `rules.max_changed_share`)")
     click.echo(f"  until    {request.expires_at:%Y-%m-%d %H:%M} UTC")
     click.echo("  where    /admin/versions, or")
     click.echo(f"           rambridge rules promote --confirm {request.id} --author THEIR-NAME")
