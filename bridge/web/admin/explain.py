@@ -191,9 +191,10 @@ class Explain:
         if record is None:
             raise Fault("No sign-in has this reference.")
         at = parse_moment(record["time"])
+        self._history.flush(1.0)
         kept = find_sign_in(self._history.read(at - _AROUND, at + _AROUND), record["issuer"], record["subject"])
         if kept is None:
-            raise Fault("That sign-in is not kept (any more).")
+            raise Fault("That sign-in is not kept: not any more, or not yet.")
         return replace(kept, label=record["person"])
 
 
@@ -215,7 +216,11 @@ def _group(explanation: Explanation, rule: str) -> Iterator[Section]:
 
 def _describe(verdict: Verdict) -> Row:
     marks = {True: "holds", False: "fails", None: "unknown"}
-    further = [f"{each.what}: {each.reason.text}" for each in verdict.given if each.reason.text]
+    further = [
+        f"{each.what}: {each.reason.text}" if each.outcome.entitlement else each.reason.text
+        for each in verdict.given
+        if each.reason.text
+    ]
     if verdict.standing == "reach":
         further = [f"{each.what} would be granted" for each in verdict.given if each.outcome.entitlement]
     if verdict.rule.denials:
