@@ -30,6 +30,8 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
+from bridge.preview.drafts import Draft
+from bridge.preview.runs import Runs
 from bridge.rollout.announcement import RedisAnnouncement
 from bridge.rollout.follower import Follower
 from bridge.rollout.nodes import Nodes
@@ -37,12 +39,14 @@ from bridge.rollout.roll_out import RollOut
 from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
-from bridge.settings import Configuration, compile_rule_files
+from bridge.settings import Configuration, compile_rule_files, read_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.explain import Explain
+from bridge.web.admin.preview import Preview
 from bridge.web.admin.providers import Providers
+from bridge.web.admin.rules import Rules
 from bridge.web.admin.sign_ins import SignIns
 from bridge.web.api import API
 from bridge.web.assets import install_assets
@@ -153,6 +157,13 @@ def create_app(
     )
     app.register_blueprint(explain.blueprint())
     app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
+    loaded_at = clock.now()
+    app.register_blueprint(
+        Rules(administration, rules, history, providers, accounts, clock, lambda: loaded_at).blueprint()
+    )
+    app.register_blueprint(
+        _build_preview(configuration, administration, history, rules, redis, sealer, clock).blueprint()
+    )
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
@@ -190,6 +201,29 @@ def _build_roll_out(
         compile_files=compile_files,
     )
     return roll_out, nodes, follower
+
+
+def _build_preview(  # noqa: PLR0917
+    configuration: Configuration,
+    administration: Administration,
+    history: History,
+    rules: RulesInForce,
+    redis: RedisClient,
+    sealer: Sealer,
+    clock: Clock,
+) -> Preview:
+    folder = configuration.rule_files.folder
+    on_disk = Draft("files", f"The files in {folder.name}/", lambda: read_rule_files(folder))
+    return Preview(
+        administration,
+        Runs(history, redis, sealer, clock),
+        history,
+        rules,
+        clock,
+        drafts=lambda: (on_disk,),
+        compile_draft=lambda files: compile_rule_files(configuration, files),
+        kept_claims=configuration.settings.rules.kept_claims,
+    )
 
 
 def _build_federation(  # noqa: PLR0917

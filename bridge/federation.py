@@ -118,8 +118,10 @@ class Federation:
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""
-        now, groups_claims = self._clock.now(), self._rules.current.groups_claims
-        return meets_any(identity, self._administrators, groups_claims, now, source_address)
+        now, rules = self._clock.now(), self._rules.current
+        return meets_any(
+            identity, self._administrators, rules.groups_claims, now, source_address, schemas=rules.schemas
+        )
 
     def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
         """The person is an administrator now; record the refusal if not. Raises NotAdministrator."""

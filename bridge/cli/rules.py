@@ -22,16 +22,14 @@ from bridge.errors import AuditUnavailable, RulesUnchanged, StoreUnavailable, Ve
 from bridge.rollout.announcement import Announcement, NoAnnouncement, RedisAnnouncement
 from bridge.rollout.author import Author
 from bridge.rollout.difference import Difference, compare_files
-from bridge.rollout.nodes import Nodes
+from bridge.rollout.nodes import Node, Nodes
 from bridge.rollout.requests import Request, Requests
 from bridge.rollout.roll_out import Outcome, RollOut
 from bridge.rollout.starting import load_configuration_in_force, open_tables
 from bridge.rollout.versions import InForce, Versions
 from bridge.settings import (
-    Configuration,
     Settings,
     compile_rule_files,
-    load_configuration,
     load_settings,
     read_rule_files,
 )
@@ -73,10 +71,7 @@ def list_versions(folder: Path, count: int) -> None:
     if nodes:
         click.echo("\nnodes")
     for node in nodes:
-        current = changes and node.version == changes[0].version
-        colour = "red" if node.fault else None if current else "yellow"
-        line = f"  {node.node}  {node.version[:SHORT]}  {node.fault or ('' if current else 'another version')}"
-        click.secho(_one_line(line), fg=colour)
+        _print_node(node, changes[0].version if changes else "")
 
 
 @rules.command("show")
@@ -141,18 +136,16 @@ def promote(folder: Path, message: str, author: str | None, request_id: str | No
     3. It is 1 if the rules have errors.
     """
     who = _find_author(author)
-    with errors_to_exit_code():
+    with errors_to_exit_code(), _open(folder) as roll_out:
         if request_id:
-            with _open(folder, load_configuration_in_force(folder, secrets=False)) as roll_out:
-                outcome = roll_out.confirm(BACKGROUND, who, request_id)
+            outcome = roll_out.confirm(BACKGROUND, who, request_id)
         else:
-            configuration = load_configuration(folder, secrets=False, rules=draft)
-            with _open(folder, configuration) as roll_out:
-                try:
-                    outcome = roll_out.promote(BACKGROUND, who, configuration.rule_files, message)
-                except RulesUnchanged as error:
-                    click.echo(error.public)
-                    return
+            files = read_rule_files(draft or folder / "rules")
+            try:
+                outcome = roll_out.promote(BACKGROUND, who, files, message)
+            except RulesUnchanged as error:
+                click.echo(error.public)
+                return
     _print_outcome(outcome)
 
 
@@ -164,7 +157,7 @@ def promote(folder: Path, message: str, author: str | None, request_id: str | No
 def rollback(folder: Path, version: str, message: str, author: str | None) -> None:
     """Bring VERSION, or `previous`, into force again on every node."""
     who = _find_author(author)
-    with errors_to_exit_code(), _open(folder, load_configuration_in_force(folder, secrets=False)) as roll_out:
+    with errors_to_exit_code(), _open(folder) as roll_out:
         if version == "files":
             raise VersionUnknown("what stands in the folder is promoted, not rolled back to")
         wanted = _find_version(roll_out.versions, version)
@@ -177,13 +170,16 @@ def rollback(folder: Path, version: str, message: str, author: str | None) -> No
 
 
 @contextmanager
-def _open(folder: Path, configuration: Configuration) -> Iterator[RollOut]:
+def _open(folder: Path) -> Iterator[RollOut]:
     """Open what a change needs for the time of a block.
 
     Raises:
+        SettingsError: the configuration has errors.
+        RolloutUnavailable: the database does not answer.
         AuditUnavailable: the audit log cannot be opened, so nothing can be changed.
     """
-    settings, clock = load_settings(folder), SystemClock()  # those of the configuration have no secrets
+    configuration = load_configuration_in_force(folder, secrets=False)  # a machine that promotes needs no secrets
+    settings, clock = load_settings(folder), SystemClock()  # but for those of the databases
     try:
         records = open_database(settings.audit_url())
     except SQLAlchemyError as error:
@@ -275,6 +271,17 @@ def _print_request(request: Request) -> None:
         click.echo(_one_line(f"  {request.message}"))
     click.echo(f"  rambridge rules diff current {request.version[:SHORT]}")
     click.echo(f"  rambridge rules promote --confirm {request.id}")
+
+
+def _print_node(node: Node, current: str) -> None:
+    line = f"  {node.node}  {node.version[:SHORT]}"
+    if not node.fault:
+        is_current = node.version == current
+        click.secho(_one_line(line if is_current else f"{line}  another version"), fg=None if is_current else "yellow")
+        return
+    click.secho(_one_line(f"{line}  and cannot load {node.wanted[:SHORT] or 'the files in its folder'}"), fg="red")
+    for part in node.fault.splitlines():
+        click.echo(f"      {printable(part)}")
 
 
 def _print_difference(difference: Difference) -> None:

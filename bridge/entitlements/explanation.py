@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
 from bridge.entitlements.lookalikes import quote
-from bridge.entitlements.matching import Finding, Texts, fold_case, read_texts
+from bridge.entitlements.matching import ClaimSchema, Finding, Texts, fold_case, read_texts
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
@@ -181,6 +181,7 @@ class _Reasoner:
         self._identity = identity
         self._groups_claim = rules.groups_claims[identity.provider]
         self._groups = read_texts(identity.claims, self._groups_claim)
+        self._schema = rules.schemas.get(identity.provider) or ClaimSchema()
         self._now = now
         self._source_address = source_address
         self._sent = Sent(identity.claims)
@@ -271,6 +272,8 @@ class _Reasoner:
 
     def _explain_condition(self, rule: Rule, finding: Finding) -> Reason:  # noqa: PLR0911  one for each condition
         match finding.condition:
+            case "groups" if not self._groups.values.isdisjoint(rule.groups):
+                return Reason("kind", self._groups_claim, f"does not apply: {finding.reason}", near=True)
             case "groups":
                 miss = self._sent.explain(self._groups_claim, rule.groups)
                 wanted = _list_words(rule.groups, miss.wanted)
@@ -382,7 +385,7 @@ class _Reasoner:
     def _bind(self) -> Variables:
         if self._variables is None:
             self._variables = bind_variables(
-                self._identity, self._now, self._source_address, self._claims_in_expressions
+                self._identity, self._now, self._source_address, self._claims_in_expressions, self._schema
             )
         return self._variables
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cel_expr_python import cel
@@ -23,7 +23,7 @@ from cel_expr_python.ext import ext_optional, ext_strings
 
 from bridge.entitlements.checked_ast import Reads, find_reads, find_required
 from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
-from bridge.entitlements.matching import Finding, find_flaw
+from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, find_flaw, has_type
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 MAX_EXPRESSION_CHARACTERS = 2000
@@ -38,21 +38,29 @@ MAX_GROWTH = 50
 _MULTIPLYING = frozenset({"join", "format"})
 _LENGTHENING = frozenset({"replace", "join", "format", "strings.quote"})
 _STRING, _TIMESTAMP = cel.Type.STRING, cel.Type.TIMESTAMP
-_ENVIRONMENT = cel.NewEnv(
-    variables={
-        "claims": cel.Type.Map(_STRING, cel.Type.DYN),
-        "identity.provider": _STRING,
-        "identity.protocol": _STRING,
-        "identity.issuer": _STRING,
-        "identity.subject": _STRING,
-        "identity.acr": _STRING,
-        "identity.amr": cel.Type.List(_STRING),
-        "identity.authenticated_at": _TIMESTAMP,
-        "request.source_address": _STRING,
-        "request.time": _TIMESTAMP,
-    },
-    extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional()],
-)
+_VARIABLES = {
+    "claims": cel.Type.Map(_STRING, cel.Type.DYN),
+    "identity.provider": _STRING,
+    "identity.protocol": _STRING,
+    "identity.issuer": _STRING,
+    "identity.subject": _STRING,
+    "identity.acr": _STRING,
+    "identity.amr": cel.Type.List(_STRING),
+    "identity.authenticated_at": _TIMESTAMP,
+    "request.source_address": _STRING,
+    "request.time": _TIMESTAMP,
+}
+_EXTENSIONS = [ext_strings.ExtStrings(), ext_optional.ExtOptional()]
+_ENVIRONMENT = cel.NewEnv(variables=_VARIABLES, extensions=_EXTENSIONS)
+_TYPES: Mapping[ClaimType, Any] = {
+    "string": _STRING,
+    "list": cel.Type.List(cel.Type.DYN),
+    "bool": cel.Type.BOOL,
+    "int": cel.Type.INT,
+    "map": cel.Type.Map(_STRING, cel.Type.DYN),
+}
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_HAS_CLAIM = re.compile(r"\bhas\(\s*claims\.[A-Za-z0-9_]+\s*\)", re.ASCII)
 _PATTERN_PROBE = _ENVIRONMENT.compile('"".matches(claims.pattern)')
 _LITERALS = re.compile(r"\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 """What stands for one character in a pattern: an escape, or a class."""
@@ -181,18 +189,37 @@ def compile_text(text: str) -> Expression:
     return _check_reads(text, compiled)
 
 
+def check_types(text: str, types: Mapping[str, ClaimType]) -> None:
+    """A valid condition uses the claims that it names, as ``claims.NAME``, according to their types.
+
+    Raises:
+        ExpressionInvalid: it compares an ``int`` with text, say.
+    """
+    environment = _make_typed_environment(tuple(sorted(types.items())))
+    # The checker would take `has(claims.x)` for the typed variable itself. What it says of places stays right.
+    _compile(_HAS_CLAIM.sub(lambda match: "true".ljust(len(match[0])), text), environment)
+
+
+@lru_cache(maxsize=32)
+def _make_typed_environment(types: tuple[tuple[str, ClaimType], ...]) -> Any:
+    """Return an environment for checks, in which ``claims.level`` is a variable of its own, which has a type."""
+    typed = {f"claims.{name}": _TYPES[declared] for name, declared in types if _IDENTIFIER.fullmatch(name)}
+    return cel.NewEnv(variables=_VARIABLES | typed, extensions=_EXTENSIONS)
+
+
 def bind_variables(
     identity: VerifiedIdentity,
     now: datetime,
     source_address: str | None,
     read: frozenset[str] | None = None,
+    schema: ClaimSchema = ClaimSchema(),  # noqa: B008 - it cannot be changed
 ) -> Variables:
     """Return what expressions read about this identity at this moment; what is absent or unfit is left out.
 
     ``read`` names the claims that they read, where that is known: others are not looked at, whatever they hold.
     """
     bound = identity.claims if read is None else {name: identity.claims[name] for name in read & identity.claims.keys()}
-    claims, note = _clean_claims(bound)
+    claims, note = _clean_claims(bound, schema)
     data: dict[str, Any] = {
         "identity.provider": identity.provider,
         "identity.protocol": identity.protocol,
@@ -219,13 +246,13 @@ def bind_variables(
     return replace(everything, of_short_claims=of_short_claims)
 
 
-def _compile(text: str) -> Any:
+def _compile(text: str, environment: Any = _ENVIRONMENT) -> Any:
     if len(text) > MAX_EXPRESSION_CHARACTERS:
         raise ExpressionInvalid(f"this is longer than {MAX_EXPRESSION_CHARACTERS} characters")
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ExpressionInvalid("this holds half of a character")
     try:
-        return _ENVIRONMENT.compile(text)
+        return environment.compile(text)
     except RuntimeError as error:
         place = _PLACE.search(str(error))
         if place is None:
@@ -291,7 +318,7 @@ def _is_pattern(pattern: str) -> bool:
     return bool(result.type() == cel.Type.BOOL)
 
 
-def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
+def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dict[str, Claim], str]:
     """Return the claims that an expression may read, and why others are left out.
 
     The runtime knows 64-bit integers and well-formed Unicode only; beyond that hold the rules of
@@ -307,7 +334,7 @@ def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
             notes.append(f"a value of `{name}` is left out")
-        if find_flaw(name) or not _is_fit(kept, 0):
+        if find_flaw(name) or not _is_fit(kept, 0) or not has_type(value, schema.types.get(name)):
             notes.append(f"`{name}` is left out")
         else:
             clean[name] = kept

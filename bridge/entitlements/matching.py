@@ -6,9 +6,10 @@ that the value is not there. A rule that grants needs to know that its condition
 until it is known that its condition does not hold.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bridge.identity.verified import Claim
@@ -22,6 +23,16 @@ Condition: TypeAlias = Literal[
 ]
 """What a rule can ask for; ``strength`` and ``age`` are the two parts of ``require``."""
 
+ClaimType: TypeAlias = Literal["string", "list", "bool", "int", "map"]
+"""What a claim can be declared to be."""
+_TYPES: Mapping[ClaimType, type] = {"string": str, "list": list, "bool": bool, "int": int, "map": dict}
+
+_GROUP_ID = re.compile(
+    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # UUID: object ID
+    r"|S-1-[0-9]+(?:-[0-9]+){1,15}"  # security identifier
+    r"|[A-Za-z][A-Za-z0-9-]*=(?:[^,\\]|\\.)+(?:,[A-Za-z][A-Za-z0-9-]*=(?:[^,\\]|\\.)+)+",  # distinguished name
+    re.ASCII,
+)
 INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
@@ -65,6 +76,16 @@ def fold_case(text: str) -> str:
     return unicodedata.normalize("NFC", text.lower())
 
 
+@dataclass(frozen=True)
+class ClaimSchema:
+    """What is known of the claims that one provider sends."""
+
+    group_ids: bool = False
+    """Whether its groups are immutable identifiers, and not names."""
+    types: Mapping[str, ClaimType] = field(default_factory=dict)
+    """The types of some claims; one of another type is unreadable."""
+
+
 def find_flaw(text: str) -> str | None:
     """Return why ``text`` must not be compared, or None where it may.
 
@@ -80,6 +101,30 @@ def find_flaw(text: str) -> str | None:
     if not INVISIBLE_LETTERS.isdisjoint(text):
         return "holds an invisible character"
     return None if unicodedata.is_normalized("NFC", text) else "not in Unicode normal form C"
+
+
+def has_type(claim: Claim, declared: ClaimType | None) -> bool:
+    """Return whether a claim is of the type that is declared; of an undeclared one every type will do."""
+    return declared is None or (
+        isinstance(claim, _TYPES[declared]) and (declared == "bool" or not isinstance(claim, bool))
+    )
+
+
+def is_group_id(text: str) -> bool:
+    """Return whether a text has the shape of an identifier that nobody can choose: UUID, SID, distinguished name."""
+    return bool(_GROUP_ID.fullmatch(text))
+
+
+def keep_kind(groups: Texts, *, ids: bool) -> Texts:
+    """Return the groups without those that are of the other kind: names among identifiers, or the reverse.
+
+    Where people may create groups, one can give a group the name, or the identifier as its name, of another one
+    (threat MAP-04).
+    """
+    kept = frozenset(text for text in groups.values if is_group_id(text) is ids)
+    if len(kept) == len(groups.values):
+        return groups
+    return replace(groups, values=kept, note=f"a group is left out: {'not an ID' if ids else 'an ID, not a name'}")
 
 
 def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:

@@ -34,13 +34,20 @@ _SEPARATOR = re.compile(r"[^A-Za-z0-9._@*?-]")
 Parts = tuple[str | Expression, ...]
 
 
+class _PlaceholderInvalid(Exception):
+    def __init__(self, message: str, column: int, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.column = column
+        self.fix = fix
+
+
 @dataclass(frozen=True)
 class PolicyTemplate:
     """A checked session policy, and the texts in it that claims complete."""
 
     text: str
     """As JSON, placeholders as they were written. All the rest is read from it."""
-    policy: Mapping[str, Any] = field(repr=False, compare=False)
     parts: Mapping[Loc, Parts] = field(repr=False, compare=False)
     """The pieces of each text that holds a placeholder, by its place."""
 
@@ -56,7 +63,7 @@ class PolicyTemplate:
 
     def fill(self, variables: Variables) -> tuple[str | None, str]:
         """Return the policy for these variables as JSON, or None and why there is none."""
-        filled = copy.deepcopy(dict(self.policy))
+        filled = json.loads(self.text)
         for loc, parts in self.parts.items():
             text = ""
             for part in parts:
@@ -72,7 +79,7 @@ class PolicyTemplate:
                 text += value
             _put(filled, loc, text)
         written = write_policy(filled)
-        flaw = next(find_policy_flaws(json.loads(written)), None) or find_size_flaw(filled)
+        flaw = next(find_policy_flaws(json.loads(written)), None) or find_size_flaw(written)
         return (None, f"the filled session policy is refused: {flaw.message}") if flaw else (written, "")
 
 
@@ -87,16 +94,15 @@ def compile_policy(policy: object) -> tuple[PolicyTemplate | None, tuple[Flaw, .
         if "${" in text:
             try:
                 parts[loc] = _split(text)
-            except ExpressionInvalid as error:
-                fix = "Write `${ … }` around a CEL expression, such as ${ claims.uid }; RAM has no variables."
-                message = f"statement {loc[1] + 1 if isinstance(loc[1], int) else 1}: {error.message}"
-                flaws.append(Flaw(loc, message, fix, place=(error.line, error.column)))
+            except _PlaceholderInvalid as error:
+                where = f"statement {int(loc[1]) + 1}: "
+                flaws.append(Flaw(loc, f"{where}{error.message}", error.fix, place=(1, error.column)))
             _put(longest, loc, PLACEHOLDER.sub("x" * MAX_VALUE_CHARACTERS, text))
     # With the longest values, so that nobody's name decides whether there is a policy.
-    too_large = find_size_flaw(longest)
+    too_large = find_size_flaw(write_policy(longest))
     if too_large:
         flaws.append(too_large)
-    return (None if flaws else PolicyTemplate(write_policy(policy), policy, parts)), tuple(flaws)
+    return (None if flaws else PolicyTemplate(write_policy(policy), parts)), tuple(flaws)
 
 
 def _iterate_open_texts(policy: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
@@ -116,10 +122,14 @@ def _split(text: str) -> Parts:
     end = 0
     for match in PLACEHOLDER.finditer(text):
         parts.append(_check_literal(text, end, match.start(), after_placeholder=end > 0, before_placeholder=True))
+        if match[1].strip().startswith("acs:"):
+            message = f"RAM documents no variables, so `{match[0]}` would stand for itself"
+            raise _PlaceholderInvalid(message, match.start() + 1, "Take the value from a claim: `${ claims.uid }`.")
         try:
             parts.append(compile_text(match[1]))
         except ExpressionInvalid as error:
-            raise ExpressionInvalid(error.message, 1, match.start(1) + error.column) from error
+            fix = "Correct the expression; config/README.md lists what it can read."
+            raise _PlaceholderInvalid(error.message, match.start(1) + error.column, fix) from error
         end = match.end()
     parts.append(_check_literal(text, end, len(text), after_placeholder=end > 0, before_placeholder=False))
     return tuple(part for part in parts if part)
@@ -132,27 +142,18 @@ def _check_literal(text: str, start: int, end: int, *, after_placeholder: bool, 
     """
     piece = text[start:end]
     if "${" in piece:
-        at = start + piece.index("${")
-        raise ExpressionInvalid("this `${` begins no placeholder", 1, at + 1)
-    closed = bool(_SEPARATOR.search(piece))
-    if after_placeholder and before_placeholder and not closed:
-        raise ExpressionInvalid("two placeholders need a character between them that no value has, such as `/`", 1, 1)
-    before, after = re.split(r"[*?]", piece, maxsplit=1)[0], re.split(r"[*?]", piece)[-1]
-    wild = re.search(r"[*?]", piece)
-    if wild and after_placeholder and not _SEPARATOR.search(before):
-        raise ExpressionInvalid(
-            "between a placeholder and a wildcard there must be a character that no value has, such as `/`: "
-            "with `li`, `li*` is also what begins with `li`",
-            1,
-            start + wild.start() + 1,
-        )
-    if wild and before_placeholder and not _SEPARATOR.search(after):
-        raise ExpressionInvalid(
-            "between a wildcard and a placeholder there must be a character that no value has, such as `/`: "
-            "with `li`, `*li` is also what ends with `li`",
-            1,
-            end + 1,
-        )
+        at = start + piece.index("${") + 1
+        raise _PlaceholderInvalid("this `${` begins no placeholder", at, "Write `${ … }` around an expression.")
+    fix = "Put a character between the two that no value has, such as `/`."
+    before, *further = re.split(r"[*?]", piece)
+    if after_placeholder and (further or before_placeholder) and not _SEPARATOR.search(before):
+        message = "this wildcard belongs to the placeholder before it: with `li`, `li*` is also what begins with `li`"
+        if not further:
+            message = "nothing tells where one placeholder ends and the next one begins"
+        raise _PlaceholderInvalid(message, start + len(before) + 1, fix)
+    if before_placeholder and further and not _SEPARATOR.search(further[-1]):
+        message = "a wildcard belongs to this placeholder: with `li`, `*li` is also what ends with `li`"
+        raise _PlaceholderInvalid(message, end + 1, fix)
     return piece
 
 

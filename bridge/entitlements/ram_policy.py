@@ -85,9 +85,9 @@ def find_policy_flaws(policy: object, *, template: bool = False) -> Iterator[Fla
             yield from _find_statement_flaws(statement, number, template=template)
 
 
-def find_size_flaw(policy: object) -> Flaw | None:
-    """Return what is wrong with the size of a policy that follows the grammar."""
-    size = len(write_policy(policy).encode())
+def find_size_flaw(written: str) -> Flaw | None:
+    """Return what is wrong with the size of a policy, as :func:`write_policy` wrote it."""
+    size = len(written.encode())
     if size <= MAX_POLICY_BYTES:
         return None
     message = f"this policy has {size} bytes, and STS takes {MAX_POLICY_BYTES}"
@@ -130,7 +130,11 @@ def _find_statement_flaws(statement: object, number: int, *, template: bool) -> 
     if "Effect" not in statement:
         yield Flaw(loc, f"{where}`Effect` is missing", "Write `Allow` or `Deny`.")
     elif statement["Effect"] not in EFFECTS:
-        yield Flaw((*loc, "Effect"), f"{where}`Effect` is neither `Allow` nor `Deny`", "Write one of them, like this.")
+        yield Flaw(
+            (*loc, "Effect"),
+            f"{where}`Effect` is neither `Allow` nor `Deny`",
+            "Write one of them, in exactly these letters.",
+        )
     yield from _find_pair_flaws(statement, loc, where)
     for name in STATEMENT_MEMBERS[1:5]:
         if name not in statement:
@@ -165,17 +169,17 @@ def _find_text_flaws(
         flaw = find_flaw(shape)
         found = (flaw, "Type it again, without what one cannot see.") if flaw else check(shape)
         if found:
-            yield at, found[0], found[1]
+            yield at, found[0].replace("{text}", text), found[1]
 
 
 def _find_action_flaw(text: str) -> tuple[str, str] | None:
     if "${" in text:
         return "no placeholder can stand in the name of an action", "Write the actions out."
-    return None if _ACTION.fullmatch(text) else (f"`{text}` is not the name of an action", ACTION_FORM)
+    return None if _ACTION.fullmatch(text) else ("`{text}` is not the name of an action", ACTION_FORM)
 
 
 def _find_resource_flaw(text: str) -> tuple[str, str] | None:
-    return None if _RESOURCE.fullmatch(text) else (f"`{text}` is not the name of a resource", RESOURCE_FORM)
+    return None if _RESOURCE.fullmatch(text) else ("`{text}` is not the name of a resource", RESOURCE_FORM)
 
 
 def _find_condition_flaws(condition: object, loc: Loc, where: str, *, template: bool) -> Iterator[Flaw]:
@@ -206,11 +210,11 @@ def _find_no_flaw(text: str) -> tuple[str, str] | None:
 
 
 def _find_number_flaw(text: str) -> tuple[str, str] | None:
-    return None if _NUMBER.fullmatch(text) else (f"`{text}` is not a number", 'Write a number in quotes: "3600".')
+    return None if _NUMBER.fullmatch(text) else ("`{text}` is not a number", 'Write a number in quotes: "3600".')
 
 
 def _find_boolean_flaw(text: str) -> tuple[str, str] | None:
-    return None if text in {"true", "false"} else (f"`{text}` is neither true nor false", 'Write "true" or "false".')
+    return None if text in {"true", "false"} else ("`{text}` is neither true nor false", 'Write "true" or "false".')
 
 
 def _find_date_flaw(text: str) -> tuple[str, str] | None:
@@ -220,14 +224,14 @@ def _find_date_flaw(text: str) -> tuple[str, str] | None:
         moment = None
     if moment is not None and moment.tzinfo is not None:
         return None
-    return f"`{text}` is not a time with a time zone", 'Write it as ISO 8601 does: "2026-12-31T23:59:59Z".'
+    return "`{text}` is not a time with a time zone", 'Write it as ISO 8601 does: "2026-12-31T23:59:59Z".'
 
 
 def _find_network_flaw(text: str) -> tuple[str, str] | None:
     try:
         ip_network(text)
     except ValueError:
-        return f"`{text}` is not a network", "Write an address, or a network from its first address: 192.0.2.0/24."
+        return "`{text}` is not a network", "Write an address, or a network from its first address: 192.0.2.0/24."
     return None
 
 

@@ -7,6 +7,7 @@
     ├── providers/       one file for each identity provider: identity/providers.py
     ├── accounts/        one file for each Alibaba Cloud account: exchange/accounts.py
     ├── rules/           who may become what: entitlements/rules.py
+    │   └── tests/       what must come of whose claims: entitlements/rule_tests/
     └── schema/          JSON Schemas of these files for editors: schemas.py
 
 One reading (configuration.py) finds every problem of every file, those between files too (checks.py), and for
@@ -22,6 +23,7 @@ from bridge.settings.configuration import (
 )
 from bridge.settings.finding_kinds import FINDING_KINDS
 from bridge.settings.rule_files import list_rule_files, read_rule_files
+from bridge.settings.rule_tests import run_rule_tests
 from bridge.settings.schemas import build_schemas, write_schemas
 from bridge.settings.service import Settings, load_settings
 
@@ -36,5 +38,6 @@ __all__ = [
     "load_configuration",
     "load_settings",
     "read_rule_files",
+    "run_rule_tests",
     "write_schemas",
 ]

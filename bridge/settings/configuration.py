@@ -29,6 +29,12 @@ from bridge.settings.checks import (
     find_provider_problems,
     find_rule_problems,
 )
+from bridge.settings.claim_checks import (
+    build_schemas,
+    find_administrator_claim_problems,
+    find_claim_problems,
+    find_declaration_problems,
+)
 from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
@@ -100,10 +106,11 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     """
     problems: list[Problem] = []
     documents = _read_documents(files, problems)
+    providers = configuration.providers
     for document in documents:
-        problems += find_rule_problems(document, set(configuration.providers), configuration.accounts)
-    groups_claims = {name: provider.groups_claim for name, provider in configuration.providers.items()}
-    rules = _compile(documents, groups_claims, files, problems)
+        problems += find_rule_problems(document, set(providers), configuration.accounts)
+    problems += find_claim_problems(documents, providers)
+    rules = _compile(documents, providers, files, problems, configuration.accounts)
     if rules is not None:
         problems += find_wide_grants(place_rules(documents, rules), configuration.settings.rules.ceilings)
     errors = sort_problems(problem for problem in problems if problem.severity == "error")
@@ -169,22 +176,27 @@ def _read(
     problems += _find_shared_domains(providers.files)
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")
+    problems += _find_repeated(accounts.files, "alias")
     for provider in providers.files:
         problems += find_provider_problems(provider.content, provider.positions, development=development)
+        problems += find_declaration_problems(provider.content, provider.positions)
     for account in accounts.files:
         problems += find_account_problems(account.content, account.positions, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
-    known_providers = {*providers.by_name, *providers.unusable}
+    known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
+    known_providers |= {name: file.content for name, file in providers.by_name.items()}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
+    problems += find_claim_problems(documents, known_providers)
     problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
-    groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
-    compiled = _compile(documents, groups_claims, files, problems)
+    usable_providers = {name: file.content for name, file in providers.by_name.items()}
+    compiled = _compile(documents, usable_providers, files, problems, known_accounts)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
         problems += find_administrator_problems(entries, positions, known_providers)
+        problems += find_administrator_claim_problems(entries, positions, known_providers)
         administrators, found = compile_administrators(entries, positions)
         problems += found
         if compiled is not None:
@@ -245,10 +257,15 @@ def _read_documents(files: RuleFiles, problems: list[Problem]) -> list[RuleDocum
 
 
 def _compile(
-    documents: list[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles, problems: list[Problem]
+    documents: list[RuleDocument],
+    providers: Mapping[str, SAMLProvider | OIDCProvider],
+    files: RuleFiles,
+    problems: list[Problem],
+    accounts: Mapping[str, Account | None],
 ) -> RuleSet | None:
+    groups_claims = {name: provider.groups_claim for name, provider in providers.items()}
     try:
-        return compile_rules(documents, groups_claims, files)
+        return compile_rules(documents, groups_claims, files, accounts, schemas=build_schemas(providers))
     except SettingsError as error:
         problems += error.problems
         return None
@@ -293,7 +310,7 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
     first: dict[str, str] = {}
     for file in files:
         value = getattr(file.content, name)
-        if counts[value] > 1 and value in first:
+        if value is not None and counts[value] > 1 and value in first:
             message = f"the {name} `{value}` stands in {first[value]} already"
             yield file.positions.problem((name,), message, "Give each its own.", kind="duplicate")
         first.setdefault(value, file.positions.file.name)

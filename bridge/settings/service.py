@@ -207,6 +207,7 @@ class Settings(_Strict):
     administrators: tuple[AdministratorEntry, ...] = ()
     """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that the log still shows."""
 
     def store_credentials(self) -> StoreCredentials:
         """Return what to present to Redis."""

@@ -48,6 +48,11 @@ LEVELS: Mapping[str, Level] = {
     "admin_explain.form": "administrator",
     "admin_explain.answer": "administrator",
     "admin_providers.overview": "administrator",
+    "admin_rules.overview": "administrator",
+    "admin_preview.choose": "administrator",
+    "admin_preview.start": "administrator",
+    "admin_preview.show": "administrator",
+    "admin_preview.progress": "administrator",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 

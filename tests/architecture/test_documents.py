@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from bridge.cli.main import main
+from bridge.entitlements.rule_tests import RuleTestFile
 from bridge.entitlements.rules import RuleFile
 from bridge.errors import walk_leaves
 from bridge.exchange.accounts import Account
@@ -26,7 +27,13 @@ from bridge.web.errors import find_status
 from tests.requirements import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"This service": Settings, "Providers": Provider, "Accounts": Account, "Rules": RuleFile}
+SETTINGS = {
+    "This service": Settings,
+    "Providers": Provider,
+    "Accounts": Account,
+    "Rules": RuleFile,
+    "Tests for mappings": RuleTestFile,
+}
 """What each section of config/README.md documents."""
 FAMILIES = "SAML|OIDC|WEB|REDIS|MAP|AUD|STS|OUT"
 

@@ -1,7 +1,9 @@
 """The language of rules, as an administrator writes it: strict, every key known."""
 
 import re
+import unicodedata
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -20,7 +22,8 @@ from pydantic import (
 from bridge.entitlements.limits import DAYS, MIDNIGHT, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
 from bridge.entitlements.ram_policy import build_policy_schema
-from bridge.yaml_documents import refusal
+from bridge.entitlements.templates import MAX_PURPOSE_CHARACTERS, MAX_TITLE_CHARACTERS, PLACEHOLDER
+from bridge.yaml_documents import Loc, refusal
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -29,6 +32,17 @@ def _check_comparable(text: str) -> str:
     flaw = find_flaw(text)
     if flaw:
         raise refusal(f"no claim can ever equal this text: {flaw}", "Type it again, without what one cannot see.")
+    return text
+
+
+def _check_plain(text: str, limit: int) -> str:
+    """Texts for the card are one line of plain text; what ``${ … }`` puts in is checked when it is known."""
+    text = text.strip()
+    written = PLACEHOLDER.sub("", text)
+    if len(written) > limit:
+        raise refusal(f"this is longer than {limit} characters", "Shorten it.")
+    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in written):
+        raise refusal("this holds a control character or goes over several lines", "Write one line of plain text.")
     return text
 
 
@@ -75,9 +89,13 @@ def _read_date(text: Any) -> Any:
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+RoleName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9._-]|\$\{[^{}]*\}){1,64}$")]
+Title = Annotated[str, Field(max_length=500), AfterValidator(partial(_check_plain, limit=MAX_TITLE_CHARACTERS))]
+Purpose = Annotated[str, Field(max_length=1000), AfterValidator(partial(_check_plain, limit=MAX_PURPOSE_CHARACTERS))]
 Word = Annotated[str, Field(min_length=1), AfterValidator(_check_comparable)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1)]
 OneOrMoreWords = Annotated[Words, BeforeValidator(_wrap, json_schema_input_type=str | list[str])]
+ConstantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 OneOrMoreNames = Annotated[
     tuple[Name, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
 ]
@@ -96,6 +114,11 @@ PolicyFileName = Annotated[str, Field(pattern=r"^policies/[A-Za-z0-9][A-Za-z0-9.
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _require_one(*names: str) -> dict[str, Any]:
+    """Return what tells an editor that exactly one of these keys is needed."""
+    return {"oneOf": [{"required": [name]} for name in names]}
 
 
 class Requirement(_Strict):
@@ -134,13 +157,34 @@ class HoursEntry(_Strict):
         return self
 
 
-class _Grant(_Strict):
-    account: Name
+class AccountChoice(_Strict):
+    """Which account, or which accounts."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [_require_one("account", "account_alias", "account_tags")]})
+
+    account: Name | None = None
     """The account's name in config/accounts/."""
-    title: str = Field(default="", max_length=80)
-    """What the card says."""
-    purpose: str = Field(default="", max_length=200)
-    """What the card explains: one sentence."""
+    account_alias: Name | None = None
+    """In place of ``account``: the account's ``alias``."""
+    account_tags: dict[str, str] | None = Field(default=None, min_length=1)
+    """In place of ``account``: every account that has all of these ``tags``, such as ``{env: production}``."""
+
+    @model_validator(mode="after")
+    def _check_one_choice(self) -> Self:
+        ways = [self.account, self.account_alias, self.account_tags]
+        if all(way is None for way in ways):
+            raise refusal("`account` is missing", "Add `account: …`, `account_alias: …` or `account_tags: {…: …}`.")
+        if sum(way is not None for way in ways) > 1:
+            fix = "Keep one of `account`, `account_alias` and `account_tags`."
+            raise refusal("this says in two ways which account is meant", fix)
+        return self
+
+
+class _Grant(AccountChoice):
+    title: Title = ""
+    """What the card says; ``${ claims.team }`` takes a part of it from a claim."""
+    purpose: Purpose = ""
+    """What the card explains: one sentence. ``${ … }`` as in ``title``."""
     duration_seconds: int = Field(default=3600, ge=900, le=43_200)
     """This rule's limit on a session; the account's and the role's own limits come on top."""
 
@@ -148,7 +192,16 @@ class _Grant(_Strict):
 class RoleGrant(_Grant):
     """The right to assume a RAM role."""
 
-    role: RAMName
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [_require_one("account", "account_alias", "account_tags"), _require_one("role", "roles")]
+        }
+    )
+
+    role: RoleName | None = None
+    """The RAM role's name; ``app-${ claims.team }`` takes a part of it from a claim."""
+    roles: Annotated[tuple[RoleName, ...], Field(min_length=1)] | None = None
+    """In place of ``role``: several of them, each with the same limits."""
     session_policy: Policy = None
     """A RAM policy, as JSON text or as YAML, that narrows the role for this session. Its resources and the values of
     its conditions on text may hold ``${ claims.uid }``."""
@@ -164,35 +217,56 @@ class RoleGrant(_Grant):
             raise refusal("this role has a session policy and the file of one", "Remove one or the other.")
         return self
 
+    @model_validator(mode="after")
+    def _check_one_role(self) -> Self:
+        if self.role is not None and self.roles is not None:
+            raise refusal("this has `role` and `roles`", "Keep one of them.")
+        return self
+
+    @property
+    def role_names(self) -> tuple[tuple[Loc, str], ...]:
+        """Return each role as it is written, with its place within the grant."""
+        if self.role is not None:
+            return ((("role",), self.role),)
+        return tuple((("roles", number), role) for number, role in enumerate(self.roles or ()))
+
 
 class UserGrant(_Grant):
     """The right to sign in to the console as a RAM user."""
 
     user: str = Field(min_length=1, max_length=500)
     """The RAM user's name; ``${ claims.uid }`` takes it, or a part of it, from a claim."""
-    terminal_role: RAMName | None = None
-    """The role that a terminal gets, since STS has no credentials for a RAM user."""
+    terminal_role: RoleName | None = None
+    """The role that a terminal gets, since STS has no credentials for a RAM user. ``${ … }`` as in ``user``."""
+
+    @property
+    def role_names(self) -> tuple[tuple[Loc, str], ...]:
+        """Return the role as it is written, with its place within the grant."""
+        return ((("terminal_role",), self.terminal_role),) if self.terminal_role is not None else ()
 
 
-class Target(_Strict):
-    """What a rule denies: one role, one user, or with neither everything in the account."""
+class TargetEntry(AccountChoice):
+    """What a rule denies: some roles, one user, or with neither everything in the account."""
 
-    account: Name
     role: RAMName | None = None
+    """The RAM role's name."""
+    roles: Annotated[tuple[RAMName, ...], Field(min_length=1)] | None = None
+    """In place of ``role``: several of them."""
     user: RAMName | None = None
+    """The RAM user's name."""
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
-        if self.role is not None and self.user is not None:
-            raise refusal("this names a role and a user", "Write one target for each.")
+        if sum(each is not None for each in (self.role, self.roles, self.user)) > 1:
+            raise refusal("this names a role and a user, or roles twice", "Write one target for each.")
         return self
 
 
 def _tell_kind(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseModel) else {}
-    kinds = [kind for kind in ("role", "user") if kind in names]
+    kinds = {"user" if name == "user" else "role" for name in ("role", "roles", "user") if name in names}
     # In brackets, since a tag that is a key as well would lead the place of a problem to that key.
-    return f"[{kinds[0]}]" if len(kinds) == 1 else None
+    return f"[{kinds.pop()}]" if len(kinds) == 1 else None
 
 
 GrantEntry = Annotated[
@@ -264,7 +338,9 @@ class RuleEntry(ConditionsEntry):
     everyone: Literal[True] | None = None
     """For everybody whom any provider vouches for. In place of conditions, so that nobody writes it by accident."""
     grant: tuple[GrantEntry, ...] | None = Field(default=None, min_length=1)
-    deny: tuple[Target, ...] | None = Field(default=None, min_length=1)
+    """What the rule grants. Each entry names one account or several, and a role, several roles or a user."""
+    deny: tuple[TargetEntry, ...] | None = Field(default=None, min_length=1)
+    """What the rule denies, whichever rules grant it."""
 
     @model_validator(mode="after")
     def _check_conditions(self) -> Self:
@@ -293,10 +369,21 @@ class RuleEntry(ConditionsEntry):
 class RuleFile(_Strict):
     """One file in config/rules/."""
 
-    rules: tuple[RuleEntry, ...] = Field(min_length=1)
+    constants: dict[ConstantName, OneOrMoreWords] | None = Field(default=None, min_length=1)
+    """Lists of values with a name, such as ``office: [203.0.113.0/24]``. Every rule of the folder may write ``$office``
+    in a list of groups, networks, claim values, ``amr`` or ``acr``."""
+    rules: tuple[RuleEntry, ...] = Field(default=(), min_length=1)
+    """The rules. Their order matters only where two of them grant the same thing: the first one decides its limits."""
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> Self:
+        if not self.rules and not self.constants:
+            raise refusal("there are no rules in this file", "Add `rules:`, or remove the file.")
+        return self
 
 
 RULE_FILE: TypeAdapter[RuleFile] = TypeAdapter(RuleFile)
+CONSTANTS: TypeAdapter[dict[str, tuple[str, ...]]] = TypeAdapter(dict[ConstantName, OneOrMoreWords])
 RULE_ENTRY: TypeAdapter[RuleEntry] = TypeAdapter(RuleEntry)
 SESSION_POLICY: TypeAdapter[Any] = TypeAdapter(Annotated[Any, WithJsonSchema(build_policy_schema())])
 """One file in config/rules/policies/."""

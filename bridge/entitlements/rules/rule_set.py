@@ -8,26 +8,49 @@ from typing import Literal
 
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.limits import Hours, Network
-from bridge.entitlements.matching import Texts
+from bridge.entitlements.matching import ClaimSchema, Texts
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.index import Index, build_index
-from bridge.entitlements.rules.language import Requirement, Target
-from bridge.entitlements.templates import Template
+from bridge.entitlements.rules.language import Requirement
+from bridge.entitlements.templates import Template, TextTemplate
 from bridge.identity.verified import VerifiedIdentity
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A compiled grant."""
+    """A compiled grant: one role or user in one account."""
 
     kind: Literal["role", "user"]
     account: str
     name: Template
-    title: str
-    purpose: str
+    title: TextTemplate
+    purpose: TextTemplate
     duration_seconds: int
     session_policy: PolicyTemplate | None
-    terminal_role: str | None
+    terminal_role: Template | None
+    allowed_roles: frozenset[str] | None = None
+    """The only roles that the account's settings let rules grant; None: any."""
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``grant`` entry that it comes from."""
+
+    def iterate_expressions(self) -> Iterator[Expression]:
+        """Yield each expression in its texts."""
+        for template in (self.name, self.title, self.purpose, self.terminal_role):
+            if template:
+                yield from (part for part in template.parts if not isinstance(part, str))
+        if self.session_policy:
+            yield from self.session_policy.iterate_expressions()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a rule denies in one account: one role, one user, or with neither everything."""
+
+    account: str
+    role: str | None = None
+    user: str | None = None
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``deny`` entry that it comes from."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +96,7 @@ class Rule(Conditions):
         if self.when:
             yield self.when
         for grant in self.grants:
-            yield from (part for part in grant.name.parts if not isinstance(part, str))
-            if grant.session_policy:
-                yield from grant.session_policy.iterate_expressions()
+            yield from grant.iterate_expressions()
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,8 @@ class RuleSet:
     rules: tuple[Rule, ...]
     groups_claims: Mapping[str, str]
     """For each configured provider, the claim that ``groups:`` reads."""
+    schemas: Mapping[str, ClaimSchema]
+    """For providers of which more is known: what their claims are."""
     _index: Index = field(repr=False, compare=False)
 
     @cached_property
@@ -116,6 +139,8 @@ class RuleSet:
             yield self.rules[number]
 
 
-def build_rule_set(version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
+def build_rule_set(
+    version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str], schemas: Mapping[str, ClaimSchema]
+) -> RuleSet:
     """Return the rules as one set, indexed by what each requires."""
-    return RuleSet(version, tuple(rules), dict(groups_claims), build_index(rules))
+    return RuleSet(version, tuple(rules), dict(groups_claims), dict(schemas), build_index(rules))

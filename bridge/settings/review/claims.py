@@ -29,10 +29,11 @@ def find_claims_never_sent(
         sent = frozenset().union(*(known[name] for name in concerned))
         for claim, place in _list_reads(each, {providers[name].groups_claim for name in concerned}):
             if claim not in sent:
+                names = ", ".join(sorted(sent))
                 yield each.warn(
                     (*each.loc, *place),
                     f"no sign-in that is kept has a claim `{claim}` ({', '.join(concerned)})",
-                    f"Write one of: {', '.join(sorted(sent))}; or leave it, if the provider only begins to send it.",
+                    f"Write one of: {names}. Leave it if it is new: claims are kept once a rule reads them.",
                     "claim-never-sent",
                     at_key=place[0] == "claims",
                 )

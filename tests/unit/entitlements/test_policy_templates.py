@@ -99,9 +99,13 @@ def test_an_absent_claim_gives_no_policy():
         pytest.param("acs:oss:*:*:b/${ claims.uid }-?", "wildcard", (1, 31), id="behind what a value may hold"),
         pytest.param("acs:oss:*:*:b/*${ claims.uid }", "wildcard", (1, 16), id="wildcard before"),
         pytest.param("acs:oss:*:*:b/*.${ claims.uid }/x", "wildcard", (1, 17), id="before, with a point between"),
-        pytest.param("acs:oss:*:*:b/${ claims.a }${ claims.b }", "two placeholders", None, id="two in a row"),
-        pytest.param("acs:oss:*:*:b/${ claims.a }-${ claims.b }", "two placeholders", None, id="two and a hyphen"),
-        pytest.param("acs:oss:*:*:b/${acs:PrincipalName}/*", "", (1, 20), id="a variable that RAM does not have"),
+        pytest.param("acs:oss:*:*:b/${ claims.a }${ claims.b }", "one placeholder ends", (1, 28), id="two in a row"),
+        pytest.param(
+            "acs:oss:*:*:b/${ claims.a }-${ claims.b }", "one placeholder ends", (1, 29), id="two and a hyphen"
+        ),
+        pytest.param(
+            "acs:oss:*:*:b/${acs:PrincipalName}/*", "no variables", (1, 15), id="a variable that RAM does not have"
+        ),
         pytest.param("acs:oss:*:*:b/${ claims. }/*", "Syntax error", None, id="no expression"),
         pytest.param("acs:oss:*:*:b/${ claims.uid /*", "no placeholder", (1, 15), id="not closed"),
         pytest.param("acs:oss:*:*:b/${ 1 }/*", "text", (1, 17), id="a number"),

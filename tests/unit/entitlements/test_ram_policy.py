@@ -47,10 +47,10 @@ WRONG = [
         id="no effect",
     ),
     pytest.param(
-        statement("Effect: allow", instead="Effect: Allow"), (3, 11), "neither", "like this", id="effect's case"
+        statement("Effect: allow", instead="Effect: Allow"), (3, 11), "neither", "exactly", id="effect's case"
     ),
     pytest.param(
-        statement("Effect: [Allow]", instead="Effect: Allow"), (3, 11), "neither", "like this", id="effect list"
+        statement("Effect: [Allow]", instead="Effect: Allow"), (3, 11), "neither", "exactly", id="effect list"
     ),
     pytest.param(statement("effect: Deny"), (6, 3), "`effect` is not", "Write `Effect`", id="member's case"),
     pytest.param(statement("Sid: x"), (6, 3), "`Sid` is not a member", "Known are", id="Sid of AWS"),

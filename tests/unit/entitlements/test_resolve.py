@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.entitlements.resolve import identify, resolve
+from bridge.errors import SettingsError
 from tests.unit.entitlements.factories import NOW, granted, make_identity
 
 
@@ -319,3 +320,62 @@ def test_t_map_06_a_denial_of_everybody_outside_of_a_group_applies_unless_it_is_
     everyone = rule("all", "everyone: true", READ_ONLY)
     deny = rule("no", "everyone: true", "not_groups: [employees]", "deny: [{account: production}]")
     assert granted(rules.compile(everyone, deny), claims=claims) == ([] if denied else ["production/ReadOnly"])
+
+
+# ── Names and texts from claims ──────────────────────────────────────────────────────────────────────────────
+
+TEMPLATES = """rules:
+- name: a
+  groups: [platform]
+  grant:
+  - account: production
+    role: app-${ claims.team }
+    title: Team ${ claims.team }
+    purpose: For ${ claims.full_name }, who is in ${ claims.team }.
+"""
+
+
+def test_names_and_texts_take_their_parts_from_claims(rules):
+    rule_set = rules.compile(TEMPLATES)
+    claims = {"groups": ["platform"], "team": "web", "full_name": "林薇"}
+    (entitlement,) = resolve(make_identity(claims=claims), rule_set, NOW).entitlements
+    assert (entitlement.name, entitlement.title) == ("app-web", "Team web")
+    assert entitlement.purpose == "For 林薇, who is in web."
+    assert rule_set.claims_read == {"groups", "roles", "team", "full_name"}
+
+
+def test_a_text_without_a_value_takes_nothing_from_the_person_but_the_text(rules):
+    resolution = resolve(make_identity(claims={"groups": ["platform"], "team": "web"}), rules.compile(TEMPLATES), NOW)
+    (entitlement,) = resolution.entitlements
+    assert (entitlement.title, entitlement.purpose) == ("Team web", "")
+    assert "without its purpose" in resolution.explanations[0].grants[0].reason
+
+
+@pytest.mark.parametrize("team", ["web/../admin", "*", "web:role", "${ claims.full_name }", "", "web ", ["web"], None])
+def test_t_map_03_a_hostile_value_gives_no_role_and_the_reason_says_so(rules, team):
+    claims = {"groups": ["platform"], "team": team, "full_name": "x"}
+    resolution = resolve(make_identity(claims=claims), rules.compile(TEMPLATES), NOW)
+    assert resolution.entitlements == ()
+    assert "claims.team" in resolution.explanations[0].grants[0].reason
+
+
+@pytest.mark.parametrize(
+    ("grant", "word"),
+    [
+        ("role: 'a/${ claims.x }'", "match"),
+        ("role: '${ claims.x'", "match"),
+        ("role: '${ claims. }'", "Syntax"),
+        ("role: '${ 1 }'", "text"),
+        ("user: u, terminal_role: '${ 1 }'", "text"),
+        ("role: R, title: '${ 1 }'", "text"),
+        ("role: R, purpose: '${ claims.x'", "does not end"),
+        ('role: R, title: "two\\nlines"', "several lines"),
+        ("role: R, title: " + "x" * 81, "longer than 80"),
+        ("role: R, purpose: " + "x" * 201, "longer than 200"),
+    ],
+)
+def test_a_name_or_text_that_can_never_be_right_is_refused_when_it_is_loaded(rules, grant, word):
+    with pytest.raises(SettingsError) as caught:
+        rules.compile(rule("a", "groups: [x]", f"grant: [{{account: production, {grant}}}]"))
+    (problem,) = caught.value.problems
+    assert (problem.line, word in problem.message) == (4, True), problem

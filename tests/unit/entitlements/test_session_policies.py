@@ -71,8 +71,8 @@ def test_a_role_without_a_policy_is_whole(rules):
         pytest.param("    session_policy_file: policies/../own.json\n", (7, 26), "match", "", id="out of the folder"),
         pytest.param("    session_policy_file: policies/a/own.json\n", (7, 26), "match", "", id="deeper folder"),
         pytest.param("    session_policy_file: policies/own.txt\n", (7, 26), "match", "", id="other kind of file"),
-        pytest.param(f"    session_policy: {BAD}\n", (7, 59), "`Effect`", "like this", id="member of YAML"),
-        pytest.param(f"    session_policy: '{BAD}'\n", (7, 60), "`Effect`", "like this", id="member of JSON"),
+        pytest.param(f"    session_policy: {BAD}\n", (7, 59), "`Effect`", "exactly", id="member of YAML"),
+        pytest.param(f"    session_policy: '{BAD}'\n", (7, 60), "`Effect`", "exactly", id="member of JSON"),
         pytest.param(f"    session_policy: |\n      {BAD}\n", (8, 39), "`Effect`", "", id="member of a block"),
         pytest.param("    session_policy: '{'\n", (7, 23), "not JSON", "as YAML", id="no JSON"),
         pytest.param(
