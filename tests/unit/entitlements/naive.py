@@ -8,6 +8,8 @@ compared. It shares nothing with the engine but the shape of an identity. Rules 
 import json
 import re
 import unicodedata
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 
 
 def write(rules):
@@ -34,11 +36,16 @@ def write_expression(tree):
     return form.format(arguments[0], *map(json.dumps, arguments[1:]))
 
 
-def resolve_naively(identity, rules, groups_claims, now):
+def resolve_naively(identity, rules, groups_claims, now, address=None):
     """Return what is granted, as tuples, and the names of the rules that apply."""
     if identity.provider not in groups_claims:
         return [], []
-    applying = [rule for rule in rules if _applies(rule, identity, groups_claims[identity.provider], now)]
+    applying = [
+        rule
+        for rule in rules
+        if _applies(rule, identity, groups_claims[identity.provider], now)
+        and _allows_request(rule, identity.claims, groups_claims[identity.provider], now, address)
+    ]
     denied = {
         (target["account"], *next(((kind, target[kind]) for kind in ("role", "user") if kind in target), ("all", "")))
         for rule in applying
@@ -70,9 +77,9 @@ def _applies(rule, identity, groups_claim, now):
         wanted = rule["provider"]
         answers.append(identity.provider in ([wanted] if isinstance(wanted, str) else wanted))
     if "groups" in rule:
-        answers.append(_has_one(claims, groups_claim, rule["groups"]))
+        answers.append(_has_one(claims, groups_claim, rule["groups"], rule.get("ignore_case")))
     for name, wanted in rule.get("claims", {}).items():
-        answers.append(_has_one(claims, name, [wanted] if isinstance(wanted, str) else wanted))
+        answers.append(_has_one(claims, name, [wanted] if isinstance(wanted, str) else wanted, rule.get("ignore_case")))
     if "when" in rule:
         answers.append(_is_true(rule["when"], _fit_for_expressions(claims)))
     require = rule.get("require", {})
@@ -86,7 +93,49 @@ def _applies(rule, identity, groups_claim, now):
     return False not in answers if "deny" in rule else all(answer is True for answer in answers)
 
 
-def _has_one(claims, name, wanted):
+def _allows_request(rule, claims, groups_claim, now, address):
+    """Return whether what narrows a rule lets it apply: where the person is not, from where, when, and until when."""
+    answers = []
+    if "not_groups" in rule:
+        answers.append(_is_outside(claims, groups_claim, rule["not_groups"], rule.get("ignore_case")))
+    if "networks" in rule:
+        answers.append(_is_within(address, rule["networks"]))
+    if "hours" in rule:
+        answers.append(any(_spans(rule["hours"], now - timedelta(days=back), now) for back in (0, 1)))
+    if "expires" in rule:
+        answers.append(f"{now:%Y-%m-%d}" <= rule["expires"])
+    return False not in answers if "deny" in rule else all(answer is True for answer in answers)
+
+
+def _is_outside(claims, name, unwanted, ignore_case):
+    """Return whether a claim is stated and has none of the values; None if that cannot be known."""
+    inside = _has_one(claims, name, unwanted, ignore_case)
+    if inside is not False:
+        return None if inside is None else False
+    values = claims.get(name)
+    if values is None or any(_is_flawed(each) for each in ([values] if isinstance(values, str) else values)):
+        return None
+    return True
+
+
+def _is_within(address, networks):
+    """Return whether an address is in one of the networks; None if it is none."""
+    try:
+        number = ip_address((address or "").removeprefix("::ffff:"))
+    except ValueError:
+        return None
+    return any(number in ip_network(network) for network in networks)
+
+
+def _spans(hours, day, now):
+    """Return whether ``now`` is in the span that begins on ``day``; everything in UTC."""
+    begin = datetime.fromisoformat(f"{day:%Y-%m-%d}T{hours['from']}:00+00:00")
+    end = datetime.fromisoformat(f"{day:%Y-%m-%d}T{hours['to']}:00+00:00")
+    end += timedelta(days=1) if end <= begin else timedelta()
+    return f"{day:%a}".lower() in hours["days"] and begin <= now < end
+
+
+def _has_one(claims, name, wanted, ignore_case=None):
     """Return whether a claim has one of the values; None if that cannot be known."""
     value = claims.get(name)
     if value is None:
@@ -95,7 +144,10 @@ def _has_one(claims, name, wanted):
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or len(values) > 10_000 or not all(isinstance(each, str) for each in values):
         return None
-    return any(each in wanted for each in values if not _is_flawed(each))
+    texts = [each for each in values if not _is_flawed(each)]
+    if ignore_case:
+        texts, wanted = [each.lower() for each in texts], [each.lower() for each in wanted]
+    return any(each in wanted for each in texts)
 
 
 def _is_flawed(text):
