@@ -8,6 +8,7 @@ import click
 
 from bridge.cli.finding_formats import write_github, write_json, write_sarif
 from bridge.cli.output import FAILED, print_problems
+from bridge.cli.seen_claims import read_seen_claims
 from bridge.clock import SystemClock
 from bridge.errors import Problem
 from bridge.settings import check_configuration
@@ -34,15 +35,24 @@ _FORMATS: Mapping[str, Callable[[Sequence[Problem]], str]] = {
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Take the rules from this folder, such as a draft.",
 )
-@click.option("--no-secrets", is_flag=True, help="Do not look for the secrets, which a build server does not have.")
+@click.option(
+    "--no-secrets", is_flag=True, help="Do not read secrets, which a build server does not have. Implies --no-history."
+)
+@click.option("--no-history", is_flag=True, help="Do not compare with the claims in the sign-ins that are kept.")
 @click.pass_obj
-def check(folder: Path, output: str, rules: Path | None, *, strict: bool, no_secrets: bool) -> None:
+def check(folder: Path, output: str, rules: Path | None, *, strict: bool, no_secrets: bool, no_history: bool) -> None:
     """Check settings, providers, accounts and rules; report all problems in one run.
 
     Each problem has its file, line and column, what is wrong, and what to write instead. Nothing is started and
     nothing is changed. The exit code is 1 if there is an error, or with --strict a warning.
     """
-    problems = check_configuration(folder, now=SystemClock().now(), secrets=not no_secrets, rules=rules)
+    problems = check_configuration(
+        folder,
+        now=SystemClock().now(),
+        secrets=not no_secrets,
+        rules=rules,
+        seen_claims=(lambda _: None) if no_history or no_secrets else read_seen_claims,
+    )
     if output != "text":
         click.echo(_FORMATS[output](problems), nl=False)
     elif problems:

@@ -22,7 +22,7 @@ from bridge.errors import AuditUnavailable, RulesUnchanged, StoreUnavailable, Ve
 from bridge.rollout.announcement import Announcement, NoAnnouncement, RedisAnnouncement
 from bridge.rollout.author import Author
 from bridge.rollout.difference import Difference, compare_files
-from bridge.rollout.nodes import Nodes
+from bridge.rollout.nodes import Node, Nodes
 from bridge.rollout.requests import Request, Requests
 from bridge.rollout.roll_out import Outcome, RollOut
 from bridge.rollout.starting import load_configuration_in_force, open_tables
@@ -71,10 +71,7 @@ def list_versions(folder: Path, count: int) -> None:
     if nodes:
         click.echo("\nnodes")
     for node in nodes:
-        current = changes and node.version == changes[0].version
-        colour = "red" if node.fault else None if current else "yellow"
-        line = f"  {node.node}  {node.version[:SHORT]}  {node.fault or ('' if current else 'another version')}"
-        click.secho(_one_line(line), fg=colour)
+        _print_node(node, changes[0].version if changes else "")
 
 
 @rules.command("show")
@@ -274,6 +271,17 @@ def _print_request(request: Request) -> None:
         click.echo(_one_line(f"  {request.message}"))
     click.echo(f"  rambridge rules diff current {request.version[:SHORT]}")
     click.echo(f"  rambridge rules promote --confirm {request.id}")
+
+
+def _print_node(node: Node, current: str) -> None:
+    line = f"  {node.node}  {node.version[:SHORT]}"
+    if not node.fault:
+        is_current = node.version == current
+        click.secho(_one_line(line if is_current else f"{line}  another version"), fg=None if is_current else "yellow")
+        return
+    click.secho(_one_line(f"{line}  and cannot load {node.wanted[:SHORT] or 'the files in its folder'}"), fg="red")
+    for part in node.fault.splitlines():
+        click.echo(f"      {printable(part)}")
 
 
 def _print_difference(difference: Difference) -> None:

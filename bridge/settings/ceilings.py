@@ -40,9 +40,11 @@ def _concerns(ceiling: Ceiling, grant: Grant) -> bool:
     template = grant.name if grant.kind == "role" else grant.terminal_role
     if template is None:
         return False
-    role = template.text
-    # A name that claims decide could be any role of the account.
-    return "${" in role or any(fnmatchcase(role, pattern) for pattern in ceiling.roles)
+    if template.is_literal:
+        names: Collection[str] | None = (template.text,)
+    else:
+        names = grant.allowed_roles  # a claim decides: any of them, and any role at all where the account lists none
+    return names is None or any(fnmatchcase(name, pattern) for name in names for pattern in ceiling.roles)
 
 
 def _find_excess(rule: Rule, grant: Grant, ceiling: Ceiling) -> Iterator[str]:

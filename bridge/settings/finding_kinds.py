@@ -17,6 +17,7 @@ FINDING_KINDS: Mapping[str, str] = {
     "long-term-key": "An account that is entered with a long-term AccessKey.",
     "expression": "A CEL expression or a `${ … }` placeholder that cannot be compiled.",
     "policy-refused": "A session policy that RAM would refuse.",
+    "unused-policy": "A file in `rules/policies/` that no rule names.",
     "unknown-provider": "A provider that no file in `providers/` describes.",
     "unknown-account": "An account, alias or tag that no file in `accounts/` has.",
     "unknown-role": "A role that is not among the roles which the account's file lists.",

@@ -249,12 +249,12 @@ def _compile_rule(entry: RuleEntry, context: _Context) -> Rule:
         grants=tuple(
             compiled
             for number, grant in enumerate(entry.grant or ())
-            for compiled in _compile_grant(grant, ("grant", number), context)
+            for compiled in _compile_grant(grant, number, context)
         ),
         denials=tuple(
             target
             for number, denied in enumerate(entry.deny or ())
-            for target in _compile_target(denied, ("deny", number), context)
+            for target in _compile_target(denied, number, context)
         ),
         owner=entry.owner,
         reason=entry.reason,
@@ -276,8 +276,9 @@ def _find_session_policy(grant: RoleGrant, loc: Loc, context: _Context) -> Polic
     return context.policies.get(name)
 
 
-def _compile_grant(grant: RoleGrant | UserGrant, loc: Loc, context: _Context) -> Iterator[Grant]:
+def _compile_grant(grant: RoleGrant | UserGrant, number: int, context: _Context) -> Iterator[Grant]:
     """Yield the grant of each role, or of the user, in each account."""
+    loc: Loc = ("grant", number)
     is_role = isinstance(grant, RoleGrant)
     policy = _find_session_policy(grant, loc, context) if isinstance(grant, RoleGrant) else None
     written = grant.role_names if isinstance(grant, RoleGrant) else ((("user",), grant.user),)
@@ -310,13 +311,14 @@ def _compile_grant(grant: RoleGrant | UserGrant, loc: Loc, context: _Context) ->
                 session_policy=policy,
                 terminal_role=terminal,
                 allowed_roles=None if labels is None or labels.roles is None else frozenset(labels.roles),
+                entry=number,
             )
 
 
-def _compile_target(entry: TargetEntry, loc: Loc, context: _Context) -> Iterator[Target]:
+def _compile_target(entry: TargetEntry, number: int, context: _Context) -> Iterator[Target]:
     roles = entry.roles or (entry.role,)
-    for account in _find_accounts(entry, loc, context):
-        yield from (Target(account, role, entry.user) for role in roles)
+    for account in _find_accounts(entry, ("deny", number), context):
+        yield from (Target(account, role, entry.user, number) for role in roles)
 
 
 def _find_accounts(choice: AccountChoice, loc: Loc, context: _Context) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ class Grant:
     terminal_role: Template | None
     allowed_roles: frozenset[str] | None = None
     """The only roles that the account's settings let rules grant; None: any."""
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``grant`` entry that it comes from."""
 
     def iterate_expressions(self) -> Iterator[Expression]:
         """Yield each expression in its texts."""
@@ -47,6 +49,8 @@ class Target:
     account: str
     role: str | None = None
     user: str | None = None
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``deny`` entry that it comes from."""
 
 
 @dataclass(frozen=True)

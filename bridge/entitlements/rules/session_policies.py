@@ -66,7 +66,7 @@ def find_unused_policies(entries: Iterable[RuleEntry], files: RuleFiles) -> Iter
         if name not in used:
             message = "no rule uses this policy"
             fix = f"Write `session_policy_file: {name}` in a grant, or remove the file."
-            yield Problem(files.folder / name, 1, 1, message, fix, "warning")
+            yield Problem(files.folder / name, 1, 1, message, fix, "warning", "unused-policy")
 
 
 def _read_file(path: Path, content: bytes) -> tuple[Any, Positions]:
@@ -138,4 +138,5 @@ def _locate(flaw: Flaw, positions: Positions) -> Mark:
 
 
 def _describe(flaw: Flaw, mark: Mark, file: Path) -> Problem:
-    return Problem(file, mark.line, mark.column, f"session policy: {flaw.message}", flaw.fix)
+    message = f"session policy: {flaw.message}"
+    return Problem(file, mark.line, mark.column, message, flaw.fix, kind="policy-refused")

@@ -16,14 +16,10 @@ class PlacedRule:
     rule: Rule
     positions: Positions
     loc: Loc
-    written_grants: int
-    """How many grants its file says; more come of it where one names several accounts."""
 
     def locate_grant(self, number: int) -> Loc:
-        """Return where the compiled grant of this number is written."""
-        if len(self.rule.grants) == self.written_grants:
-            return (*self.loc, "grant", number)
-        return (*self.loc, "grant")
+        """Return where the compiled grant of this number is written: one entry may stand for several grants."""
+        return (*self.loc, "grant", self.rule.grants[number].entry)
 
     def warn(self, loc: Loc, message: str, fix: str, kind: str, *, at_key: bool = False) -> Problem:
         """Build a warning about this rule; ``loc`` is a place in its file."""
@@ -38,8 +34,8 @@ class PlacedRule:
 def place_rules(documents: Iterable[RuleDocument], compiled: RuleSet) -> tuple[PlacedRule, ...]:
     """Return each compiled rule with its place in the documents that it was compiled from."""
     ordered = sorted(documents, key=lambda document: document.positions.file.name)
-    written = [(document.positions, number, entry) for document in ordered for number, entry in document.entries]
+    written = [(document.positions, number) for document in ordered for number, _ in document.entries]
     return tuple(
-        PlacedRule(place, rule, positions, ("rules", number), len(entry.grant or ()))
-        for place, (rule, (positions, number, entry)) in enumerate(zip(compiled.rules, written, strict=True))
+        PlacedRule(place, rule, positions, ("rules", number))
+        for place, (rule, (positions, number)) in enumerate(zip(compiled.rules, written, strict=True))
     )

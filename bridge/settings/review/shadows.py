@@ -84,7 +84,7 @@ def _find_denying(grant: Grant, each: PlacedRule, denying: WiderRules) -> Iterat
 def _find_repeated_denials(
     each: PlacedRule, denying: WiderRules, by_number: dict[int, PlacedRule]
 ) -> Iterator[Problem]:
-    for number, target in enumerate(each.rule.denials):
+    for target in each.rule.denials:
         aims = {(target.account, None, None), _aim(target)}
         for other_number in (number for aim in aims for number in denying.find(aim, each.rule)):
             other = by_number[other_number]
@@ -93,7 +93,7 @@ def _find_repeated_denials(
             # Of two that say the same, the later one is the one too many.
             if other.number < each.number or not is_implied(each.rule, other.rule):
                 yield each.warn(
-                    (*each.loc, "deny", number),
+                    (*each.loc, "deny", target.entry),
                     f"{other.title} denies this to everybody whom this rule concerns already",
                     "Remove this denial.",
                     "shadowed",

@@ -9,7 +9,16 @@ from click.testing import CliRunner
 
 from bridge.cli.finding_formats import write_github, write_sarif
 from bridge.cli.main import main
+from bridge.clock import SystemClock
+from bridge.database import open_engine
+from bridge.entitlements.resolve import resolve
+from bridge.entitlements.rules import RulesInForce
 from bridge.errors import Problem
+from bridge.history.history import open_history
+from bridge.keys import KeyFolder
+from bridge.sealing import Sealer
+from bridge.settings import load_configuration, load_settings
+from tests.factories import make_identity
 from tests.unit.configurations import RULES, write_configuration
 
 WARNING = RULES.replace("duration_seconds: 7200", "duration_seconds: 900")
@@ -135,3 +144,28 @@ def test_the_rules_of_a_draft_are_checked_in_place_of_those_in_force(run, tmp_pa
     draft.mkdir()
     (draft / "10.yaml").write_text(ERROR)
     assert "draft/10.yaml:9:14" in run("--rules", str(draft)).output
+
+
+def test_claims_are_compared_with_those_of_kept_sign_ins(run, tmp_path):
+    rules = RULES.replace("groups: [platform]", "claims: {departmnt: Platform}")
+    arguments = ["--config", str(tmp_path / "config")]
+    assert run(rules=rules).exit_code == 0  # nothing is kept, so nothing is known
+    assert not (tmp_path / "var" / "bridge.db").exists()
+    assert CliRunner().invoke(main, [*arguments, "keys", "create"]).exit_code == 0
+    keep_sign_in(load_settings(tmp_path / "config"), {"department": "Platform", "groups": ["platform"]})
+    output = run(rules=rules).output
+    assert "10-platform.yaml:4:12: warning: no sign-in that is kept has a claim `departmnt` (acme-saml)" in output
+    assert "Write one of: department, groups." in output
+    assert "departmnt" not in run("--no-history", rules=rules).output
+
+
+def keep_sign_in(settings, claims):
+    clock = SystemClock()
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.database_url())
+    history = open_history(engine, Sealer(*KeyFolder(settings.key_folder).sealing_keys()), clock, keep_days=30)
+    rules = load_configuration(settings.key_folder.parent / "config", secrets=False).rules
+    history.start(RulesInForce(rules), claims)
+    history.note(make_identity(claims=claims), "192.0.2.1", clock.now(), resolve(make_identity(), rules, clock.now()))
+    assert history.flush()
+    engine.dispose()
