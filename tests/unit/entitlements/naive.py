@@ -36,15 +36,19 @@ def write_expression(tree):
     return form.format(arguments[0], *map(json.dumps, arguments[1:]))
 
 
-def resolve_naively(identity, rules, groups_claims, now, address=None):
-    """Return what is granted, as tuples, and the names of the rules that apply."""
+def resolve_naively(identity, rules, groups_claims, now, schemas=None, *, address=None):
+    """Return what is granted, as tuples, and the names of the rules that apply.
+
+    ``schemas`` has, for some providers, whether groups are IDs and the types of claims.
+    """
     if identity.provider not in groups_claims:
         return [], []
+    schema = (schemas or {}).get(identity.provider, (False, {}))
+    groups_claim, types = groups_claims[identity.provider], schema[1]
     applying = [
         rule
         for rule in rules
-        if _applies(rule, identity, groups_claims[identity.provider], now)
-        and _allows_request(rule, identity.claims, groups_claims[identity.provider], now, address)
+        if _applies(rule, identity, groups_claim, now, schema) and _allows_request(rule, now, address)
     ]
     denied = {
         (target["account"], *next(((kind, target[kind]) for kind in ("role", "user") if kind in target), ("all", "")))
@@ -55,7 +59,7 @@ def resolve_naively(identity, rules, groups_claims, now, address=None):
     for rule in applying:
         for grant in rule.get("grant", ()):
             kind = "role" if "role" in grant else "user"
-            name = _expand(grant[kind], identity.claims)
+            name = _expand(grant[kind], _fit_for_expressions(identity.claims, types))
             target = (grant["account"], kind, name)
             if name is None or target in granted or _is_denied(target, denied):
                 continue
@@ -70,18 +74,23 @@ def _is_denied(target, denied):
     return target in denied or (target[0], "all", "") in denied
 
 
-def _applies(rule, identity, groups_claim, now):
-    claims = identity.claims
+def _applies(rule, identity, groups_claim, now, schema):
+    ids, types = schema
+    claims, fold = identity.claims, rule.get("ignore_case", False)
     answers = [True]
     if "provider" in rule:
         wanted = rule["provider"]
         answers.append(identity.provider in ([wanted] if isinstance(wanted, str) else wanted))
     if "groups" in rule:
-        answers.append(_has_one(claims, groups_claim, rule["groups"], rule.get("ignore_case")))
+        answers.append(_has_one(claims, groups_claim, rule["groups"], types, fold=fold, ids=ids))
+    if "not_groups" in rule:
+        answers.append(_has_none(claims, groups_claim, rule["not_groups"], types, fold=fold, ids=ids))
     for name, wanted in rule.get("claims", {}).items():
-        answers.append(_has_one(claims, name, [wanted] if isinstance(wanted, str) else wanted, rule.get("ignore_case")))
+        answers.append(_has_one(claims, name, [wanted] if isinstance(wanted, str) else wanted, types, fold=fold))
+    if "expires" in rule:
+        answers.append(now.date().isoformat() <= rule["expires"])
     if "when" in rule:
-        answers.append(_is_true(rule["when"], _fit_for_expressions(claims)))
+        answers.append(_is_true(rule["when"], _fit_for_expressions(claims, types)))
     require = rule.get("require", {})
     if "amr" in require or "acr" in require:
         answers.append(
@@ -93,29 +102,14 @@ def _applies(rule, identity, groups_claim, now):
     return False not in answers if "deny" in rule else all(answer is True for answer in answers)
 
 
-def _allows_request(rule, claims, groups_claim, now, address):
-    """Return whether what narrows a rule lets it apply: where the person is not, from where, when, and until when."""
+def _allows_request(rule, now, address):
+    """Return whether the place and the hour let a rule apply."""
     answers = []
-    if "not_groups" in rule:
-        answers.append(_is_outside(claims, groups_claim, rule["not_groups"], rule.get("ignore_case")))
     if "networks" in rule:
         answers.append(_is_within(address, rule["networks"]))
     if "hours" in rule:
         answers.append(any(_spans(rule["hours"], now - timedelta(days=back), now) for back in (0, 1)))
-    if "expires" in rule:
-        answers.append(f"{now:%Y-%m-%d}" <= rule["expires"])
     return False not in answers if "deny" in rule else all(answer is True for answer in answers)
-
-
-def _is_outside(claims, name, unwanted, ignore_case):
-    """Return whether a claim is stated and has none of the values; None if that cannot be known."""
-    inside = _has_one(claims, name, unwanted, ignore_case)
-    if inside is not False:
-        return None if inside is None else False
-    values = claims.get(name)
-    if values is None or any(_is_flawed(each) for each in ([values] if isinstance(values, str) else values)):
-        return None
-    return True
 
 
 def _is_within(address, networks):
@@ -135,7 +129,7 @@ def _spans(hours, day, now):
     return f"{day:%a}".lower() in hours["days"] and begin <= now < end
 
 
-def _has_one(claims, name, wanted, ignore_case=None):
+def _has_one(claims, name, wanted, types, *, fold, ids=None):
     """Return whether a claim has one of the values; None if that cannot be known."""
     value = claims.get(name)
     if value is None:
@@ -144,10 +138,35 @@ def _has_one(claims, name, wanted, ignore_case=None):
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or len(values) > 10_000 or not all(isinstance(each, str) for each in values):
         return None
-    texts = [each for each in values if not _is_flawed(each)]
-    if ignore_case:
-        texts, wanted = [each.lower() for each in texts], [each.lower() for each in wanted]
-    return any(each in wanted for each in texts)
+    if not _is_of_type(value, types.get(name)):
+        return None
+    return bool(_compare(wanted, fold=fold) & _compare((each for each in values if _counts(each, ids)), fold=fold))
+
+
+def _has_none(claims, name, unwanted, types, *, fold, ids):
+    """Return whether it is stated that a claim has none of the values; None if that cannot be known."""
+    found = _has_one(claims, name, unwanted, types, fold=fold, ids=ids)
+    if found is not False:
+        return None if found is None else False
+    value = claims.get(name)
+    stated = value is not None and all(_counts(each, ids) for each in ([value] if isinstance(value, str) else value))
+    return True if stated else None
+
+
+def _compare(texts, *, fold):
+    return {unicodedata.normalize("NFC", text.lower()) if fold else text for text in texts}
+
+
+def _counts(text, ids):
+    """Return whether a text may be compared, and is an ID or a name as ``ids`` says; None: both will do."""
+    return not _is_flawed(text) and ids in {None, re.fullmatch(r"S-1-\d+-\d+|[0-9a-f-]{36}", text) is not None}
+
+
+def _is_of_type(value, declared):
+    if value is True or value is False:
+        return declared in {None, "bool"}
+    kinds = {"string": str, "list": list, "bool": bool, "int": int, "map": dict}
+    return declared is None or isinstance(value, kinds[declared])
 
 
 def _is_flawed(text):
@@ -155,12 +174,12 @@ def _is_flawed(text):
     return hidden or len(text) > 1024 or unicodedata.normalize("NFC", text) != text
 
 
-def _fit_for_expressions(claims):
+def _fit_for_expressions(claims, types):
     kept = {}
     for name, value in claims.items():
         texts = isinstance(value, list)
         usable = [each for each in value if not (isinstance(each, str) and _is_flawed(each))] if texts else value
-        if _is_fit(usable) and _count(value) <= 5_000:
+        if _is_fit(usable) and _count(value) <= 5_000 and _is_of_type(value, types.get(name)):
             kept[name] = usable
     return kept
 
@@ -212,7 +231,7 @@ def _expand(written, claims):
     match = re.fullmatch(r"([A-Za-z-]*)\$\{ claims\.([a-z]+) \}", written)
     if not match:
         return written
-    value = _fit_for_expressions(claims).get(match[2])
+    value = claims.get(match[2])
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value):
         return None
     return match[1] + value if len(match[1] + value) <= 64 else None
