@@ -15,6 +15,7 @@ rules are looked up or all tried.
 import atheris
 
 with atheris.instrument_imports(include=["bridge.entitlements", "bridge.yaml_documents"]):
+    from bridge.entitlements.explanation import explain
     from bridge.entitlements.expressions import ExpressionInvalid, bind_variables, compile_expression
     from bridge.entitlements.resolve import resolve
     from bridge.entitlements.rules import RuleFiles, RuleSet, compile_rules, read_rules
@@ -214,6 +215,8 @@ def _decide(person: VerifiedIdentity, rules: RuleSet) -> None:
     looked_up = resolve(person, rules, NOW, "192.0.2.7")
     tried = resolve(person, rules, NOW, "192.0.2.7", every_rule=True)
     assert looked_up.entitlements == tried.entitlements, "the index left out a rule that applies"
+    explained = explain(person, rules, NOW, "192.0.2.7")
+    assert all(verdict.sentence.isprintable() for verdict in explained.verdicts)
 
 
 def _load_claims(content: bytes) -> dict[str, Any]:
