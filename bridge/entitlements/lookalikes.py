@@ -56,8 +56,10 @@ def _describe(name: Difference, sent: str, wanted: str) -> str:
     match name:
         case "case":
             return "differs in case"
+        case "blanks" if sent != sent.strip():
+            return "has blanks around it"
         case "blanks":
-            return "has other blanks, or blanks around it"
+            return "has other blanks"
         case "unicode form":
             return "is not in Unicode normal form C"
         case "invisible":

@@ -164,9 +164,9 @@ class RollOut:
             if not decide(connection, request.id, "rejected", author):
                 raise RequestUnknown("somebody else decided it at the same time")
 
-    def compare(self, before: str | None, after: RuleFiles) -> Difference:
-        """Return what differs between a version that is kept and files. Raises VersionUnknown, RolloutUnavailable."""
-        return compare_files(None if before is None else self.versions.read(before), after)
+    def check(self, files: RuleFiles) -> None:
+        """Raise SettingsError if files could not come into force."""
+        self._compile(files)
 
     def _change(self, origin: Origin, wish: _Wish) -> Outcome:
         latest = self.versions.latest()

@@ -103,7 +103,7 @@ def _find_type_problems(
                 f"`claims` compares texts, and `{name}` of {provider.name} is of the type {declared}",
                 f"Compare it in `when`, such as `claims.{name} == …`.",
                 at_key=True,
-                kind="expression",
+                kind="never-matches",
             )
     if entry.when is None:
         return

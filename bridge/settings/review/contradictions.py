@@ -6,9 +6,6 @@ from bridge.errors import Problem
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.settings.review.placed import PlacedRule
 
-_NO_TEXT = frozenset({"boolean", "bool", "integer", "int", "number", "double", "map", "object"})
-"""Types of a claim, where a provider's ``claim_types`` names one, that equal no text."""
-
 
 def find_contradictions(each: PlacedRule, providers: Mapping[str, SAMLProvider | OIDCProvider]) -> Iterator[Problem]:
     """Yield each condition that can never hold, alone or beside another one of the rule."""
@@ -29,13 +26,9 @@ def _find_never_sent(each: PlacedRule, concerned: Sequence[SAMLProvider | OIDCPr
     if only_amr and all(provider.protocol == "saml" for provider in concerned):
         message = "no sign-in by SAML has an `amr`, and all its providers are SAML"
         yield _never(each, ("require", "amr"), message, "Write `acr` with the authentication contexts that they send.")
-    for name, _ in each.rule.claims:
-        if all(getattr(provider, "claim_types", {}).get(name) in _NO_TEXT for provider in concerned):
-            message = f"`{name}` is never text, as `claim_types` says, and `claims` compares texts"
-            yield _never(each, ("claims", name), message, f"Write `when: claims.{name} == …` instead.")
 
 
 def _never(each: PlacedRule, place: str | tuple[str, ...], message: str, fix: str) -> Problem:
     loc = (*each.loc, *((place,) if isinstance(place, str) else place))
     text = f"the rule `{each.rule.id}` never applies: {message}"
-    return each.warn(loc, text, fix, "never-matches", at_key="claims" in loc)
+    return each.warn(loc, text, fix, "never-matches")

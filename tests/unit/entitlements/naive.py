@@ -8,6 +8,8 @@ compared. It shares nothing with the engine but the shape of an identity. Rules 
 import json
 import re
 import unicodedata
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 
 
 def write(rules):
@@ -34,7 +36,7 @@ def write_expression(tree):
     return form.format(arguments[0], *map(json.dumps, arguments[1:]))
 
 
-def resolve_naively(identity, rules, groups_claims, now, schemas=None):
+def resolve_naively(identity, rules, groups_claims, now, schemas=None, address=None):  # noqa: PLR0917
     """Return what is granted, as tuples, and the names of the rules that apply.
 
     ``schemas`` has, for some providers, whether groups are IDs and the types of claims.
@@ -43,7 +45,7 @@ def resolve_naively(identity, rules, groups_claims, now, schemas=None):
         return [], []
     schema = (schemas or {}).get(identity.provider, (False, {}))
     groups_claim, types = groups_claims[identity.provider], schema[1]
-    applying = [rule for rule in rules if _applies(rule, identity, groups_claim, now, schema)]
+    applying = [rule for rule in rules if _applies(rule, identity, groups_claim, now, schema, address)]
     denied = {
         (target["account"], *next(((kind, target[kind]) for kind in ("role", "user") if kind in target), ("all", "")))
         for rule in applying
@@ -68,7 +70,7 @@ def _is_denied(target, denied):
     return target in denied or (target[0], "all", "") in denied
 
 
-def _applies(rule, identity, groups_claim, now, schema):
+def _applies(rule, identity, groups_claim, now, schema, address):  # noqa: C901, PLR0917  one step for each condition
     ids, types = schema
     claims, fold = identity.claims, rule.get("ignore_case", False)
     answers = [True]
@@ -83,6 +85,10 @@ def _applies(rule, identity, groups_claim, now, schema):
         answers.append(_has_one(claims, name, [wanted] if isinstance(wanted, str) else wanted, types, fold=fold))
     if "expires" in rule:
         answers.append(now.date().isoformat() <= rule["expires"])
+    if "networks" in rule:
+        answers.append(_is_within(address, rule["networks"]))
+    if "hours" in rule:
+        answers.append(any(_spans(rule["hours"], now - timedelta(days=back), now) for back in (0, 1)))
     if "when" in rule:
         answers.append(_is_true(rule["when"], _fit_for_expressions(claims, types)))
     require = rule.get("require", {})
@@ -94,6 +100,23 @@ def _applies(rule, identity, groups_claim, now, schema):
         age = (now - identity.authenticated_at).total_seconds()
         answers.append(identity.authentication_time_stated and age <= require["max_age_seconds"])
     return False not in answers if "deny" in rule else all(answer is True for answer in answers)
+
+
+def _is_within(address, networks):
+    """Return whether an address is in one of the networks; None if it is none."""
+    try:
+        number = ip_address((address or "").removeprefix("::ffff:"))
+    except ValueError:
+        return None
+    return any(number in ip_network(network) for network in networks)
+
+
+def _spans(hours, day, now):
+    """Return whether ``now`` is in the span that begins on ``day``; everything in UTC."""
+    begin = datetime.fromisoformat(f"{day:%Y-%m-%d}T{hours['from']}:00+00:00")
+    end = datetime.fromisoformat(f"{day:%Y-%m-%d}T{hours['to']}:00+00:00")
+    end += timedelta(days=1) if end <= begin else timedelta()
+    return f"{day:%a}".lower() in hours["days"] and begin <= now < end
 
 
 def _has_one(claims, name, wanted, types, *, fold, ids=None):
