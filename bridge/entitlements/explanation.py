@@ -321,9 +321,8 @@ class _Reasoner:
 
     def _explain_part(self, part: Expression, finding: Finding, *, near: bool) -> Reason:
         need = f"needs `{_shorten(part.text)}`"
-        comparison = part.find_comparison()
-        if comparison is not None:
-            miss = self._sent.explain(comparison.claim, comparison.texts)
+        for claim, texts in part.required:
+            miss = self._sent.explain(claim, texts)
             if miss.kind != "value":
                 return Reason(miss.kind, miss.claim, f"{need}; {miss.text}", near or miss.is_near)
         absent = next((path for path in sorted(part.paths) if not self._has(path)), None)

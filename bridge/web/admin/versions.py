@@ -127,7 +127,7 @@ class Versions:
         versions = self._roll_out.versions
         found = versions.find(version)
         against = request.args.get("against", "")
-        about = versions.last_about(found.version)
+        about = versions.last_change_to(found.version)
         before = versions.find(against).version if against else about.previous if about else None
         if before == found.version:
             before = None

@@ -36,7 +36,7 @@ def write_expression(tree):
     return form.format(arguments[0], *map(json.dumps, arguments[1:]))
 
 
-def resolve_naively(identity, rules, groups_claims, now, schemas=None, address=None):  # noqa: PLR0917
+def resolve_naively(identity, rules, groups_claims, now, schemas=None, *, address=None):
     """Return what is granted, as tuples, and the names of the rules that apply.
 
     ``schemas`` has, for some providers, whether groups are IDs and the types of claims.
@@ -45,7 +45,11 @@ def resolve_naively(identity, rules, groups_claims, now, schemas=None, address=N
         return [], []
     schema = (schemas or {}).get(identity.provider, (False, {}))
     groups_claim, types = groups_claims[identity.provider], schema[1]
-    applying = [rule for rule in rules if _applies(rule, identity, groups_claim, now, schema, address)]
+    applying = [
+        rule
+        for rule in rules
+        if _applies(rule, identity, groups_claim, now, schema) and _allows_request(rule, now, address)
+    ]
     denied = {
         (target["account"], *next(((kind, target[kind]) for kind in ("role", "user") if kind in target), ("all", "")))
         for rule in applying
@@ -70,7 +74,7 @@ def _is_denied(target, denied):
     return target in denied or (target[0], "all", "") in denied
 
 
-def _applies(rule, identity, groups_claim, now, schema, address):  # noqa: C901, PLR0917  one step for each condition
+def _applies(rule, identity, groups_claim, now, schema):
     ids, types = schema
     claims, fold = identity.claims, rule.get("ignore_case", False)
     answers = [True]
@@ -85,10 +89,6 @@ def _applies(rule, identity, groups_claim, now, schema, address):  # noqa: C901,
         answers.append(_has_one(claims, name, [wanted] if isinstance(wanted, str) else wanted, types, fold=fold))
     if "expires" in rule:
         answers.append(now.date().isoformat() <= rule["expires"])
-    if "networks" in rule:
-        answers.append(_is_within(address, rule["networks"]))
-    if "hours" in rule:
-        answers.append(any(_spans(rule["hours"], now - timedelta(days=back), now) for back in (0, 1)))
     if "when" in rule:
         answers.append(_is_true(rule["when"], _fit_for_expressions(claims, types)))
     require = rule.get("require", {})
@@ -99,6 +99,16 @@ def _applies(rule, identity, groups_claim, now, schema, address):  # noqa: C901,
     if "max_age_seconds" in require:
         age = (now - identity.authenticated_at).total_seconds()
         answers.append(identity.authentication_time_stated and age <= require["max_age_seconds"])
+    return False not in answers if "deny" in rule else all(answer is True for answer in answers)
+
+
+def _allows_request(rule, now, address):
+    """Return whether the place and the hour let a rule apply."""
+    answers = []
+    if "networks" in rule:
+        answers.append(_is_within(address, rule["networks"]))
+    if "hours" in rule:
+        answers.append(any(_spans(rule["hours"], now - timedelta(days=back), now) for back in (0, 1)))
     return False not in answers if "deny" in rule else all(answer is True for answer in answers)
 
 
