@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
 from bridge.entitlements.lookalikes import quote
-from bridge.entitlements.matching import ClaimSchema, Finding, read_texts
+from bridge.entitlements.matching import ClaimSchema, Finding, Texts, fold_case, read_texts
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
-from bridge.entitlements.rules import Requirement, Rule, RuleSet, Target
+from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "missed"]
@@ -155,6 +155,13 @@ def explain(
     return Explanation(identity, now, source_address, resolution, verdicts, tuple(reasoner.find_notes(verdicts)))
 
 
+def describe_origin(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule says of itself: why it is there, and who answers for it."""
+    reason = f"It is there for this reason: {rule.reason}" if rule.reason else ""
+    owner = f"Who answers for it: {rule.owner}" if rule.owner else ""
+    return tuple(text for text in (reason, owner) if text)
+
+
 def describe_targets(targets: Sequence[Target]) -> str:
     """Return what a rule denies, in words."""
     words = []
@@ -185,6 +192,7 @@ class _Reasoner:
         self._now = now
         self._source_address = source_address
         self._sent = Sent(identity.claims)
+        self._claims_in_expressions = rules.claims_in_expressions
         self._variables: Variables | None = None
         self._taken_apart = 0
         self._by_id = dict(zip((rule.id for rule in rules.rules), rules.rules, strict=True))
@@ -232,21 +240,30 @@ class _Reasoner:
         what = f"{grant.kind} {grant.account}/{grant.name}"
         decided_by = self._find_rule_named(grant.reason)
         if decided_by is None:
-            expressions = [part for part in rule.grants[number].name.parts if isinstance(part, Expression)]
-            claim = next((name for part in expressions for name in part.claims), "")
-            return Given(grant, rule.id, Reason("name", claim, f"{grant.kind} in {grant.account}: {grant.reason}"))
+            return Given(grant, rule.id, self._explain_text(rule.grants[number], grant))
         other = self._explain_applied(self._outcomes[decided_by])
         name = f"`{decided_by.partition(':')[2]}`"
         if self._by_id[decided_by].denials:
             reason = Reason("denied", other.claim, f"{what} is denied by {name}: {other.text}")
         else:
-            reason = Reason("taken", other.claim, f"{what} is granted already, by {name}")
+            held = ", though it gives nothing to this person" if grant.reason.startswith("held by ") else ""
+            reason = Reason("taken", other.claim, f"{what} is granted already, by {name}{held}")
         return Given(grant, decided_by, reason)
 
+    def _explain_text(self, written: Grant, grant: GrantOutcome) -> Reason:
+        """Return why no name, or no session policy, came of the person's claims."""
+        of_name = grant.name == written.name.text and not written.name.is_literal
+        policy = () if written.session_policy is None else tuple(written.session_policy.iterate_expressions())
+        parts = [part for part in written.name.parts if isinstance(part, Expression)] if of_name else policy
+        claim = next((name for part in parts for name in part.claims), "")
+        what = f"{grant.kind} in {grant.account}" if of_name else f"{grant.kind} {grant.account}/{grant.name}"
+        return Reason("name" if of_name else "policy", claim, f"{what}: {grant.reason}")
+
     def _find_rule_named(self, reason: str) -> str | None:
-        for words in ("denied by ", "already granted by "):
+        """Return the rule that a grant's reason names, if it is the work of another one."""
+        for words in ("denied by ", "already granted by ", "held by "):
             if reason.startswith(words):
-                return reason.removeprefix(words)
+                return reason.removeprefix(words).partition(", whose")[0]
         return None
 
     def _explain_missed(self, rule: Rule, outcome: RuleOutcome) -> Reason:
@@ -304,9 +321,8 @@ class _Reasoner:
 
     def _explain_part(self, part: Expression, finding: Finding, *, near: bool) -> Reason:
         need = f"needs `{_shorten(part.text)}`"
-        comparison = part.find_comparison()
-        if comparison is not None:
-            miss = self._sent.explain(comparison.claim, comparison.texts)
+        for claim, texts in part.required:
+            miss = self._sent.explain(claim, texts)
             if miss.kind != "value":
                 return Reason(miss.kind, miss.claim, f"{need}; {miss.text}", near or miss.is_near)
         absent = next((path for path in sorted(part.paths) if not self._has(path)), None)
@@ -360,17 +376,23 @@ class _Reasoner:
 
     def _is_meant(self, rule: Rule) -> bool:
         """Return whether the rule's groups and claims are the person's."""
-        if rule.groups and self._groups.values.isdisjoint(rule.groups):
-            return False
+
+        def has_one(texts: Texts, wanted: frozenset[str]) -> bool:
+            return any((fold_case(value) if rule.ignore_case else value) in wanted for value in texts.values)
+
         claims = self._identity.claims
-        return all(not read_texts(claims, name).values.isdisjoint(values) for name, values in rule.claims)
+        return (not rule.groups or has_one(self._groups, rule.groups)) and all(
+            has_one(read_texts(claims, name), values) for name, values in rule.claims
+        )
 
     def _find_source(self, finding: Finding) -> str:
         return finding.claims[0] if finding.claims else _SOURCES.get(finding.condition, "")
 
     def _bind(self) -> Variables:
         if self._variables is None:
-            self._variables = bind_variables(self._identity, self._now, self._source_address, schema=self._schema)
+            self._variables = bind_variables(
+                self._identity, self._now, self._source_address, self._claims_in_expressions, self._schema
+            )
         return self._variables
 
     def _has(self, path: tuple[str, ...]) -> bool:

@@ -49,8 +49,8 @@ def _iterate_reasons(outcome: RuleOutcome) -> Iterator[str]:
     yield from (map(_describe, outcome.findings) if outcome.findings else ("everyone",))
     withheld = [grant for grant in outcome.grants if grant.entitlement is None]
     for grant in islice(withheld, MAX_RULES):
-        by_rule = grant.reason.startswith(("denied by ", "already granted by "))
-        yield f"{grant.kind} {grant.account}: {grant.reason if by_rule else 'the name is refused'}"
+        by_rule = grant.reason.startswith(("denied by ", "already granted by ", "held by "))
+        yield f"{grant.kind} {grant.account}: {grant.reason if by_rule else 'no name or policy for this person'}"
 
 
 def _describe(finding: Finding) -> str:

@@ -1,8 +1,9 @@
 """Deciding on many sign-ins twice, without doing again what must come out the same.
 
 Two things are saved, and both are exact. A rule that is the same in both sets, in the same order, cannot make them
-differ: where none of the other rules applies, neither set needs to be asked. And a person whose statement is the same
-as last time, under rules that look at neither clock nor address, is decided on as last time.
+differ: where none of the other rules applies, neither set needs to be asked. And what a person may become follows from
+the statement and from which of the rules that look at clock or address apply: where both are as once before, so is the
+decision.
 """
 
 import json
@@ -10,17 +11,19 @@ from collections.abc import Hashable, Iterable
 from dataclasses import fields, replace
 from difflib import SequenceMatcher
 
-from bridge.entitlements.resolve import Resolution, resolve
+from bridge.entitlements.expressions import Expression
+from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import Conditions, Rule, RuleSet, build_rule_set
 from bridge.history.kept_sign_in import KeptSignIn
-from bridge.identity.verified import VerifiedIdentity
 from bridge.preview.differences import Difference, find_differences
 
 _STATED = ("provider", "protocol", "issuer", "subject", "acr", "amr")
-"""Of an identity, what its claims go with when it is compared with an earlier one."""
-_TIMELESS_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims"})
-_TIMELESS_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
+"""What belongs to the statement beside its claims."""
+_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims"})
+_STEADY_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
 """What looks at the statement alone. Everything else that a rule reads counts as looking at the moment."""
+_WORTH_ASKING_FIRST = 4
+"""To ask the rules that differ before all of them pays where they are less than one in this many."""
 
 
 class Replay:
@@ -30,40 +33,40 @@ class Replay:
         """Take the rule sets; what is asked of them is remembered as long as this object."""
         self._before = before
         self._after = after
+        same_groups = (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas)
+        differing = find_changed_rules(before.rules, after.rules)
+        self._equal = same_groups and not differing
         self._differing: RuleSet | None = None
-        if (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas):
-            changed = find_changed_rules(before.rules, after.rules)
-            self._differing = build_rule_set("", changed, before.groups_claims, before.schemas)
-        self._timeless = {rule.id: is_timeless(rule) for rule in before.rules}
-        for rule in after.rules:
-            self._timeless[rule.id] = is_timeless(rule) and self._timeless.get(rule.id, True)
+        if same_groups and len(differing) * _WORTH_ASKING_FIRST < len(before.rules) + len(after.rules):
+            self._differing = build_rule_set("", differing, before.groups_claims, before.schemas)
+        self._unsteady = _select_unsteady((*before.rules, *after.rules), before)
+        self._remembers = same_groups and all(map(_has_steady_names, (*before.rules, *after.rules)))
         self._known: dict[Hashable, tuple[Difference, ...]] = {}
 
     def find_differences(self, kept: KeptSignIn) -> tuple[Difference, ...]:
         """Return what differs between the two decisions on one sign-in."""
-        if self._differing is not None and not self._differing.rules:
+        if self._equal:
             return ()
-        key = _key(kept.identity)
-        if key in self._known:
-            return self._known[key]
-        differences, timeless = self._decide(kept)
-        if timeless:
-            self._known[key] = differences
-        return differences
+        if self._differing is not None and not _find_applied(kept, self._differing):
+            return ()
+        if not self._remembers:
+            return self._decide(kept)
+        key = self._key(kept)
+        if key not in self._known:
+            self._known[key] = self._decide(kept)
+        return self._known[key]
 
-    def _decide(self, kept: KeptSignIn) -> tuple[tuple[Difference, ...], bool]:
-        """Return what differs, and whether it is the same at every moment."""
-        if self._differing is not None:
-            found = resolve(kept.identity, self._differing, kept.at, kept.source_address)
-            if not any(outcome.applied for outcome in found.explanations):
-                return (), self._is_timeless(found)
+    def _decide(self, kept: KeptSignIn) -> tuple[Difference, ...]:
         old = resolve(kept.identity, self._before, kept.at, kept.source_address)
         new = resolve(kept.identity, self._after, kept.at, kept.source_address)
-        differences = tuple(find_differences(old, new, self._before, self._after))
-        return differences, self._is_timeless(old) and self._is_timeless(new)
+        return tuple(find_differences(old, new, self._before, self._after))
 
-    def _is_timeless(self, resolution: Resolution) -> bool:
-        return all(self._timeless[outcome.rule] for outcome in resolution.explanations)
+    def _key(self, kept: KeptSignIn) -> Hashable:
+        """Return what is the same for two sign-ins only if both must be decided alike."""
+        identity = kept.identity
+        stated = (getattr(identity, name) for name in _STATED)
+        moment = _find_applied(kept, self._unsteady) if self._unsteady.rules else ()
+        return (*stated, json.dumps(identity.claims, sort_keys=True), moment)
 
 
 def find_changed_rules(before: Iterable[Rule], after: Iterable[Rule]) -> list[Rule]:
@@ -78,15 +81,31 @@ def find_changed_rules(before: Iterable[Rule], after: Iterable[Rule]) -> list[Ru
     ]
 
 
-def is_timeless(rule: Rule) -> bool:
-    """Return whether a rule looks at the provider's statement alone: not at the clock, nor at the address."""
+def is_steady(rule: Rule) -> bool:
+    """Return whether the statement alone decides if a rule applies: not the clock, nor the address."""
     if rule.require is not None and not set(rule.require.model_dump(exclude_none=True)) <= {"amr", "acr"}:
         return False
-    if any(path[0] not in _TIMELESS_PATHS for each in rule.iterate_expressions() for path in each.paths):
+    if rule.when is not None and not _is_steady(rule.when):
         return False
-    others = {field.name for field in fields(Conditions)} - _TIMELESS_CONDITIONS - {"when", "require"}
+    others = {field.name for field in fields(Conditions)} - _STEADY_CONDITIONS - {"when", "require"}
     return not any(getattr(rule, name) for name in others)
 
 
-def _key(identity: VerifiedIdentity) -> Hashable:
-    return (*(getattr(identity, name) for name in _STATED), json.dumps(identity.claims, sort_keys=True))
+def _has_steady_names(rule: Rule) -> bool:
+    return all(_is_steady(each) for each in rule.iterate_expressions() if each is not rule.when)
+
+
+def _is_steady(expression: Expression) -> bool:
+    return all(path[0] in _STEADY_PATHS for path in expression.paths)
+
+
+def _select_unsteady(rules: Iterable[Rule], like: RuleSet) -> RuleSet:
+    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one."""
+    unsteady = dict.fromkeys(replace(rule, line=0) for rule in rules if not is_steady(rule))
+    numbered = [replace(rule, id=str(number)) for number, rule in enumerate(unsteady)]
+    return build_rule_set("", numbered, like.groups_claims, like.schemas)
+
+
+def _find_applied(kept: KeptSignIn, rules: RuleSet) -> tuple[str, ...]:
+    resolution = resolve(kept.identity, rules, kept.at, kept.source_address)
+    return tuple(outcome.rule for outcome in resolution.explanations if outcome.applied)

@@ -41,7 +41,8 @@ HOSTILE: tuple[dict[str, Any], ...] = (
     {"groups": [[[[["deep"]]]]], "department": None, "uid": "", "level": -(2**63), "kind": {"a": {"b": "c"}}},
     {"_claim_names": {"groups": "src1"}, "hasgroups": True},
 )
-RULES = """rules:
+RULES = """constants: {office: [10.0.0.0/8, "2001:db8::/32"], team: Platform}
+rules:
 - name: platform
   groups: [platform, e]
   when: claims.department == "Platform" && claims.level > 3
@@ -53,13 +54,26 @@ RULES = """rules:
 - name: named
   provider: [acme, other]
   when: '"on-call" in claims.groups || claims.?kind.orValue("") in ["a", "b"]'
-  grant: [{account: y, role: R, session_policy: {Version: "1", Statement: []}}]
+  grant:
+  - account: y
+    role: R
+    session_policy: {Version: "1", Statement: [{Effect: Allow, Action: "oss:Get*", Resource: "*"}]}
 - name: no-externals
   when: has(claims.kind) && claims.kind.matches("^(?:ext|tmp)-[a-z]+$")
   deny: [{account: x}]
 - name: no-contractors
   groups: [contractors]
   deny: [{account: y, role: R}]
+- name: narrowed
+  groups: [$team, b]
+  not_groups: [contractors]
+  ignore_case: true
+  networks: [$office, 192.0.2.1]
+  hours: {days: [mon, tue], from: "22:00", to: "10:00", time_zone: Asia/Shanghai}
+  expires: 2027-03-31
+  owner: me
+  reason: because
+  grant: [{account: x, roles: [A, "app-${ claims.uid }"], title: "Team ${ claims.department }"}]
 - name: everybody
   everyone: true
   grant: [{account: y, role: ReadOnly, title: Read, purpose: To look.}]
@@ -78,6 +92,17 @@ CONDITIONS = (
 )
 WORDS = (
     *("claims", "identity", "request", "groups", "department", "level", "uid", "kind", "provider", "when", "everyone"),
+    *(
+        "constants",
+        "networks",
+        "hours",
+        "expires",
+        "not_groups",
+        "ignore_case",
+        "account_tags",
+        "account_alias",
+        "roles",
+    ),
     *("require", "amr", "acr", "max_age_seconds", "grant", "deny", "account", "role", "user", "terminal_role", "name"),
     *(".map(x, x + x)", ".exists(x, ", ".all(x, ", ".filter(x, ", ".optMap(x, ", ".?", "[?", ".orValue(", "has("),
     *(".matches(", ".format([", ".join(", ".split(", ".replace(", "strings.quote(", "duration(", "timestamp("),

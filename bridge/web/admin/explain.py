@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from bridge.audit.events import EntitlementsResolved
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
-from bridge.entitlements.explanation import Explanation, Verdict, describe_targets, explain
+from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
 from bridge.entitlements.rules import RulesInForce
 from bridge.entitlements.supposed import Supposed, parse_moment, read_supposed
 from bridge.errors import SettingsError
@@ -191,9 +191,10 @@ class Explain:
         if record is None:
             raise Fault("No sign-in has this reference.")
         at = parse_moment(record["time"])
+        self._history.flush(1.0)
         kept = find_sign_in(self._history.read(at - _AROUND, at + _AROUND), record["issuer"], record["subject"])
         if kept is None:
-            raise Fault("That sign-in is not kept (any more).")
+            raise Fault("That sign-in is not kept: not any more, or not yet.")
         return replace(kept, label=record["person"])
 
 
@@ -215,11 +216,16 @@ def _group(explanation: Explanation, rule: str) -> Iterator[Section]:
 
 def _describe(verdict: Verdict) -> Row:
     marks = {True: "holds", False: "fails", None: "unknown"}
-    further = [f"{each.what}: {each.reason.text}" for each in verdict.given if each.reason.text]
+    further = [
+        f"{each.what}: {each.reason.text}" if each.outcome.entitlement else each.reason.text
+        for each in verdict.given
+        if each.reason.text
+    ]
     if verdict.standing == "reach":
         further = [f"{each.what} would be granted" for each in verdict.given if each.outcome.entitlement]
     if verdict.rule.denials:
         further.append(f"It denies {describe_targets(verdict.rule.denials)}.")
+    further += describe_origin(verdict.rule)
     return Row(
         sentence=verdict.sentence[:1].upper() + verdict.sentence[1:],
         place=f"{verdict.rule.id.partition(':')[0]}:{verdict.rule.line}",

@@ -58,6 +58,9 @@ FINANCE = "claims: {department: Finance}"
 STRONG = f"{PLATFORM}, require: {{amr: [mfa, hwk]}}"
 STRONG_SAML = f'{PLATFORM}, require: {{acr: ["{MFA}"]}}'
 FRESH = f"{PLATFORM}, require: {{max_age_seconds: 900}}"
+NIGHT = "hours: {days: [mon, tue], from: '20:00', to: '22:00', time_zone: UTC}"
+OFFICE = f"{PLATFORM}, networks: [10.0.0.0/8]"
+ADDRESS = "192.0.2.7"
 FIRST = "name: first, groups: [employees], grant: [{account: prod, role: Admin}]"
 NO_CONTRACTORS = "name: no-contractors, groups: [contractors], deny: [{account: prod}]"
 NO_ADMIN = "name: no-admin, claims: {kind: external}, deny: [{account: prod, role: Admin}]"
@@ -84,8 +87,8 @@ CASES = (
         "a group named `platform`; the provider sent `Platform` (differs in case)",
     ),
     Case("upper case", PLATFORM, groups("x", "PLATFORM"), "case", "groups", "`PLATFORM` (differs in case)"),
-    Case("blank behind", PLATFORM, groups("platform "), "blanks", "groups", "sent `platform ` (has other blanks"),
-    Case("two blanks", "groups: [on call]", groups("on  call"), "blanks", "groups", "`on  call`"),
+    Case("blank behind", PLATFORM, groups("platform "), "blanks", "groups", "sent `platform ` (has blanks around it"),
+    Case("two blanks", "groups: [on call]", groups("on  call"), "blanks", "groups", "`on  call` (has other blanks)"),
     Case(
         "zero width",
         PLATFORM,
@@ -314,6 +317,14 @@ CASES = (
         "acr",
         "cannot be decided: nothing states `identity.acr`",
     ),
+    # where, when, and whom it leaves out
+    Case("expired", f"{PLATFORM}, expires: 2026-11-01", {}, "expires", "time", "expired at the end of 2026-11-01"),
+    Case("outside hours", f"{PLATFORM}, {NIGHT}", {}, "hours", "time", "it is tue 09:00 in UTC; the hours are"),
+    Case("other network", OFFICE, {}, "networks", "source_address", "192.0.2.7, which is in none of: 10.0.0.0/8"),
+    Case("left out", f"{PLATFORM}, not_groups: [employees]", {}, "not_groups", "groups", "`groups` has employees"),
+    Case("expired, not meant", "groups: [hr], expires: 2026-11-01", {}, "expires", "time", "expired", "missed"),
+    Case("any case", f"{PLATFORM}, ignore_case: true", groups("PlatForm"), "", "groups", "has platform", "grants"),
+    Case("any case, blank", f"{PLATFORM}, ignore_case: true", groups("PlatForm "), "blanks", "groups", "`PlatForm `"),
     # what other rules take
     Case(
         "denied",

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.entitlements.recorded import MAX_CHARACTERS, MAX_RULES, summarize
 from bridge.entitlements.resolve import resolve
-from tests.unit.entitlements.explained import CASES, make_person, write_rules
+from tests.unit.entitlements.explained import ADDRESS, CASES, make_person, write_rules
 from tests.unit.entitlements.factories import NOW, make_identity
 
 GRANT = "grant: [{account: prod, role: Admin}]"
@@ -46,7 +46,9 @@ def test_no_value_is_recorded_that_the_rule_does_not_name(rules, case):
     """Whatever a provider sends beside what rules ask for: it is in no word of the record."""
     person = make_person(case)
     stuffed = {name: _stuff(value) for name, value in person.claims.items()} | {"birthday": SECRET}
-    resolution = resolve(make_identity(**{**case.person, "claims": stuffed}), rules.compile(write_rules(case)), NOW)
+    resolution = resolve(
+        make_identity(**{**case.person, "claims": stuffed}), rules.compile(write_rules(case)), NOW, ADDRESS
+    )
     assert SECRET not in repr(summarize(resolution))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.preview.compare import compare
-from bridge.preview.replay import find_changed_rules, is_timeless
+from bridge.preview.replay import find_changed_rules, is_steady
 from tests.unit.entitlements.factories import NOW, Rules, make_identity
 
 ADMIN = "account: production, role: Admin"
@@ -113,7 +113,7 @@ def test_where_a_rule_stands_in_its_file_is_no_difference(rules):
 
 
 @pytest.mark.parametrize(
-    ("condition", "timeless"),
+    ("condition", "steady"),
     [
         ("claims: {department: Platform}", True),
         ("when: identity.provider == 'a' && claims.level == 1", True),
@@ -124,6 +124,6 @@ def test_where_a_rule_stands_in_its_file_is_no_difference(rules):
         ("groups: [platform], require: {max_age_seconds: 900}", False),
     ],
 )
-def test_a_rule_that_looks_at_the_clock_or_the_address_is_not_taken_for_one_that_does_not(rules, condition, timeless):
+def test_a_rule_that_looks_at_the_clock_or_the_address_is_not_taken_for_one_that_does_not(rules, condition, steady):
     (rule,) = rules.compile(f"rules:\n- {{name: one, grant: [{{account: a, role: R}}],\n   {condition}}}").rules
-    assert is_timeless(rule) is timeless
+    assert is_steady(rule) is steady
