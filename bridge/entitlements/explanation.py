@@ -155,6 +155,13 @@ def explain(
     return Explanation(identity, now, source_address, resolution, verdicts, tuple(reasoner.find_notes(verdicts)))
 
 
+def describe_origin(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule says of itself: why it is there, and who answers for it."""
+    reason = f"It is there for this reason: {rule.reason}" if rule.reason else ""
+    owner = f"Who answers for it: {rule.owner}" if rule.owner else ""
+    return tuple(text for text in (reason, owner) if text)
+
+
 def describe_targets(targets: Sequence[Target]) -> str:
     """Return what a rule denies, in words."""
     words = []

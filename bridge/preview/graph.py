@@ -265,7 +265,7 @@ def _find_accounts(rule: Rule) -> set[str]:
 def _count_conditions(rule: Rule) -> str:
     """Return how many conditions there are beside the one that is drawn."""
     more = sum(bool(getattr(rule, field.name)) for field in fields(Conditions)) - 1
-    return "" if more < 1 else f" · {more} more condition{'s' if more > 1 else ''}"
+    return "" if more < 1 else f" · +{more} condition{'s' if more > 1 else ''}"
 
 
 def _describe_people(comparison: Comparison | None) -> dict[str, str]:

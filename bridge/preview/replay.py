@@ -99,15 +99,11 @@ def _is_steady(expression: Expression) -> bool:
     return all(path[0] in _STEADY_PATHS for path in expression.paths)
 
 
-def _select_unsteady(rules: Iterable[Rule], of: RuleSet) -> RuleSet:
-    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one.
-
-    ``of`` says what is known of the providers' claims.
-    """
+def _select_unsteady(rules: Iterable[Rule], like: RuleSet) -> RuleSet:
+    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one."""
     unsteady = dict.fromkeys(replace(rule, line=0) for rule in rules if not is_steady(rule))
-    return build_rule_set(
-        "", [replace(rule, id=str(n)) for n, rule in enumerate(unsteady)], of.groups_claims, of.schemas
-    )
+    numbered = [replace(rule, id=str(number)) for number, rule in enumerate(unsteady)]
+    return build_rule_set("", numbered, like.groups_claims, like.schemas)
 
 
 def _find_applied(kept: KeptSignIn, rules: RuleSet) -> tuple[str, ...]:

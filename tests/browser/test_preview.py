@@ -23,8 +23,8 @@ def installation(tmp_path_factory):
         rules = installation.config / "rules" / "10-platform.yaml"
         text = rules.read_text().replace("role: Developer", "role: SandboxDeveloper", 1)
         rules.write_text(text.replace("duration_seconds: 7200", "duration_seconds: 3600", 1) + CHANGED)
-        for uid in ("amara.okafor", "jonas.lindqvist"):
-            installation.sign_in(uid)
+        for uid in ("amara.okafor", "ines.ferrand"):
+            installation.sign_in(uid, mfa=uid == "amara.okafor")
         yield installation
 
 

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from bridge.audit.events import EntitlementsResolved
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
-from bridge.entitlements.explanation import Explanation, Verdict, describe_targets, explain
+from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
 from bridge.entitlements.rules import RulesInForce
 from bridge.entitlements.supposed import Supposed, parse_moment, read_supposed
 from bridge.errors import SettingsError
@@ -232,6 +232,7 @@ def _describe(verdict: Verdict) -> Row:
         further = [f"{each.what} would be granted" for each in verdict.given if each.outcome.entitlement]
     if verdict.rule.denials:
         further.append(f"It denies {describe_targets(verdict.rule.denials)}.")
+    further += describe_origin(verdict.rule)
     return Row(
         sentence=verdict.sentence[:1].upper() + verdict.sentence[1:],
         name=verdict.name,
