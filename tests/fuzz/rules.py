@@ -6,7 +6,7 @@ The first byte of an input says what the rest is:
 - 1: a condition in CEL, evaluated on several people
 - 2: a name with placeholders, filled in from several people
 - 3: a pattern in a condition
-- 4: the claims of a person, as JSON, whom fixed rules are asked about
+- 4: the claims of a person, as JSON, whom fixed rules are asked about, and what is explained of that
 
 Whatever is written is accepted, or refused with a place in the file. What a person may become is the same whether the
 rules are looked up or all tried.
@@ -15,7 +15,8 @@ rules are looked up or all tried.
 import atheris
 
 with atheris.instrument_imports(include=["bridge.entitlements", "bridge.yaml_documents"]):
-    from bridge.entitlements.expressions import ExpressionInvalid, bind_variables, compile_expression
+    from bridge.entitlements.explanation import explain
+    from bridge.entitlements.expressions import ExpressionInvalid, bind_variables, check_types, compile_expression
     from bridge.entitlements.resolve import resolve
     from bridge.entitlements.rules import RuleFiles, RuleSet, compile_rules, read_rules
     from bridge.entitlements.templates import compile_template
@@ -50,19 +51,28 @@ rules:
   grant: [{account: x, role: Admin, duration_seconds: 3600}]
 - name: own-user
   claims: {department: [Platform, Data], kind: [a]}
+  ignore_case: true
+  networks: [$office]
   grant: [{account: x, user: "u-${ claims.uid }", terminal_role: ReadOnly}]
 - name: named
   provider: [acme, other]
   when: '"on-call" in claims.groups || claims.?kind.orValue("") in ["a", "b"]'
+  not_groups: [interns]
+  hours: {days: [mon, tue], from: "22:00", to: "06:00", time_zone: Asia/Shanghai}
   grant:
   - account: y
-    role: R
-    session_policy: {Version: "1", Statement: [{Effect: Allow, Action: "oss:Get*", Resource: "*"}]}
+    roles: [R, S]
+    title: For ${ claims.department }
+    session_policy:
+      Version: "1"
+      Statement:
+      - {Effect: Allow, Action: [oss:GetObject], Resource: "acs:oss:*:*:lake/people/${ claims.uid }/*"}
 - name: no-externals
   when: has(claims.kind) && claims.kind.matches("^(?:ext|tmp)-[a-z]+$")
   deny: [{account: x}]
 - name: no-contractors
   groups: [contractors]
+  expires: 2027-03-31
   deny: [{account: y, role: R}]
 - name: narrowed
   groups: [$team, b]
@@ -185,6 +195,7 @@ def _try(kind: int, rest: bytes) -> None:
             condition = compile_expression(text)
             for variables in VARIABLES:
                 condition.evaluate(variables)
+            check_types(text, {"level": "int", "groups": "list", "department": "string", "kind": "map"})
         case 2:
             template = compile_template(text)
             for variables in VARIABLES:
@@ -196,7 +207,9 @@ def _try(kind: int, rest: bytes) -> None:
             for variables in VARIABLES:
                 condition.evaluate(variables)
         case _:
-            _decide(make_person(_load_claims(rest)), FIXED)
+            person = make_person(_load_claims(rest))
+            _decide(person, FIXED)
+            explain(person, FIXED, NOW, "192.0.2.7")
 
 
 def _check_places(content: bytes) -> None:
@@ -214,6 +227,8 @@ def _decide(person: VerifiedIdentity, rules: RuleSet) -> None:
     looked_up = resolve(person, rules, NOW, "192.0.2.7")
     tried = resolve(person, rules, NOW, "192.0.2.7", every_rule=True)
     assert looked_up.entitlements == tried.entitlements, "the index left out a rule that applies"
+    explained = explain(person, rules, NOW, "192.0.2.7")
+    assert all(verdict.sentence.isprintable() for verdict in explained.verdicts)
 
 
 def _load_claims(content: bytes) -> dict[str, Any]:

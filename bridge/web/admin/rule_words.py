@@ -84,12 +84,13 @@ def describe_about(rule: Rule) -> list[tuple[str, str]]:
 def _describe_person(rule: Rule, provider_titles: Mapping[str, str]) -> Iterator[Words]:
     if rule.providers:
         yield _list("signs in at", (provider_titles.get(name, name) for name in rule.providers))
+    case = ", in capitals or not" if _read(rule, "ignore_case") else ""
     if rule.groups:
-        yield _list("is in the group", rule.groups)
+        yield _list(f"is in the group{case}", rule.groups)
     if _read(rule, "not_groups"):
-        yield _list("is not in the group", _read(rule, "not_groups"))
+        yield _list(f"is not in the group{case}", _read(rule, "not_groups"))
     for name, values in rule.claims:
-        yield _list(f"has as {name}", values)
+        yield _list(f"has as {name}{case}", values)
     if rule.when:
         yield Words("meets", (rule.when.text,))
 
