@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
-from bridge.entitlements.lookalikes import quote
+from bridge.entitlements.lookalikes import make_visible, quote
 from bridge.entitlements.matching import ClaimSchema, Finding, Texts, fold_case, read_texts
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
@@ -229,7 +229,7 @@ class _Reasoner:
         """Return why a rule applies. One that denies applies also where that cannot be ruled out."""
         undecided = next((finding for finding in outcome.findings if finding.holds is None), None)
         if undecided is not None:
-            text = f"it cannot be ruled out, since {undecided.reason}"
+            text = f"it cannot be ruled out, since {make_visible(undecided.reason)}"
             return Reason("undecided", self._find_source(undecided), text)
         claim = next((each for each in outcome.findings if each.claims), None) or next(iter(outcome.findings), None)
         return Reason("", self._find_source(claim) if claim else "", outcome.reason or "it is for everybody")
@@ -257,7 +257,7 @@ class _Reasoner:
         parts = [part for part in written.name.parts if isinstance(part, Expression)] if of_name else policy
         claim = next((name for part in parts for name in part.claims), "")
         what = f"{grant.kind} in {grant.account}" if of_name else f"{grant.kind} {grant.account}/{grant.name}"
-        return Reason("name" if of_name else "policy", claim, f"{what}: {grant.reason}")
+        return Reason("name" if of_name else "policy", claim, f"{what}: {make_visible(grant.reason)}")
 
     def _find_rule_named(self, reason: str) -> str | None:
         """Return the rule that a grant's reason names, if it is the work of another one."""
@@ -424,7 +424,7 @@ def _name_path(part: Expression) -> str:
 
 
 def _reason_alone(finding: Finding) -> str:
-    return finding.reason.removeprefix("`when` cannot be decided: ")
+    return make_visible(finding.reason.removeprefix("`when` cannot be decided: "))
 
 
 def _describe(claim: Claim) -> str:

@@ -67,6 +67,15 @@ def test_a_sign_in_is_explained_from_its_reference_and_from_a_name(service, admi
 
 
 @pytest.mark.usefixtures("no_failures")
+def test_rules_and_their_explanations_lead_to_each_other(administrator):
+    page = paste(administrator, {"groups": ["platform"]})
+    assert 'href="/admin/rules?text=platform&amp;file=10.yaml"' in page.text
+    link = 'href="/admin/explain?rule=platform"'
+    assert link in administrator.get("/admin/rules?text=platform&file=10.yaml").text
+    assert 'name="rule" value="platform"' in administrator.get("/admin/explain?rule=platform").text
+
+
+@pytest.mark.usefixtures("no_failures")
 def test_whoever_could_be_several_people_is_asked_about(service, administrator):
     for name in ("ann.one@example.com", "ann.two@example.com"):
         sign_in(Visitor(administrator.app), name, groups=("platform",))

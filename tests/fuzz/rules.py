@@ -227,6 +227,8 @@ def _decide(person: VerifiedIdentity, rules: RuleSet) -> None:
     looked_up = resolve(person, rules, NOW, "192.0.2.7")
     tried = resolve(person, rules, NOW, "192.0.2.7", every_rule=True)
     assert looked_up.entitlements == tried.entitlements, "the index left out a rule that applies"
+    explained = explain(person, rules, NOW, "192.0.2.7")
+    assert all(verdict.sentence.isprintable() for verdict in explained.verdicts)
 
 
 def _load_claims(content: bytes) -> dict[str, Any]:

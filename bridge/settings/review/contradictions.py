@@ -11,7 +11,12 @@ def find_contradictions(each: PlacedRule, providers: Mapping[str, SAMLProvider |
     """Yield each condition that can never hold, alone or beside another one of the rule."""
     rule = each.rule
     if rule.groups and rule.groups <= rule.not_groups:
-        yield _never(each, "not_groups", "`not_groups` keeps out every group of `groups`", "Leave one of `groups` out.")
+        message, fix = "`not_groups` keeps out every group of `groups`", "Leave one of `groups` out."
+        if rule.denials:  # what cannot be ruled out is denied
+            text = f"the rule `{rule.id}` denies only where groups cannot be read: {message}"
+            yield each.warn((*each.loc, "not_groups"), text, fix, "never-matches")
+        else:
+            yield _never(each, "not_groups", message, fix)
     if rule.when is not None and rule.when.constant is False:
         yield _never(each, "when", "`when` is false for everybody", "Correct the expression, or remove the rule.")
     concerned = [providers[name] for name in rule.providers or providers if name in providers]

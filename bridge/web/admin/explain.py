@@ -56,7 +56,9 @@ class Row:
     """One rule, as the page shows it."""
 
     sentence: str
-    place: str
+    name: str
+    file: str
+    line: int
     looked_at: tuple[tuple[str, str, str], ...]
     """Each condition: what came of it, which, and why."""
     further: tuple[str, ...]
@@ -105,15 +107,18 @@ class Explain:
         return routes
 
     def form(self) -> Response:
-        """Ask whom to explain; with ``?reference=``, explain the sign-in of that reference."""
-        given = request.args.get("reference", "")
+        """Ask whom to explain; with ``?reference=``, explain the sign-in of that reference.
+
+        ``?rule=`` fills in the name of a rule.
+        """
+        given, rule = request.args.get("reference", ""), request.args.get("rule", "")
         if not given:
-            return self._render(Asked())
+            return self._render(Asked(rule=rule))
         try:
             kept = self._find_by_reference(given)
         except Fault as fault:
-            return self._render(Asked(), fault=str(fault))
-        return self._explain_kept(Asked(person=kept.identity.subject), kept)
+            return self._render(Asked(rule=rule), fault=str(fault))
+        return self._explain_kept(Asked(person=kept.identity.subject, rule=rule), kept)
 
     def answer(self) -> Response:
         """Explain whom the form names."""
@@ -133,7 +138,9 @@ class Explain:
     def _explain_kept(
         self, asked: Asked, kept: KeptSignIn, at: datetime | None = None, address: str | None = None
     ) -> Response:
-        source = f"Sign-in of {_show_time(kept.at)} UTC"
+        source = (
+            f"Sign-in of {_show_time(kept.at)} UTC, with the claims that may be kept: others cannot be seen any more"
+        )
         at, address = at or kept.at, address or kept.source_address
         return self._show(asked, kept.identity, kept.label, source, at, address)
 
@@ -228,7 +235,9 @@ def _describe(verdict: Verdict) -> Row:
     further += describe_origin(verdict.rule)
     return Row(
         sentence=verdict.sentence[:1].upper() + verdict.sentence[1:],
-        place=f"{verdict.rule.id.partition(':')[0]}:{verdict.rule.line}",
+        name=verdict.name,
+        file=verdict.rule.id.partition(":")[0],
+        line=verdict.rule.line,
         looked_at=tuple((marks[each.holds], each.condition, each.reason) for each in verdict.outcome.findings),
         further=tuple(further),
     )

@@ -101,7 +101,7 @@ class Rules:
         return self._administration.render(
             "admin_rules.html",
             version=index.rules.version,
-            change=self._versions.last_about(index.rules.version),
+            change=self._versions.last_change_to(index.rules.version),
             total=len(index.rules.rules),
             never=sum(rule.id not in usage.by_rule for rule in index.rules.rules),
             counts=index.files,
