@@ -23,6 +23,8 @@
     ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
     │                              SessionEndsTooSoon · TerminalNotGranted
     ├── AuditError                 AuditUnavailable · ChainBroken
+    ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
+    │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
     ├── StoreUnavailable           Redis cannot be reached; worth trying again
     ├── HistoryUnavailable         what is kept of sign-ins cannot be read
@@ -64,6 +66,8 @@ class Problem:
     message: str
     fix: str
     severity: str = "error"
+    kind: str = "invalid"
+    """Stable name of what kind of finding it is, which programs key on; settings/finding_kinds.py lists them."""
 
     def __str__(self) -> str:
         """Write the problem the way compilers do, so that editors find the place."""
@@ -967,6 +971,16 @@ class TerminalNotGranted(ExchangeError):
     )
 
 
+class ConsoleNotNarrowed(ExchangeError):
+    """A console sign-in for a role that a session policy narrows: it would open the whole role."""
+
+    code = "console_not_narrowed"
+    public = (
+        "This role is narrowed for you, and the console would open all of it. "
+        "Get credentials for a terminal, or ask IT for a role of its own for the console."
+    )
+
+
 # ── Keys, audit, store ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -1005,6 +1019,52 @@ class ChainBroken(AuditError):
         """Take what is wrong and the sequence number of the first bad record."""
         super().__init__(detail)
         self.position = position
+
+
+class RolloutError(BridgeError):
+    """Other rules cannot come into force like this. What is in force stays."""
+
+
+class VersionUnknown(RolloutError):
+    """No version of the rules, or more than one, begins with these digits."""
+
+    code = "rules_version_unknown"
+    public = "There is no such version of the rules. `rambridge rules list` shows those that are kept."
+
+
+class RequestUnknown(RolloutError):
+    """No change of this name waits for a second administrator, or no longer."""
+
+    code = "rules_request_unknown"
+    public = "No such change waits for a second administrator. It may have been decided, or be older than a day."
+
+
+class RequestStale(RolloutError):
+    """Something else came into force since the change was looked at."""
+
+    code = "rules_request_stale"
+    public = "Other rules came into force meanwhile, so this was not done. Look at the difference again."
+
+
+class SamePerson(RolloutError):
+    """Somebody confirms a change that they asked for themselves."""
+
+    code = "rules_same_person"
+    public = "Another administrator than the one who asked for this change has to confirm it."
+
+
+class RulesUnchanged(RolloutError):
+    """This version is in force already."""
+
+    code = "rules_unchanged"
+    public = "These rules are in force already. Nothing was changed."
+
+
+class RolloutUnavailable(RolloutError):
+    """The database with the versions of the rules does not answer, or holds something else than was put there."""
+
+    code = "rules_database_unavailable"
+    public = "The versions of the rules cannot be reached at the moment. What is in force stays in force."
 
 
 class StoreUnavailable(BridgeError):

@@ -6,6 +6,7 @@ been recorded durably before; if the record cannot be written, :class:`~bridge.e
 and nothing is returned.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
 from bridge.entitlements.choice import Choice, choose
 from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
 from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
@@ -116,8 +118,10 @@ class Federation:
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""
-        now, groups_claims = self._clock.now(), self._rules.current.groups_claims
-        return meets_any(identity, self._administrators, groups_claims, now, source_address)
+        now, rules = self._clock.now(), self._rules.current
+        return meets_any(
+            identity, self._administrators, rules.groups_claims, now, source_address, schemas=rules.schemas
+        )
 
     def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
         """The person is an administrator now; record the refusal if not. Raises NotAdministrator."""
@@ -200,6 +204,7 @@ class Federation:
                 duration_seconds=credentials.duration_seconds,
                 decided_by=credentials.decided_by,
                 sts_request_id=credentials.request_id,
+                session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
         return credentials
@@ -220,6 +225,7 @@ class Federation:
         """Return the form that signs the person's browser in at the console; record it, or the failure.
 
         Raises:
+            ConsoleNotNarrowed: a session policy narrows the role.
             ExchangeError: no session that is long enough can be opened.
         """
         with self._recording_failure(origin, choice):
@@ -283,10 +289,14 @@ def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
 
 
 def _resolved(identity: VerifiedIdentity, resolution: Resolution) -> events.EntitlementsResolved:
+    decided = summarize(resolution)
     return events.EntitlementsResolved(
         **_who(identity),
         rules_version=resolution.rules_version,
         granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
+        rules=decided.rules,
+        because=decided.because,
+        left_out=decided.left_out or None,
     )
 
 
@@ -305,6 +315,10 @@ def _what(entitlement: Entitlement) -> dict[str, str]:
 
 def _why(entitlement: Entitlement) -> dict[str, str]:
     return {"rule": entitlement.rule, "rules_version": entitlement.rules_version}
+
+
+def _digest(session_policy: str | None) -> str:
+    return hashlib.sha256(session_policy.encode()).hexdigest() if session_policy else ""
 
 
 def _target(entitlement: Entitlement) -> str:

@@ -154,6 +154,12 @@ class EntitlementsResolved(PersonEvent):
     rules_version: str
     granted: tuple[str, ...]
     """``kind account/name`` of each entitlement."""
+    rules: tuple[str, ...] = ()
+    """The rules that applied, those that deny first: ``grants``, ``denies`` or ``withheld``, and the rule."""
+    because: tuple[str, ...] = ()
+    """For each of them, which conditions held. Of what the provider sent, only values that the rule itself names."""
+    left_out: int | None = None
+    """How many more rules applied than are listed; absent if none."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,8 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    session_policy_digest: str = ""
+    """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
 
 
 @dataclass(frozen=True)
@@ -249,3 +257,84 @@ class MetadataKeysChanged(Event):
     """Of those that are published now, the ones that nobody has approved: they verify nothing."""
     signed: bool
     """Whether the metadata was signed by the key that the settings name."""
+
+
+@dataclass(frozen=True)
+class RulesEvent(Event):
+    """Something about what rules are in force. Versions are digests (SHA-256, hexadecimal)."""
+
+    version: str
+    """The version that it is about."""
+    previous: str
+    """What was in force before; nothing for the first."""
+    author: str
+    """Who asked for it."""
+
+
+@dataclass(frozen=True)
+class RulesChange(RulesEvent):
+    """Other rules are about to come into force, or wait. Rules hold no secrets, so the record has the difference."""
+
+    message: str
+    diff_digest: str
+    """SHA-256 (hexadecimal) of the whole unified diff."""
+    diff: tuple[str, ...]
+    """Its first lines."""
+    changed: int | None = None
+    """For how many people something changes, where that was asked."""
+    people: int | None = None
+    """Of how many."""
+    request: str = ""
+    """The request for a second administrator, where there was one."""
+    confirmed_by: str = ""
+
+
+@dataclass(frozen=True)
+class RulesPromoted(RulesChange):
+    """An administrator brings a version into force."""
+
+    name = "rules.promoted"
+
+
+@dataclass(frozen=True)
+class RulesRolledBack(RulesChange):
+    """An administrator brings a version back that was kept."""
+
+    name = "rules.rolled_back"
+
+
+@dataclass(frozen=True)
+class RulesTaken(RulesChange):
+    """The files on a machine changed, and come into force."""
+
+    name = "rules.files_taken"
+
+
+@dataclass(frozen=True)
+class RulesHeld(RulesChange):
+    """The change concerns so many people that it waits for a second administrator."""
+
+    name = "rules.held"
+
+
+@dataclass(frozen=True)
+class RulesRefused(RulesEvent):
+    """A change of the rules was turned away; what was in force stays."""
+
+    name = "rules.refused"
+    code: str
+    detail: str
+    request: str = ""
+
+
+@dataclass(frozen=True)
+class RulesNotLoaded(Event):
+    """A process cannot take over a version, and goes on with what it has."""
+
+    name = "rules.not_loaded"
+    node: str
+    version: str
+    kept: str
+    """The version by which it goes on to decide."""
+    code: str
+    detail: str

@@ -64,10 +64,10 @@ def tail(folder: Path, lines: int, follow: bool, as_json: bool) -> None:  # noqa
 
 def describe_record(record: dict[str, Any]) -> str:
     """Return a record as one line for a person."""
-    who = record.get("person", record.get("provider", ""))
+    who = record.get("person", record.get("provider", record.get("author", record.get("node", ""))))
     what = " ".join(
         str(record[name])
-        for name in ("account", "entitlement", "role_session_name", "access_key_id", "code", "detail")
+        for name in ("account", "entitlement", "role_session_name", "access_key_id", "version", "code", "detail")
         if name in record
     )
     granted = ", ".join(record.get("granted", ()))

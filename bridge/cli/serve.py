@@ -14,7 +14,8 @@ from bridge.cli.output import errors_to_exit_code, print_problems
 from bridge.embedded_store import start
 from bridge.errors import BridgeError, SettingsError
 from bridge.parties import check_keys
-from bridge.settings import Configuration, load_configuration
+from bridge.rollout.starting import load_configuration_in_force
+from bridge.settings import Configuration
 
 if TYPE_CHECKING:
     from wsgiref.types import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,7 +39,7 @@ def serve(folder: Path, listen: str | None) -> None:
     from bridge.app import create_app  # noqa: PLC0415  no other command needs so much
 
     with errors_to_exit_code():
-        configuration = load_configuration(folder)
+        configuration = load_configuration_in_force(folder)
         if configuration.warnings:
             print_problems(configuration.warnings)
         check_keys(configuration)
@@ -97,7 +98,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def reload(self) -> None:
         """Take over the configuration as it stands now, or keep the old one if the new one has an error."""
         try:
-            configuration = load_configuration(self._folder)
+            configuration = load_configuration_in_force(self._folder)
             check_keys(configuration)
             self._store_url, self._configuration = find_store(configuration), configuration
         except SettingsError as error:

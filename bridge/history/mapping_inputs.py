@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bridge.entitlements.expressions import MAX_CLAIM_NODES, count_nodes
 from bridge.entitlements.resolve import Resolution
 from bridge.errors import Unsealable
 from bridge.history.kept_sign_in import KeptSignIn
@@ -17,7 +16,6 @@ from bridge.identity.stored import pack_identity, unpack_identity
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 _FORMAT = 1
-_STANDS_FOR_MORE = "_more"
 
 
 def reduce_identity(identity: VerifiedIdentity, allowed: frozenset[str] | None) -> VerifiedIdentity:
@@ -62,7 +60,4 @@ def _reduce_claims(claims: Mapping[str, Claim], allowed: frozenset[str] | None) 
         kept.setdefault("_claim_names", {name: None for name in elsewhere if name in allowed})
     if "groups" in allowed and claims.get("hasgroups", False) is not False:
         kept.setdefault("hasgroups", True)
-    # Expressions read nothing of a person with too many claims: the number counts, whatever the values are.
-    if sum(count_nodes(value) for value in claims.values()) > MAX_CLAIM_NODES:
-        kept[_STANDS_FOR_MORE] = [None] * MAX_CLAIM_NODES
     return kept

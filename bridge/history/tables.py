@@ -5,7 +5,7 @@ Moments are whole microseconds since 1970 (UTC): they come back exactly as the r
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -24,7 +24,6 @@ rule_uses = Table(
     Column("rule", Text, primary_key=True),
     Column("person", String(32), primary_key=True),
     Column("last", BigInteger, nullable=False),
-    Index("history_rule_uses_by_last", "last"),
     sqlite_with_rowid=False,
 )
 

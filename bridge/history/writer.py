@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, Table, delete, insert, select
+from sqlalchemy import Column, Engine, Table, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,7 +32,7 @@ WAITING = 2_000
 """How many sign-ins may wait in memory."""
 BATCH = 500
 GATHER_SECONDS = 1.0
-"""How long the first of a batch waits for others: a process writes once a second at most."""
+"""How long the first of a batch waits for others: a process writes once a second, unless many come at once."""
 RETRY_SECONDS = 5.0
 CLEAN_SECONDS = 3600.0
 CLEAN_BATCH = 1_000
@@ -106,7 +106,8 @@ class Writer:
             batch = [self._queue.get(timeout=max(seconds, 0))]
         except queue.Empty:
             return []
-        self._hurry.wait(GATHER_SECONDS)
+        if self._queue.qsize() < BATCH:
+            self._hurry.wait(GATHER_SECONDS)
         self._hurry.clear()
         while len(batch) < BATCH and not self._queue.empty():
             batch.append(self._queue.get())
@@ -175,8 +176,8 @@ class Writer:
         oldest = self._clock.now() - timedelta(days=self._keep_days)
         before = to_microseconds(oldest if self._keep_days else datetime.max.replace(tzinfo=UTC))
         try:
-            _delete_older(self._engine, sign_ins, "at", before)
-            _delete_older(self._engine, rule_uses, "last", before)
+            _delete_older(self._engine, sign_ins, sign_ins.c.at, before)
+            _delete_older(self._engine, rule_uses, rule_uses.c.last, before)
         except Exception as error:  # noqa: BLE001  as above
             _logger.warning("old sign-ins could not be deleted: %s", type(error).__name__)
             return False
@@ -196,12 +197,10 @@ def name_of(at: int, tie: int, person: str) -> str:
     return f"history:{at}:{tie}:{person}"
 
 
-def _delete_older(engine: Engine, table: Table, column: str, before: int) -> None:
-    moment = table.c[column]
-    nth = select(moment).where(moment < before).order_by(moment).offset(CLEAN_BATCH).limit(1)
-    while True:
+def _delete_older(engine: Engine, table: Table, moment: Column[int], before: int) -> None:
+    key = tuple_(*table.primary_key.columns)
+    some = delete(table).where(key.in_(select(*table.primary_key.columns).where(moment < before).limit(CLEAN_BATCH)))
+    deleted = CLEAN_BATCH
+    while deleted >= CLEAN_BATCH:
         with engine.begin() as connection:
-            bound = connection.execute(nth).scalar()
-            connection.execute(delete(table).where(moment < before if bound is None else moment <= bound))
-        if bound is None:
-            return
+            deleted = connection.execute(some).rowcount

@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from typing import TypeAlias
 
 from bridge.entitlements.rules import Grant, Rule, RuleSet, build_rule_set
+from bridge.entitlements.templates import Template
 
 Place: TypeAlias = tuple[str, str]
 """An account, and ``role`` or ``user``."""
@@ -23,7 +24,7 @@ def narrow(before: RuleSet, after: RuleSet) -> tuple[RuleSet, RuleSet]:
     For every identity and moment, what is granted by one of the results and not by the other, or with other limits,
     is exactly what is so for the whole sets.
     """
-    if before.groups_claims != after.groups_claims:
+    if not read_alike(before, after):
         return before, after
     reach = _Reach()
     for rule in find_changed_rules(before.rules, after.rules):
@@ -31,6 +32,11 @@ def narrow(before: RuleSet, after: RuleSet) -> tuple[RuleSet, RuleSet]:
             reach.add(name)
     _follow_terminals(reach, (*before.rules, *after.rules))
     return _select(before, reach), _select(after, reach)
+
+
+def read_alike(before: RuleSet, after: RuleSet) -> bool:
+    """Return whether both sets read the statements of all providers in the same way."""
+    return (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas)
 
 
 def find_changed_rules(before: Sequence[Rule], after: Sequence[Rule]) -> list[Rule]:
@@ -67,7 +73,7 @@ class _Reach:
 def _follow_terminals(reach: _Reach, rules: Iterable[Rule]) -> None:
     """Take in both ends of each grant of a RAM user with a terminal role: denying that role changes the grant."""
     tied: list[tuple[Name, Name]] = [
-        (_name(grant), ((grant.account, "role"), grant.terminal_role))
+        (_name(grant), _terminal(grant, grant.terminal_role))
         for rule in rules
         for grant in rule.grants
         if grant.terminal_role is not None
@@ -83,14 +89,14 @@ def _follow_terminals(reach: _Reach, rules: Iterable[Rule]) -> None:
 
 def _select(rules: RuleSet, reach: _Reach) -> RuleSet:
     kept = [rule for rule in rules.rules if any(map(reach.meets, _iterate_names(rule)))]
-    return build_rule_set(rules.version, kept, rules.groups_claims)
+    return build_rule_set(rules.version, kept, rules.groups_claims, rules.schemas)
 
 
 def _iterate_names(rule: Rule) -> Iterator[Name]:
     for grant in rule.grants:
         yield _name(grant)
         if grant.terminal_role is not None:
-            yield (grant.account, "role"), grant.terminal_role
+            yield _terminal(grant, grant.terminal_role)
     for target in rule.denials:
         if target.user is None:
             yield (target.account, "role"), target.role
@@ -99,4 +105,12 @@ def _iterate_names(rule: Rule) -> Iterator[Name]:
 
 
 def _name(grant: Grant) -> Name:
-    return (grant.account, grant.kind), grant.name.text if grant.name.is_literal else None
+    return (grant.account, grant.kind), _find_literal(grant.name)
+
+
+def _terminal(grant: Grant, role: Template) -> Name:
+    return (grant.account, "role"), _find_literal(role)
+
+
+def _find_literal(template: Template) -> str | None:
+    return template.text if template.is_literal else None

@@ -6,7 +6,7 @@ decision. A condition that is not known here counts as looking at the moment.
 """
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import fields, replace
 
 from bridge.entitlements.expressions import Expression
@@ -14,11 +14,11 @@ from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import Conditions, Rule, RuleSet, build_rule_set
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.preview.differences import Difference, find_differences
-from bridge.preview.narrowing import narrow
+from bridge.preview.narrowing import narrow, read_alike
 
 _STATED = ("provider", "protocol", "issuer", "subject", "acr", "amr")
 """What belongs to the statement beside its claims."""
-_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims"})
+_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims", "ignore_case"})
 _STEADY_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
 """What looks at the statement alone. Everything else that a rule reads counts as looking at the moment."""
 
@@ -31,8 +31,8 @@ class Replay:
         self._before, self._after = narrow(before, after)
         rules = (*self._before.rules, *self._after.rules)
         self._equal = not rules
-        self._unsteady = _select_unsteady(rules, before.groups_claims)
-        self._remembers = before.groups_claims == after.groups_claims and all(map(_has_steady_names, rules))
+        self._unsteady = _select_unsteady(rules, before)
+        self._remembers = read_alike(before, after) and all(map(_has_steady_names, rules))
         self._known: dict[Hashable, tuple[Difference, ...]] = {}
 
     def find_differences(self, kept: KeptSignIn) -> tuple[Difference, ...]:
@@ -77,10 +77,11 @@ def _is_steady(expression: Expression) -> bool:
     return all(path[0] in _STEADY_PATHS for path in expression.paths)
 
 
-def _select_unsteady(rules: Iterable[Rule], groups_claims: Mapping[str, str]) -> RuleSet:
+def _select_unsteady(rules: Iterable[Rule], like: RuleSet) -> RuleSet:
     """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one."""
     unsteady = dict.fromkeys(replace(rule, line=0) for rule in rules if not is_steady(rule))
-    return build_rule_set("", [replace(rule, id=str(n)) for n, rule in enumerate(unsteady)], groups_claims)
+    numbered = [replace(rule, id=str(number)) for number, rule in enumerate(unsteady)]
+    return build_rule_set("", numbered, like.groups_claims, like.schemas)
 
 
 def _find_applied(kept: KeptSignIn, rules: RuleSet) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def find_unjudged(before: RuleSet, after: RuleSet, kept_claims: frozenset[str] |
     found: dict[str, Unjudged] = {}
     for rules in (before, after):
         for rule in rules.rules:
-            read = build_rule_set("", [rule], rules.groups_claims).claims_read
+            read = build_rule_set("", [rule], rules.groups_claims, rules.schemas).claims_read
             if read is None:
                 found[rule.id] = Unjudged(rule.id, ())
             elif read - kept_claims:

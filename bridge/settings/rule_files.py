@@ -16,12 +16,9 @@ def read_rule_files(folder: Path) -> RuleFiles:
         SettingsError: with each file that cannot be read.
     """
     folder = folder.resolve()
-    paths = sorted(path for part in _PARTS for path in folder.glob(part))
     texts: dict[str, bytes] = {}
     problems: list[Problem] = []
-    for path in paths:
-        if path.name.startswith(".") or not path.is_file():
-            continue
+    for path in list_rule_files(folder):
         try:
             with path.open("rb") as file:
                 texts[path.relative_to(folder).as_posix()] = file.read(MAX_BYTES + 1)
@@ -30,3 +27,9 @@ def read_rule_files(folder: Path) -> RuleFiles:
     if problems:
         raise SettingsError(problems)
     return RuleFiles(folder, texts)
+
+
+def list_rule_files(folder: Path) -> list[Path]:
+    """Return the path of every file that a version of the rules consists of."""
+    paths = sorted(path for part in _PARTS for path in folder.glob(part))
+    return [path for path in paths if not path.name.startswith(".") and path.is_file()]

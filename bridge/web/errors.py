@@ -21,11 +21,16 @@ from bridge.errors import (
     NotFound,
     ProviderUnavailable,
     RequestError,
+    RequestUnknown,
+    RolloutError,
+    RolloutUnavailable,
+    SamePerson,
     SessionError,
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
     UnknownHost,
+    VersionUnknown,
 )
 from bridge.web.origin import current_origin
 
@@ -48,6 +53,11 @@ STATUSES: dict[type[BridgeError], int] = {
     AuditError: 503,
     StoreUnavailable: 503,
     HistoryUnavailable: 503,
+    RolloutError: 409,
+    VersionUnknown: 404,
+    RequestUnknown: 404,
+    SamePerson: 403,
+    RolloutUnavailable: 503,
 }
 """The HTTP status of each branch of the tree; the nearest ancestor in the table decides."""
 
@@ -57,6 +67,7 @@ TITLES: dict[int, str] = {
     403: "This is not possible",
     404: "Page not found",
     405: "This is not possible",
+    409: "This is not possible",
     413: "The request is too large",
     421: "Unknown address",
     429: "Not available at the moment",

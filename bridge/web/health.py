@@ -7,8 +7,12 @@ from flask import Blueprint, Response, jsonify
 from bridge.errors import BridgeError
 
 
-def create_health(checks: dict[str, Callable[[], None]]) -> Blueprint:
-    """Return ``/health/live`` and ``/health/ready``; a check raises a ``BridgeError`` while its part is down."""
+def create_health(checks: dict[str, Callable[[], None]], describe_rules: Callable[[], dict[str, str]]) -> Blueprint:
+    """Return ``/health/live`` and ``/health/ready``; a check raises a ``BridgeError`` while its part is down.
+
+    What this process says of its rules stands in the answer and makes nothing unready: a node that cannot load the new
+    ones decides by the old ones, and stopping all of them at once would be worse.
+    """
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("/live")
@@ -18,7 +22,8 @@ def create_health(checks: dict[str, Callable[[], None]]) -> Blueprint:
     @routes.get("/ready")
     def ready() -> Response:
         states = {name: _state(check) for name, check in checks.items()}
-        response = jsonify(status="ready" if set(states.values()) == {"ok"} else "not ready", parts=states)
+        status = "ready" if set(states.values()) == {"ok"} else "not ready"
+        response = jsonify(status=status, parts=states, rules=describe_rules())
         response.status_code = 200 if set(states.values()) == {"ok"} else 503
         return response
 

@@ -16,7 +16,10 @@ ACCOUNTS = ["production", "sandbox", "data"]
 ROLES = ["ReadOnly", "Admin", "Developer", "Operator", "Auditor"]
 USERS = ["ext-7", "shared", "ext-${ claims.uid }"]
 DEPARTMENTS = ["Platform", "Finance", "Support"]
-POLICIES = [{"Version": "1", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]} for action in "ab"]
+POLICIES = [
+    {"Version": "1", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]}
+    for action in ("oss:*", "ecs:*")
+]
 
 
 def make_rules(random, count):

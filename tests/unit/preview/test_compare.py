@@ -58,7 +58,7 @@ def test_a_loss_by_a_denial_names_the_denial_and_its_end_is_a_gain(rules):
 
 
 def test_other_limits_are_no_loss_but_a_change(rules):
-    policy = '{"Version":"1","Statement":[]}'
+    policy = '{"Version":"1","Statement":[{"Effect":"Deny","Action":"oss:*","Resource":"*"}]}'
     limited = PLATFORM.replace("role: Admin", f"role: Admin, duration_seconds: 900, session_policy: '{policy}'")
     comparison = compare([kept()], rules.compile(PLATFORM), rules.compile(limited))
     (only,) = comparison.differences
