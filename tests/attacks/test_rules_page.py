@@ -173,13 +173,16 @@ def test_a_database_that_does_not_answer_takes_nothing_but_the_use(start):
     visitor = Visitor(node)
     sign_in(visitor)
     assert wait_until(lambda: "Use at sign-ins" in read_words(visitor))
+    assert "in force since 20" in read_words(visitor)
     other = Visitor(start(first=RULES)[0])
     sign_in(other)
     engine = open_engine(settings.database_url())
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE history_rule_uses RENAME TO away"))
+        for table in ("history_rule_uses", "rule_changes"):
+            connection.execute(text(f"ALTER TABLE {table} RENAME TO {table}_away"))
     engine.dispose()
     words = read_words(other)
+    assert "in force since" not in words
     assert "Use is not known The database of kept sign-ins does not answer" in words
     assert "ReadOnly" in words
     assert "not used" not in words
