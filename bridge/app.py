@@ -59,7 +59,12 @@ MAX_REQUEST_BYTES = 400_000
 
 
 def create_app(
-    configuration: Configuration, store_url: str, clock: Clock | None = None, outbound: Outbound | None = None
+    configuration: Configuration,
+    store_url: str,
+    clock: Clock | None = None,
+    outbound: Outbound | None = None,
+    *,
+    follow_rules: bool = True,
 ) -> Flask:
     """Return the service as a WSGI application. Call it after a fork: the audit log owns a thread.
 
@@ -68,6 +73,7 @@ def create_app(
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
+        follow_rules: whether other rules can come into force; else those of the configuration stay.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -88,8 +94,9 @@ def create_app(
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
     roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
-    follower.begin()
-    follower.start()
+    if follow_rules:
+        follower.begin()
+        follower.start()
     federation = _build_federation(configuration, rules, keys, outbound, audit, clock)
     sessions = SessionStore(
         redis,
