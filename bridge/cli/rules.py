@@ -1,6 +1,7 @@
 """``rambridge rules``: what is in force, what was, what would change, and the change itself."""
 
 import getpass
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -210,10 +211,18 @@ def _find_announcement(settings: Settings) -> Announcement:
 
 
 def _find_author(given: str | None) -> Author:
-    text = (given or "").strip() or getpass.getuser()
-    if given is not None and not given.strip():
+    if given is None:
+        return Author.of_command(_find_user())
+    if not given.strip():
         raise click.BadParameter("is empty", param_hint="--author")
-    return Author.of_command(text)
+    return Author.of_command(given)
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def _find_version(versions: Versions, text: str) -> str:

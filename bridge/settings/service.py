@@ -131,6 +131,15 @@ class RulesSettings(_Strict):
     max_changed_share: float | None = Field(default=None, ge=0, le=1)
     """Of the people who signed in, the share whose roles may change at once before a second administrator is asked."""
 
+    @model_validator(mode="after")
+    def _check_share(self) -> Self:
+        if self.max_changed_share is not None and self.keep_days == 0:
+            raise refusal(
+                "`max_changed_share` is measured on kept sign-ins, and `keep_days` is 0",
+                "Keep them for some days, or remove `max_changed_share`.",
+            )
+        return self
+
 
 class StoreCredentials(TypedDict):
     """What :func:`bridge.store_connection.connect_store` takes beside the address."""
