@@ -265,10 +265,9 @@ def _print_outcome(outcome: Outcome) -> None:
 def _print_change(change: InForce, *, current: bool) -> None:
     mark = "*" if current else " "
     what = f"{change.at:%Y-%m-%d %H:%M}  {_REASONS[change.reason]:<11}"
-    size = f"+{change.added} -{change.removed}"
-    click.secho(_one_line(f"{mark} {change.version[:SHORT]}  {what}  {size:<11}  {change.author}"), bold=current)
-    if change.confirmed_by:
-        click.echo(_one_line(f"                confirmed by {change.confirmed_by}"))
+    click.secho(f"{mark} {change.version[:SHORT]}  {what}  +{change.added} -{change.removed}", bold=current)
+    second = f", confirmed by {change.confirmed_by}" if change.confirmed_by else ""
+    click.echo(_one_line(f"                by {change.author}{second}"))
     if change.message:
         click.echo(_one_line(f"                {change.message}"))
 
