@@ -31,7 +31,7 @@ test: $(VENV)/.dev ## Run the whole suite
 mutation: $(VENV)/.dev ## Weaken each check of the verifiers, and see whether a test notices (docs/mutation.md)
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
-fuzz: $(VENV)/.fuzz ## Fuzz what strangers send for ten minutes: TARGET=saml_document and others
+fuzz: $(VENV)/.fuzz ## Fuzz what strangers send, or write as rules, for ten minutes: TARGET=saml_document, rules and others
 	@$(BIN)/python -m tests.fuzz.$(TARGET) -max_total_time=600 $(ARGS)
 
 check: $(VENV)/.server ## Check the configuration in config/
@@ -55,7 +55,7 @@ schema: $(VENV)/.server ## Write config/schema/ anew from the models
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	@printf 'hatchling>=1.27\neditables\n' | $(COMPILE) - -o requirements/build.txt
 	@$(COMPILE) pyproject.toml --extra postgres -o requirements/server.txt
-	@$(COMPILE) pyproject.toml --extra postgres --group dev -c requirements/server.txt -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra postgres --extra setup --group dev -c requirements/server.txt -o requirements/dev.txt
 	@$(COMPILE) --group fuzz -o requirements/fuzz.txt
 
 clean: ## Remove what the other targets made (keys and data included)

@@ -14,12 +14,14 @@ from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
+from bridge.database import open_engine
 from bridge.delivery.console import Console
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
+from bridge.history.history import History
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
@@ -28,6 +30,8 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
+from bridge.preview.gate import measure_change
+from bridge.preview.runs import Runs
 from bridge.rollout.announcement import RedisAnnouncement
 from bridge.rollout.follower import Follower
 from bridge.rollout.nodes import Nodes
@@ -39,7 +43,11 @@ from bridge.settings import Configuration, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.admin.drafts import find_drafts
+from bridge.web.admin.explain import Explain
+from bridge.web.admin.preview import Preview
 from bridge.web.admin.providers import Providers
+from bridge.web.admin.rules import Rules
 from bridge.web.admin.sign_ins import SignIns
 from bridge.web.admin.versions import Versions
 from bridge.web.api import API
@@ -93,11 +101,13 @@ def create_app(
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
-    roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
+    history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
+    roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, history, clock)
     if follow_rules:
         follower.begin()
         follower.start()
-    federation = _build_federation(configuration, rules, keys, outbound, audit, clock)
+    history.start(rules, settings.rules.kept_claims)
+    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -137,26 +147,48 @@ def create_app(
         providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
-    administration = Administration(access, providers)
-
     app = _create_flask(public_url)
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     app.register_blueprint(login.blueprint())
     app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
-    app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
-    app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
-    versions = Versions(
-        administration,
-        access,
-        roll_out,
-        nodes,
-        configuration.folder / "rules",
-        clock,
-        promoted=settings.rules.rollout == "promote",
-    )
-    app.register_blueprint(versions.blueprint())
+    administration = Administration(access, providers)
+    for page in (
+        SignIns(administration, AuditReader(records)),
+        Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
+        Explain(
+            administration,
+            access=access,
+            audit=audit,
+            rules=rules,
+            history=history,
+            records=AuditReader(records),
+            providers=providers,
+            clock=clock,
+        ),
+        Preview(
+            administration,
+            Runs(history, redis, sealer, clock),
+            history,
+            rules,
+            clock,
+            drafts=partial(find_drafts, configuration.folder / "rules", rules, roll_out, clock),
+            compile_draft=partial(compile_rule_files, configuration),
+            kept_claims=settings.rules.kept_claims,
+        ),
+        Versions(
+            administration,
+            access,
+            roll_out,
+            nodes,
+            configuration.folder / "rules",
+            clock,
+            promoted=settings.rules.rollout == "promote",
+        ),
+        Providers(administration, providers, service_providers, keys, clock),
+    ):
+        app.register_blueprint(page.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
@@ -167,8 +199,13 @@ def create_app(
     return app
 
 
-def _build_roll_out(
-    configuration: Configuration, rules: RulesInForce, redis: RedisClient, audit: AuditLog, clock: Clock
+def _build_roll_out(  # noqa: PLR0917
+    configuration: Configuration,
+    rules: RulesInForce,
+    redis: RedisClient,
+    audit: AuditLog,
+    history: History,
+    clock: Clock,
 ) -> tuple[RollOut, Nodes, Follower]:
     settings = configuration.settings
     tables = open_tables(settings)
@@ -181,6 +218,7 @@ def _build_roll_out(
         announcement,
         compile_files,
         max_changed_share=settings.rules.max_changed_share,
+        measure=measure_change(history, settings.rules.keep_days, clock),
     )
     nodes = Nodes(tables)
     follower = Follower(
@@ -202,6 +240,7 @@ def _build_federation(  # noqa: PLR0917
     keys: KeyFolder,
     outbound: Outbound,
     audit: AuditLog,
+    history: History,
     clock: Clock,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
@@ -220,6 +259,7 @@ def _build_federation(  # noqa: PLR0917
         administrators=configuration.administrators,
         exchange=exchange,
         console=console,
+        history=history,
         clock=clock,
     )
 

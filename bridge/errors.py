@@ -27,6 +27,7 @@
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
     ├── StoreUnavailable           Redis cannot be reached; worth trying again
+    ├── HistoryUnavailable         what is kept of sign-ins cannot be read
     ├── Unsealable                 a stored value that we did not put there
     └── DemoFailed                 `rambridge demo` could not show what it should
 
@@ -65,6 +66,8 @@ class Problem:
     message: str
     fix: str
     severity: str = "error"
+    kind: str = "invalid"
+    """Stable name of what kind of finding it is, which programs key on; settings/finding_kinds.py lists them."""
 
     def __str__(self) -> str:
         """Write the problem the way compilers do, so that editors find the place."""
@@ -968,6 +971,16 @@ class TerminalNotGranted(ExchangeError):
     )
 
 
+class ConsoleNotNarrowed(ExchangeError):
+    """A console sign-in for a role that a session policy narrows: it would open the whole role."""
+
+    code = "console_not_narrowed"
+    public = (
+        "This role is narrowed for you, and the console would open all of it. "
+        "Get credentials for a terminal, or ask IT for a role of its own for the console."
+    )
+
+
 # ── Keys, audit, store ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -1059,6 +1072,13 @@ class StoreUnavailable(BridgeError):
 
     code = "store_unavailable"
     public = "Signing in is not possible at the moment. Try again in a minute."
+
+
+class HistoryUnavailable(BridgeError):
+    """The database of kept sign-ins does not answer. No sign-in needs it."""
+
+    code = "history_unavailable"
+    public = "What was kept of sign-ins cannot be read at the moment. Try again in a minute."
 
 
 class Unsealable(BridgeError):

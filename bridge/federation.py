@@ -6,9 +6,11 @@ been recorded durably before; if the record cannot be written, :class:`~bridge.e
 and nothing is returned.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bridge.audit import events
 from bridge.audit.events import Origin
@@ -17,11 +19,13 @@ from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
 from bridge.entitlements.choice import Choice, choose
 from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
 from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
 from bridge.exchange.assume import Exchange
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.history.history import History
 from bridge.identity.sign_in import FinishedSignIn
 from bridge.identity.trace import Trace
 from bridge.identity.verified import VerifiedIdentity
@@ -50,14 +54,16 @@ class Federation:
         administrators: Sequence[Conditions],
         exchange: Exchange,
         console: Console,
+        history: History,
         clock: Clock,
     ) -> None:
-        """Take the stages and the log; an administrator meets one of ``administrators``."""
+        """Take the stages, the log and the history; an administrator meets one of ``administrators``."""
         self._audit = audit
         self._rules = rules
         self._administrators = administrators
         self._exchange = exchange
         self._console = console
+        self._history = history
         self._clock = clock
 
     def sign_in(
@@ -73,7 +79,8 @@ class Federation:
         """
         try:
             finished = verify()
-            resolution = self.look(finished.identity, origin.source_address) if opens_session(finished) else None
+            now = self._clock.now()
+            resolution = self._resolve(finished.identity, origin, now) if opens_session(finished) else None
         except Exception as failure:
             refusal = _describe(failure)
             claimed_issuer, claimed_id = answer.trace.describe_claimed()
@@ -93,12 +100,16 @@ class Federation:
             raise
         decided = () if resolution is None else (_resolved(finished.identity, resolution),)
         self._audit.append(origin, _accepted(finished), *decided)
+        if resolution is not None:
+            self._history.note(finished.identity, origin.source_address, now, resolution)
         return finished, resolution
 
     def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> Resolution:
-        """Return what the person may become now, and record the decision."""
-        resolution = self.look(identity, origin.source_address)
+        """Return what the person may become now, at the end of a sign-in, and record the decision."""
+        now = self._clock.now()
+        resolution = self._resolve(identity, origin, now)
         self._audit.append(origin, _resolved(identity, resolution))
+        self._history.note(identity, origin.source_address, now, resolution)
         return resolution
 
     def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
@@ -107,8 +118,10 @@ class Federation:
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""
-        now, groups_claims = self._clock.now(), self._rules.current.groups_claims
-        return meets_any(identity, self._administrators, groups_claims, now, source_address)
+        now, rules = self._clock.now(), self._rules.current
+        return meets_any(
+            identity, self._administrators, rules.groups_claims, now, source_address, schemas=rules.schemas
+        )
 
     def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
         """The person is an administrator now; record the refusal if not. Raises NotAdministrator."""
@@ -191,6 +204,7 @@ class Federation:
                 duration_seconds=credentials.duration_seconds,
                 decided_by=credentials.decided_by,
                 sts_request_id=credentials.request_id,
+                session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
         return credentials
@@ -211,6 +225,7 @@ class Federation:
         """Return the form that signs the person's browser in at the console; record it, or the failure.
 
         Raises:
+            ConsoleNotNarrowed: a session policy narrows the role.
             ExchangeError: no session that is long enough can be opened.
         """
         with self._recording_failure(origin, choice):
@@ -229,6 +244,9 @@ class Federation:
             ),
         )
         return form
+
+    def _resolve(self, identity: VerifiedIdentity, origin: Origin, now: datetime) -> Resolution:
+        return resolve(identity, self._rules.current, now, origin.source_address)
 
     @contextmanager
     def _recording_failure(self, origin: Origin, choice: Choice) -> Iterator[None]:
@@ -271,10 +289,14 @@ def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
 
 
 def _resolved(identity: VerifiedIdentity, resolution: Resolution) -> events.EntitlementsResolved:
+    decided = summarize(resolution)
     return events.EntitlementsResolved(
         **_who(identity),
         rules_version=resolution.rules_version,
         granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
+        rules=decided.rules,
+        because=decided.because,
+        left_out=decided.left_out or None,
     )
 
 
@@ -293,6 +315,10 @@ def _what(entitlement: Entitlement) -> dict[str, str]:
 
 def _why(entitlement: Entitlement) -> dict[str, str]:
     return {"rule": entitlement.rule, "rules_version": entitlement.rules_version}
+
+
+def _digest(session_policy: str | None) -> str:
+    return hashlib.sha256(session_policy.encode()).hexdigest() if session_policy else ""
 
 
 def _target(entitlement: Entitlement) -> str:

@@ -47,12 +47,15 @@ def check_keys(configuration: Configuration) -> None:
 
 
 def build_service_providers(
-    configuration: Configuration, keys: KeyFolder, outbound: Outbound, redis: RedisClient, clock: Clock
+    configuration: Configuration, keys: KeyFolder, outbound: Outbound, redis: RedisClient | None, clock: Clock
 ) -> dict[str, ServiceProvider]:
-    """Return us, as each SAML provider sees us, by the provider's name. Raises KeyMissing."""
+    """Return us, as each SAML provider sees us, by the provider's name. Without ``redis`` no rehearsal is counted.
+
+    Raises KeyMissing.
+    """
     providers = {name: each for name, each in configuration.providers.items() if isinstance(each, SAMLProvider)}
     staged = {name: _read_staged(provider) for name, provider in providers.items()}
-    counter = RehearsalCounter(redis) if any(staged.values()) else None
+    counter = RehearsalCounter(redis) if redis is not None and any(staged.values()) else None
     return {
         name: ServiceProvider(
             provider,

@@ -36,7 +36,7 @@ from bridge.outbound import Answer, Outbound
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, browser_digest
 from bridge.settings import Configuration, Settings
-from bridge.settings.service import OutboundLimits, TrustedProxies
+from bridge.settings.service import OutboundLimits, RulesSettings, TrustedProxies
 from bridge.store_connection import connect_store
 
 PUBLIC_URL = "https://bridge.example.com"
@@ -202,6 +202,7 @@ def _throw_away(settings: Settings, folder: Path) -> Settings:
             "key_folder": folder / "certs",
             "trusted_proxies": TrustedProxies(),
             "outbound": OutboundLimits(),
+            "rules": RulesSettings(keep_days=0),
         }
     )
 

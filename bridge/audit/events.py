@@ -154,6 +154,12 @@ class EntitlementsResolved(PersonEvent):
     rules_version: str
     granted: tuple[str, ...]
     """``kind account/name`` of each entitlement."""
+    rules: tuple[str, ...] = ()
+    """The rules that applied, those that deny first: ``grants``, ``denies`` or ``withheld``, and the rule."""
+    because: tuple[str, ...] = ()
+    """For each of them, which conditions held. Of what the provider sent, only values that the rule itself names."""
+    left_out: int | None = None
+    """How many more rules applied than are listed; absent if none."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,17 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class SignInExplained(PersonEvent):
+    """An administrator was shown what is kept of somebody's sign-in, and what the rules make of it."""
+
+    name = "sign_in.explained"
+    of_issuer: str
+    of_subject: str
+    of_time: str
+    """When that sign-in was; UTC."""
+
+
+@dataclass(frozen=True)
 class ExchangeIssued(EntitlementEvent):
     """STS issued credentials; they have not left the bridge yet. ``access_key_id`` leads into ActionTrail."""
 
@@ -201,6 +218,8 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    session_policy_digest: str = ""
+    """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,22 @@ def read_sign_ins(engine: Engine, count: int) -> list[dict[str, Any]]:
         return [json.loads(row.body) for row in connection.execute(query)]
 
 
+def read_names(engine: Engine, count: int = 20_000) -> dict[tuple[str, str], str]:
+    """Return what people are called, by issuer and subject, from the last ``count`` accepted sign-ins."""
+    query = (
+        select(records.c.body)
+        .where(records.c.event == SignInAccepted.name)
+        .order_by(records.c.sequence.desc())
+        .limit(count)
+    )
+    names: dict[tuple[str, str], str] = {}
+    with engine.connect().execution_options(read_only=True) as connection:
+        for row in connection.execute(query):
+            record = json.loads(row.body)
+            names.setdefault((record.get("issuer", ""), record.get("subject", "")), record.get("person", ""))
+    return names
+
+
 def find_reference(engine: Engine, reference: str) -> list[dict[str, Any]]:
     """Return the contents of the records of one request, oldest first."""
     query = select(records.c.body).where(records.c.reference == reference).order_by(records.c.sequence)
@@ -89,6 +105,15 @@ class AuditReader:
         """
         with _database_errors():
             return read_sign_ins(self._engine, count)
+
+    def names(self) -> dict[tuple[str, str], str]:
+        """Return what people are called, by issuer and subject, from the last accepted sign-ins.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        with _database_errors():
+            return read_names(self._engine)
 
     def find(self, reference: str) -> list[dict[str, Any]]:
         """Return the contents of the records of one request, oldest first.

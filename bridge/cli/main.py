@@ -9,8 +9,11 @@ from bridge.cli.attack import attack
 from bridge.cli.audit import audit
 from bridge.cli.check import check
 from bridge.cli.demo import demo
+from bridge.cli.explain import explain_command
 from bridge.cli.keys import keys
+from bridge.cli.preview import preview
 from bridge.cli.providers import providers
+from bridge.cli.rule_tests import test_rules
 from bridge.cli.rules import rules
 from bridge.cli.serve import serve
 from bridge.cli.trace import trace
@@ -33,5 +36,5 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, rules, providers, attack, keys, audit, trace, demo):
+for command in (serve, check, test_rules, explain_command, preview, rules, providers, attack, keys, audit, trace, demo):
     main.add_command(command)

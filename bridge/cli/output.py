@@ -30,11 +30,11 @@ def print_problems(problems: Sequence[Problem]) -> None:
     for problem in problems:
         colour = "red" if problem.severity == "error" else "yellow"
         place = f"{short_path(problem.file)}:{problem.line}:{problem.column}"
-        click.secho(f"{place}: {problem.severity}: {problem.message}", fg=colour, err=True)
+        click.secho(f"{place}: {problem.severity}: {problem.message} [{problem.kind}]", fg=colour, err=True)
         click.echo(f"    {problem.fix}", err=True)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    click.echo(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}.", err=True)
+    click.echo(f"{count(errors, 'error')}, {count(warnings, 'warning')}.", err=True)
 
 
 def short_path(path: Path) -> str:
@@ -48,5 +48,6 @@ def printable(text: object) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in str(text))
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where there is not exactly one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

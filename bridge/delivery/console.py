@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from bridge.clock import Clock
 from bridge.entitlements.choice import Choice
+from bridge.errors import ConsoleNotNarrowed
 from bridge.exchange.accounts import Account
 from bridge.exchange.assertion import Statement, count_further, issue_response, state_role
 from bridge.exchange.duration import Duration, decide_duration
@@ -46,10 +47,13 @@ class Console:
         """Return a signed console sign-in for the choice, valid for a few minutes.
 
         Raises:
+            ConsoleNotNarrowed: a session policy narrows the role, and role-based SSO has no place for one.
             SessionEndsTooSoon: the provider's session is about to end.
         """
         now = self._clock.now()
         entitlement = choice.entitlement
+        if not entitlement.opens_console:
+            raise ConsoleNotNarrowed(f"the rule {entitlement.rule} narrows {entitlement.name} by a session policy")
         account = self._accounts[entitlement.account]
         session_name = derive_session_name(choice.identity, account.session_name_claim)
         duration = decide_duration(

@@ -26,6 +26,16 @@ class Entitlement:
     purpose: str = ""
     """What the card explains: one sentence."""
     session_policy: str | None = None
-    """A RAM policy (JSON) that narrows the role for this session."""
+    """A RAM policy (JSON) that narrows the role for this session; None: the whole role."""
     terminal_role: str | None = None
     """For a RAM user: the role that a terminal gets, since STS has no credentials for a RAM user."""
+
+    @property
+    def opens_console(self) -> bool:
+        """Whether the console can be opened for it: a console sign-in has no place for a session policy."""
+        return self.session_policy is None
+
+    @property
+    def opens_terminal(self) -> bool:
+        """Whether it has credentials for a terminal."""
+        return self.kind == "role" or self.terminal_role is not None

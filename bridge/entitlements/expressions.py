@@ -13,42 +13,54 @@ again and again.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from bridge.entitlements.checked_ast import find_reads
-from bridge.entitlements.matching import Finding, find_flaw
+from bridge.entitlements.checked_ast import Reads, find_reads, find_required
+from bridge.entitlements.conjuncts import split_conjunction
+from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, find_flaw, has_type
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 MAX_EXPRESSION_CHARACTERS = 2000
 MAX_CLAIM_NODES = 5_000
+MAX_LISTED_NODES = 1_500
+"""The values of a claim that an expression may read which makes lists, at a cost of the square of their number."""
 MAX_CLAIM_DEPTH = 8
 MAX_INTEGER = 2**63 - 1
 MAX_GROWTH = 50
 """How many times longer than a claim a text or list may become on the way. What doubles it can be written in a row."""
 
 _MULTIPLYING = frozenset({"join", "format"})
+_LENGTHENING = frozenset({"replace", "join", "format", "strings.quote"})
 _STRING, _TIMESTAMP = cel.Type.STRING, cel.Type.TIMESTAMP
-_ENVIRONMENT = cel.NewEnv(
-    variables={
-        "claims": cel.Type.Map(_STRING, cel.Type.DYN),
-        "identity.provider": _STRING,
-        "identity.protocol": _STRING,
-        "identity.issuer": _STRING,
-        "identity.subject": _STRING,
-        "identity.acr": _STRING,
-        "identity.amr": cel.Type.List(_STRING),
-        "identity.authenticated_at": _TIMESTAMP,
-        "request.source_address": _STRING,
-        "request.time": _TIMESTAMP,
-    },
-    extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional()],
-)
+_VARIABLES = {
+    "claims": cel.Type.Map(_STRING, cel.Type.DYN),
+    "identity.provider": _STRING,
+    "identity.protocol": _STRING,
+    "identity.issuer": _STRING,
+    "identity.subject": _STRING,
+    "identity.acr": _STRING,
+    "identity.amr": cel.Type.List(_STRING),
+    "identity.authenticated_at": _TIMESTAMP,
+    "request.source_address": _STRING,
+    "request.time": _TIMESTAMP,
+}
+_EXTENSIONS = [ext_strings.ExtStrings(), ext_optional.ExtOptional()]
+_ENVIRONMENT = cel.NewEnv(variables=_VARIABLES, extensions=_EXTENSIONS)
+_TYPES: Mapping[ClaimType, Any] = {
+    "string": _STRING,
+    "list": cel.Type.List(cel.Type.DYN),
+    "bool": cel.Type.BOOL,
+    "int": cel.Type.INT,
+    "map": cel.Type.Map(_STRING, cel.Type.DYN),
+}
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_HAS_CLAIM = re.compile(r"\bhas\(\s*claims\.[A-Za-z0-9_]+\s*\)", re.ASCII)
 _PATTERN_PROBE = _ENVIRONMENT.compile('"".matches(claims.pattern)')
 _LITERALS = re.compile(r"\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 """What stands for one character in a pattern: an escape, or a class."""
@@ -73,6 +85,12 @@ class Variables:
     activation: Any = field(repr=False)
     note: str = ""
     """Why a part of the claims was left out; empty where nothing was."""
+    of_short_claims: "Variables | None" = None
+    """The same without long claims, for expressions that make lists; None where no claim is long."""
+
+
+_NOTHING = Variables(_ENVIRONMENT.Activation(data={}))
+"""Every read of anything is an error."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +100,22 @@ class Expression:
     text: str
     paths: frozenset[tuple[str, ...]]
     """What it reads, such as ``("claims", "address", "city")``; ``("claims",)`` alone: any of them."""
+    required: tuple[tuple[str, frozenset[str]], ...]
+    """Claims that must be, or hold, one of these texts for it to be true."""
+    makes_lists: bool
+    """Whether it makes lists, so that it may read short claims only."""
     _compiled: Any = field(repr=False, compare=False)
 
     @cached_property
     def claims(self) -> tuple[str, ...]:
         """Return the names of the claims that it reads by name."""
         return tuple(sorted({path[1] for path in self.paths if path[0] == "claims" and len(path) > 1}))
+
+    @cached_property
+    def constant(self) -> bool | None:
+        """Return what the condition comes to for everybody, or None where that depends on something."""
+        result, _ = self._run(_NOTHING)
+        return result if isinstance(result, bool) else None
 
     def evaluate(self, variables: Variables) -> Finding:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
@@ -103,7 +131,22 @@ class Expression:
             return result, ""
         return None, reason
 
+    def split(self) -> tuple["Expression", ...]:
+        """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
+        parts = split_conjunction(self._compiled.serialize(), len(self.text))
+        return tuple(
+            _describe(
+                _trim(self.text[part.start : part.end]),
+                find_reads(part.serialized),
+                part.serialized,
+                _ENVIRONMENT.deserialize(part.serialized),
+            )
+            for part in parts
+        )
+
     def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
+        if self.makes_lists and variables.of_short_claims is not None:
+            variables = variables.of_short_claims
         try:
             value = self._compiled.eval(activation=variables.activation)
         except RuntimeError as error:
@@ -142,11 +185,38 @@ def compile_text(text: str) -> Expression:
     return _check_reads(text, compiled)
 
 
-def bind_variables(identity: VerifiedIdentity, now: datetime, source_address: str | None) -> Variables:
-    """Return what expressions read about this identity at this moment; what is absent or unfit is left out."""
-    claims, note = _clean_claims(identity.claims)
+def check_types(text: str, types: Mapping[str, ClaimType]) -> None:
+    """A valid condition uses the claims that it names, as ``claims.NAME``, according to their types.
+
+    Raises:
+        ExpressionInvalid: it compares an ``int`` with text, say.
+    """
+    environment = _make_typed_environment(tuple(sorted(types.items())))
+    # The checker would take `has(claims.x)` for the typed variable itself. What it says of places stays right.
+    _compile(_HAS_CLAIM.sub(lambda match: "true".ljust(len(match[0])), text), environment)
+
+
+@lru_cache(maxsize=32)
+def _make_typed_environment(types: tuple[tuple[str, ClaimType], ...]) -> Any:
+    """Return an environment for checks, in which ``claims.level`` is a variable of its own, which has a type."""
+    typed = {f"claims.{name}": _TYPES[declared] for name, declared in types if _IDENTIFIER.fullmatch(name)}
+    return cel.NewEnv(variables=_VARIABLES | typed, extensions=_EXTENSIONS)
+
+
+def bind_variables(
+    identity: VerifiedIdentity,
+    now: datetime,
+    source_address: str | None,
+    read: frozenset[str] | None = None,
+    schema: ClaimSchema = ClaimSchema(),  # noqa: B008 - it cannot be changed
+) -> Variables:
+    """Return what expressions read about this identity at this moment; what is absent or unfit is left out.
+
+    ``read`` names the claims that they read, where that is known: others are not looked at, whatever they hold.
+    """
+    bound = identity.claims if read is None else {name: identity.claims[name] for name in read & identity.claims.keys()}
+    claims, note = _clean_claims(bound, schema)
     data: dict[str, Any] = {
-        "claims": claims,
         "identity.provider": identity.provider,
         "identity.protocol": identity.protocol,
         "identity.issuer": identity.issuer,
@@ -162,16 +232,23 @@ def bind_variables(identity: VerifiedIdentity, now: datetime, source_address: st
         for name, value in data.items()
         if value is not None and not (isinstance(value, str) and find_flaw(value))
     }
-    return Variables(_ENVIRONMENT.Activation(data=present), note)
+    everything = Variables(_ENVIRONMENT.Activation(data=present | {"claims": claims}), note)
+    long = {name for name, value in claims.items() if _count_nodes(value, 0) > MAX_LISTED_NODES}
+    if not long:
+        return everything
+    short = {name: value for name, value in claims.items() if name not in long}
+    note = f"`{min(long)}` has more than {MAX_LISTED_NODES} values, too many to make lists of"
+    of_short_claims = Variables(_ENVIRONMENT.Activation(data=present | {"claims": short}), note)
+    return replace(everything, of_short_claims=of_short_claims)
 
 
-def _compile(text: str) -> Any:
+def _compile(text: str, environment: Any = _ENVIRONMENT) -> Any:
     if len(text) > MAX_EXPRESSION_CHARACTERS:
         raise ExpressionInvalid(f"this is longer than {MAX_EXPRESSION_CHARACTERS} characters")
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ExpressionInvalid("this holds half of a character")
     try:
-        return _ENVIRONMENT.compile(text)
+        return environment.compile(text)
     except RuntimeError as error:
         place = _PLACE.search(str(error))
         if place is None:
@@ -180,7 +257,8 @@ def _compile(text: str) -> Any:
 
 
 def _check_reads(text: str, compiled: Any) -> Expression:
-    reads = find_reads(compiled.serialize())
+    serialized = compiled.serialize()
+    reads = find_reads(serialized)
     multiplying = sorted(reads.repeated & _MULTIPLYING)
     if multiplying:
         raise ExpressionInvalid(f"`{multiplying[0]}` within a macro could make one list as long as its square")
@@ -191,7 +269,14 @@ def _check_reads(text: str, compiled: Any) -> Expression:
         )
     for pattern in reads.patterns:
         _check_pattern(pattern)
-    return Expression(text, frozenset(reads.paths), compiled)
+    joined = "_+_" in reads.called_for_macros
+    if reads.makes_lists and (joined or ("split" in reads.called_for_macros and reads.called & _LENGTHENING)):
+        raise ExpressionInvalid("`map` and `filter` of something put together could take for ever: use them on claims")
+    return _describe(text, reads, serialized, compiled)
+
+
+def _describe(text: str, reads: Reads, serialized: bytes, compiled: Any) -> Expression:
+    return Expression(text, frozenset(reads.paths), find_required(serialized), reads.makes_lists, compiled)
 
 
 def _check_pattern(pattern: str | None) -> None:
@@ -229,24 +314,25 @@ def _is_pattern(pattern: str) -> bool:
     return bool(result.type() == cel.Type.BOOL)
 
 
-def _clean_claims(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], str]:
+def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dict[str, Claim], str]:
     """Return the claims that an expression may read, and why others are left out.
 
     The runtime knows 64-bit integers and well-formed Unicode only; beyond that hold the rules of
     :mod:`bridge.entitlements.matching`: text that must not be compared is left out of a list, and a claim that has
-    it anywhere else is left out as a whole.
+    it anywhere else is left out as a whole. Each claim is judged alone: no claim takes another one away.
     """
     clean: dict[str, Claim] = {}
     notes: list[str] = []
-    budget = MAX_CLAIM_NODES
     for name, value in claims.items():
-        budget -= _count_nodes(value, 0)
-        if budget < 0:
-            return {}, f"the claims have more than {MAX_CLAIM_NODES} values"
+        if _count_nodes(value) > MAX_CLAIM_NODES:
+            notes.append(f"`{name}` has more than {MAX_CLAIM_NODES} values and is left out")
+            continue
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
             notes.append(f"a value of `{name}` is left out")
-        if find_flaw(name) or not _is_fit(kept, 0):
+        if not has_type(value, schema.types.get(name)):
+            notes.append(f"`{name}` is not of the type {schema.types[name]}")
+        elif find_flaw(name) or not _is_fit(kept, 0):
             notes.append(f"`{name}` is left out")
         else:
             clean[name] = kept
@@ -271,7 +357,8 @@ def _is_fit(value: Claim, depth: int) -> bool:
     return value is None or isinstance(value, float)
 
 
-def _count_nodes(value: Claim, depth: int) -> int:
+def _count_nodes(value: Claim, depth: int = 0) -> int:
+    """Return how much of ``MAX_CLAIM_NODES`` a claim takes; what lies too deep is one."""
     if depth > MAX_CLAIM_DEPTH:
         return 1
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -280,3 +367,13 @@ def _count_nodes(value: Claim, depth: int) -> int:
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0]
+
+
+def _trim(text: str) -> str:
+    """Return a part of an expression for people, without the brackets whose other half stands in another part."""
+    text = text.strip()
+    while text.startswith("(") and text.count("(") > text.count(")"):
+        text = text[1:].lstrip()
+    while text.endswith(")") and text.count(")") > text.count("("):
+        text = text[:-1].rstrip()
+    return text

@@ -6,9 +6,10 @@ that the value is not there. A rule that grants needs to know that its condition
 until it is known that its condition does not hold.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bridge.identity.verified import Claim
@@ -17,11 +18,23 @@ MAX_CHARACTERS = 1024
 """Longer text is nobody's group, department or number."""
 MAX_VALUES = 10_000
 
-Condition: TypeAlias = Literal["provider", "groups", "claims", "when", "strength", "age"]
+Condition: TypeAlias = Literal[
+    "provider", "expires", "hours", "networks", "groups", "not_groups", "claims", "when", "strength", "age"
+]
 """What a rule can ask for; ``strength`` and ``age`` are the two parts of ``require``."""
 
-_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+ClaimType: TypeAlias = Literal["string", "list", "bool", "int", "map"]
+"""What a claim can be declared to be."""
+_TYPES: Mapping[ClaimType, type] = {"string": str, "list": list, "bool": bool, "int": int, "map": dict}
+
+_GROUP_ID = re.compile(
+    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # UUID: object ID
+    r"|S-1-[0-9]+(?:-[0-9]+){1,15}"  # security identifier
+    r"|[A-Za-z][A-Za-z0-9-]*=(?:[^,\\]|\\.)+(?:,[A-Za-z][A-Za-z0-9-]*=(?:[^,\\]|\\.)+)+",  # distinguished name
+    re.ASCII,
+)
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,27 @@ class Texts:
     readable: bool = True
     note: str = ""
     """Why the claim, or a part of it, cannot be read; empty where all of it can."""
+    absent: bool = False
+    """Whether the provider sent no such claim at all, which is less than sending an empty one."""
+
+
+def fold_case(text: str) -> str:
+    """Return ``text`` in lower case, in Unicode normal form C: what ``ignore_case`` compares.
+
+    ``str.lower`` and not ``str.casefold``: that one takes more letters for the same (the long s for ``s``, ``ß``
+    for ``ss``), and so lets more names through that only look alike. Only ``A`` to ``Z`` become ASCII letters here.
+    """
+    return unicodedata.normalize("NFC", text.lower())
+
+
+@dataclass(frozen=True)
+class ClaimSchema:
+    """What is known of the claims that one provider sends."""
+
+    group_ids: bool = False
+    """Whether its groups are immutable identifiers, and not names."""
+    types: Mapping[str, ClaimType] = field(default_factory=dict)
+    """The types of some claims; one of another type is unreadable."""
 
 
 def find_flaw(text: str) -> str | None:
@@ -62,11 +96,35 @@ def find_flaw(text: str) -> str | None:
         return f"longer than {MAX_CHARACTERS} characters"
     if text.isascii() and text.isprintable():
         return None
-    if any(unicodedata.category(letter) in _INVISIBLE_CATEGORIES for letter in text):
+    if any(unicodedata.category(letter) in INVISIBLE_CATEGORIES for letter in text):
         return "holds a control or invisible character"
-    if not _INVISIBLE_LETTERS.isdisjoint(text):
+    if not INVISIBLE_LETTERS.isdisjoint(text):
         return "holds an invisible character"
     return None if unicodedata.is_normalized("NFC", text) else "not in Unicode normal form C"
+
+
+def has_type(claim: Claim, declared: ClaimType | None) -> bool:
+    """Return whether a claim is of the type that is declared; of an undeclared one every type will do."""
+    return declared is None or (
+        isinstance(claim, _TYPES[declared]) and (declared == "bool" or not isinstance(claim, bool))
+    )
+
+
+def is_group_id(text: str) -> bool:
+    """Return whether a text has the shape of an identifier that nobody can choose: UUID, SID, distinguished name."""
+    return bool(_GROUP_ID.fullmatch(text))
+
+
+def keep_kind(groups: Texts, *, ids: bool) -> Texts:
+    """Return the groups without those that are of the other kind: names among identifiers, or the reverse.
+
+    Where people may create groups, one can give a group the name, or the identifier as its name, of another one
+    (threat MAP-04).
+    """
+    kept = frozenset(text for text in groups.values if is_group_id(text) is ids)
+    if len(kept) == len(groups.values):
+        return groups
+    return replace(groups, values=kept, note=f"a group is left out: {'not an ID' if ids else 'an ID, not a name'}")
 
 
 def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
@@ -82,7 +140,7 @@ def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
             return Texts(frozenset(), readable=False, note=f"the provider did not send `{name}`: too many values")
         if name == "groups" and claims.get("hasgroups", False) is not False:
             return Texts(frozenset(), readable=False, note="the provider did not send `groups`: too many values")
-        return Texts(frozenset())
+        return Texts(frozenset(), absent=True)
     values = [claim] if isinstance(claim, str) else claim
     if not isinstance(values, list) or len(values) > MAX_VALUES:
         return Texts(frozenset(), readable=False, note=f"`{name}` is not a list of texts")
@@ -107,3 +165,21 @@ def match_any(
     return Finding(
         holds=False, reason=f"{reason}; {texts.note}" if texts.note else reason, condition=condition, claims=(name,)
     )
+
+
+def match_none(texts: Texts, unwanted: frozenset[str], name: str) -> Finding:
+    """Return whether the claim has none of the ``unwanted`` values.
+
+    Having no value must be stated: it cannot be known of a claim that is absent, nor of one of which a value was left
+    out. Else the way past this condition would be to send nothing, or something unreadable (threat MAP-06).
+    """
+    found = sorted(texts.values & unwanted)
+    if found:
+        reason = f"`{name}` has {', '.join(found)}, which the rule leaves out"
+        return Finding(holds=False, reason=reason, condition="not_groups", claims=(name,))
+    listed = ", ".join(sorted(unwanted))
+    if texts.note or texts.absent:
+        why = texts.note or f"`{name}` is absent"
+        reason = f"whether `{name}` has none of {listed} cannot be known: {why}"
+        return Finding(holds=None, reason=reason, condition="not_groups", claims=(name,))
+    return Finding(holds=True, reason=f"`{name}` has none of: {listed}", condition="not_groups", claims=(name,))

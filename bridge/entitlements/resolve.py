@@ -6,15 +6,28 @@ explains it.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.expressions import Variables, bind_variables
-from bridge.entitlements.matching import Finding, Texts, match_any, read_texts
+from bridge.entitlements.limits import Address, look_at_address, look_at_expiry, read_address
+from bridge.entitlements.matching import (
+    ClaimSchema,
+    Finding,
+    Texts,
+    fold_case,
+    has_type,
+    keep_kind,
+    match_any,
+    match_none,
+    read_texts,
+)
 from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
+from bridge.entitlements.templates import TextTemplate
 from bridge.identity.verified import VerifiedIdentity
 
 Kind: TypeAlias = Literal["role", "user"]
@@ -113,8 +126,10 @@ def resolve(
     """
     if identity.provider not in rules.groups_claims:
         return Resolution((), rules.version, ())
-    person = _Person(identity, rules.groups_claims[identity.provider], now, source_address)
-    candidates = rules.rules if every_rule else rules.find_candidates(person.groups)
+    groups_claim, schema = rules.groups_claims[identity.provider], rules.schemas.get(identity.provider)
+    claims = rules.claims_in_expressions
+    person = _Person(identity, groups_claim, now, source_address, schema=schema, claims_in_expressions=claims)
+    candidates = rules.rules if every_rule else rules.find_candidates(identity, person.groups, person.read)
     examined = [(rule, tuple(_examine(rule, person))) for rule in candidates]
     denials = [(rule.id, target) for rule, found in examined if _applies(rule, found) for target in rule.denials]
     desk = _Desk(rules.version, person, denials)
@@ -139,14 +154,18 @@ def meets_any(
     groups_claims: Mapping[str, str],
     now: datetime,
     source_address: str | None = None,
+    *,
+    schemas: Mapping[str, ClaimSchema] = MappingProxyType({}),
 ) -> bool:
     """Return whether everything in at least one of the alternatives is known to hold of this identity now.
 
-    ``groups_claims`` is that of the rules: an identity from a provider that is not in it meets nothing.
+    ``groups_claims`` and ``schemas`` are those of the rules: an identity from a provider without a groups claim meets
+    nothing.
     """
     if identity.provider not in groups_claims:
         return False
-    person = _Person(identity, groups_claims[identity.provider], now, source_address)
+    schema = schemas.get(identity.provider)
+    person = _Person(identity, groups_claims[identity.provider], now, source_address, schema=schema)
     return any(all(finding.holds is True for finding in _examine(each, person)) for each in alternatives)
 
 
@@ -159,23 +178,57 @@ class _Person:
     """One identity at one moment, with what was already read of it."""
 
     def __init__(
-        self, identity: VerifiedIdentity, groups_claim: str, now: datetime, source_address: str | None
+        self,
+        identity: VerifiedIdentity,
+        groups_claim: str,
+        now: datetime,
+        source_address: str | None,
+        *,
+        schema: ClaimSchema | None,
+        claims_in_expressions: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
         self.groups_claim = groups_claim
         self.now = now
         self._source_address = source_address
+        self._schema = schema or ClaimSchema()
+        self._claims_in_expressions = claims_in_expressions
         self._texts: dict[str, Texts] = {}
-        self.groups = self.read(groups_claim)
+        self._folded: dict[str, Texts] = {}
+        self.groups = keep_kind(self.read(groups_claim), ids=self._schema.group_ids)
 
-    def read(self, claim: str) -> Texts:
+    def read(self, claim: str, *, ignore_case: bool = False) -> Texts:
         if claim not in self._texts:
-            self._texts[claim] = read_texts(self.identity.claims, claim)
-        return self._texts[claim]
+            value, declared = self.identity.claims.get(claim), self._schema.types.get(claim)
+            fits = value is None or has_type(value, declared)
+            note = f"`{claim}` is not of the type {declared}"
+            texts = read_texts(self.identity.claims, claim) if fits else Texts(frozenset(), readable=False, note=note)
+            self._texts[claim] = texts
+        if not ignore_case:
+            return self._texts[claim]
+        if claim not in self._folded:
+            self._folded[claim] = _fold(self._texts[claim])
+        return self._folded[claim]
+
+    def read_groups(self, *, ignore_case: bool) -> Texts:
+        return self._folded_groups if ignore_case else self.groups
+
+    @cached_property
+    def _folded_groups(self) -> Texts:
+        return _fold(self.groups)
+
+    @cached_property
+    def address(self) -> Address | None:
+        return read_address(self._source_address)
 
     @cached_property
     def variables(self) -> Variables:
-        return bind_variables(self.identity, self.now, self._source_address)
+        claims = self._claims_in_expressions
+        return bind_variables(self.identity, self.now, self._source_address, claims, self._schema)
+
+
+def _fold(texts: Texts) -> Texts:
+    return replace(texts, values=frozenset(fold_case(value) for value in texts.values))
 
 
 def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
@@ -193,10 +246,19 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
         provider = person.identity.provider
         holds = provider in conditions.providers
         yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
+    if conditions.expires:
+        yield look_at_expiry(conditions.expires, person.now)
+    if conditions.hours:
+        yield conditions.hours.look(person.now)
+    if conditions.networks:
+        yield look_at_address(person.address, conditions.networks)
+    ignore_case, groups_claim = conditions.ignore_case, person.groups_claim
     if conditions.groups:
-        yield match_any(person.groups, conditions.groups, person.groups_claim, "groups")
+        yield match_any(person.read_groups(ignore_case=ignore_case), conditions.groups, groups_claim, "groups")
+    if conditions.not_groups:
+        yield match_none(person.read_groups(ignore_case=ignore_case), conditions.not_groups, groups_claim)
     for name, values in conditions.claims:
-        yield match_any(person.read(name), values, name)
+        yield match_any(person.read(name, ignore_case=ignore_case), values, name)
     if conditions.when:
         yield conditions.when.evaluate(person.variables)
 
@@ -232,6 +294,38 @@ def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding]) -> bool:
     )
 
 
+def _may_grant(grant: Grant, role: str) -> bool:
+    """What a claim made of a role's name is granted only if the account's settings list it (threat MAP-03)."""
+    return grant.allowed_roles is None or role in grant.allowed_roles
+
+
+@dataclass
+class _Texts:
+    """What an entitlement carries beside its name; what cannot be made is left out, and noted."""
+
+    person: _Person
+    missing: list[str] = field(default_factory=list)
+
+    def expand(self, template: TextTemplate, kind: str) -> str:
+        if template.is_literal:
+            return template.text
+        text, reason = template.expand(self.person.variables)
+        if reason:
+            self.missing.append(f"without its {kind}: {reason}")
+        return text
+
+    def find_terminal_role(self, grant: Grant) -> str | None:
+        template = grant.terminal_role
+        if template is None:
+            return None
+        role, reason = (template.text, "") if template.is_literal else template.expand(self.person.variables)
+        if role is not None and not _may_grant(grant, role):
+            role, reason = None, f"the account {grant.account} does not list the role {role}"
+        if role is None:
+            self.missing.append(f"without its terminal role: {reason}")
+        return role
+
+
 class _Desk:
     """Hands out the grants of the rules that apply, one after another."""
 
@@ -248,6 +342,16 @@ class _Desk:
         withheld = self._find_obstacle(grant.kind, grant.account, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
+        if grant.kind == "role" and not _may_grant(grant, name):
+            reason = f"the account {grant.account} does not list the role {name}"
+            return GrantOutcome(grant.kind, grant.account, name, None, reason)
+        policy, flaw = self._fill_policy(grant)
+        if flaw:
+            # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
+            held = f"held by {rule.id}, whose session policy cannot be filled"
+            self._taken[identify(grant.kind, grant.account, name)] = held
+            return GrantOutcome(grant.kind, grant.account, name, None, flaw)
+        texts = _Texts(self._person)
         entitlement = Entitlement(
             id=identify(grant.kind, grant.account, name),
             kind=grant.kind,
@@ -256,20 +360,26 @@ class _Desk:
             rule=rule.id,
             rules_version=self._rules_version,
             duration_seconds=grant.duration_seconds,
-            title=grant.title,
-            purpose=grant.purpose,
-            session_policy=grant.session_policy,
-            terminal_role=grant.terminal_role,
+            title=texts.expand(grant.title, "title"),
+            purpose=texts.expand(grant.purpose, "purpose"),
+            session_policy=policy,
+            terminal_role=texts.find_terminal_role(grant),
         )
-        self._taken[entitlement.id] = rule.id
-        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, ""))
+        self._taken[entitlement.id] = f"already granted by {rule.id}"
+        reason = "; ".join(texts.missing)
+        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, reason))
 
     def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
         denied_by = self._find_denial(kind, account, name)
         if denied_by:
             return f"denied by {denied_by}"
-        first = self._taken.get(identify(kind, account, name))
-        return f"already granted by {first}" if first else ""
+        return self._taken.get(identify(kind, account, name), "")
+
+    def _fill_policy(self, grant: Grant) -> tuple[str | None, str]:
+        """Return the session policy for this person, if the grant has one; or why it has none for this person."""
+        if grant.session_policy is None or grant.session_policy.is_literal:
+            return (grant.session_policy.text if grant.session_policy else None), ""
+        return grant.session_policy.fill(self._person.variables)
 
     def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
         """A terminal assumes this role: whoever is denied the role must not get it by way of the user."""
@@ -282,7 +392,15 @@ class _Desk:
         return replace(
             outcome,
             entitlement=replace(entitlement, terminal_role=None),
-            reason=f"without the terminal role {entitlement.terminal_role}, which {denied_by} denies",
+            reason="; ".join(
+                filter(
+                    None,
+                    (
+                        outcome.reason,
+                        f"without the terminal role {entitlement.terminal_role}, which {denied_by} denies",
+                    ),
+                )
+            ),
         )
 
     def _find_denial(self, kind: Kind, account: str, name: str) -> str | None:

@@ -1,15 +1,20 @@
-"""Names that are partly taken from claims: ``ext-${ claims.uid }``.
+"""Names and texts that are partly taken from claims: ``ext-${ claims.uid }``.
 
 A person's claims decide a part of a name here, so each part must be a plain name by itself: no separator, wildcard
 or further placeholder survives (threat MAP-03). Nothing is expanded twice.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bridge.entitlements.expressions import Expression, ExpressionInvalid, Variables, compile_text
+from bridge.entitlements.matching import find_flaw
 
-_PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
+MAX_TITLE_CHARACTERS = 80
+MAX_PURPOSE_CHARACTERS = 200
+
+PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -42,27 +47,80 @@ class Template:
         return all(isinstance(part, str) for part in self.parts)
 
 
+@dataclass(frozen=True)
+class TextTemplate:
+    """A text for people, or the parts that make one. It may hold any letters, and never more than fits on a card."""
+
+    text: str
+    """As it was written."""
+    parts: tuple[str | Expression, ...]
+    max_characters: int
+
+    def expand(self, variables: Variables) -> tuple[str, str]:
+        """Return the text for these variables, or an empty one and why there is none."""
+        text = ""
+        for part in self.parts:
+            if isinstance(part, str):
+                text += part
+                continue
+            value, reason = part.read_text(variables)
+            if value is None:
+                return "", f"{self.text} has no value: {reason}"
+            flaw = find_flaw(value)
+            if flaw:
+                return "", f"{self.text} is no plain text: {flaw}"
+            text += value
+        if len(text) > self.max_characters:
+            return "", f"{self.text} is longer than {self.max_characters} characters"
+        return text, ""
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the text is the same for everybody."""
+        return all(isinstance(part, str) for part in self.parts)
+
+
 def compile_template(text: str) -> Template:
-    """Return the checked template.
+    """Return the checked template of a name.
 
     Raises:
         ExpressionInvalid: a placeholder holds no valid expression, or the rest is not made of name characters.
     """
-    parts: list[str | Expression] = []
+    return Template(text, tuple(_iterate_parts(text, _check_name)))
+
+
+def compile_text_template(text: str, max_characters: int) -> TextTemplate:
+    """Return the checked template of a text for people.
+
+    Raises:
+        ExpressionInvalid: a placeholder holds no valid expression, or does not end.
+    """
+    return TextTemplate(text, tuple(_iterate_parts(text, _check_closed)), max_characters)
+
+
+def _iterate_parts(text: str, check: Callable[[str, int], None]) -> Iterator[str | Expression]:
     end = 0
-    for match in _PLACEHOLDER.finditer(text):
-        _check_literal(text[end : match.start()], end)
-        parts.append(text[end : match.start()])
+    for match in PLACEHOLDER.finditer(text):
+        literal = text[end : match.start()]
+        check(literal, end)
+        if literal:
+            yield literal
         try:
-            parts.append(compile_text(match[1]))
+            yield compile_text(match[1])
         except ExpressionInvalid as error:
             raise ExpressionInvalid(error.message, 1, match.start(1) + error.column) from error
         end = match.end()
-    _check_literal(text[end:], end)
-    parts.append(text[end:])
-    return Template(text, tuple(part for part in parts if part))
+    check(text[end:], end)
+    if text[end:]:
+        yield text[end:]
 
 
-def _check_literal(text: str, offset: int) -> None:
+def _check_name(text: str, offset: int) -> None:
     if text and not _NAME.fullmatch(text):
         raise ExpressionInvalid("this is not a plain name, nor a `${ … }` placeholder", 1, offset + 1)
+
+
+def _check_closed(text: str, offset: int) -> None:
+    if "${" in text:
+        message = "`${` does not end, or holds a brace"
+        raise ExpressionInvalid(message, 1, offset + text.index("${") + 1)

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+TAG_KEY = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 Site = Literal["china", "international"]
@@ -13,12 +15,14 @@ Site = Literal["china", "international"]
 class Console(BaseModel):
     """Where a browser posts a signed response, and what that response must say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     role_sso_url: str
     """The ACS for role sign-in, which is also ``Recipient`` and ``saml:recipient``."""
     role_sso_audience: str
+    """The audience of a response for a role."""
     user_sso_url: str
+    """The ACS for sign-in as a RAM user."""
     user_sso_audience: str
     """``{account}`` stands for the account's id."""
     form_action: tuple[str, ...]
@@ -46,14 +50,24 @@ CONSOLES: dict[Site, Console] = {
 class Account(BaseModel):
     """One Alibaba Cloud account and how it trusts us."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: Name
     """How rules, pages and records name the account."""
     id: Annotated[str, Field(pattern=r"^[0-9]{6,20}$")]
     """The account's UID; write it in quotes."""
     title: str = Field(min_length=1, max_length=80)
+    """What the portal calls it."""
+    alias: Name | None = None
+    """Another name, such as its alias in RAM, that rules may use as ``account_alias``."""
+    tags: dict[Annotated[str, Field(pattern=TAG_KEY)], Annotated[str, Field(min_length=1, max_length=128)]] = Field(
+        default_factory=dict
+    )
+    """Any words, such as ``env: production``, by which rules may mean several accounts (``account_tags``)."""
+    roles: tuple[RAMName, ...] | None = Field(default=None, min_length=1)
+    """The only RAM roles that rules may grant here. Without it, any."""
     site: Site = "china"
+    """Decides the console's addresses."""
     trust: Literal["saml", "oidc", "access_key"] = "saml"
     """How credentials are asked for: docs/operating.md has the three. The console always goes by SAML."""
     saml_provider: RAMName = "rambridge"
@@ -65,12 +79,15 @@ class Account(BaseModel):
     access_key_id: SecretStr | None = None
     """With ``trust: access_key``: a reference, ``env:NAME`` or ``file:PATH``."""
     access_key_secret: SecretStr | None = None
+    """With ``trust: access_key``: a reference as well."""
     endpoint: str = "https://sts.aliyuncs.com"
     """The STS-compatible endpoint, without a path."""
     ca_file: Path | None = None
     """A PEM bundle to trust for the endpoint instead of the system's."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
+    """For connecting."""
     timeout_seconds: float = Field(default=8.0, gt=0, le=60)
+    """For everything together."""
     max_duration_seconds: int = Field(default=43_200, ge=900, le=43_200)
     """This account's limit on a session."""
     role_max_duration_seconds: dict[str, int] = Field(default_factory=dict)

@@ -27,7 +27,7 @@ PERSON = "{person}"
 class GroupsEndpoint(BaseModel):
     """Where to ask for somebody's groups when a message leaves them out because they are many."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str = Field(min_length=1, max_length=1024)
     """With ``{person}`` as one whole part of its path."""
@@ -52,7 +52,7 @@ EmailDomain = Annotated[str, AfterValidator(_check_domain)]
 class _Provider(BaseModel):
     """What both protocols share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: Name
     """How addresses, rules and records name this provider."""
@@ -60,6 +60,10 @@ class _Provider(BaseModel):
     """What the sign-in page calls it."""
     groups_claim: str = "groups"
     """The claim that the ``groups:`` shorthand of rules reads."""
+    groups_are: Literal["ids", "names"] = "names"
+    """Whether groups are immutable IDs (UUID, SID, distinguished name), or names; the other kind is left out."""
+    claim_types: dict[str, Literal["string", "list", "bool", "int", "map"]] = Field(default_factory=dict)
+    """By our claim name, what a claim is: rules are checked against it, and a claim of another type is unreadable."""
     claims: dict[str, str] = Field(default_factory=dict)
     """Our claim name: their attribute or claim name. What is not listed keeps its own name."""
     single_valued: frozenset[str] = frozenset()
@@ -78,11 +82,13 @@ class SAMLProvider(_Provider):
     """A SAML 2.0 identity provider."""
 
     protocol: Literal["saml"]
+    """It speaks SAML 2.0."""
     entity_id: str = Field(min_length=1, max_length=1024)
     """The provider's entity ID; compared exactly with every ``Issuer``."""
     metadata: str
     """A path relative to the provider's file, or an https URL (http in development)."""
     request_binding: Literal["redirect", "post"] = "redirect"
+    """How our question reaches the provider."""
     signed: Literal["any", "assertion", "response", "both"] = "any"
     """Which signatures must be there; whichever are there must be valid."""
     idp_initiated: bool = False
@@ -126,11 +132,13 @@ class OIDCProvider(_Provider):
     """An OpenID provider."""
 
     protocol: Literal["oidc"]
+    """It speaks OpenID Connect."""
     issuer: str = Field(min_length=1, max_length=1024)
     """Compared exactly with ``iss`` and with the discovery document; with ``{tenantid}`` in it, once per tenant."""
     tenants: tuple[TenantId, ...] = ()
     """With ``{tenantid}`` in the issuer: the tenants whose people may sign in."""
     client_id: str = Field(min_length=1, max_length=255)
+    """What the provider calls us."""
     client_secret: SecretStr | None = None
     """A reference: ``env:NAME`` or ``file:PATH``; with one of the two methods that are named after it."""
     client_authentication: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "federated"] = (
@@ -142,6 +150,7 @@ class OIDCProvider(_Provider):
     client_assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
     """With ``private_key_jwt``: whom our assertions are for."""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
+    """What we ask for; ``openid`` is needed."""
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"], ...] = (
         "RS256",
         "PS256",

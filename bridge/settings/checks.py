@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from cryptography.x509 import load_pem_x509_certificate
 
-from bridge.entitlements.rules import AdministratorEntry, RoleGrant, RuleDocument, UserGrant
+from bridge.entitlements.rules import AdministratorEntry, RoleGrant, RuleDocument, UserGrant, find_accounts
 from bridge.errors import Problem
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import PERSON, TENANT, OIDCProvider, SAMLProvider
@@ -245,6 +245,7 @@ def _find_key_problems(account: Account, positions: Positions) -> Iterator[Probl
             "this account is entered with a long-term AccessKey, which works for whoever copies it",
             "Prefer `trust: saml`. Else let its RAM policy allow sts:AssumeRole only, and only from this network.",
             severity="warning",
+            kind="long-term-key",
         )
 
 
@@ -273,6 +274,7 @@ def _find_console_problems(account: Account, positions: Positions, *, developmen
             "sign-in forms for this account go to addresses that are not Alibaba Cloud's own",
             "Remove `custom_console`; it is for the sandbox.",
             severity="warning",
+            kind="insecure",
         )
     for name in ("role_sso_url", "user_sso_url"):
         url = getattr(console, name)
@@ -299,18 +301,20 @@ def find_rule_problems(
             if provider not in providers:
                 yield _unknown(document.positions, (*loc, "provider", place), "provider", provider, providers)
         for place, target in enumerate(entry.deny or ()):
-            if target.account not in accounts:
+            if target.account is not None and target.account not in accounts:
                 yield _unknown(
                     document.positions, (*loc, "deny", place, "account"), "account", target.account, accounts
                 )
         for place, grant in enumerate(entry.grant or ()):
-            if grant.account not in accounts:
+            if grant.account is not None and grant.account not in accounts:
                 yield _unknown(
                     document.positions, (*loc, "grant", place, "account"), "account", grant.account, accounts
                 )
-            else:
-                account = accounts[grant.account]
-                yield from _find_duration_problems(grant, account, document.positions, (*loc, "grant", place))
+                continue
+            for name in find_accounts(grant, accounts):
+                at = (*loc, "grant", place)
+                yield from _find_duration_problems(grant, accounts[name], document.positions, at)
+                yield from _find_role_list_problems(grant, accounts[name], document.positions, at)
 
 
 def find_administrator_problems(
@@ -324,6 +328,30 @@ def find_administrator_problems(
                 yield _unknown(positions, loc, "provider", provider, providers)
 
 
+def _find_role_list_problems(
+    grant: RoleGrant | UserGrant, account: Account | None, positions: Positions, loc: Loc
+) -> Iterator[Problem]:
+    """Roles that the account does not list, and names that claims make up where it lists none (threat MAP-03)."""
+    if account is None:
+        return
+    for place, role in grant.role_names:
+        if "${" in role and account.roles is None:
+            yield positions.problem(
+                (*loc, *place),
+                f"a claim decides which role this is, and the account {account.name} does not list its roles",
+                f"List under `roles` in the file of {account.name} which ones may be granted.",
+                severity="warning",
+                kind="role-from-claim",
+            )
+        elif "${" not in role and account.roles is not None and role not in account.roles:
+            yield positions.problem(
+                (*loc, *place),
+                f"the account {account.name} does not list the role {role}",
+                f"Write one of: {', '.join(account.roles)}; or add it to `roles` in the account's file.",
+                kind="unknown-role",
+            )
+
+
 def _find_duration_problems(
     grant: RoleGrant | UserGrant, account: Account | None, positions: Positions, loc: Loc
 ) -> Iterator[Problem]:
@@ -335,12 +363,12 @@ def _find_duration_problems(
             f"sessions of {seconds} s are so short that several SDKs ask for new ones on each call",
             f"Write {SHORT_DURATION_SECONDS} or more, unless that is what you want.",
             severity="warning",
+            kind="short-session",
         )
     if account is None or "duration_seconds" not in grant.model_fields_set:
         return
     limits = {f"the account {account.name} (`max_duration_seconds`)": account.max_duration_seconds}
-    role = grant.role if isinstance(grant, RoleGrant) else grant.terminal_role
-    if role is not None:
+    for _, role in grant.role_names:
         of_role = account.role_max_duration_seconds.get(role, DEFAULT_ROLE_MAX_DURATION_SECONDS)
         limits[f"the role {role} (`role_max_duration_seconds` of the account)"] = of_role
     owner, limit = min(limits.items(), key=lambda item: item[1])
@@ -350,6 +378,7 @@ def _find_duration_problems(
             f"{seconds} s is never reached: {owner} allows {limit} s",
             f"Write {limit} or less, or raise the other limit to what RAM says.",
             severity="warning",
+            kind="duration-never-reached",
         )
 
 
@@ -367,9 +396,12 @@ def _find_url_problems(
             loc,
             f"`{loc[-1]}` is plain http, which anybody on the way can read and change",
             "Write an https address, or set `development: true` in bridge.yaml on a machine that serves nobody.",
+            kind="insecure",
         )
 
 
 def _unknown(positions: Positions, loc: Loc, kind: str, name: str, known: Collection[str]) -> Problem:
     names = ", ".join(sorted(known)) or "none"
-    return positions.problem(loc, f"there is no {kind} named `{name}`", f"Write one of: {names}.")
+    return positions.problem(
+        loc, f"there is no {kind} named `{name}`", f"Write one of: {names}.", kind=f"unknown-{kind}"
+    )

@@ -1,10 +1,11 @@
 """The whole configuration: every file read, every problem found, then all of it or none of it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -15,18 +16,28 @@ from bridge.entitlements.rules import (
     RuleSet,
     compile_administrators,
     compile_rules,
+    find_unused_policies,
     read_rules,
 )
 from bridge.errors import Problem, SettingsError
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
+from bridge.settings.ceilings import find_wide_grants
 from bridge.settings.checks import (
     find_account_problems,
     find_administrator_problems,
     find_provider_problems,
     find_rule_problems,
 )
+from bridge.settings.claim_checks import (
+    build_schemas,
+    find_administrator_claim_problems,
+    find_claim_problems,
+    find_declaration_problems,
+)
+from bridge.settings.collector import paused_collector
 from bridge.settings.reach import find_reach_problems
+from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
@@ -66,12 +77,29 @@ def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | Rule
     return configuration
 
 
-def check_configuration(folder: Path) -> list[Problem]:
-    """Return everything that is wrong (errors) or unwise (warnings) in a folder; empty if nothing is."""
-    _, problems = _read(folder)
+SeenClaims: TypeAlias = Callable[[Settings], Mapping[str, frozenset[str]] | None]
+"""Tells, for each provider, the names of the claims in its sign-ins that are kept; None: nobody knows."""
+
+
+def check_configuration(
+    folder: Path,
+    *,
+    now: datetime | None = None,
+    secrets: bool = True,
+    rules: Path | None = None,
+    seen_claims: SeenClaims = lambda _: None,
+) -> list[Problem]:
+    """Return everything that is wrong (errors) or unwise (warnings) in a folder; empty if nothing is.
+
+    With ``now`` (UTC) it has also what is unwise about rules that are valid, at this moment. ``secrets`` and ``rules``
+    are those of :func:`load_configuration`.
+    """
+    review = _Review(now, seen_claims) if now else None
+    _, problems = _read(folder, secrets=secrets, rules=rules, review=review)
     return list(problems)
 
 
+@paused_collector()
 def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSet:
     """Return other rules, compiled against the providers and accounts of a configuration.
 
@@ -80,10 +108,13 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     """
     problems: list[Problem] = []
     documents = _read_documents(files, problems)
+    providers = configuration.providers
     for document in documents:
-        problems += find_rule_problems(document, set(configuration.providers), configuration.accounts)
-    groups_claims = {name: provider.groups_claim for name, provider in configuration.providers.items()}
-    rules = _compile(documents, groups_claims, files, problems)
+        problems += find_rule_problems(document, set(providers), configuration.accounts)
+    problems += find_claim_problems(documents, providers)
+    rules = _compile(documents, providers, files, problems, configuration.accounts)
+    if rules is not None:
+        problems += find_wide_grants(place_rules(documents, rules), configuration.settings.rules.ceilings)
     errors = sort_problems(problem for problem in problems if problem.severity == "error")
     if rules is None or errors:
         raise SettingsError(errors)
@@ -114,8 +145,17 @@ class _Folder(Generic[Content]):
         return {file.content.name: file for file in self.files}
 
 
+@dataclass(frozen=True)
+class _Review:
+    """What is needed to look for what is unwise in rules that are valid."""
+
+    now: datetime
+    seen_claims: SeenClaims
+
+
+@paused_collector()
 def _read(
-    folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None
+    folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None, review: _Review | None = None
 ) -> tuple[Configuration | None, tuple[Problem, ...]]:
     """Return the configuration, None if it has errors, and all problems."""
     folder = folder.resolve()
@@ -139,23 +179,32 @@ def _read(
     problems += _find_shared_domains(providers.files)
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")
+    problems += _find_repeated(accounts.files, "alias")
     for provider in providers.files:
         problems += find_provider_problems(provider.content, provider.positions, development=development)
+        problems += find_declaration_problems(provider.content, provider.positions)
     for account in accounts.files:
         problems += find_account_problems(account.content, account.positions, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
-    known_providers = {*providers.by_name, *providers.unusable}
+    known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
+    known_providers |= {name: file.content for name, file in providers.by_name.items()}
     for document in documents:
         problems += find_rule_problems(document, known_providers, known_accounts)
-    groups_claims = {name: file.content.groups_claim for name, file in providers.by_name.items()}
-    compiled = _compile(documents, groups_claims, files, problems)
+    problems += find_claim_problems(documents, known_providers)
+    problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
+    usable_providers = {name: file.content for name, file in providers.by_name.items()}
+    compiled = _compile(documents, usable_providers, files, problems, known_accounts)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
         problems += find_administrator_problems(entries, positions, known_providers)
+        problems += find_administrator_claim_problems(entries, positions, known_providers)
         administrators, found = compile_administrators(entries, positions)
         problems += found
+        if compiled is not None:
+            settings = resolve_paths(bridge.content, folder)
+            problems += _look_at_rules(place_rules(documents, compiled), settings, providers, review)
 
     found_problems = sort_problems(problems)
     if bridge.content is None or compiled is None or any(each.severity == "error" for each in found_problems):
@@ -171,6 +220,18 @@ def _read(
         warnings=found_problems,
     )
     return configuration, found_problems
+
+
+def _look_at_rules(
+    placed: Sequence[PlacedRule],
+    settings: Settings,
+    providers: _Folder[SAMLProvider | OIDCProvider],
+    review: _Review | None,
+) -> Iterator[Problem]:
+    yield from find_wide_grants(placed, settings.rules.ceilings)
+    if review:
+        contents = {name: file.content for name, file in providers.by_name.items()}
+        yield from review_rules(placed, contents, review.now, review.seen_claims(settings))
 
 
 def _is_development(bridge: Reading[Settings]) -> bool:
@@ -199,10 +260,15 @@ def _read_documents(files: RuleFiles, problems: list[Problem]) -> list[RuleDocum
 
 
 def _compile(
-    documents: list[RuleDocument], groups_claims: Mapping[str, str], files: RuleFiles, problems: list[Problem]
+    documents: list[RuleDocument],
+    providers: Mapping[str, SAMLProvider | OIDCProvider],
+    files: RuleFiles,
+    problems: list[Problem],
+    accounts: Mapping[str, Account | None],
 ) -> RuleSet | None:
+    groups_claims = {name: provider.groups_claim for name, provider in providers.items()}
     try:
-        return compile_rules(documents, groups_claims, files)
+        return compile_rules(documents, groups_claims, files, accounts, schemas=build_schemas(providers))
     except SettingsError as error:
         problems += error.problems
         return None
@@ -229,14 +295,16 @@ def _find_files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
     """Yield the files to read, in the order of their names."""
     paths = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
     problems += (
-        Problem(path, 1, 1, "this file is not read", "Give it a name that ends in .yaml.")
+        Problem(path, 1, 1, "this file is not read", "Give it a name that ends in .yaml.", kind="file-not-read")
         for path in paths
         if path.suffix.lower() in {".yaml", ".yml"} and path.suffix != ".yaml"
     )
     chosen = [path for path in paths if path.suffix == ".yaml"]
     if not chosen:
         effect = f"there is no file in {folder.name}/, so nobody can be given anything"
-        problems.append(Problem(folder, 1, 1, effect, "Add one; config/README.md shows how.", "warning"))
+        problems.append(
+            Problem(folder, 1, 1, effect, "Add one; config/README.md shows how.", "warning", "empty-folder")
+        )
     yield from chosen
 
 
@@ -245,9 +313,9 @@ def _find_repeated(files: tuple[_File[Any], ...], name: str) -> Iterator[Problem
     first: dict[str, str] = {}
     for file in files:
         value = getattr(file.content, name)
-        if counts[value] > 1 and value in first:
+        if value is not None and counts[value] > 1 and value in first:
             message = f"the {name} `{value}` stands in {first[value]} already"
-            yield file.positions.problem((name,), message, "Give each its own.")
+            yield file.positions.problem((name,), message, "Give each its own.", kind="duplicate")
         first.setdefault(value, file.positions.file.name)
 
 
@@ -258,7 +326,8 @@ def _find_shared_domains(files: tuple[_File[SAMLProvider | OIDCProvider], ...]) 
         for number, domain in enumerate(file.content.email_domains):
             if domain in first:
                 message = f"the domain `{domain}` stands in {first[domain]} already"
-                yield file.positions.problem(("email_domains", number), message, "Leave it to one provider.")
+                loc = ("email_domains", number)
+                yield file.positions.problem(loc, message, "Leave it to one provider.", kind="duplicate")
             first.setdefault(domain, file.positions.file.name)
 
 

@@ -34,4 +34,5 @@ def _find_problems(url: str, positions: Positions, loc: Loc, destinations: Desti
             loc,
             f"`{loc[-1]}` cannot be asked: {fault}",
             "Correct the address, or allow it under `outbound` in bridge.yaml.",
+            kind="unreachable",
         )

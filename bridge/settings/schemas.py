@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.entitlements.rules import RULE_FILE
+from bridge.entitlements.rule_tests import RULE_TEST_FILE
+from bridge.entitlements.rules import RULE_FILE, SESSION_POLICY
 from bridge.settings.configuration import ACCOUNT, PROVIDER
 from bridge.settings.service import SETTINGS
 
@@ -26,6 +27,8 @@ def build_schemas() -> dict[str, str]:
         "provider.json": PROVIDER,
         "account.json": ACCOUNT,
         "rules.json": RULE_FILE,
+        "rule-tests.json": RULE_TEST_FILE,
+        "policy.json": SESSION_POLICY,
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {

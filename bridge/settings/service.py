@@ -119,6 +119,35 @@ class OutboundLimits(_Strict):
     """Ports beside 443. In development every port is allowed."""
 
 
+Pattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*-]{1,64}$")]
+"""A name, in which ``*`` stands for any letters."""
+
+
+class Ceiling(_Strict):
+    """The most that rules may grant; a rule that grants more is an error."""
+
+    accounts: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
+    """For grants in these accounts; `*` stands for any letters."""
+    roles: tuple[Pattern, ...] | None = Field(default=None, min_length=1)
+    """For grants of these roles, and of RAM users whose terminal gets one of them. Absent: for every grant."""
+    max_duration_seconds: int | None = Field(default=None, ge=900, le=43_200)
+    """A grant's `duration_seconds` may not be longer."""
+    amr: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """The rule must require a method, and may accept these only."""
+    acr: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """The same for authentication contexts. With `amr` beside it, the rule needs one of the two."""
+    max_age_seconds: int | None = Field(default=None, ge=60, le=86_400)
+    """The rule must require a sign-in that is no older."""
+    networks: tuple[Annotated[str, AfterValidator(_check_network)], ...] | None = Field(default=None, min_length=1)
+    """The rule must have `networks`, each of them within one of these."""
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        if not self.model_fields_set - {"accounts", "roles"}:
+            raise refusal("this ceiling limits nothing", "Add `max_duration_seconds`, `amr`, `acr` or another limit.")
+        return self
+
+
 class RulesSettings(_Strict):
     """How rules come into force, and what is kept to try a change of them on."""
 
@@ -130,6 +159,8 @@ class RulesSettings(_Strict):
     """The claims that may be kept. Where this is absent: those that some rule reads."""
     max_changed_share: float | None = Field(default=None, ge=0, le=1)
     """Of the people who signed in, the share whose roles may change at once before a second administrator is asked."""
+    ceilings: tuple[Ceiling, ...] = ()
+    """The most that rules may grant, such as one hour and a second factor for `*Admin*`."""
 
     @model_validator(mode="after")
     def _check_share(self) -> Self:
@@ -185,6 +216,7 @@ class Settings(_Strict):
     administrators: tuple[AdministratorEntry, ...] = ()
     """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that the log still shows."""
 
     def store_credentials(self) -> StoreCredentials:
         """Return what to present to Redis."""
@@ -238,6 +270,7 @@ def find_settings_problems(settings: Settings, positions: Positions, *, developm
                 "`development: true` allows plain http, and this service is reachable by others",
                 "Remove it for everything but a trial on your own machine.",
                 severity="warning",
+                kind="insecure",
             )
     else:
         yield from _find_production_problems(settings, positions)
@@ -256,6 +289,7 @@ def _find_production_problems(settings: Settings, positions: Positions) -> Itera
             ("public_url",),
             "`public_url` is plain http: cookies and assertions would travel readable",
             "Write the https address, or set `development: true` on a machine that serves nobody.",
+            kind="insecure",
         )
     if settings.store == "embedded":
         return
@@ -266,6 +300,7 @@ def _find_production_problems(settings: Settings, positions: Positions) -> Itera
             ("store",),
             f"STORE_INSECURE: {weakness}",
             "Write a rediss:// address, `store_user` and `store_password`.",
+            kind="insecure",
         )
 
 

@@ -50,6 +50,8 @@ class API:
                     "name": entitlement.name,
                     "title": entitlement.title,
                     "purpose": entitlement.purpose,
+                    "console": entitlement.opens_console,
+                    "terminal": entitlement.opens_terminal,
                     "terminal_role": entitlement.terminal_role,
                     "max_duration_seconds": entitlement.duration_seconds,
                 }

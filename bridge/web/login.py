@@ -267,8 +267,9 @@ class Login:
         identity = finished.identity
         cookie, _ = self._sessions.create(identity, finished.replaces_session)
         response: AnyResponse
-        if len(resolution.entitlements) == 1 and not resolution.within_reach and finished.return_to == "/":
-            response = open_console(self._federation, self._accounts, identity, resolution.entitlements[0].id)
+        only = resolution.entitlements[0] if len(resolution.entitlements) == 1 and not resolution.within_reach else None
+        if only and only.opens_console and finished.return_to == "/":
+            response = open_console(self._federation, self._accounts, identity, only.id)
         else:
             response = redirect(finished.return_to, 303)
         response.set_cookie(SESSION_COOKIE, cookie, **SESSION_COOKIE_OPTIONS)

@@ -137,7 +137,8 @@ def _describe(entitlement: Entitlement) -> dict[str, Any]:
         "purpose": entitlement.purpose,
         "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
         "limit_note": "",
-        "terminal": entitlement.kind == "role" or entitlement.terminal_role is not None,
+        "console": entitlement.opens_console,
+        "terminal": entitlement.opens_terminal,
         "terminal_role": entitlement.terminal_role,
     }
 

@@ -10,13 +10,14 @@ file that says so), and reading replaces the reference by what it points to.
 """
 
 from bridge.yaml_documents.models import Reading, load_document, read_model, salvage
-from bridge.yaml_documents.positions import Loc, Positions
+from bridge.yaml_documents.positions import Loc, Mark, Positions
 from bridge.yaml_documents.problems import refusal, sort_problems
 from bridge.yaml_documents.reader import MAX_BYTES, read_document
 
 __all__ = [
     "MAX_BYTES",
     "Loc",
+    "Mark",
     "Positions",
     "Reading",
     "load_document",

@@ -52,7 +52,16 @@ class Positions:
             return Mark(start.line + line - 1, column)
         return Mark(start.line, start.column + column - 1 + len(start.style))
 
-    def problem(self, loc: Loc, message: str, fix: str, *, severity: str = "error", at_key: bool = False) -> Problem:
+    def problem(
+        self,
+        loc: Loc,
+        message: str,
+        fix: str,
+        *,
+        severity: str = "error",
+        at_key: bool = False,
+        kind: str = "invalid",
+    ) -> Problem:
         """Build a problem that points to ``loc``; ``at_key``: to its key instead of its value."""
         mark = self.locate(loc, key=at_key)
-        return Problem(self.file, mark.line, mark.column, message, fix, severity)
+        return Problem(self.file, mark.line, mark.column, message, fix, severity, kind)

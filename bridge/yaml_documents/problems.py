@@ -99,7 +99,7 @@ def _find_names(kind: Any, loc: Loc) -> set[str]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         fields = kind.model_fields
         if not loc:
-            return set(fields)
+            return {field.alias or name for name, field in fields.items()}
         if loc[0] in fields:
             return _find_names(fields[str(loc[0])].annotation, loc[1:])
         return _find_names(kind, loc[1:])  # the name of a union member

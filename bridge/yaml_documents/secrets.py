@@ -28,7 +28,8 @@ def resolve_secrets(loaded: Model, positions: Positions, loc: Loc, problems: lis
                 resolved[name] = SecretStr(_read_secret(value.get_secret_value(), positions.file.parent))
             except PydanticCustomError as error:
                 context = error.context or {}
-                problems.append(positions.problem((*loc, name), f"`{name}`: {error}", str(context.get("fix"))))
+                fix = str(context.get("fix"))
+                problems.append(positions.problem((*loc, name), f"`{name}`: {error}", fix, kind="secret"))
         elif isinstance(value, BaseModel):
             resolved[name] = resolve_secrets(value, positions, (*loc, name), problems)
     return loaded.model_copy(update=resolved)

@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from bridge.cli.main import main
+from bridge.entitlements.rule_tests import RuleTestFile
 from bridge.entitlements.rules import RuleFile
 from bridge.errors import walk_leaves
 from bridge.exchange.accounts import Account
@@ -26,7 +27,13 @@ from bridge.web.errors import find_status
 from tests.requirements import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"This service": Settings, "Providers": Provider, "Accounts": Account, "Rules": RuleFile}
+SETTINGS = {
+    "This service": Settings,
+    "Providers": Provider,
+    "Accounts": Account,
+    "Rules": RuleFile,
+    "Tests for mappings": RuleTestFile,
+}
 """What each section of config/README.md documents."""
 FAMILIES = "SAML|OIDC|WEB|REDIS|MAP|AUD|STS|OUT"
 
@@ -173,7 +180,7 @@ def find_settings(annotation):
     """Yield the name of every setting in a model and in the models within it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
-            yield name
+            yield field.alias or name
             yield from find_settings(field.annotation)
     for argument in get_args(annotation):
         yield from find_settings(argument)
@@ -243,7 +250,7 @@ def test_every_command_and_option_that_a_document_names_exists():
     assert faults == []
 
 
-@pytest.mark.parametrize("words", ["chekc", "check --strict", "audit tial", "keys rotate --now", "check now"])
+@pytest.mark.parametrize("words", ["chekc", "check --loud", "audit tial", "keys rotate --now", "check now"])
 def test_a_command_that_does_not_exist_is_noticed(words):
     assert find_fault(words.split())
 

@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 from bridge.attack.oidc.openid_provider import make_key
 from bridge.attack.oidc.tokens import ABSENT
 from bridge.attack.scripted_server import Reply
-from bridge.entitlements.rules import compile_rules, read_rules
+from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
 from bridge.errors import GroupsUnknown, OIDCKeyLeaked, OIDCKeySet, OIDCSize, ProviderUnavailable
 from bridge.identity.providers import GroupsEndpoint
 from bridge.keys import KeyFolder
@@ -48,15 +48,12 @@ def assert_accepted(visitor, response):
 @pytest.fixture(scope="module")
 def addressed_node(running_service, tmp_path_factory):
     """Return a node where an address decides, of providers that must have verified it."""
-    path = tmp_path_factory.mktemp("rules") / "10.yaml"
-    path.write_text(
-        "rules:\n- name: boss\n  claims: {email: ada@corp.example}\n  grant: [{account: production, role: Boss}]\n"
-    )
+    text = "rules:\n- name: boss\n  claims: {email: ada@corp.example}\n  grant: [{account: production, role: Boss}]\n"
+    files = RuleFiles(tmp_path_factory.mktemp("rules"), {"10.yaml": text.encode()})
     providers = dict(running_service.configuration.providers)
     providers["staff"] = providers["staff"].model_copy(update={"email_verified_required": True})
-    document, problems = read_rules(path)
-    assert not problems
-    rules = compile_rules([document], dict.fromkeys(providers, "groups"))
+    documents = [read_rules(path, content)[0] for path, content in files.iterate_rules()]
+    rules = compile_rules(documents, dict.fromkeys(providers, "groups"), files)
     return running_service.start(providers=providers, rules=rules)
 
 

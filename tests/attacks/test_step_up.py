@@ -12,9 +12,8 @@ from lxml import etree
 
 from bridge.attack.saml.messages import NOW, NS, at
 from bridge.entitlements.resolve import identify
-from bridge.entitlements.rules import RULE_FILE, RuleDocument, compile_rules
+from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
 from bridge.errors import SAMLReplay, StepUpNotMet, StepUpOtherPerson
-from bridge.yaml_documents import load_document
 from tests.attacks.door import (
     Visitor,
     begin,
@@ -72,15 +71,13 @@ AUDITOR = identify("role", "production", "Auditor")
 
 @pytest.fixture(scope="module")
 def node(running_service, tmp_path_factory):
-    file = tmp_path_factory.mktemp("rules") / "10.yaml"
-    file.write_text(RULES)
-    content, positions = load_document(file, RULE_FILE)
+    files = RuleFiles(tmp_path_factory.mktemp("rules"), {"10.yaml": RULES.encode()})
+    documents = [read_rules(path, content)[0] for path, content in files.iterate_rules()]
     providers = {
         name: provider.model_copy(update={"step_up_contexts": (MFA,)})
         for name, provider in running_service.configuration.providers.items()
     }
-    document = RuleDocument(tuple(enumerate(content.rules)), positions)
-    rules = compile_rules([document], dict.fromkeys(providers, "groups"))
+    rules = compile_rules(documents, dict.fromkeys(providers, "groups"), files)
     return running_service.start(providers=providers, rules=rules)
 
 

@@ -1,7 +1,7 @@
 """What the fuzzers share: how one input is judged, where inputs come from, and how many there were.
 
-An input is fine if it is accepted, or refused with a leaf of ``IdentityError``, in at most a second of this thread's
-time. Everything else stops the fuzzer with the input in a file.
+An input is fine if it is accepted, or refused with a leaf of ``IdentityError`` (or what else the fuzzer names), in at
+most a second of this thread's time. Everything else stops the fuzzer with the input in a file.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import atheris
 
-from bridge.errors import IdentityError
+from bridge.errors import BridgeError, IdentityError
 
 SECONDS = 1.0
 MAX_BYTES = 40_000
@@ -24,7 +24,9 @@ MAX_BYTES = 40_000
 class Judge:
     """Counts what becomes of the inputs, and raises for what should not happen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *refusals: type[Exception]) -> None:
+        """Take what a refusal is; without, it is a leaf of ``IdentityError``."""
+        self._refusals = refusals or (IdentityError,)
         self.outcomes: Counter[str] = Counter()
         self._started = time.monotonic()
         self._next = 60.0
@@ -35,10 +37,10 @@ class Judge:
         started = time.thread_time()
         try:
             accepted = verify()
-        except IdentityError as error:
-            if "code" not in vars(type(error)):
+        except self._refusals as error:
+            if isinstance(error, BridgeError) and "code" not in vars(type(error)):
                 raise AssertionError("refused with an error that is no leaf") from error
-            self.outcomes[error.code] += 1
+            self.outcomes[error.code if isinstance(error, BridgeError) else type(error).__name__] += 1
         else:
             self.outcomes["accepted"] += 1
         seconds = time.thread_time() - started

@@ -1,9 +1,14 @@
 """Redis or the audit database away: a clear 503 in between, and everything works afterwards without a restart."""
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import text
 
 from bridge import embedded_store
+from bridge.database import open_engine
+from bridge.settings import load_settings
 from tests.integration.test_main_job import entitlements
 
 
@@ -50,3 +55,18 @@ def test_t_aud_05_an_audit_log_that_cannot_be_written_stops_everything_and_recov
         engine.dispose()
     assert installation.sign_in().page.status == 200
     assert signed_in.submit(f"/credentials/{chosen['id']}").status == 200
+
+
+def test_a_database_of_kept_sign_ins_that_does_not_answer_stops_nobody_and_is_written_later(installation):
+    engine, begun = open_engine(load_settings(installation.config).database_url()), datetime.now(UTC)
+    with engine.begin():  # holds the write lock
+        for tile in ("Rambridge", "Alibaba Cloud"):
+            assert installation.sign_in("lin.wei", tile).page.status == 200
+    count = text("SELECT count(*) FROM history_sign_ins WHERE at >= :begun")
+    written, until = 0, time.monotonic() + 10
+    while written < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+        with engine.connect().execution_options(read_only=True) as connection:
+            written = connection.execute(count, {"begun": begun.timestamp() * 1_000_000}).scalar_one()
+    engine.dispose()
+    assert written == 2, "each sign-in once, whether it had to be confirmed or not"

@@ -42,7 +42,7 @@ def granted(rules, groups, *, department="Platform", uid="lin.wei", mail="lin.we
         accept_until=NOW,
         **({"acr": PASSWORD} | evidence),
     )
-    return {f"{each.account}/{each.name}" for each in resolve(identity, rules, NOW).entitlements}
+    return {f"{each.account}/{each.name}": each for each in resolve(identity, rules, NOW).entitlements}
 
 
 EVERYDAY = {"acme-production/ReadOnly", "acme-production/lin.wei", "acme-sandbox/Developer"}
@@ -63,27 +63,34 @@ def test_it_has_no_problem(folder):
 )
 def test_platform_people_administer_production_only_with_a_second_factor(rules, evidence, admin):
     expected = EVERYDAY | ({"acme-production/PlatformAdmin"} if admin else set())
-    assert granted(rules, ["platform"], **evidence) == expected
+    assert granted(rules, ["platform"], **evidence).keys() == expected
 
 
 def test_finance_people_have_no_choice_and_so_are_not_asked(rules):
-    assert granted(rules, ["finance", "billing"], department="Finance") == {"acme-production/FinanceAuditor"}
+    assert granted(rules, ["finance", "billing"], department="Finance").keys() == {"acme-production/FinanceAuditor"}
 
 
 def test_data_people_work_in_both_accounts(rules):
-    expected = {"acme-sandbox/DataScientist", "acme-production/DatabaseOperator"}
-    assert granted(rules, ["data"], department="Data") == expected
+    expected = {"acme-sandbox/DataScientist", "acme-sandbox/ReadOnly", "acme-production/DatabaseOperator"}
+    assert granted(rules, ["data"], department="Data").keys() == expected
+
+
+def test_data_people_reach_their_own_folder_of_the_data_lake_and_no_other(rules):
+    own = granted(rules, ["data"], department="Data", uid="zhang.min")["acme-sandbox/ReadOnly"]
+    assert "acme-datalake/people/zhang.min/*" in own.session_policy
+    assert "acme-sandbox/ReadOnly" not in granted(rules, ["data"], department="Data", uid="*")
 
 
 @pytest.mark.parametrize("department", ["Security", "Support"])
 def test_security_and_support_look_at_production(rules, department):
-    assert granted(rules, [], department=department) == {"acme-production/ReadOnly"}
+    assert granted(rules, [], department=department).keys() == {"acme-production/ReadOnly"}
 
 
 def test_a_contractor_never_enters_production(rules):
-    assert granted(rules, ["contractors", "data"], department="Contractors") == {"acme-sandbox/DataScientist"}
-    assert granted(rules, ["contractors", "platform"], acr=MFA) == {"acme-sandbox/Developer"}
+    expected = {"acme-sandbox/DataScientist", "acme-sandbox/ReadOnly"}
+    assert granted(rules, ["contractors", "data"], department="Contractors").keys() == expected
+    assert granted(rules, ["contractors", "platform"], acr=MFA).keys() == {"acme-sandbox/Developer"}
 
 
 def test_other_employees_get_nothing(rules):
-    assert granted(rules, [], department="People") == set()
+    assert granted(rules, [], department="People").keys() == set()

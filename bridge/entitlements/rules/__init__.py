@@ -5,22 +5,28 @@ known. :func:`compile_rules` turns all files into a :class:`RuleSet` once, or re
 ever half-applied.
 """
 
+from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
 from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
+    SESSION_POLICY,
     AdministratorEntry,
     Requirement,
     RoleGrant,
+    RuleEntry,
     RuleFile,
-    Target,
+    TargetEntry,
     UserGrant,
 )
 from bridge.entitlements.rules.rule_files import RuleFiles
-from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet
+from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target, build_rule_set
+from bridge.entitlements.rules.session_policies import find_unused_policies
 
 __all__ = [
     "RULE_FILE",
+    "SESSION_POLICY",
+    "AccountLabels",
     "AdministratorEntry",
     "Conditions",
     "Grant",
@@ -28,13 +34,18 @@ __all__ = [
     "RoleGrant",
     "Rule",
     "RuleDocument",
+    "RuleEntry",
     "RuleFile",
     "RuleFiles",
     "RuleSet",
     "RulesInForce",
     "Target",
+    "TargetEntry",
     "UserGrant",
+    "build_rule_set",
     "compile_administrators",
     "compile_rules",
+    "find_accounts",
+    "find_unused_policies",
     "read_rules",
 ]

@@ -24,6 +24,14 @@ class RuleFiles:
             total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
         return total.hexdigest()
 
+    def list_policies(self) -> list[str]:
+        """Return the names of the session policies, such as ``policies/read-only.json``, in order."""
+        return [
+            name
+            for name in sorted(self.texts)
+            if PurePosixPath(name).parent == PurePosixPath("policies") and name.endswith((".json", ".yaml"))
+        ]
+
     def iterate_rules(self) -> list[tuple[Path, bytes]]:
         """Return the path and the content of each file that holds rules, in the order of their names."""
         return [

@@ -1,32 +1,56 @@
-"""Compiled rules, and which of them could concern a person at all.
+"""Compiled rules, and which of them could concern a person at all."""
 
-Rules that need none of the groups that the person is in are never looked at, so that ten thousand rules cost about as
-much as ten.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
 from bridge.entitlements.expressions import Expression
-from bridge.entitlements.matching import Texts
-from bridge.entitlements.rules.language import Requirement, Target
-from bridge.entitlements.templates import Template
+from bridge.entitlements.limits import Hours, Network
+from bridge.entitlements.matching import ClaimSchema, Texts
+from bridge.entitlements.policy_templates import PolicyTemplate
+from bridge.entitlements.rules.index import Index, build_index
+from bridge.entitlements.rules.language import Requirement
+from bridge.entitlements.templates import Template, TextTemplate
+from bridge.identity.verified import VerifiedIdentity
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A compiled grant."""
+    """A compiled grant: one role or user in one account."""
 
     kind: Literal["role", "user"]
     account: str
     name: Template
-    title: str
-    purpose: str
+    title: TextTemplate
+    purpose: TextTemplate
     duration_seconds: int
-    session_policy: str | None
-    terminal_role: str | None
+    session_policy: PolicyTemplate | None
+    terminal_role: Template | None
+    allowed_roles: frozenset[str] | None = None
+    """The only roles that the account's settings let rules grant; None: any."""
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``grant`` entry that it comes from."""
+
+    def iterate_expressions(self) -> Iterator[Expression]:
+        """Yield each expression in its texts."""
+        for template in (self.name, self.title, self.purpose, self.terminal_role):
+            if template:
+                yield from (part for part in template.parts if not isinstance(part, str))
+        if self.session_policy:
+            yield from self.session_policy.iterate_expressions()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a rule denies in one account: one role, one user, or with neither everything."""
+
+    account: str
+    role: str | None = None
+    user: str | None = None
+    entry: int = field(default=0, compare=False)
+    """The number of the rule's ``deny`` entry that it comes from."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +62,13 @@ class Conditions:
     claims: tuple[tuple[str, frozenset[str]], ...]
     when: Expression | None
     require: Requirement | None
+    not_groups: frozenset[str] = field(default=frozenset(), kw_only=True)
+    ignore_case: bool = field(default=False, kw_only=True)
+    """The values of groups and claims stand here in lower case, and those of the person are compared so."""
+    networks: tuple[Network, ...] = field(default=(), kw_only=True)
+    hours: Hours | None = field(default=None, kw_only=True)
+    expires: date | None = field(default=None, kw_only=True)
+    """The last day (UTC)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +81,10 @@ class Rule(Conditions):
     """Where it stands in its file; counts from 1."""
     grants: tuple[Grant, ...]
     denials: tuple[Target, ...]
+    owner: str = field(default="", kw_only=True)
+    """Who answers for the rule."""
+    reason: str = field(default="", kw_only=True)
+    """Why it is there."""
 
     @property
     def effect(self) -> Literal["grant", "deny"]:
@@ -61,7 +96,7 @@ class Rule(Conditions):
         if self.when:
             yield self.when
         for grant in self.grants:
-            yield from (part for part in grant.name.parts if not isinstance(part, str))
+            yield from grant.iterate_expressions()
 
 
 @dataclass(frozen=True)
@@ -73,33 +108,46 @@ class RuleSet:
     rules: tuple[Rule, ...]
     groups_claims: Mapping[str, str]
     """For each configured provider, the claim that ``groups:`` reads."""
-    _by_group: Mapping[str, tuple[int, ...]] = field(repr=False, compare=False)
-    _always: tuple[int, ...] = field(repr=False, compare=False)
-    _denying_by_group: tuple[int, ...] = field(repr=False, compare=False)
+    schemas: Mapping[str, ClaimSchema]
+    """For providers of which more is known: what their claims are."""
+    _index: Index = field(repr=False, compare=False)
+    _sources: tuple[object, ...] = field(repr=False, compare=False)
+    """What the rules were compiled from: kept, so that the next version need not read what stays the same."""
 
     @cached_property
     def claims_read(self) -> frozenset[str] | None:
         """Return the name of each claim that some rule, or a name in it, reads; None if one could read any claim."""
-        names = set(self.groups_claims.values())
-        for rule in self.rules:
-            names.update(name for name, _ in rule.claims)
-            for expression in rule.iterate_expressions():
-                for path in expression.paths:
-                    if path == ("claims",):
-                        return None
-                    if path[0] == "claims":
-                        names.add(path[1])
-        return frozenset(names)
+        if self.claims_in_expressions is None:
+            return None
+        names = {name for rule in self.rules for name, _ in rule.claims}
+        return self.claims_in_expressions | names | set(self.groups_claims.values())
 
-    def find_candidates(self, groups: Texts) -> Iterator[Rule]:
-        """Yield the rules that could concern a member of these groups, in order.
+    @cached_property
+    def claims_in_expressions(self) -> frozenset[str] | None:
+        """Return the name of each claim that some expression reads; None if one could read any claim."""
+        paths = {path for rule in self.rules for each in rule.iterate_expressions() for path in each.paths}
+        if ("claims",) in paths:
+            return None
+        return frozenset(path[1] for path in paths if path[0] == "claims")
 
-        With unreadable groups these include every rule that denies: the person might be in any group.
+    def find_candidates(
+        self, identity: VerifiedIdentity, groups: Texts, read: Callable[[str], Texts]
+    ) -> Iterator[Rule]:
+        """Yield the rules that could concern an identity, in order; of the others it is known that none applies.
+
+        ``groups`` are those of the identity, and ``read`` returns what can be read of one of its claims.
         """
-        numbers = set(self._always)
-        for group in groups.values:
-            numbers.update(self._by_group.get(group, ()))
-        if not groups.readable:
-            numbers.update(self._denying_by_group)
-        for number in sorted(numbers):
+        for number in self._index.find(identity, groups, read):
             yield self.rules[number]
+
+
+def build_rule_set(
+    version: str,
+    rules: Sequence[Rule],
+    groups_claims: Mapping[str, str],
+    schemas: Mapping[str, ClaimSchema],
+    *,
+    sources: tuple[object, ...] = (),
+) -> RuleSet:
+    """Return the rules as one set, indexed by what each requires."""
+    return RuleSet(version, tuple(rules), dict(groups_claims), dict(schemas), build_index(rules), sources)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -145,6 +146,30 @@ class RelyingParty:
         trace.at = "decryption"
         token = open_token(tokens.id_token, self.provider, self._decryption)
         return verify_id_token(token, expected, trace)
+
+    def verify_shown(self, token: str, now: datetime) -> VerifiedIdentity:
+        """Return whom a token is about that somebody shows us, which signs nobody in.
+
+        Every check of a sign-in is made but those that tie the token to one: nonce, ``at_hash`` and ``c_hash``.
+
+        Raises:
+            IdentityError: the ID token is not acceptable at that moment.
+            ProviderUnavailable: the provider's metadata or keys cannot be had.
+        """
+        metadata = self._discovery.metadata()
+        allowed = frozenset(self.provider.algorithms)
+        expected = ExpectedToken(
+            provider=self.provider,
+            keys=self._discovery,
+            algorithms=allowed if metadata.algorithms is None else allowed & metadata.algorithms,
+            nonce="",
+            now=now,
+            code="",
+            access_token="",
+            groups=self._groups.fetch if self._groups else None,
+            of_a_sign_in=False,
+        )
+        return verify_id_token(open_token(token, self.provider, self._decryption), expected)
 
     def end_session_url(self, state: str) -> str | None:
         """Return where a browser signs out at the provider; None if the provider has no such place.

@@ -1,119 +1,127 @@
-"""``rambridge rules`` as transcripts, on a machine on which no service runs."""
+"""``rambridge rules`` as somebody types it, and the commands that judge by the version in force."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from bridge.cli.in_force import find_rules, find_rules_in_force
 from bridge.cli.main import main
-from bridge.errors import VersionUnknown
-from bridge.settings import load_configuration
-from tests.unit.configurations import BRIDGE, RULES, write_configuration
+from bridge.cli.rules import HELD
+from bridge.clock import SystemClock
+from bridge.keys import create_missing
+from bridge.settings import read_rule_files
 
-PROMOTE = BRIDGE + "rules:\n  rollout: promote\n"
+CONFIG = Path(__file__).parents[3] / "config"
+RULES = """rules:
+- name: {name}
+  groups: [finance]
+  grant: [{{account: acme-sandbox, role: {role}}}]
+"""
+TEST = """tests:
+- name: a person of finance
+  given: {{provider: acme-saml, claims: {{groups: [finance]}}}}
+  expect: [{{account: acme-sandbox, role: {role}}}]
+"""
+PERSON = "provider: acme-saml\nclaims: {groups: [finance]}\n"
 
 
 @pytest.fixture
 def config(tmp_path):
-    return write_configuration(tmp_path / "config", {"bridge.yaml": PROMOTE}, without={"providers/secret"})
+    shutil.copytree(CONFIG, tmp_path / "config")
+    folder = tmp_path / "config"
+    secret = tmp_path / "certs" / "sandbox" / "oidc-client-secret"
+    secret.parent.mkdir(parents=True, mode=0o700)
+    secret.write_text("a secret")
+    secret.chmod(0o600)
+    shutil.rmtree(folder / "rules")
+    (folder / "rules" / "tests").mkdir(parents=True)
+    with (folder / "bridge.yaml").open("a") as settings:
+        settings.write("\nrules: {rollout: promote}\n")
+    write(folder, "First")
+    return folder
 
 
 @pytest.fixture
-def rules(config):
-    return lambda *arguments: CliRunner().invoke(main, ["--config", str(config), "rules", *arguments])
+def run(config):
+    return lambda *arguments, **more: CliRunner().invoke(main, ["--config", str(config), *arguments], **more)
 
 
-def draft(config, role):
-    (config / "rules" / "10-platform.yaml").write_text(RULES.replace("role: Admin", f"role: {role}"))
+def write(config, role, *, tested=None):
+    (config / "rules" / "finance.yaml").write_text(RULES.format(name="finance", role=role))
+    (config / "rules" / "tests" / "finance.yaml").write_text(TEST.format(role=tested or role))
+    return read_rule_files(config / "rules").version[:12]
 
 
-def promote(rules, config, role, *arguments):
-    draft(config, role)
-    result = rules("promote", *arguments)
-    return result.exit_code, result.output
+def test_what_was_promoted_is_listed_compared_shown_and_rolled_back(run, config):
+    first = read_rule_files(config / "rules").version[:12]
+    began = run("rules", "promote", "-m", "to begin with")
+    assert began.exit_code == 0, began.output
+    second = write(config, "Second")
+    difference = run("rules", "diff")
+    assert "-  grant: [{account: acme-sandbox, role: First}]" in difference.output
+    assert "+  grant: [{account: acme-sandbox, role: Second}]" in difference.output
+    assert run("rules", "promote", "--author", "lin").exit_code == 0
+    listed = run("rules", "list").output
+    assert listed.partition(second)[2].splitlines()[1].strip() == "by lin"
+    assert "to begin with" in listed
+    assert "role: First" in run("rules", "show", first).output
+    assert run("rules", "rollback", "previous").exit_code == 0
+    assert f"* {first}" in run("rules", "list").output
 
 
-def current(config):
-    result = CliRunner().invoke(main, ["--config", str(config), "audit", "tail", "--json"])
-    return [json.loads(line)["version"] for line in result.output.splitlines()]
+def test_rules_whose_tests_fail_are_not_promoted_unless_somebody_insists(run, config):
+    assert run("rules", "promote").exit_code == 0
+    version = write(config, "Second", tested="First")
+    refused = run("rules", "promote")
+    assert refused.exit_code == 1
+    assert "FAILED a person of finance" in refused.output
+    assert "Nothing changed" in refused.stderr
+    assert f"* {version}" not in run("rules", "list").output
+    assert run("rules", "promote", "--without-tests").exit_code == 0
+    assert f"* {version}" in run("rules", "list").output
 
 
-def test_promote_list_diff_and_roll_back(config, rules):
-    """A machine that promotes needs none of the providers' secrets."""
-    code, output = promote(rules, config, "Admin", "--author", "Ann <ann@acme.example>")
-    assert (code, "is in force" in output) == (0, True), output
-    draft(config, "Auditor")
-    assert "-    role: Admin\n+    role: Auditor\n" in rules("diff").output
-    assert promote(rules, config, "Auditor", "-m", "as the auditors want it")[0] == 0
-    listed = rules("list").output
-    assert ["promoted" in line for line in listed.splitlines()[:1]] == [True]
-    assert "by Ann <ann@acme.example>" in listed
-    assert "as the auditors want it" in listed
-    assert "-    role: Admin\n+    role: Auditor\n" in rules("diff", "previous", "current").output
-    assert rules("diff").output == "They are the same.\n"
-    assert rules("rollback", "previous").exit_code == 0
-    first, second, third = current(config)
-    assert first == third != second
-    assert "in force already" in rules("rollback", first[:8]).output
+def test_rules_with_an_error_are_refused_with_their_place(run, config):
+    assert run("rules", "promote").exit_code == 0
+    (config / "rules" / "finance.yaml").write_text("rules:\n- name: finance\n  grant: []\n")
+    refused = run("rules", "promote")
+    assert refused.exit_code == 1
+    assert "finance.yaml:3:10: error" in refused.stderr
 
 
-def test_show_prints_a_version_and_writes_it_into_an_empty_folder_only(config, rules, tmp_path):
-    promote(rules, config, "Admin")
-    assert "role: Admin" in rules("show", "current").output
-    target = tmp_path / "out"
-    assert rules("show", "current", "--into", str(target)).exit_code == 0
-    assert (target / "10-platform.yaml").read_bytes() == (config / "rules" / "10-platform.yaml").read_bytes()
-    assert rules("show", "current", "--into", str(target)).exit_code == 2
+def test_without_the_service_s_keys_nobody_knows_how_many_change_so_the_change_waits(run, config):
+    with (config / "bridge.yaml").open("a") as settings:
+        settings.write("  # the share\n")
+    text = (config / "bridge.yaml").read_text().replace("rollout: promote", "rollout: promote, max_changed_share: 0.1")
+    (config / "bridge.yaml").write_text(text)
+    assert run("rules", "promote").exit_code == 0
+    write(config, "Second")
+    held = run("rules", "promote", "--author", "lin")
+    assert held.exit_code == HELD
+    assert "another administrator has to confirm this" in held.output
+    create_missing(config.parent / "certs", SystemClock())
+    write(config, "Third")
+    assert run("rules", "promote", "--author", "lin").exit_code == 0, "nobody signed in, so nobody changes"
 
 
-def test_a_held_change_exits_with_3_and_says_what_to_do(config, rules):
-    (config / "bridge.yaml").write_text(PROMOTE + "  max_changed_share: 0.2\n")
-    assert promote(rules, config, "Admin", "--author", "ann")[0] == 0
-    code, output = promote(rules, config, "Auditor", "--author", "ann")
-    assert code == 3
-    request = output.partition("--confirm ")[2].split()[0]
-    assert f"rambridge rules promote --confirm {request}" in rules("list").output
-    alone = rules("promote", "--confirm", request, "--author", "Ann")
-    assert (alone.exit_code, "rules_same_person" in alone.output) == (1, True)
-    assert rules("promote", "--confirm", request, "--author", "bob").exit_code == 0
-    assert "confirmed by bob" in rules("list").output
+def test_explain_judges_by_what_is_in_force_and_by_others_when_asked(run, config):
+    first = read_rule_files(config / "rules").version
+    assert run("rules", "promote").exit_code == 0
+    write(config, "Second")
+    explain = ("explain", "--claims", "-")
+    assert "role acme-sandbox/First" in run(*explain, input=PERSON).output
+    draft = run(*explain, "--rules", str(config / "rules"), input=PERSON)
+    assert "role acme-sandbox/Second" in draft.output
+    assert run("rules", "promote").exit_code == 0
+    assert "role acme-sandbox/Second" in run(*explain, input=PERSON).output
+    assert "role acme-sandbox/First" in run(*explain, "--rules", first[:7], input=PERSON).output
+    unknown = run(*explain, "--rules", "abcdef0", input=PERSON)
+    assert unknown.exit_code == 1
+    assert "abcdef0 is no folder" in unknown.stderr
 
 
-@pytest.mark.parametrize("version", ["0000000", "abc", "../..", "%%%%%%%", "previous", "files"])
-def test_a_version_that_is_none_exits_with_1(config, rules, version):
-    promote(rules, config, "Admin")
-    result = rules("rollback", version)
-    assert (result.exit_code, "rules_version_unknown" in result.output) == (1, True)
-
-
-def test_a_draft_with_errors_names_them_and_changes_nothing(config, rules):
-    promote(rules, config, "Admin")
-    (config / "rules" / "20-more.yaml").write_text("rules: nonsense\n")
-    result = rules("promote")
-    assert (result.exit_code, "20-more.yaml:1" in result.output) == (1, True)
-    assert rules("list").output.count("promoted") == 1
-    assert rules("rollback", "previous").exit_code == 1
-
-
-def test_what_others_wrote_cannot_colour_the_terminal(config, rules):
-    promote(rules, config, "Admin", "--author", "\x1b[31mann", "-m", "a\x1b]0;title\x07b")
-    assert "\x1b]" not in rules("list").output
-    assert "\x1b[31m" not in rules("list").output
-
-
-def test_commands_find_the_rules_that_are_in_force_and_those_of_an_argument(config, rules, tmp_path):
-    promote(rules, config, "Admin")
-    draft(config, "Auditor")
-    configuration = load_configuration(config, secrets=False)
-    found = find_rules_in_force(config, configuration)
-    assert (found.files.version, "in force" in found.note) == (current(config)[0], True)
-    assert find_rules(found.files.version[:7], config, configuration).rules.version == found.files.version
-    shutil.copytree(config / "rules", tmp_path / "other")
-    assert find_rules(str(tmp_path / "other"), config, configuration).files.version == configuration.rule_files.version
-    with pytest.raises(VersionUnknown):
-        find_rules("nothing", config, configuration)
-    (Path(config) / "bridge.yaml").write_text(BRIDGE)
-    assert find_rules_in_force(config, configuration).rules is configuration.rules
+def test_a_draft_with_errors_does_not_keep_anybody_from_explaining(run, config):
+    assert run("rules", "promote").exit_code == 0
+    (config / "rules" / "finance.yaml").write_text("rules: [}")
+    assert "role acme-sandbox/First" in run("explain", "--claims", "-", input=PERSON).output

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.entitlements.matching import find_flaw, match_any, read_texts
+from bridge.entitlements.matching import find_flaw, fold_case, match_any, match_none, read_texts
 
 WANTED = frozenset({"platform"})
 
@@ -124,3 +124,72 @@ def test_an_absent_claim_never_matches_and_the_reason_says_so():
 def test_the_reason_names_what_was_left_out():
     finding = match_any(read_texts({"groups": ["plat\u200bform"]}, "groups"), WANTED, "groups")
     assert "left out" in finding.reason
+
+
+# ── None of some groups ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("claims", "holds"),
+    [
+        pytest.param({"groups": ["employees"]}, True, id="in other groups"),
+        pytest.param({"groups": []}, True, id="in no group, as the provider says"),
+        pytest.param({"groups": "employees"}, True, id="one text"),
+        pytest.param({"groups": ["employees", "platform"]}, False, id="in the group"),
+        pytest.param({"groups": ["Platform"]}, True, id="case"),
+        pytest.param({}, None, id="absent"),
+        pytest.param({"groups": None}, None, id="null"),
+        pytest.param({"groups": {"platform": True}}, None, id="object"),
+        pytest.param({"groups": ["employees", 1]}, None, id="mixed with a number"),
+        pytest.param({"groups": 7}, None, id="number"),
+        pytest.param({"hasgroups": True}, None, id="too many to send"),
+        pytest.param({"_claim_names": {"groups": "src1"}}, None, id="kept elsewhere"),
+        pytest.param({"groups": ["employees", "plat\u200bform"]}, None, id="a value that was left out"),
+        pytest.param({"groups": ["Cafe\u0301"]}, None, id="decomposed"),
+        pytest.param({"groups": ["plat\u200bform", "platform"]}, False, id="one left out, one is it"),
+    ],
+)
+def test_t_map_06_being_in_no_group_has_to_be_stated(claims, holds):
+    finding = match_none(read_texts(claims, "groups"), WANTED, "groups")
+    assert finding.holds is holds
+    assert "groups" in finding.reason
+
+
+# ── Upper and lower case ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Platform", "pLATFORM"),
+        ("GRÖSSE", "größe".replace("ß", "ss")),
+        ("ΑΒΓ", "αβγ"),
+        ("ДА", "да"),
+        ("平台", "平台"),
+    ],
+)
+def test_t_map_05_case_alone_is_ignored(one, other):
+    assert fold_case(one) == fold_case(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("admın", "admin", id="dotless i"),
+        pytest.param("admİn", "admin", id="dotted capital I"),
+        pytest.param("ſales", "sales", id="long s"),
+        pytest.param("straße", "strasse", id="sharp s"),
+        pytest.param("plаtform", "platform", id="Cyrillic a"),
+        pytest.param("ｐlatform", "platform", id="full width"),
+        pytest.param("ﬁnance", "finance", id="ligature"),
+        pytest.param("platform ", "platform", id="blank"),
+    ],
+)
+def test_t_map_05_what_only_looks_alike_stays_different(one, other):
+    assert fold_case(one) != fold_case(other)
+
+
+def test_t_map_05_no_letter_but_a_to_z_becomes_an_ascii_letter():
+    changed = (letter for letter in map(chr, range(128, 0x110000)) if fold_case(letter) != letter)
+    strange = [letter for letter in changed if not find_flaw(letter) and fold_case(letter).isascii()]
+    assert strange == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.entitlements.resolve import identify, resolve
+from bridge.errors import SettingsError
 from tests.unit.entitlements.factories import NOW, granted, make_identity
 
 
@@ -48,7 +49,8 @@ def test_t_map_07_an_identity_of_a_provider_that_is_not_configured_gets_nothing(
 @pytest.mark.parametrize("groups", [{"platform": 1}, ["platform", 7], 5, [["platform"]]])
 def test_t_map_06_groups_of_another_shape_grant_nothing_and_the_reason_says_so(rules, groups):
     by_claim = rule("by-claim", "claims: {groups: platform}", READ_ONLY)
-    resolution = resolve(make_identity(claims={"groups": groups}), rules.compile(PLATFORM, by_claim), NOW)
+    rule_set = rules.compile(PLATFORM, by_claim)
+    resolution = resolve(make_identity(claims={"groups": groups}), rule_set, NOW, every_rule=True)
     assert resolution.entitlements == ()
     assert "groups" in resolution.explanations[0].reason
 
@@ -227,7 +229,7 @@ def test_t_map_03_a_hostile_value_gives_no_user_and_the_reason_says_so(rules):
 
 
 def test_every_rule_that_could_apply_is_explained_by_what_decided(rules):
-    no = rule("no", "claims: {department: Data}", READ_ONLY)
+    no = rule("no", "groups: [employees]", "claims: {department: Data}", READ_ONLY)
     deny = rule("deny", "groups: [platform]", "deny: [{account: production, role: Admin}]")
     yes = rule("yes", "groups: [platform]", 'when: claims.department == "Platform"', ADMIN)
     other = rule("other", "groups: [elsewhere]", READ_ONLY)
@@ -270,3 +272,110 @@ def test_every_rule_is_explained_where_that_is_asked_for_and_the_decision_is_the
     (_, other) = whole.explanations
     assert (other.rule, other.applied) == ("1.yaml:others", False)
     assert (other.findings[0].condition, other.findings[0].claims) == ("groups", ("groups",))
+
+
+# ── Upper and lower case, and groups that one must not be in ─────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("lines", "claims", "holds"),
+    [
+        (["groups: [PlatForm]", "ignore_case: true"], {"groups": ["pLATFORM"]}, True),
+        (["groups: [PlatForm]"], {"groups": ["pLATFORM"]}, False),
+        (["groups: [platform]", "ignore_case: true"], {"groups": ["Platforms"]}, False),
+        (["groups: [platform]", "ignore_case: true"], {"groups": ["PLATFORM\u200b"]}, False),
+        (["groups: [straße]", "ignore_case: true"], {"groups": ["STRASSE"]}, False),
+        (["claims: {department: [DATA, Sales]}", "ignore_case: true"], {"department": "data"}, True),
+        (["claims: {department: DATA}"], {"department": "data"}, False),
+        (["claims: {department: DATA}", "ignore_case: true"], {"Department": "data"}, False),
+        (["everyone: true", "not_groups: [contractors]", "ignore_case: true"], {"groups": ["Contractors"]}, False),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": ["Contractors"]}, True),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": ["contractors"]}, False),
+        (["everyone: true", "not_groups: [contractors]"], {"groups": []}, True),
+        (["everyone: true", "not_groups: [contractors]"], {}, False),
+    ],
+)
+def test_t_map_05_case_is_ignored_only_where_the_rule_says_so(rules, lines, claims, holds):
+    assert bool(granted(rules.compile(rule("a", *lines, READ_ONLY)), claims=claims)) is holds
+
+
+@pytest.mark.parametrize("groups", [["CONTRACTORS"], ["a", "Contractors"], {"a": 1}])
+def test_t_map_05_a_denial_that_ignores_case_is_found_whatever_the_case(rules, groups):
+    everyone = rule("all", "everyone: true", READ_ONLY)
+    deny = rule("no", "groups: [Contractors]", "ignore_case: true", "deny: [{account: production}]")
+    assert granted(rules.compile(everyone, deny), claims={"groups": groups}) == []
+    assert granted(rules.compile(everyone, deny), claims={"groups": ["employees"]}) == ["production/ReadOnly"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "denied"),
+    [
+        ({"groups": ["employees"]}, False),
+        ({"groups": ["others"]}, True),
+        ({"groups": {"a": 1}}, True),
+        ({}, True),
+    ],
+)
+def test_t_map_06_a_denial_of_everybody_outside_of_a_group_applies_unless_it_is_known_not_to(rules, claims, denied):
+    everyone = rule("all", "everyone: true", READ_ONLY)
+    deny = rule("no", "everyone: true", "not_groups: [employees]", "deny: [{account: production}]")
+    assert granted(rules.compile(everyone, deny), claims=claims) == ([] if denied else ["production/ReadOnly"])
+
+
+# ── Names and texts from claims ──────────────────────────────────────────────────────────────────────────────
+
+TEMPLATES = """rules:
+- name: a
+  groups: [platform]
+  grant:
+  - account: production
+    role: app-${ claims.team }
+    title: Team ${ claims.team }
+    purpose: For ${ claims.full_name }, who is in ${ claims.team }.
+"""
+
+
+def test_names_and_texts_take_their_parts_from_claims(rules):
+    rule_set = rules.compile(TEMPLATES)
+    claims = {"groups": ["platform"], "team": "web", "full_name": "林薇"}
+    (entitlement,) = resolve(make_identity(claims=claims), rule_set, NOW).entitlements
+    assert (entitlement.name, entitlement.title) == ("app-web", "Team web")
+    assert entitlement.purpose == "For 林薇, who is in web."
+    assert rule_set.claims_read == {"groups", "roles", "team", "full_name"}
+
+
+def test_a_text_without_a_value_takes_nothing_from_the_person_but_the_text(rules):
+    resolution = resolve(make_identity(claims={"groups": ["platform"], "team": "web"}), rules.compile(TEMPLATES), NOW)
+    (entitlement,) = resolution.entitlements
+    assert (entitlement.title, entitlement.purpose) == ("Team web", "")
+    assert "without its purpose" in resolution.explanations[0].grants[0].reason
+
+
+@pytest.mark.parametrize("team", ["web/../admin", "*", "web:role", "${ claims.full_name }", "", "web ", ["web"], None])
+def test_t_map_03_a_hostile_value_gives_no_role_and_the_reason_says_so(rules, team):
+    claims = {"groups": ["platform"], "team": team, "full_name": "x"}
+    resolution = resolve(make_identity(claims=claims), rules.compile(TEMPLATES), NOW)
+    assert resolution.entitlements == ()
+    assert "claims.team" in resolution.explanations[0].grants[0].reason
+
+
+@pytest.mark.parametrize(
+    ("grant", "word"),
+    [
+        ("role: 'a/${ claims.x }'", "match"),
+        ("role: '${ claims.x'", "match"),
+        ("role: '${ claims. }'", "Syntax"),
+        ("role: '${ 1 }'", "text"),
+        ("user: u, terminal_role: '${ 1 }'", "text"),
+        ("role: R, title: '${ 1 }'", "text"),
+        ("role: R, purpose: '${ claims.x'", "does not end"),
+        ('role: R, title: "two\\nlines"', "several lines"),
+        ("role: R, title: " + "x" * 81, "longer than 80"),
+        ("role: R, purpose: " + "x" * 201, "longer than 200"),
+    ],
+)
+def test_a_name_or_text_that_can_never_be_right_is_refused_when_it_is_loaded(rules, grant, word):
+    with pytest.raises(SettingsError) as caught:
+        rules.compile(rule("a", "groups: [x]", f"grant: [{{account: production, {grant}}}]"))
+    (problem,) = caught.value.problems
+    assert (problem.line, word in problem.message) == (4, True), problem

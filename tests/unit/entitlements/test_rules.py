@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from bridge.entitlements.matching import Texts
+from bridge.entitlements.matching import read_texts
 from bridge.errors import SettingsError
 from bridge.settings.rule_files import read_rule_files
+from tests.unit.entitlements.factories import make_identity
 
 GRANT = "grant: [{account: production, role: ReadOnly}]"
 
@@ -93,28 +94,6 @@ def test_t_map_05_a_condition_that_no_claim_can_meet_is_refused_when_it_is_loade
     assert faults(lambda: rules.compile(f"rules:\n- name: a\n  {place.format(value)}\n  {GRANT}\n"))
 
 
-@pytest.mark.parametrize(
-    ("policy", "word"),
-    [
-        ("not json", "not JSON"),
-        ("'[]'", "RAM policy"),
-        ("{Version: '1'}", "RAM policy"),
-        ('\'{"Version": "1", "Version": "1", "Statement": []}\'', "twice"),
-        ("{Version: '1', Statement: [" + "x, " * 1000 + "]}", "2048"),
-    ],
-)
-def test_a_session_policy_that_sts_would_not_take_is_refused(rules, policy, word):
-    text = f"rules:\n- name: a\n  groups: [x]\n  grant: [{{account: b, role: r, session_policy: {policy}}}]\n"
-    assert word in faults(lambda: rules.compile(text))[0][1]
-
-
-def test_a_session_policy_may_be_written_as_yaml_or_as_json(rules):
-    policy = '{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:Get*","Resource":"*"}]}'
-    for written in (policy, f"'{policy}'"):
-        text = f"rules:\n- name: a\n  groups: [x]\n  grant: [{{account: b, role: r, session_policy: {written}}}]\n"
-        assert rules.compile(text).rules[0].grants[0].session_policy == policy
-
-
 def test_every_problem_of_every_file_is_reported_at_once(rules):
     first = f"rules:\n- name: a\n  when: foo\n  {GRANT}\n- name: b\n  when: bar\n  {GRANT}\n"
     second = "rules:\n- name: a\n  groups: [x]\n  grant: [{account: b, user: '${ baz }'}]\n"
@@ -136,17 +115,75 @@ def test_the_version_changes_with_every_change_of_a_file(rules):
     assert len(changed | {version}) == 6
 
 
+def find_candidates(rule_set, claims):
+    def read(name):
+        return read_texts(claims, name)
+
+    found = rule_set.find_candidates(make_identity(claims=claims), read("groups"), read)
+    return [rule.id.partition(":")[2] for rule in found]
+
+
 def test_only_rules_that_could_concern_a_person_are_looked_at(rules):
     text = "rules:\n" + "".join(f"- name: r{n}\n  groups: [g{n}, shared]\n  {GRANT}\n" for n in range(100))
     text += f"- name: always\n  claims: {{x: y}}\n  {GRANT}\n"
     rule_set = rules.compile(text)
 
     def candidates(*groups):
-        return [rule.id.split(":")[1] for rule in rule_set.find_candidates(Texts(frozenset(groups)))]
+        return find_candidates(rule_set, {"groups": list(groups), "x": "y"})
 
     assert candidates("g7", "g3", "elsewhere") == ["r3", "r7", "always"]
     assert candidates() == ["always"]
     assert len(candidates("shared")) == 101
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "groups: [g{n}]",
+        "provider: acme-saml\n  groups: [g{n}]",
+        "claims: {{team: g{n}}}",
+        "provider: [acme-saml, acme-oidc]\n  claims: {{company: acme, team: [g{n}, G{n}]}}",
+        "when: claims.company == 'acme' && (claims.team == 'g{n}' && claims.level > 3)",
+        "when: claims.team in ['g{n}', 'G{n}']",
+        "when: \"'g{n}' in claims.groups && has(claims.team)\"",
+        "groups: [g7]\n  claims: {{team: g{n}}}",
+    ],
+)
+def test_a_rule_is_found_by_the_requirement_that_the_fewest_share(rules, condition):
+    text = "rules:\n" + "".join(f"- name: r{n}\n  {condition.format(n=n)}\n  {GRANT}\n" for n in range(100))
+    rule_set = rules.compile(text)
+    claims = {"groups": ["g7"], "team": "g7", "company": "acme", "level": 4}
+    assert find_candidates(rule_set, claims) == ["r7"]
+    assert find_candidates(rule_set, claims | {"groups": [], "team": "g70"}) in (["r70"], [])
+
+
+@pytest.mark.parametrize("claim", ["x", ["y", "x"], {"x": 1}])
+def test_a_rule_is_found_by_the_text_the_items_and_the_keys_that_its_expression_compares(rules, claim):
+    condition = "claims.a == 'x'" if isinstance(claim, str) else "'x' in claims.a"
+    rule_set = rules.compile(f'rules:\n- name: r\n  when: "{condition}"\n  {GRANT}\n')
+    assert find_candidates(rule_set, {"a": claim}) == ["r"]
+    assert find_candidates(rule_set, {"a": "y"}) == []
+
+
+def test_t_map_06_what_cannot_be_read_leads_to_every_rule_that_denies_by_it(rules):
+    deny = "deny: [{account: production}]"
+    rule_set = rules.compile(
+        "rules:\n"
+        + "".join(
+            f"- name: {name}\n  {condition}\n  {effect}\n"
+            for name, condition, effect in (
+                ("grants", "groups: [x]", GRANT),
+                ("denies", "groups: [x]", deny),
+                ("denies-by-claim", "claims: {team: x}", deny),
+                ("denies-by-expression", "when: claims.kind == 'x'", deny),
+                ("grants-by-expression", "when: claims.kind == 'x'", GRANT),
+            )
+        )
+    )
+    assert find_candidates(rule_set, {"groups": ["x"], "team": "x", "kind": "x"}) == [r.id[7:] for r in rule_set.rules]
+    assert find_candidates(rule_set, {"groups": [1], "team": "y"}) == ["denies", "denies-by-expression"]
+    assert find_candidates(rule_set, {"team": {}}) == ["denies-by-claim", "denies-by-expression"]
+    assert find_candidates(rule_set, {}) == ["denies-by-expression"]
 
 
 def test_a_rule_set_cannot_be_changed(rules):
@@ -193,3 +230,14 @@ def test_a_version_is_all_files_of_the_folder_and_no_other(tmp_path):
     assert read_rule_files(tmp_path).version == files.version
     (tmp_path / "policies" / "p.json").write_text("y")
     assert read_rule_files(tmp_path).version != files.version
+
+
+@pytest.mark.parametrize("line", ["groups: [Ops, ops]", "not_groups: [x, Ops, OPS]", "claims: {team: [Ops, oPS]}"])
+def test_t_map_05_two_values_that_case_alone_tells_apart_are_refused_where_it_is_ignored(rules, line):
+    text = f"rules:\n- name: a\n  when: 'true'\n  {line}\n  {GRANT}\n"
+    assert rules.compile(text)
+    text += "  ignore_case: true\n"
+    (fault,) = faults(lambda: rules.compile(text))
+    assert fault[0] == 4
+    assert "the same as" in fault[1]
+    assert rules.compile(text.replace("Ops", "Sales"))

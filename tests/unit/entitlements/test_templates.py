@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.entitlements.expressions import ExpressionInvalid, bind_variables
-from bridge.entitlements.templates import compile_template
+from bridge.entitlements.templates import MAX_TITLE_CHARACTERS, compile_template, compile_text_template
 from tests.unit.entitlements.factories import NOW, make_identity
 
 
@@ -88,4 +88,60 @@ def test_an_absent_claim_gives_no_name():
 def test_a_template_that_cannot_give_a_name_is_refused_when_it_is_loaded(text, column):
     with pytest.raises(ExpressionInvalid) as caught:
         compile_template(text)
+    assert caught.value.column == column
+
+
+# ── Texts for people ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(text, **claims):
+    template = compile_text_template(text, MAX_TITLE_CHARACTERS)
+    return template.expand(bind_variables(make_identity(claims=claims), NOW, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Read only", "Read only"),
+        ("Team ${ claims.team }", "Team Größe & <b> $1"),
+        ("${ claims.team }: ${ claims.city }", "Größe & <b> $1: 上海"),
+        ("100 $ {sic}", "100 $ {sic}"),
+    ],
+)
+def test_a_text_may_hold_any_letters(text, written):
+    assert write(text, team="Größe & <b> $1", city="上海") == (written, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        pytest.param("a\nb", "left out", id="newline"),
+        pytest.param("a\x00", "left out", id="NUL"),
+        pytest.param("\u202eevil", "", id="bidirectional override"),
+        pytest.param("x" * 81, "longer than 80", id="too long for a card"),
+        pytest.param(7, "INT", id="number"),
+        pytest.param(["a"], "LIST", id="list"),
+        pytest.param(None, "", id="null"),
+    ],
+)
+def test_t_map_03_a_value_that_does_not_fit_a_text_leaves_it_out(value, word):
+    text, reason = write("${ claims.team }", team=value)
+    assert text == ""
+    assert "claims.team" in reason
+    assert word in reason
+
+
+def test_t_map_03_what_an_expression_makes_of_a_value_is_looked_at_too():
+    text, reason = write("${ claims.team + '\\n' }", team="web")
+    assert (text, "control" in reason) == ("", True)
+
+
+def test_t_map_03_what_a_claim_puts_into_a_text_is_not_expanded_again():
+    assert write("${ claims.team }", team="${ claims.admin }", admin="root")[0] == "${ claims.admin }"
+
+
+@pytest.mark.parametrize(("text", "column"), [("Team ${ claims.team", 6), ("${ {} }", 1), ("a ${ 1 }", 5)])
+def test_a_text_with_a_placeholder_that_is_none_is_refused_when_it_is_loaded(text, column):
+    with pytest.raises(ExpressionInvalid) as caught:
+        compile_text_template(text, MAX_TITLE_CHARACTERS)
     assert caught.value.column == column

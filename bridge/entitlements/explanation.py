@@ -1,0 +1,467 @@
+"""Why somebody gets what they get, and why not the rest: the outcomes of the decision itself, in plain words.
+
+:func:`explain` asks :func:`~bridge.entitlements.resolve.resolve` about every rule and puts each outcome into one
+sentence that names the rule and the claim that decided. How near a condition came is worked out beside that
+(``near_miss.py``, ``conjuncts.py``) and decides nothing. The sentences quote claims, so they are for administrators
+alone, and never for a record.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from bridge.entitlements.expressions import Expression, Variables, bind_variables
+from bridge.entitlements.lookalikes import make_visible, quote
+from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, Texts, fold_case, has_type, read_texts
+from bridge.entitlements.near_miss import Sent
+from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
+from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
+from bridge.identity.verified import Claim, VerifiedIdentity
+
+Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "missed"]
+"""What became of a rule: ``withheld`` applied and gave nothing, ``reach`` lacks another sign-in, ``near`` is a near
+miss."""
+
+MAX_LISTED = 3
+MAX_EXPRESSIONS = 100
+"""Of how many rules the expression is taken apart; the others are said to be false as a whole."""
+_SOURCES = {
+    "provider": "provider",
+    "strength": "acr",
+    "age": "authenticated_at",
+    "networks": "source_address",
+    "hours": "time",
+    "expires": "time",
+}
+"""What a condition reads that reads no claim."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """The one thing that decided."""
+
+    kind: str
+    """What is wrong with it: a kind of :mod:`~bridge.entitlements.near_miss`, or a condition's name, ``denied``,
+    ``taken`` (granted already) or ``name``; empty where everything is right."""
+    claim: str
+    """The claim that decided, or what else a condition reads: ``provider``, ``source_address``, ``time``…"""
+    text: str
+    near: bool = False
+    """Whether somebody probably meant this person."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What became of one grant of a rule that applied, or would apply after another sign-in."""
+
+    outcome: GrantOutcome
+    decided_by: str
+    """The rule that decided: its own, the one that denies, or the one that granted it first."""
+    reason: Reason
+
+    @property
+    def what(self) -> str:
+        """Return the kind, account and name."""
+        return f"{self.outcome.kind} {self.outcome.account}/{self.outcome.name}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one rule, and why."""
+
+    rule: Rule
+    outcome: RuleOutcome
+    standing: Standing
+    decided_by: str
+    """The id of the rule that decided: of this one, or of one that took everything that it grants."""
+    reason: Reason
+    given: tuple[Given, ...]
+    concerns: bool
+    """Whether the rule could concern this person at all."""
+
+    @property
+    def name(self) -> str:
+        """Return the rule's name, without its file."""
+        return self.rule.id.partition(":")[2]
+
+    @property
+    def sentence(self) -> str:
+        """Return the whole of it in one sentence."""
+        name = f"`{self.name}`"
+        match self.standing:
+            case "grants":
+                return f"granted by {name}: {self.reason.text}"
+            case "denies":
+                return f"{name} denies {describe_targets(self.rule.denials)}: {self.reason.text}"
+            case "withheld":
+                return f"not granted, though {name} applies: {self.reason.text}"
+        if self.rule.denials:
+            return f"does not deny: {name} {self.reason.text}"
+        return f"not granted: {name} {self.reason.text}"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What an identity may become at one moment, and of every rule why."""
+
+    identity: VerifiedIdentity
+    at: datetime
+    source_address: str | None
+    resolution: Resolution
+    verdicts: tuple[Verdict, ...]
+    """One for each rule, in the order of the rules; none if the provider is not configured."""
+    notes: tuple[str, ...]
+    """What concerns many rules at once."""
+
+    def find(self, standing: Standing) -> tuple[Verdict, ...]:
+        """Return the verdicts of one kind, in the order of the rules."""
+        return tuple(verdict for verdict in self.verdicts if verdict.standing == standing)
+
+    def find_giver(self, entitlement_id: str) -> Verdict:
+        """Return the verdict of the rule that grants an entitlement of the resolution."""
+        return next(
+            verdict
+            for verdict in self.verdicts
+            for given in verdict.given
+            if verdict.standing == "grants"
+            and given.outcome.entitlement
+            and given.outcome.entitlement.id == entitlement_id
+        )
+
+
+def explain(
+    identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_address: str | None = None
+) -> Explanation:
+    """Return what the rules grant to this identity at this moment, and of each rule what decided.
+
+    Args:
+        identity: the person; nothing here asks who vouches for it.
+        rules: the rule set that decides.
+        now: the moment; UTC.
+        source_address: from where, as the rules' conditions on networks see it.
+    """
+    resolution = resolve(identity, rules, now, source_address, every_rule=True)
+    if not resolution.explanations:
+        known = identity.provider in rules.groups_claims
+        notes = () if known else (f"the provider {quote(identity.provider)} is not configured, so nothing is granted",)
+        return Explanation(identity, now, source_address, resolution, (), notes)
+    concerned = {each.rule for each in resolve(identity, rules, now, source_address).explanations}
+    reasoner = _Reasoner(identity, rules, now, source_address, resolution)
+    verdicts = tuple(
+        reasoner.judge(rule, outcome, concerns=rule.id in concerned)
+        for rule, outcome in zip(rules.rules, resolution.explanations, strict=True)
+    )
+    return Explanation(identity, now, source_address, resolution, verdicts, tuple(reasoner.find_notes(verdicts)))
+
+
+def describe_origin(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule says of itself: why it is there, and who answers for it."""
+    reason = f"It is there for this reason: {rule.reason}" if rule.reason else ""
+    owner = f"Who answers for it: {rule.owner}" if rule.owner else ""
+    return tuple(text for text in (reason, owner) if text)
+
+
+def describe_targets(targets: Sequence[Target]) -> str:
+    """Return what a rule denies, in words."""
+    words = []
+    for target in targets:
+        if target.role is None and target.user is None:
+            words.append(f"everything in {target.account}")
+        else:
+            kind, name = ("role", target.role) if target.role is not None else ("user", target.user)
+            words.append(f"{kind} {target.account}/{name}")
+    return ", ".join(words)
+
+
+class _Reasoner:
+    """Finds what decided, for one identity at one moment."""
+
+    def __init__(
+        self,
+        identity: VerifiedIdentity,
+        rules: RuleSet,
+        now: datetime,
+        source_address: str | None,
+        resolution: Resolution,
+    ) -> None:
+        self._identity = identity
+        self._groups_claim = rules.groups_claims[identity.provider]
+        self._groups = read_texts(identity.claims, self._groups_claim)
+        self._schema = rules.schemas.get(identity.provider) or ClaimSchema()
+        self._now = now
+        self._source_address = source_address
+        self._sent = Sent(identity.claims)
+        self._claims_in_expressions = rules.claims_in_expressions
+        self._variables: Variables | None = None
+        self._taken_apart = 0
+        self._by_id = dict(zip((rule.id for rule in rules.rules), rules.rules, strict=True))
+        self._outcomes = {outcome.rule: outcome for outcome in resolution.explanations}
+
+    def judge(self, rule: Rule, outcome: RuleOutcome, *, concerns: bool) -> Verdict:
+        grants = outcome.grants or outcome.within_reach
+        given = tuple(self._explain_grant(rule, number, each) for number, each in enumerate(grants))
+        standing: Standing
+        decided_by = rule.id
+        if outcome.applied and rule.denials:
+            standing, reason = "denies", self._explain_applied(outcome)
+        elif outcome.applied and any(each.outcome.entitlement for each in given):
+            standing, reason = "grants", self._explain_applied(outcome)
+        elif outcome.applied:
+            standing, reason, decided_by = "withheld", given[0].reason, given[0].decided_by
+        else:
+            reason = self._explain_missed(rule, outcome)
+            standing = "near" if reason.near else "missed"
+            if any(each.outcome.entitlement for each in given):
+                standing = "reach"
+        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns)
+
+    def find_notes(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
+        kinds = {"absent": "sent no", "empty": "sent an empty", "overage": "did not send all of"}
+        for kind, words in kinds.items():
+            count = sum(
+                verdict.reason.kind == kind and verdict.reason.claim == self._groups_claim for verdict in verdicts
+            )
+            if count > 1:
+                yield f"the provider {words} `{self._groups_claim}`: {count} rules ask for groups"
+
+    def _explain_applied(self, outcome: RuleOutcome) -> Reason:
+        """Return why a rule applies. One that denies applies also where that cannot be ruled out."""
+        undecided = next((finding for finding in outcome.findings if finding.holds is None), None)
+        if undecided is not None:
+            text = f"it cannot be ruled out, since {make_visible(undecided.reason)}"
+            return Reason("undecided", self._find_source(undecided), text)
+        claim = next((each for each in outcome.findings if each.claims), None) or next(iter(outcome.findings), None)
+        return Reason("", self._find_source(claim) if claim else "", outcome.reason or "it is for everybody")
+
+    def _explain_grant(self, rule: Rule, number: int, grant: GrantOutcome) -> Given:
+        if grant.entitlement is not None:
+            return Given(grant, rule.id, Reason("", "", grant.reason))
+        what = f"{grant.kind} {grant.account}/{grant.name}"
+        decided_by = self._find_rule_named(grant.reason)
+        if decided_by is None:
+            return Given(grant, rule.id, self._explain_text(rule.grants[number], grant))
+        other = self._explain_applied(self._outcomes[decided_by])
+        name = f"`{decided_by.partition(':')[2]}`"
+        if self._by_id[decided_by].denials:
+            reason = Reason("denied", other.claim, f"{what} is denied by {name}: {other.text}")
+        else:
+            held = ", though it gives nothing to this person" if grant.reason.startswith("held by ") else ""
+            reason = Reason("taken", other.claim, f"{what} is granted already, by {name}{held}")
+        return Given(grant, decided_by, reason)
+
+    def _explain_text(self, written: Grant, grant: GrantOutcome) -> Reason:
+        """Return why no name, or no session policy, came of the person's claims."""
+        of_name = grant.name == written.name.text and not written.name.is_literal
+        policy = () if written.session_policy is None else tuple(written.session_policy.iterate_expressions())
+        parts = [part for part in written.name.parts if isinstance(part, Expression)] if of_name else policy
+        claim = next((name for part in parts for name in part.claims), "")
+        what = f"{grant.kind} in {grant.account}" if of_name else f"{grant.kind} {grant.account}/{grant.name}"
+        return Reason("name" if of_name else "policy", claim, f"{what}: {make_visible(grant.reason)}")
+
+    def _find_rule_named(self, reason: str) -> str | None:
+        """Return the rule that a grant's reason names, if it is the work of another one."""
+        for words in ("denied by ", "already granted by ", "held by "):
+            if reason.startswith(words):
+                return reason.removeprefix(words).partition(", whose")[0]
+        return None
+
+    def _explain_missed(self, rule: Rule, outcome: RuleOutcome) -> Reason:
+        """Return why a rule does not apply: the first condition that keeps it from that."""
+        decided = [each for each in outcome.findings if each.holds is False]
+        open_ones = [] if rule.denials else [each for each in outcome.findings if each.holds is None]
+        failed = [each for each in outcome.findings if each in decided or each in open_ones]
+        reason = self._explain_condition(rule, failed[0])
+        if len(failed) > 1 and failed[0].about_sign_in:
+            further = self._explain_condition(rule, failed[1])
+            return Reason(reason.kind, reason.claim, f"{reason.text}, and {further.text}", reason.near)
+        return reason
+
+    def _explain_condition(self, rule: Rule, finding: Finding) -> Reason:  # noqa: PLR0911  one for each condition
+        match finding.condition:
+            case "groups" if not self._groups.values.isdisjoint(rule.groups):
+                sent = _list_words(self._groups.values & rule.groups)
+                why = "is no ID" if self._schema.group_ids else "is an ID, and not a name"
+                text = f"needs a group that counts; the provider sent {sent}, which {why} (`groups_are`)"
+                return Reason("kind", self._groups_claim, text, near=True)
+            case "claims" if not has_type(self._identity.claims.get(finding.claims[0]), self._find_type(finding)):
+                name, declared = finding.claims[0], self._find_type(finding)
+                text = f"needs `{name}` to be of the type {declared} (`claim_types`), and the provider sent another one"
+                return Reason("type", name, text, near=True)
+            case "groups":
+                miss = self._sent.explain(self._groups_claim, rule.groups)
+                wanted = _list_words(rule.groups, miss.wanted)
+                need = f"a group named {wanted}" if len(rule.groups) == 1 else f"one of the groups {wanted}"
+                return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
+            case "claims":
+                name = finding.claims[0]
+                values = dict(rule.claims)[name]
+                miss = self._sent.explain(name, values)
+                wanted = _list_words(values, miss.wanted)
+                need = f"`{name}` to be {'' if len(values) == 1 else 'one of '}{wanted}"
+                return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
+            case "provider":
+                text = (
+                    f"is for the provider {_list_words(rule.providers)}; this one is {quote(self._identity.provider)}"
+                )
+                return Reason("provider", "provider", text, bool(rule.groups or rule.claims) and self._is_meant(rule))
+            case "when" if rule.when is not None:
+                return self._explain_expression(rule, rule.when, finding)
+            case "strength" if rule.require is not None:
+                return self._explain_strength(rule.require, near=self._is_meant(rule))
+            case "age" if rule.require is not None:
+                return self._explain_age(rule.require, near=self._is_meant(rule))
+        return Reason(
+            finding.condition, self._find_source(finding), f"does not apply: {finding.reason}", self._is_meant(rule)
+        )
+
+    def _find_type(self, finding: Finding) -> ClaimType | None:
+        """Return the type that the claim of a finding is declared to have; None also where it is absent."""
+        name = finding.claims[0]
+        return None if self._identity.claims.get(name) is None else self._schema.types.get(name)
+
+    def _explain_expression(self, rule: Rule, when: Expression, finding: Finding) -> Reason:
+        near = bool(rule.groups or rule.claims) and self._is_meant(rule)
+        if self._taken_apart >= MAX_EXPRESSIONS and not near:
+            return Reason("when", self._find_source(finding), f"asks for more: {finding.reason}", near)
+        self._taken_apart += 1
+        for part in when.split():
+            found = part.evaluate(self._bind())
+            if found.holds is not True:
+                return self._explain_part(part, found, near=near)
+        return Reason("when", self._find_source(finding), f"asks for more: {finding.reason}", near)
+
+    def _explain_part(self, part: Expression, finding: Finding, *, near: bool) -> Reason:
+        need = f"needs `{_shorten(part.text)}`"
+        for claim, texts in part.required:
+            miss = self._sent.explain(claim, texts)
+            if miss.kind != "value":
+                return Reason(miss.kind, miss.claim, f"{need}; {miss.text}", near or miss.is_near)
+        absent = next((path for path in sorted(part.paths) if not self._has(path)), None)
+        if finding.holds is None and absent is not None:
+            said = "the provider sent no" if absent[0] == "claims" else "nothing states"
+            name = ".".join(absent[1:] or absent)
+            said = f"{said} `{name}`"
+            return Reason(
+                "absent",
+                name if absent[1:] else name.rpartition(".")[2],
+                f"{need}, which cannot be decided: {said}",
+                near,
+            )
+        source = self._find_source(finding) or _name_path(part)
+        if finding.holds is None:
+            return Reason("undecided", source, f"{need}, which cannot be decided: {_reason_alone(finding)}", near)
+        values = [
+            f"`{name}` is {_describe(self._identity.claims[name])}" for name in part.claims if name in self._sent.claims
+        ]
+        absent_ones = [f"there is no `{name}`" for name in part.claims if name not in self._sent.claims]
+        seen = ", ".join((values + absent_ones)[:MAX_LISTED])
+        kind = "absent" if absent_ones and not values else "when"
+        return Reason(kind, source, f"{need}, which is false{': ' if seen else ''}{seen}", near)
+
+    def _explain_strength(self, require: Requirement, *, near: bool) -> Reason:
+        identity = self._identity
+        wanted = [
+            f"{_list_words(values)} ({name})" for name, values in (("amr", require.amr), ("acr", require.acr)) if values
+        ]
+        shown = {"amr": tuple(identity.amr), "acr": (identity.acr,) if identity.acr else ()}
+        asked = [name for name, values in (("amr", require.amr), ("acr", require.acr)) if values]
+        claim = next((name for name in asked if shown[name]), asked[0])
+        need = f"needs a sign-in by {' or '.join(wanted)}"
+        if not shown[claim]:
+            return Reason(
+                "strength not stated", claim, f"{need}; the provider did not state how ({' or '.join(asked)})", near
+            )
+        miss = Sent({claim: list(shown[claim])}).explain(claim, (*(require.amr or ()), *(require.acr or ())))
+        if miss.is_near and miss.kind in {"case", "blanks", "invisible", "look-alike"}:
+            return Reason(miss.kind, claim, f"{need}; {miss.text}", near)
+        return Reason("strength", claim, f"{need}; this one was by {_list_words(shown[claim])}", near)
+
+    def _explain_age(self, require: Requirement, *, near: bool) -> Reason:
+        limit = require.max_age_seconds or 0
+        need = f"needs a sign-in at most {_words(limit)} ago"
+        if not self._identity.authentication_time_stated:
+            text = f"{need}; the provider did not state when this one was"
+            return Reason("age not stated", "authenticated_at", text, near)
+        age = int((self._now - self._identity.authenticated_at).total_seconds())
+        return Reason("age", "authenticated_at", f"{need}; this one was {_words(age)} ago", near)
+
+    def _is_meant(self, rule: Rule) -> bool:
+        """Return whether the rule's groups and claims are the person's."""
+
+        def has_one(texts: Texts, wanted: frozenset[str]) -> bool:
+            return any((fold_case(value) if rule.ignore_case else value) in wanted for value in texts.values)
+
+        claims = self._identity.claims
+        return (not rule.groups or has_one(self._groups, rule.groups)) and all(
+            has_one(read_texts(claims, name), values) for name, values in rule.claims
+        )
+
+    def _find_source(self, finding: Finding) -> str:
+        return finding.claims[0] if finding.claims else _SOURCES.get(finding.condition, "")
+
+    def _bind(self) -> Variables:
+        if self._variables is None:
+            self._variables = bind_variables(
+                self._identity, self._now, self._source_address, self._claims_in_expressions, self._schema
+            )
+        return self._variables
+
+    def _has(self, path: tuple[str, ...]) -> bool:
+        if path == ("identity.acr",):
+            return self._identity.acr is not None
+        if path == ("request.source_address",):
+            return self._source_address is not None
+        value: Any = self._identity.claims
+        for name in path[1:] if path[0] == "claims" else ():
+            if not isinstance(value, Mapping):
+                return True
+            if name not in value:
+                return False
+            value = value[name]
+        return True
+
+
+def _list_words(values: Sequence[str] | frozenset[str], first: str = "") -> str:
+    """Return some values for people, the one that matters first."""
+    ordered = (
+        sorted(values, key=lambda value: (value != first, value)) if isinstance(values, frozenset) else list(values)
+    )
+    words = ", ".join(quote(value) for value in ordered[:MAX_LISTED])
+    return words if len(ordered) <= MAX_LISTED else f"{words} and {len(ordered) - MAX_LISTED} more"
+
+
+def _name_path(part: Expression) -> str:
+    return next((path[-1].rpartition(".")[2] for path in sorted(part.paths)), "")
+
+
+def _reason_alone(finding: Finding) -> str:
+    return make_visible(finding.reason.removeprefix("`when` cannot be decided: "))
+
+
+def _describe(claim: Claim) -> str:
+    match claim:
+        case str():
+            return quote(claim)
+        case bool() | int() | float():
+            return f"`{str(claim).lower()[:40]}`"
+        case list():
+            texts = [each for each in claim if isinstance(each, str)]
+            return _list_words(texts) if texts and len(texts) == len(claim) else f"a list of {len(claim)}"
+        case dict():
+            return "an object"
+    return "null"
+
+
+def _shorten(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 120 else f"{flat[:119]}…"  # noqa: PLR2004  one line
+
+
+def _words(seconds: int) -> str:
+    if seconds < 0:
+        return f"{-seconds} s in the future, not"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"] * bool(rest)
+    return " ".join(parts) or "0 s"

@@ -1,0 +1,129 @@
+"""Conditions on the request and not on the person: from where, at what hours, until which day.
+
+Like everything here they know three answers. An address that cannot be read is in no network for a rule that grants,
+and in every network for one that denies.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from bridge.entitlements.matching import Finding
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Address: TypeAlias = IPv4Address | IPv6Address
+Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As ``datetime.weekday`` counts them."""
+MIDNIGHT = "00:00"
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A span of the day on some days of the week, by the clock on the wall."""
+
+    days: frozenset[Day]
+    """The days on which the span begins."""
+    start: str
+    end: str
+    """As it was written, such as ``18:00``; at or before ``start`` it is on the next day."""
+    zone: ZoneInfo
+
+    def look(self, now: datetime) -> Finding:
+        """Return whether ``now`` (with a time zone) is within; the first minute is, the last is not.
+
+        An hour that the clock repeats when summer time ends counts both times.
+        """
+        local = now.astimezone(self.zone)
+        minute = local.hour * 60 + local.minute
+        start, end = read_time(self.start), read_time(self.end)
+        today, yesterday = DAYS[local.weekday()], DAYS[(local - timedelta(days=1)).weekday()]
+        if start < end:
+            holds = today in self.days and start <= minute < end
+        else:
+            holds = (today in self.days and minute >= start) or (yesterday in self.days and minute < end)
+        days = ", ".join(day for day in DAYS if day in self.days)
+        allowed = f"{days} from {self.start} to {self.end}"
+        return Finding(holds, f"it is {today} {local:%H:%M} in {self.zone.key}; the hours are {allowed}", "hours")
+
+
+def read_time(text: str) -> int:
+    """Return the minutes since midnight of a time such as ``08:00``; ``24:00`` is the end of the day.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    if not _TIME.fullmatch(text):
+        raise ValueError(text)
+    return int(text[:2]) * 60 + int(text[3:])
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """Return an IANA time zone.
+
+    Raises:
+        LookupError: this machine knows no such zone.
+    """
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:  # OSError: `Asia` is a folder
+        raise LookupError(name) from error
+
+
+def read_network(text: str) -> Network:
+    """Return an address or network as it is written in a rule.
+
+    Raises:
+        ValueError: with what is wrong, for the person who wrote it.
+    """
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an address or network") from error
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        raise ValueError(f"{text!r} is an IPv4 network in the clothes of IPv6, and no address is compared so")
+    return network
+
+
+def read_address(text: str | None) -> Address | None:
+    """Return the address that a request came from, an IPv4 address within IPv6 as itself; None if it is none."""
+    try:
+        address = ip_address(text or "")
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def is_within(part: Network, whole: Network) -> bool:
+    """Return whether every address of ``part`` is one of ``whole``."""
+    if isinstance(part, IPv4Network):
+        return isinstance(whole, IPv4Network) and part.subnet_of(whole)
+    return isinstance(whole, IPv6Network) and part.subnet_of(whole)
+
+
+def look_at_address(address: Address | None, networks: tuple[Network, ...]) -> Finding:
+    """Return whether the request came from one of the networks."""
+    listed = ", ".join(str(network) for network in networks)
+    if address is None:
+        return Finding(
+            holds=None,
+            reason=f"the address of the request is not known; it has to be in: {listed}",
+            condition="networks",
+        )
+    if any(address in network for network in networks):
+        return Finding(holds=True, reason=f"the request came from {address}", condition="networks")
+    reason = f"the request came from {address}, which is in none of: {listed}"
+    return Finding(holds=False, reason=reason, condition="networks")
+
+
+def look_at_expiry(last_day: date, now: datetime) -> Finding:
+    """Return whether the end of the last day (UTC) is still to come."""
+    holds = now.astimezone(UTC).date() <= last_day
+    return Finding(holds, f"the rule {'expires' if holds else 'expired'} at the end of {last_day} (UTC)", "expires")
