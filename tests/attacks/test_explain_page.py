@@ -14,9 +14,14 @@ ADMINISTRATORS = (Conditions(providers=frozenset(), groups=frozenset({"admins"})
 PAGE = "/admin/explain"
 
 
+@pytest.fixture(scope="module")
+def node(running_service):
+    return running_service.start(administrators=ADMINISTRATORS)
+
+
 @pytest.fixture
-def administrator(service, running_service):
-    visitor = Visitor(running_service.start(administrators=ADMINISTRATORS))
+def administrator(service, node):
+    visitor = Visitor(node)
     sign_in(visitor, "root@example.com", groups=("admins",))
     return visitor
 

@@ -138,7 +138,9 @@ class Explain:
     def _explain_kept(
         self, asked: Asked, kept: KeptSignIn, at: datetime | None = None, address: str | None = None
     ) -> Response:
-        source = f"Sign-in of {_show_time(kept.at)} UTC"
+        source = (
+            f"Sign-in of {_show_time(kept.at)} UTC, with the claims that may be kept: others cannot be seen any more"
+        )
         at, address = at or kept.at, address or kept.source_address
         return self._show(asked, kept.identity, kept.label, source, at, address)
 
