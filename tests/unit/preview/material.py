@@ -81,32 +81,32 @@ def _make_target(random):
 def edit(random, files):
     """Return the rules with one to four edits: a rule or a part of one is added, removed, altered or moved."""
     files = copy.deepcopy(files)
-    for number in range(random.randint(1, 4)):
+    for _ in range(random.randint(1, 4)):
         name = random.choice(sorted(files))
-        random.choice([_add, _remove, _move, _rename, _alter, _alter, _alter, _alter])(random, files[name], number)
+        random.choice([_add, _remove, _move, _rename, _alter, _alter, _alter, _alter])(random, files[name])
     return {name: rules for name, rules in files.items() if rules} or {"10-teams.yaml": [make_rule(random, "last")]}
 
 
-def _add(random, rules, number):
-    rules.insert(random.randint(0, len(rules)), make_rule(random, f"new-{number}"))
+def _add(random, rules):
+    rules.insert(random.randint(0, len(rules)), make_rule(random, f"new-{random.getrandbits(40)}"))
 
 
-def _remove(random, rules, _):
+def _remove(random, rules):
     if rules:
         rules.pop(random.randrange(len(rules)))
 
 
-def _move(random, rules, _):
+def _move(random, rules):
     if rules:
         rules.insert(random.randint(0, len(rules)), rules.pop(random.randrange(len(rules))))
 
 
-def _rename(random, rules, number):
+def _rename(random, rules):
     if rules:
-        random.choice(rules)["name"] = f"renamed-{number}"
+        random.choice(rules)["name"] = f"renamed-{random.getrandbits(40)}"
 
 
-def _alter(random, rules, _):
+def _alter(random, rules):
     if not rules:
         return
     number = random.randrange(len(rules))
