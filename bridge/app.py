@@ -152,6 +152,8 @@ def create_app(
         Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
         Explain(
             administration,
+            access=access,
+            audit=audit,
             rules=rules,
             history=history,
             records=AuditReader(records),
