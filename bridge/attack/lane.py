@@ -36,7 +36,7 @@ from bridge.outbound import Answer, Outbound
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, browser_digest
 from bridge.settings import Configuration, Settings
-from bridge.settings.service import OutboundLimits, RulesSettings, TrustedProxies
+from bridge.settings.service import OutboundLimits, TrustedProxies
 from bridge.store_connection import connect_store
 
 PUBLIC_URL = "https://bridge.example.com"
@@ -122,7 +122,7 @@ class Lane:
         configuration = Configuration(
             self.folder, self.settings, {provider.name: provider}, {}, rules, no_files, (), ()
         )
-        return create_app(configuration, self.store_url, self.clock, outbound or self._nowhere)
+        return create_app(configuration, self.store_url, self.clock, outbound or self._nowhere, follow_rules=False)
 
     def ask(self, **question: Any) -> PendingSignIn:
         """Put a question into the memory, as if the browser that all cases use had begun to sign in."""

@@ -13,10 +13,10 @@ from tests.installation import run_installation
 
 RULE = """rules:
 - name: more
-  groups: [nobody]
+  everyone: true
   grant:
   - account: acme-sandbox
-    role: Developer
+    role: {role}
 """
 ADDRESSES = ("", "/draft", "/{version}", "/{version}/rollback", "/requests/{request}")
 POSTS = ("/draft", "/{version}/rollback", "/requests/{request}/confirm", "/requests/{request}/reject")
@@ -79,7 +79,7 @@ def versions(installation):
 def edit(installation, comment):
     """Write another draft, and return its version."""
     path = installation.config / "rules" / "40-more.yaml"
-    path.write_text(f"# {comment}\n{RULE}")
+    path.write_text(f"# {comment}\n{RULE.format(role=f'R{abs(hash(comment))}')}")
     return read_rule_files(path.parent).version
 
 
