@@ -36,7 +36,7 @@ from bridge.outbound import Answer, Outbound
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, browser_digest
 from bridge.settings import Configuration, Settings
-from bridge.settings.service import OutboundLimits, TrustedProxies
+from bridge.settings.service import OutboundLimits, RulesSettings, TrustedProxies
 from bridge.store_connection import connect_store
 
 PUBLIC_URL = "https://bridge.example.com"
