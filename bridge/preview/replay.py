@@ -19,7 +19,7 @@ from bridge.preview.differences import Difference, find_differences
 
 _STATED = ("provider", "protocol", "issuer", "subject", "acr", "amr")
 """What belongs to the statement beside its claims."""
-_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims"})
+_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims", "claims_like"})
 _STEADY_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
 """What looks at the statement alone. Everything else that a rule reads counts as looking at the moment."""
 _WORTH_ASKING_FIRST = 4
