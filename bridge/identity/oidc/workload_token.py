@@ -35,14 +35,14 @@ from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.oidc.workload_keys import WorkloadKeys
 from bridge.identity.providers import OIDCProvider
 from bridge.identity.replay import ReplayMemory
-from bridge.identity.trace import Row
+from bridge.identity.trace import Row, from_now, recent
 from bridge.identity.verified import VerifiedIdentity
 from bridge.identity.workloads import Workload
 
 _SHARED = frozenset(
     {
         "token_form", "token_header", "token_type", "algorithm", "key", "key_fits", "signature", "token_content",
-        "issuer", "subject", "times", "expires", "lifetime", "not_before",
+        "issuer", "subject", "times", "expires", "lifetime",
     }
 )  # fmt: skip
 
@@ -53,6 +53,13 @@ class WorkloadTrace(OIDCTrace):
     workload: Workload
     rows = (
         *(row for row in OIDCTrace.rows if row.name in _SHARED),
+        Row(
+            "issued",
+            "It was issued within the last day",
+            lambda trace: from_now(trace.claims["iat"], trace.expected.now),
+            lambda trace: recent(MAX_LIFETIME_SECONDS, trace.skew),
+        ),
+        *(row for row in OIDCTrace.rows if row.name == "not_before"),
         Row(
             "workload_audience",
             "The token is meant for us alone",
