@@ -194,9 +194,11 @@ def _read(
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
     known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
+    misread = {problem.file for problem in problems}
     for document in documents:
         problems += find_rule_problems(document, {*known_providers, *workloads.known}, known_accounts)
-        problems += find_workload_rule_problems(document, workloads.known)
+        if document.positions.file not in misread:  # what could not be read there would look like it is missing
+            problems += find_workload_rule_problems(document, workloads.known)
     problems += find_claim_problems(documents, known_providers)
     problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
     usable: dict[str, SAMLProvider | OIDCProvider | Workload] = {}
