@@ -68,7 +68,8 @@ def find_person(folder: Path, text: str) -> Subject:
         sys.exit(FAILED)
     [kept] = found
     source = f"sign-in of {format_utc(kept.at)}"
-    return Subject(kept.identity, kept.label, source, "kept", "", kept.at, kept.source_address)
+    reason = "with the claims that may be kept: others cannot be seen any more"
+    return Subject(kept.identity, kept.label, source, "kept", reason, kept.at, kept.source_address)
 
 
 def _read_names(folder: Path) -> Names:

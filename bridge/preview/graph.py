@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from bridge.entitlements.rules import Conditions, Grant, Rule, RuleSet
 from bridge.preview.compare import Comparison
-from bridge.preview.replay import find_changed_rules
+from bridge.preview.narrowing import find_changed_rules
 
 Column: TypeAlias = Literal["who", "rule", "what"]
 Mark: TypeAlias = Literal["same", "added", "removed", "altered"]

@@ -58,6 +58,19 @@ def test_without_javascript_it_works_as_well(chromium, page, installation):
     context.close()
 
 
+def test_rules_that_cannot_be_used_are_shown_with_their_places(page, installation):
+    open_preview(page, Mouse(page), installation)
+    broken = installation.config / "rules" / "40-broken.yaml"
+    broken.write_text("rules:\n  - name: broken\n    groups: [platform]\n")
+    try:
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("alert")).to_contain_text("40-broken.yaml:2:5")
+    finally:
+        broken.unlink()
+    page.goto(f"{installation.bridge}/admin/preview/{'0' * 32}")
+    expect(page.get_by_role("main")).to_contain_text("web_not_found")
+
+
 def test_every_page_of_a_preview_has_its_picture(chromium, installation, shoot, scheme):
     for width in (1280, 390):
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)

@@ -15,7 +15,6 @@ import pytest
 from tests.mutation.run import MutationRun
 
 IDENTITY = Path("bridge/identity")
-ENTITLEMENTS = Path("bridge/entitlements")
 MODULES = [
     *(
         IDENTITY / "saml" / f"{name}.py"
@@ -47,8 +46,6 @@ MODULES = [
         )
     ),
     *(IDENTITY / f"{name}.py" for name in ("sign_in", "replay", "pending", "step_up")),
-    *(ENTITLEMENTS / f"{name}.py" for name in ("matching", "resolve", "expressions", "checked_ast", "choice")),
-    ENTITLEMENTS / "rules/index.py",
 ]
 TESTS = {
     "saml": ["tests/unit/identity/saml", "tests/attacks/saml"],
@@ -60,8 +57,6 @@ TESTS = {
         "tests/unit/identity/test_step_up.py",
         "tests/attacks/test_sign_in_binding.py",
     ],
-    "entitlements": ["tests/unit/entitlements", "tests/unit/test_claim_checks.py"],
-    "rules": ["tests/unit/entitlements", "tests/unit/test_claim_checks.py"],
 }
 """What is asked about the modules of each folder: the checks alone, where they can be had alone."""
 

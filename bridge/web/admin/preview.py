@@ -20,6 +20,7 @@ from bridge.web.admin.administration import Administration
 WINDOWS = (1, 7, 14, 30, 90, 400)
 """How many days back one can choose to go, as far as sign-ins are kept."""
 MOST_PROBLEMS = 30
+MOST_ROWS = 200
 
 
 class Preview:
@@ -103,6 +104,7 @@ class Preview:
             "admin_preview_result.html",
             run=run,
             report=report,
+            shown=MOST_ROWS,
             in_force=self._rules.current.version,
             summary=describe_share(report),
             unjudged=[(each.rule, describe_unjudged(each)) for each in report.unjudged],

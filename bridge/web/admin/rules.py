@@ -10,11 +10,11 @@ from flask import Blueprint, Response, request
 
 from bridge.clock import Clock
 from bridge.entitlements.rules import Rule, RuleSet, RulesInForce
-from bridge.errors import HistoryUnavailable
+from bridge.errors import HistoryUnavailable, RolloutUnavailable
 from bridge.exchange.accounts import Account
 from bridge.history.history import History, RuleUse
 from bridge.identity.providers import Provider
-from bridge.rollout.versions import Versions
+from bridge.rollout.versions import InForce, Versions
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.rule_words import Words, describe_about, describe_conditions, describe_effects, iterate_searchable
 
@@ -101,7 +101,7 @@ class Rules:
         return self._administration.render(
             "admin_rules.html",
             version=index.rules.version,
-            change=self._versions.last_change_to(index.rules.version),
+            change=self._find_change(index.rules),
             total=len(index.rules.rules),
             never=sum(rule.id not in usage.by_rule for rule in index.rules.rules),
             counts=index.files,
@@ -125,6 +125,12 @@ class Rules:
             effects=describe_effects(rule, self._account_titles),
             use=usage.by_rule.get(rule.id),
         )
+
+    def _find_change(self, rules: RuleSet) -> InForce | None:
+        try:
+            return self._versions.last_change_to(rules.version)
+        except RolloutUnavailable:  # the rules in force are known all the same
+            return None
 
     def _find_usage(self) -> _Usage:
         now, usage = self._clock.now(), self._usage

@@ -119,7 +119,10 @@ class Versions:
         if request.form.get("version") != files.version:
             raise RequestStale("the files are not those that the page showed")
         self._check_current()
-        self._roll_out.promote(current_origin(), author, files, self._read_message())
+        try:
+            self._roll_out.promote(current_origin(), author, files, self._read_message())
+        except SettingsError:
+            return redirect(url_for("admin_versions.draft"), 303)  # it shows them
         return self._lead_back()
 
     def show(self, version: str) -> AnyResponse:
