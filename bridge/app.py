@@ -213,7 +213,16 @@ def create_app(
         per_address=settings.sts.calls_per_minute_per_address,
         per_caller=settings.sts.calls_per_minute_per_caller,
     )
-    actions = Actions(federation, accounts, workloads, Callers(issued, redis, clock), budget, clock)
+    actions = Actions(
+        federation,
+        accounts,
+        workloads,
+        service_providers,
+        ReplayMemory(redis, clock),
+        Callers(issued, redis, clock),
+        budget,
+        clock,
+    )
     app.wsgi_app = STSDoor(app.wsgi_app, actions, budget, public_url, knows_scheme=proxies.count > 0)  # type: ignore[method-assign]
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]

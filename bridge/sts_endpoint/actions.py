@@ -8,12 +8,15 @@ from bridge.audit.events import Origin
 from bridge.clock import Clock, format_utc
 from bridge.entitlements.choice import Choice
 from bridge.entitlements.entitlement import Entitlement
-from bridge.errors import DurationTooLong, PolicyNotNarrower, UnknownProvider
+from bridge.errors import DurationTooLong, NotEntitled, PolicyNotNarrower, SAMLReplay, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import decide_duration
 from bridge.federation import Answer, AskedRole, Federation
 from bridge.identity.oidc.workload_token import WorkloadToken, WorkloadTrace, WorkloadVerifier
+from bridge.identity.replay import ReplayMemory
+from bridge.identity.saml.service_provider import ServiceProvider
+from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.sign_in import FinishedSignIn
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sts_endpoint.budget import Budget
@@ -27,6 +30,7 @@ from bridge.sts_endpoint.parameters import (
     read_required,
     read_session_name,
 )
+from bridge.sts_endpoint.role_attributes import RolePair, read_role_pairs, read_role_session_name
 from bridge.sts_wire.arn import ARN, build_caller_arn, parse_arn
 from bridge.sts_wire.reply import Fields, STSFault, build_fault, build_malformed
 from bridge.sts_wire.request import STSRequest
@@ -50,14 +54,21 @@ class Actions:
         federation: Federation,
         accounts: Mapping[str, Account],
         workloads: Mapping[str, WorkloadVerifier],
+        service_providers: Mapping[str, ServiceProvider],
+        replay: ReplayMemory,
         callers: Callers,
         budget: Budget,
         clock: Clock,
     ) -> None:
-        """Take the spine, the accounts and the workload issuers by name, and what knows the callers."""
+        """Take the spine, the accounts, workload issuers and SAML providers by name, and what knows the callers.
+
+        ``replay`` is the memory of the sign-ins, so that an assertion counts once at both doors.
+        """
         self._federation = federation
         self._accounts = {account.id: account for account in accounts.values()}
         self._workloads = workloads
+        self._service_providers = service_providers
+        self._replay = replay
         self._callers = callers
         self._budget = budget
         self._clock = clock
@@ -72,7 +83,7 @@ class Actions:
         if request.action == "AssumeRoleWithOIDC":
             return self._assume_role_with_oidc(request.parameters, origin)
         if request.signature is None:
-            raise build_fault("InvalidApi.NotFound")
+            return self._assume_role_with_saml(request.parameters, origin)
         session = self._verify_caller(request.action, request.signature, origin)
         self._budget.count_caller(session.identity.issuer, session.identity.subject)
         if request.action == "GetCallerIdentity":
@@ -112,6 +123,48 @@ class Actions:
                 "VerificationInfo": "Success",
             },
         }
+
+    def _assume_role_with_saml(self, parameters: Parameters, origin: Origin) -> Fields:
+        """A configured SAML provider vouches for somebody, in a response that is meant for this endpoint."""
+        encoded = read_required(parameters, "SAMLAssertion")
+        pair = RolePair(
+            read_arn(parameters, "RoleArn", "role"), read_arn(parameters, "SAMLProviderArn", "saml-provider")
+        )
+        duration, policy = read_duration(parameters), read_policy(parameters)
+        trace = SAMLTrace(pair.provider.name)
+
+        def verify() -> FinishedSignIn:
+            identity = self._verify_assertion(encoded, pair, trace)
+            self._budget.count_caller(identity.issuer, identity.subject)
+            return FinishedSignIn(identity, solicited=False)
+
+        digest = hashlib.sha256(encoded.encode()).hexdigest()
+        answer = Answer(provider=pair.provider.name, protocol="saml", digest=digest, trace=trace)
+        finished, _ = self._federation.sign_in(origin, answer, verify, opens_session=lambda _: True)
+        identity = finished.identity
+        wish = _Wish(read_role_session_name(identity), duration, policy)
+        return {
+            **self._release(identity, pair.role, wish, "saml", origin),
+            "SAMLAssertionInfo": {
+                "SubjectType": (identity.name_format or "").rpartition("nameid-format:")[2],
+                "Subject": identity.subject,
+                "Recipient": self._service_providers[identity.provider].sts_url,
+                "Issuer": identity.issuer,
+            },
+        }
+
+    def _verify_assertion(self, encoded: str, pair: RolePair, trace: SAMLTrace) -> VerifiedIdentity:
+        """Return who a response is about; it lists the role with the provider, and was accepted nowhere before."""
+        party = self._service_providers.get(pair.provider.name)
+        if party is None or pair.provider.account not in self._accounts:
+            raise UnknownProvider("no SAML provider has this name, or the account is none of ours")
+        identity = party.verify_for_sts(encoded, self._clock.now(), trace)
+        if pair not in read_role_pairs(identity) or pair.provider.account != pair.role.account:
+            raise NotEntitled("the assertion does not list this role with this provider")
+        trace.at, trace.message_id = "first_use", identity.message_id
+        if not self._replay.claim(identity.issuer, identity.message_id, identity.accept_until):
+            raise SAMLReplay(f"assertion {identity.message_id} was accepted before")
+        return identity
 
     def _assume_role(self, session: IssuedSession, parameters: Parameters, origin: Origin) -> Fields:
         """A session that we issued becomes another role: one that the rules grant to whoever is behind it.
