@@ -9,9 +9,10 @@ Five stages, each a package, each handing a type of its own to the next::
     sessions      what is remembered about a signed-in person between requests
     audit         every arrow, accepted or refused, recorded before anything is released
 
-``federation`` is the line through them: five short functions, one for each arrow. The doors into it are ``web`` (people
-with browsers) and ``cli`` (people with terminals). ``app`` wires everything, ``parties`` what deals with identity
-providers; nothing else builds clients. ``rollout`` brings other rules into force, on every node, and back.
+``federation`` is the line through them: short functions, one for each arrow. The doors into it are ``web`` (people with
+browsers), ``sts_endpoint`` (programs, through the SDKs of Alibaba Cloud) and ``cli`` (people with terminals). ``app``
+wires everything, ``parties`` what deals with identity providers; nothing else builds clients. ``rollout`` brings
+other rules into force, on every node, and back.
 
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
 ``store_connection``, ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an

@@ -29,7 +29,13 @@ from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
-from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
+from bridge.parties import (
+    build_relying_parties,
+    build_service_providers,
+    build_workload_verifiers,
+    find_client_jwks,
+    keep_renewed,
+)
 from bridge.preview.gate import measure_change
 from bridge.preview.runs import Runs
 from bridge.rollout.announcement import RedisAnnouncement
@@ -41,6 +47,11 @@ from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
 from bridge.settings import Configuration, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
+from bridge.sts_endpoint.actions import Actions
+from bridge.sts_endpoint.budget import Budget
+from bridge.sts_endpoint.callers import Callers
+from bridge.sts_endpoint.door import STSDoor
+from bridge.sts_endpoint.issued import IssuedCredentials
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.drafts import find_drafts
@@ -99,7 +110,8 @@ def create_app(
     audit = AuditLog(records, clock)
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
-    keep_renewed(service_providers, relying_parties, audit, keys, clock)
+    workloads = build_workload_verifiers(configuration, outbound, redis, clock)
+    keep_renewed(service_providers, (*relying_parties.values(), *workloads.values()), audit, keys, clock)
     rules = RulesInForce(configuration.rules)
     history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
     roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, history, clock)
@@ -107,7 +119,8 @@ def create_app(
         follower.begin()
         follower.start()
     history.start(rules, settings.rules.kept_claims)
-    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
+    issued = IssuedCredentials(redis, sealer, clock)
+    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock, issued)
     sessions = SessionStore(
         redis,
         sealer,
@@ -194,6 +207,23 @@ def create_app(
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
     app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe))
     proxies = settings.trusted_proxies
+    budget = Budget(
+        redis,
+        clock,
+        per_address=settings.sts.calls_per_minute_per_address,
+        per_caller=settings.sts.calls_per_minute_per_caller,
+    )
+    actions = Actions(
+        federation,
+        accounts,
+        workloads,
+        service_providers,
+        ReplayMemory(redis, clock),
+        Callers(issued, redis, clock),
+        budget,
+        clock,
+    )
+    app.wsgi_app = STSDoor(app.wsgi_app, actions, budget, public_url, knows_scheme=proxies.count > 0)  # type: ignore[method-assign]
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
     return app
@@ -242,6 +272,7 @@ def _build_federation(  # noqa: PLR0917
     audit: AuditLog,
     history: History,
     clock: Clock,
+    issued: IssuedCredentials,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
     exchange = Exchange(
@@ -261,6 +292,7 @@ def _build_federation(  # noqa: PLR0917
         console=console,
         history=history,
         clock=clock,
+        remember=issued.remember,
     )
 
 

@@ -693,6 +693,13 @@ class OIDCAcr(MissingClaim):
     public = "Your identity provider did not sign you in by a method that is required here. Start again, or ask IT."
 
 
+class WorkloadClaim(MissingClaim):
+    """A workload's token lacks a claim, or the value of one, that every token of its issuer must have here."""
+
+    code = "workload_claim"
+    public = "The token of this workload is not one that is accepted here. Give IT the reference number."
+
+
 class StepUpNotMet(MissingClaim):
     """Somebody who was asked to sign in again did, and it was no stronger or no more recent than is needed."""
 
@@ -845,6 +852,20 @@ class NotEntitled(AccessError):
     public = "You may not use this role. The assignment may have changed: reload the page, or ask its owner."
 
 
+class DurationTooLong(AccessError):
+    """A caller of the STS endpoint asked for a longer session than rule, account or role allow."""
+
+    code = "sts_duration_too_long"
+    public = "Sessions of this role are shorter than that."
+
+
+class PolicyNotNarrower(AccessError):
+    """A caller of the STS endpoint sent a session policy for a role that its rule narrows already."""
+
+    code = "sts_policy_twice"
+    public = "The rule for this role has a session policy of its own, and STS takes one only."
+
+
 class NotAdministrator(AccessError):
     """A page for administrators, and a person who is none at this moment."""
 
@@ -896,6 +917,18 @@ class TooManyRequests(RequestError):
 
     code = "web_too_many"
     public = "Too many requests came from your network within a minute. Try again in a minute."
+
+
+class CallsTooMany(TooManyRequests):
+    """A program calls the STS endpoint more often than its budget allows."""
+
+    code = "sts_throttled"
+    public = "Too many calls within a minute. Try again later."
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        """Take the seconds after which calls are possible again beside the detail."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class FetchRefused(RequestError):

@@ -17,7 +17,7 @@ from bridge.audit.events import Origin
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
-from bridge.entitlements.choice import Choice, choose
+from bridge.entitlements.choice import Choice, choose, choose_role
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
@@ -43,6 +43,20 @@ class Answer:
     """Which checks were made of it so far."""
 
 
+@dataclass(frozen=True)
+class AskedRole:
+    """A role as a caller of the STS endpoint names it."""
+
+    arn: str
+    account: str | None
+    """The name of the account in our configuration; None: none of ours has this number."""
+    role: str
+
+
+def _forget(identity: VerifiedIdentity, credentials: TemporaryCredentials) -> None:
+    """Keep nothing: where there is no STS endpoint."""
+
+
 class Federation:
     """The five arrows."""
 
@@ -56,8 +70,12 @@ class Federation:
         console: Console,
         history: History,
         clock: Clock,
+        remember: Callable[[VerifiedIdentity, TemporaryCredentials], None] = _forget,
     ) -> None:
-        """Take the stages, the log and the history; an administrator meets one of ``administrators``."""
+        """Take the stages, the log and the history; an administrator meets one of ``administrators``.
+
+        ``remember`` keeps credentials with which their holder may call the STS endpoint.
+        """
         self._audit = audit
         self._rules = rules
         self._administrators = administrators
@@ -65,6 +83,7 @@ class Federation:
         self._console = console
         self._history = history
         self._clock = clock
+        self._remember = remember
 
     def sign_in(
         self,
@@ -182,6 +201,54 @@ class Federation:
         )
         return choice
 
+    def choose_role(
+        self,
+        origin: Origin,
+        identity: VerifiedIdentity,
+        asked: AskedRole,
+        *,
+        purpose: str,
+        narrow: Callable[[Entitlement], Choice],
+    ) -> Choice:
+        """Return the choice of a role that a caller of the STS endpoint named; record it or its refusal.
+
+        Args:
+            origin: where the request came from.
+            identity: on whose behalf the call is.
+            asked: the account (None: none of ours) and the role.
+            purpose: ``workload`` or ``chaining``.
+            narrow: makes the choice of what the rules grant and what the caller asks for, or raises a BridgeError.
+
+        Raises:
+            NotEntitled: the rules of this moment do not grant it.
+        """
+        try:
+            entitlement = choose_role(
+                identity, asked.account, asked.role, self._rules.current, self._clock.now(), origin.source_address
+            )
+            choice = narrow(entitlement)
+        except Exception as failure:
+            refusal = _describe(failure)
+            self._audit.append(
+                origin,
+                events.ChoiceRefused(
+                    **_who(identity), entitlement=f"role {asked.arn}", code=refusal.code, detail=refusal.detail
+                ),
+            )
+            raise
+        chosen = choice.entitlement
+        self._audit.append(
+            origin, events.ChoiceMade(**_who(identity), **_what(chosen), **_why(chosen), purpose=purpose)
+        )
+        return choice
+
+    def refuse_call(self, origin: Origin, action: str, access_key_id: str, code: str, digest: str) -> None:
+        """Record that a signed call of the STS endpoint was turned away; ``digest`` is of what it had to sign."""
+        self._audit.append(
+            origin,
+            events.SignedCallRefused(action=action, access_key_id=access_key_id, code=code, request_digest=digest),
+        )
+
     def exchange(self, origin: Origin, choice: Choice) -> TemporaryCredentials:
         """Return the credentials that STS issued for the choice; record them, or the failure.
 
@@ -210,9 +277,15 @@ class Federation:
         return credentials
 
     def deliver_credentials(
-        self, origin: Origin, choice: Choice, credentials: TemporaryCredentials
+        self, origin: Origin, choice: Choice, credentials: TemporaryCredentials, *, may_call: bool = False
     ) -> TemporaryCredentials:
-        """Record that the credentials are handed to the person, and return them for it."""
+        """Record that the credentials are handed to the person, and return them for it.
+
+        With ``may_call`` they are remembered first, so that their holder may call the STS endpoint with them; raises
+        StoreUnavailable if they cannot be.
+        """
+        if may_call:
+            self._remember(choice.identity, credentials)
         self._audit.append(
             origin,
             events.CredentialsDelivered(

@@ -184,6 +184,20 @@ class ChoiceRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class SignedCallRefused(Event):
+    """A signed call of the STS endpoint was turned away: its signature, its time, its key or its token is not right."""
+
+    name = "call.refused"
+    action: str
+    access_key_id: str
+    """As the caller wrote it."""
+    code: str
+    """The vendor's."""
+    request_digest: str
+    """SHA-256 (hex) of what had to be signed."""
+
+
+@dataclass(frozen=True)
 class AdministrationRefused(PersonEvent):
     """A person asked for a page of administrators, and is none at this moment."""
 

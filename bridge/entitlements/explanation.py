@@ -293,14 +293,14 @@ class _Reasoner:
                 wanted = _list_words(rule.groups, miss.wanted)
                 need = f"a group named {wanted}" if len(rule.groups) == 1 else f"one of the groups {wanted}"
                 return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
-            case "claims":
+            case "claims" if finding.claims[0] in dict(rule.claims):
                 name = finding.claims[0]
                 values = dict(rule.claims)[name]
                 miss = self._sent.explain(name, values)
                 wanted = _list_words(values, miss.wanted)
                 need = f"`{name}` to be {'' if len(values) == 1 else 'one of '}{wanted}"
                 return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
-            case "provider":
+            case "provider" if rule.providers:
                 text = (
                     f"is for the provider {_list_words(rule.providers)}; this one is {quote(self._identity.provider)}"
                 )

@@ -90,7 +90,7 @@ class Exchange:
         role = entitlement.name if entitlement.kind == "role" else entitlement.terminal_role
         if role is None:
             raise TerminalNotGranted(f"user {entitlement.name} in {account.name} has no terminal role")
-        name = derive_session_name(choice.identity, account.session_name_claim)
+        name = choice.session_name or derive_session_name(choice.identity, account.session_name_claim)
         if entitlement.kind == "user" and _SESSION_NAME.fullmatch(entitlement.name):
             name = entitlement.name
         duration = decide_duration(
@@ -163,6 +163,7 @@ def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime)
             security_token=_text(issued["SecurityToken"]),
             expires_at=expires_at,
             assumed_role_arn=_text(answer["AssumedRoleUser"]["Arn"]),
+            assumed_role_id=str(answer["AssumedRoleUser"].get("AssumedRoleId", ""))[:128],
             role_session_name=session.name,
             request_id=str(answer.get("RequestId", ""))[:64],
             duration_seconds=session.duration.seconds,

@@ -26,3 +26,5 @@ class TemporaryCredentials:
     duration_seconds: int
     decided_by: str
     """Which limit set the duration: ``asked``, ``rule``, ``account``, ``role``, ``api`` or ``identity provider``."""
+    assumed_role_id: str = ""
+    """As STS answered it: ``<role id>:<session>``."""

@@ -28,6 +28,7 @@ FINDING_KINDS: Mapping[str, str] = {
     "wider-than-ceiling": "A grant that allows more than `rules.ceilings` in `bridge.yaml` does.",
     "duration-never-reached": "A duration that is longer than the account or the role allows.",
     "short-session": "Sessions so short that SDKs ask for new ones on each call.",
+    "workload-unbound": "A rule for workloads that does not say whose: `sub` is missing, or a wildcard leaves it open.",
     "never-matches": "A rule whose conditions exclude one another, so that it never applies.",
     "shadowed": "A grant or denial that changes nothing, since another rule always says the same before.",
     "always-denied": "A grant that another rule denies to everybody who could have it.",

@@ -6,6 +6,7 @@ from bridge.destinations import Destinations
 from bridge.errors import Problem
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, SAMLProvider
+from bridge.identity.workloads import Workload
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import Loc, Positions
 
@@ -13,9 +14,13 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def find_reach_problems(
-    content: SAMLProvider | OIDCProvider | Account, positions: Positions, destinations: Destinations
+    content: SAMLProvider | OIDCProvider | Account | Workload, positions: Positions, destinations: Destinations
 ) -> Iterator[Problem]:
     """Yield the port or the IP address that ``outbound`` does not allow. Names are resolved when they are used."""
+    if isinstance(content, Workload):
+        if content.keys_file is None:
+            yield from _find_problems(content.issuer, positions, ("issuer",), destinations)
+        return
     name = {"saml": "metadata", "oidc": "issuer"}.get(getattr(content, "protocol", ""), "endpoint")
     yield from _find_problems(getattr(content, name), positions, (name,), destinations)
     if isinstance(content, OIDCProvider) and content.groups_endpoint is not None:

@@ -172,6 +172,15 @@ class RulesSettings(_Strict):
         return self
 
 
+class STSLimits(_Strict):
+    """How often programs may call the STS endpoint; above it they are told to wait (`Throttling`)."""
+
+    calls_per_minute_per_address: int = Field(default=1200, ge=1, le=10_000_000)
+    """From one address (of IPv6: one /64)."""
+    calls_per_minute_per_caller: int = Field(default=300, ge=1, le=10_000_000)
+    """On behalf of one workload or person."""
+
+
 class StoreCredentials(TypedDict):
     """What :func:`bridge.store_connection.connect_store` takes beside the address."""
 
@@ -213,6 +222,7 @@ class Settings(_Strict):
     trusted_proxies: TrustedProxies = TrustedProxies()
     outbound: OutboundLimits = OutboundLimits()
     rules: RulesSettings = RulesSettings()
+    sts: STSLimits = STSLimits()
     administrators: tuple[AdministratorEntry, ...] = ()
     """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
