@@ -100,7 +100,8 @@ def create_app(
     follower.begin()
     follower.start()
     history.start(rules, settings.rules.kept_claims)
-    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
+    exchange = _build_exchange(configuration, keys, outbound, clock)
+    federation = _build_federation(configuration, rules, keys, exchange, audit, history, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -183,7 +184,9 @@ def create_app(
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
-    app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe))
+    app.register_blueprint(
+        create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe, exchange.describe)
+    )
     proxies = settings.trusted_proxies
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
@@ -225,24 +228,28 @@ def _build_roll_out(  # noqa: PLR0917
     return roll_out, nodes, follower
 
 
-def _build_federation(  # noqa: PLR0917
-    configuration: Configuration,
-    rules: RulesInForce,
-    keys: KeyFolder,
-    outbound: Outbound,
-    audit: AuditLog,
-    history: History,
-    clock: Clock,
-) -> Federation:
-    accounts, public_url = configuration.accounts, configuration.settings.public_url
-    exchange = Exchange(
-        accounts,
+def _build_exchange(configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock) -> Exchange:
+    public_url = configuration.settings.public_url
+    return Exchange(
+        configuration.accounts,
         issuer=public_url,
         entity_id=entity_id(public_url),
         keys=keys,
         sts=STSClient(outbound, clock),
         clock=clock,
     )
+
+
+def _build_federation(  # noqa: PLR0917
+    configuration: Configuration,
+    rules: RulesInForce,
+    keys: KeyFolder,
+    exchange: Exchange,
+    audit: AuditLog,
+    history: History,
+    clock: Clock,
+) -> Federation:
+    accounts, public_url = configuration.accounts, configuration.settings.public_url
     console = Console(accounts, entity_id(public_url), keys, clock)
     return Federation(
         audit=audit,

@@ -22,7 +22,7 @@ from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
-from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
+from bridge.errors import BridgeError, ExchangeError, NotAdministrator
 from bridge.exchange.assume import Exchange
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.history.history import History
@@ -254,7 +254,7 @@ class Federation:
             yield
         except Exception as failure:
             refusal = _describe(failure)
-            upstream = refusal if isinstance(refusal, ExchangeRefused) else None
+            upstream = refusal if isinstance(refusal, ExchangeError) else None
             self._audit.append(
                 origin,
                 events.ExchangeFailed(

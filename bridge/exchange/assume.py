@@ -11,8 +11,11 @@ from bridge.entitlements.choice import Choice
 from bridge.errors import ExchangeMismatch, TerminalNotGranted
 from bridge.exchange.accounts import Account
 from bridge.exchange.assertion import count_further, issue_response, state_role
+from bridge.exchange.breaker import Breaker, State
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.deadline import Deadline
 from bridge.exchange.duration import Duration, decide_duration
+from bridge.exchange.retries import try_repeatedly
 from bridge.exchange.session_name import derive_session_name
 from bridge.exchange.sts_client import AccessKey, STSClient
 from bridge.exchange.token import issue_token
@@ -60,7 +63,8 @@ class Exchange:
         self._keys = keys
         self._sts = sts
         self._clock = clock
-        self._assume: dict[str, Callable[[RoleSession], Mapping[str, Any]]] = {
+        self._breakers = {name: Breaker(name) for name in accounts}
+        self._assume: dict[str, Callable[[RoleSession, Deadline], Mapping[str, Any]]] = {
             "saml": self._assume_with_saml,
             "oidc": self._assume_with_oidc,
             "access_key": self._assume_with_access_key,
@@ -70,8 +74,16 @@ class Exchange:
         """Return how the account trusts us: ``saml``, ``oidc`` or ``access_key``."""
         return self._accounts[account].trust
 
-    def issue(self, choice: Choice) -> TemporaryCredentials:
+    def describe(self) -> dict[str, State]:
+        """Return by account whether its STS is asked at the moment (see :mod:`bridge.exchange.breaker`)."""
+        return {name: breaker.state for name, breaker in self._breakers.items()}
+
+    def issue(self, choice: Choice, deadline: Deadline | None = None) -> TemporaryCredentials:
         """Return temporary credentials for exactly the chosen role, or a chosen RAM user's terminal role.
+
+        Args:
+            choice: what was chosen.
+            deadline: when there must be an answer; the account's ``timeout_seconds`` from now where absent.
 
         Raises:
             TerminalNotGranted: a RAM user entitlement without a terminal role.
@@ -81,7 +93,10 @@ class Exchange:
             ExchangeMismatch: STS answered with something other than what was asked.
         """
         session = self._plan(choice)
-        answer = self._assume[session.account.trust](session)
+        account = session.account
+        deadline = deadline or Deadline(account.timeout_seconds)
+        with self._breakers[account.name].guard():
+            answer = try_repeatedly(lambda: self._assume[account.trust](session, deadline), deadline)
         return _read_answer(answer, session, self._clock.now())
 
     def _plan(self, choice: Choice) -> RoleSession:
@@ -106,7 +121,7 @@ class Exchange:
         further = count_further(choice.identity)
         return RoleSession(account, role, name, subject, duration, entitlement.session_policy, further)
 
-    def _assume_with_saml(self, session: RoleSession) -> Mapping[str, Any]:
+    def _assume_with_saml(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         now = self._clock.now()
         statement = state_role(
             session.account,
@@ -119,9 +134,9 @@ class Exchange:
         )
         response = issue_response(statement, self._keys.signing("saml-issuer"), now)
         parameters = {"SAMLProviderArn": session.account.saml_provider_arn, "SAMLAssertion": response.encoded}
-        return self._sts.call(session.account, "AssumeRoleWithSAML", _common(session) | parameters)
+        return self._sts.call(session.account, "AssumeRoleWithSAML", _common(session) | parameters, deadline)
 
-    def _assume_with_oidc(self, session: RoleSession) -> Mapping[str, Any]:
+    def _assume_with_oidc(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         token = issue_token(
             issuer=self._issuer,
             subject=session.subject,
@@ -134,15 +149,15 @@ class Exchange:
             "OIDCToken": token,
             "RoleSessionName": session.name,
         }
-        return self._sts.call(session.account, "AssumeRoleWithOIDC", _common(session) | parameters)
+        return self._sts.call(session.account, "AssumeRoleWithOIDC", _common(session) | parameters, deadline)
 
-    def _assume_with_access_key(self, session: RoleSession) -> Mapping[str, Any]:
+    def _assume_with_access_key(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         account = session.account
         if account.access_key_id is None or account.access_key_secret is None:
             raise ExchangeMismatch(f"account {account.name} has no access key configured")
         key = AccessKey(account.access_key_id.get_secret_value(), account.access_key_secret.get_secret_value())
         parameters = {"RoleSessionName": session.name}
-        return self._sts.call(account, "AssumeRole", _common(session) | parameters, key)
+        return self._sts.call(account, "AssumeRole", _common(session) | parameters, deadline, key)
 
 
 def _common(session: RoleSession) -> dict[str, str]:
