@@ -19,6 +19,7 @@ from bridge.delivery.console import Console
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
+from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.history.history import History
@@ -101,7 +102,8 @@ def create_app(
     follower.start()
     history.start(rules, settings.rules.kept_claims)
     exchange = _build_exchange(configuration, keys, outbound, clock)
-    federation = _build_federation(configuration, rules, keys, exchange, audit, history, clock)
+    credentials = CredentialsCache(exchange, redis, sealer, clock)
+    federation = _build_federation(configuration, rules, keys, exchange, credentials, audit, history, clock)
     sessions = SessionStore(
         redis,
         sealer,
@@ -138,6 +140,7 @@ def create_app(
         guesses=GuessLimit(redis, clock),
         access=access,
         audit=audit,
+        credentials=credentials,
         providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
@@ -245,6 +248,7 @@ def _build_federation(  # noqa: PLR0917
     rules: RulesInForce,
     keys: KeyFolder,
     exchange: Exchange,
+    credentials: CredentialsCache,
     audit: AuditLog,
     history: History,
     clock: Clock,
@@ -256,6 +260,7 @@ def _build_federation(  # noqa: PLR0917
         rules=rules,
         administrators=configuration.administrators,
         exchange=exchange,
+        credentials=credentials,
         console=console,
         history=history,
         clock=clock,

@@ -39,6 +39,10 @@ class RoleSession:
     """The person, as the token names them: ``provider:subject``."""
     duration: Duration
     policy: str | None
+    latest_end: datetime
+    """When the session ends at the latest, by our own clock; UTC."""
+    source_identity: str | None
+    """What STS is to remember of the person beside the session name, all along a chain of roles; None: nothing."""
     proxy_count: int | None
     """How many assertions may be based on ours; None: the provider sets no limit."""
 
@@ -92,14 +96,23 @@ class Exchange:
             ExchangeUnavailable: STS could not be reached in time.
             ExchangeMismatch: STS answered with something other than what was asked.
         """
-        session = self._plan(choice)
+        return self.issue_planned(self.plan(choice), deadline)
+
+    def issue_planned(self, session: RoleSession, deadline: Deadline | None = None) -> TemporaryCredentials:
+        """Return temporary credentials for a session as :meth:`plan` describes it; raises what :meth:`issue` raises."""
         account = session.account
         deadline = deadline or Deadline(account.timeout_seconds)
         with self._breakers[account.name].guard():
             answer = try_repeatedly(lambda: self._assume[account.trust](session, deadline), deadline)
         return _read_answer(answer, session, self._clock.now())
 
-    def _plan(self, choice: Choice) -> RoleSession:
+    def plan(self, choice: Choice) -> RoleSession:
+        """Return what STS would be asked for.
+
+        Raises:
+            TerminalNotGranted: a RAM user entitlement without a terminal role.
+            SessionEndsTooSoon: the provider's session is about to end.
+        """
         entitlement = choice.entitlement
         account = self._accounts[entitlement.account]
         role = entitlement.name if entitlement.kind == "role" else entitlement.terminal_role
@@ -108,18 +121,29 @@ class Exchange:
         name = derive_session_name(choice.identity, account.session_name_claim)
         if entitlement.kind == "user" and _SESSION_NAME.fullmatch(entitlement.name):
             name = entitlement.name
+        now = self._clock.now()
         duration = decide_duration(
             entitlement,
             account,
             role,
             asked_seconds=choice.requested_duration_seconds,
             valid_until=choice.identity.valid_until,
-            now=self._clock.now(),
+            now=now,
         )
         # Subjects are unique within a provider only; trust policies compare this text (``oidc:sub``).
         subject = f"{choice.identity.provider}:{choice.identity.subject}"
         further = count_further(choice.identity)
-        return RoleSession(account, role, name, subject, duration, entitlement.session_policy, further)
+        return RoleSession(
+            account,
+            role,
+            name,
+            subject,
+            duration,
+            entitlement.session_policy,
+            latest_end=now + timedelta(seconds=duration.seconds),
+            source_identity=None,
+            proxy_count=further,
+        )
 
     def _assume_with_saml(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         now = self._clock.now()
@@ -182,6 +206,7 @@ def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime)
             request_id=str(answer.get("RequestId", ""))[:64],
             duration_seconds=session.duration.seconds,
             decided_by=session.duration.decided_by,
+            limits=session.duration.limits,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ExchangeMismatch(f"the answer of STS is incomplete: {type(error).__name__}") from None

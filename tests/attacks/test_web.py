@@ -761,6 +761,8 @@ def explode(service, witness, patch, place):
     def fail(*arguments, **named):
         raise RuntimeError(f"{arguments} {named} {witness.secrets} {service.sts.secrets}")
 
+    for kept in service.redis.keys("rambridge:credentials:*"):  # or nothing would be exchanged
+        service.redis.delete(kept)
     patch.setattr(place, fail)
     answers = [
         witness.get("/"),
