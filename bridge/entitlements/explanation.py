@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
 from bridge.entitlements.lookalikes import make_visible, quote
-from bridge.entitlements.matching import ClaimSchema, Finding, Texts, fold_case, read_texts
+from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, Texts, fold_case, has_type, read_texts
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
@@ -280,7 +280,14 @@ class _Reasoner:
     def _explain_condition(self, rule: Rule, finding: Finding) -> Reason:  # noqa: PLR0911  one for each condition
         match finding.condition:
             case "groups" if not self._groups.values.isdisjoint(rule.groups):
-                return Reason("kind", self._groups_claim, f"does not apply: {finding.reason}", near=True)
+                sent = _list_words(self._groups.values & rule.groups)
+                why = "is no ID" if self._schema.group_ids else "is an ID, and not a name"
+                text = f"needs a group that counts; the provider sent {sent}, which {why} (`groups_are`)"
+                return Reason("kind", self._groups_claim, text, near=True)
+            case "claims" if not has_type(self._identity.claims.get(finding.claims[0]), self._find_type(finding)):
+                name, declared = finding.claims[0], self._find_type(finding)
+                text = f"needs `{name}` to be of the type {declared} (`claim_types`), and the provider sent another one"
+                return Reason("type", name, text, near=True)
             case "groups":
                 miss = self._sent.explain(self._groups_claim, rule.groups)
                 wanted = _list_words(rule.groups, miss.wanted)
@@ -307,6 +314,11 @@ class _Reasoner:
         return Reason(
             finding.condition, self._find_source(finding), f"does not apply: {finding.reason}", self._is_meant(rule)
         )
+
+    def _find_type(self, finding: Finding) -> ClaimType | None:
+        """Return the type that the claim of a finding is declared to have; None also where it is absent."""
+        name = finding.claims[0]
+        return None if self._identity.claims.get(name) is None else self._schema.types.get(name)
 
     def _explain_expression(self, rule: Rule, when: Expression, finding: Finding) -> Reason:
         near = bool(rule.groups or rule.claims) and self._is_meant(rule)

@@ -330,7 +330,9 @@ def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dic
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
             notes.append(f"a value of `{name}` is left out")
-        if find_flaw(name) or not _is_fit(kept, 0) or not has_type(value, schema.types.get(name)):
+        if not has_type(value, schema.types.get(name)):
+            notes.append(f"`{name}` is not of the type {schema.types[name]}")
+        elif find_flaw(name) or not _is_fit(kept, 0):
             notes.append(f"`{name}` is left out")
         else:
             clean[name] = kept

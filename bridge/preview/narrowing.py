@@ -24,7 +24,7 @@ def narrow(before: RuleSet, after: RuleSet) -> tuple[RuleSet, RuleSet]:
     For every identity and moment, what is granted by one of the results and not by the other, or with other limits,
     is exactly what is so for the whole sets.
     """
-    if not know_alike(before, after):
+    if not read_alike(before, after):
         return before, after
     reach = _Reach()
     for rule in find_changed_rules(before.rules, after.rules):
@@ -34,8 +34,8 @@ def narrow(before: RuleSet, after: RuleSet) -> tuple[RuleSet, RuleSet]:
     return _select(before, reach), _select(after, reach)
 
 
-def know_alike(before: RuleSet, after: RuleSet) -> bool:
-    """Return whether both sets read the providers' claims in the same way."""
+def read_alike(before: RuleSet, after: RuleSet) -> bool:
+    """Return whether both sets read the statements of all providers in the same way."""
     return (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas)
 
 
@@ -73,7 +73,7 @@ class _Reach:
 def _follow_terminals(reach: _Reach, rules: Iterable[Rule]) -> None:
     """Take in both ends of each grant of a RAM user with a terminal role: denying that role changes the grant."""
     tied: list[tuple[Name, Name]] = [
-        (_name(grant), ((grant.account, "role"), _written(grant.terminal_role)))
+        (_name(grant), _terminal(grant, grant.terminal_role))
         for rule in rules
         for grant in rule.grants
         if grant.terminal_role is not None
@@ -96,7 +96,7 @@ def _iterate_names(rule: Rule) -> Iterator[Name]:
     for grant in rule.grants:
         yield _name(grant)
         if grant.terminal_role is not None:
-            yield (grant.account, "role"), _written(grant.terminal_role)
+            yield _terminal(grant, grant.terminal_role)
     for target in rule.denials:
         if target.user is None:
             yield (target.account, "role"), target.role
@@ -105,8 +105,12 @@ def _iterate_names(rule: Rule) -> Iterator[Name]:
 
 
 def _name(grant: Grant) -> Name:
-    return (grant.account, grant.kind), _written(grant.name)
+    return (grant.account, grant.kind), _find_literal(grant.name)
 
 
-def _written(name: Template) -> str | None:
-    return name.text if name.is_literal else None
+def _terminal(grant: Grant, role: Template) -> Name:
+    return (grant.account, "role"), _find_literal(role)
+
+
+def _find_literal(template: Template) -> str | None:
+    return template.text if template.is_literal else None

@@ -14,11 +14,11 @@ from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import Conditions, Rule, RuleSet, build_rule_set
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.preview.differences import Difference, find_differences
-from bridge.preview.narrowing import know_alike, narrow
+from bridge.preview.narrowing import narrow, read_alike
 
 _STATED = ("provider", "protocol", "issuer", "subject", "acr", "amr")
 """What belongs to the statement beside its claims."""
-_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims"})
+_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims", "ignore_case"})
 _STEADY_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
 """What looks at the statement alone. Everything else that a rule reads counts as looking at the moment."""
 
@@ -32,7 +32,7 @@ class Replay:
         rules = (*self._before.rules, *self._after.rules)
         self._equal = not rules
         self._unsteady = _select_unsteady(rules, before)
-        self._remembers = know_alike(before, after) and all(map(_has_steady_names, rules))
+        self._remembers = read_alike(before, after) and all(map(_has_steady_names, rules))
         self._known: dict[Hashable, tuple[Difference, ...]] = {}
 
     def find_differences(self, kept: KeptSignIn) -> tuple[Difference, ...]:

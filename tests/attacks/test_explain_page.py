@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bridge.attack.scripted_server import wait_until
-from bridge.audit.events import EntitlementsResolved
+from bridge.audit.events import EntitlementsResolved, SignInExplained
 from bridge.entitlements.rules import Conditions
 from tests.attacks.door import Visitor, sign_in
 
@@ -62,6 +62,9 @@ def test_a_sign_in_is_explained_from_its_reference_and_from_a_name(service, admi
     address = f"{PAGE}?reference={record['reference']}"
     assert f'href="{address}"' in sign_in_page.text
     assert wait_until(lambda: "Gets 2" in words(administrator.get(address)), 5.0)
+    [shown, *_] = [each for each in service.records(before) if each["event"] == SignInExplained.name]
+    assert (shown["subject"], shown["of_subject"]) == ("root@example.com", "lin@example.com")
+    assert shown["of_time"][:19] == record["time"][:19]
     for page in (administrator.get(address), ask(administrator, person="lin@")):
         said = words(page)
         assert "Granted by `platform`: `groups` has platform" in said

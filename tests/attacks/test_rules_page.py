@@ -46,14 +46,14 @@ NARROW = """rules:
 
 @pytest.fixture
 def start(service, tmp_path):
-    """Return a function that starts a node with these rule files, and a database of its own."""
+    """Return a function that starts a node with these rule files, else the service's, and a database of its own."""
 
     def start(*, keep_days=30, **texts):
         files = RuleFiles(tmp_path, {f"{name}.yaml": text.encode() for name, text in texts.items()})
         settings = service.configuration.settings.model_copy(
             update={"data_folder": tmp_path / "data", "rules": RulesSettings(keep_days=keep_days)}
         )
-        rules = compile_rule_files(service.configuration, files)
+        rules = compile_rule_files(service.configuration, files) if texts else service.configuration.rules
         return service.start(settings=settings, rules=rules, administrators=ADMINISTRATORS), settings
 
     return start
@@ -169,12 +169,12 @@ def test_without_kept_sign_ins_the_page_says_so_and_marks_nothing(look):
 
 
 def test_a_database_that_does_not_answer_takes_nothing_but_the_use(start):
-    node, settings = start(first=RULES)
+    node, settings = start()
     visitor = Visitor(node)
     sign_in(visitor)
     assert wait_until(lambda: "Use at sign-ins" in read_words(visitor))
     assert "in force since 20" in read_words(visitor)
-    other = Visitor(start(first=RULES)[0])
+    other = Visitor(start()[0])
     sign_in(other)
     engine = open_engine(settings.database_url())
     with engine.begin() as connection:

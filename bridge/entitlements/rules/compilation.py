@@ -175,7 +175,7 @@ class _Context:
             try:
                 yield from ((place, value) for value in self.constants.read(text))
             except ConstantUnknown as error:
-                self.report(place, str(error), error.fix)
+                self.report(place, str(error), error.fix, kind="unknown-constant")
 
 
 def _compile_conditions(entry: ConditionsEntry, context: _Context) -> Conditions:
@@ -272,7 +272,7 @@ def _find_session_policy(grant: RoleGrant, loc: Loc, context: _Context) -> Polic
         return policy
     if name not in context.policies:
         fix = f"Write one of: {', '.join(sorted(context.policies)) or 'none, for there is none'}."
-        context.report((*loc, "session_policy_file"), f"there is no file `{name}`", fix)
+        context.report((*loc, "session_policy_file"), f"there is no file `{name}`", fix, kind="unknown-policy")
     return context.policies.get(name)
 
 

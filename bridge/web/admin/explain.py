@@ -1,6 +1,7 @@
 """Why somebody gets these roles and why not the others, for a kept sign-in or for claims that are pasted.
 
-Claims and names come by POST and never stand in an address; what is asked changes nothing and leaves no record.
+Claims and names come by POST and never stand in an address. Asking changes nothing; that somebody's kept sign-in was
+shown is recorded (docs/decisions/0086).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,8 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 from pydantic_core import PydanticCustomError
 
-from bridge.audit.events import EntitlementsResolved
+from bridge.audit.events import EntitlementsResolved, SignInExplained
+from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
 from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
@@ -25,7 +27,9 @@ from bridge.history.history import History
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.origin import current_origin
 
 MAX_LISTED = 100
 MAX_CANDIDATES = 20
@@ -85,14 +89,18 @@ class Explain:
         self,
         administration: Administration,
         *,
+        access: Access,
+        audit: AuditLog,
         rules: RulesInForce,
         history: History,
         records: AuditReader,
         providers: Mapping[str, SAMLProvider | OIDCProvider],
         clock: Clock,
     ) -> None:
-        """Take the frame, what decides, where sign-ins are kept, what people are called, and the settings."""
+        """Take the frame and the guards, the log, what decides, and where people and their sign-ins are found."""
         self._administration = administration
+        self._access = access
+        self._audit = audit
         self._rules = rules
         self._history = history
         self._records = records
@@ -138,11 +146,26 @@ class Explain:
     def _explain_kept(
         self, asked: Asked, kept: KeptSignIn, at: datetime | None = None, address: str | None = None
     ) -> Response:
+        self._record(kept)
         source = (
             f"Sign-in of {_show_time(kept.at)} UTC, with the claims that may be kept: others cannot be seen any more"
         )
         at, address = at or kept.at, address or kept.source_address
         return self._show(asked, kept.identity, kept.label, source, at, address)
+
+    def _record(self, kept: KeptSignIn) -> None:
+        """Record whose sign-in is about to be shown, and to whom. Raises AuditUnavailable."""
+        asking = self._access.require_administrator().identity
+        event = SignInExplained(
+            provider=asking.provider,
+            issuer=asking.issuer,
+            subject=asking.subject,
+            person=asking.name,
+            of_issuer=kept.identity.issuer,
+            of_subject=kept.identity.subject,
+            of_time=format_utc(kept.at),
+        )
+        self._audit.append(current_origin(), event)
 
     def _explain_claims(self, asked: Asked, at: datetime | None, address: str | None) -> Response:
         supposed = _read_claims(asked.claims)

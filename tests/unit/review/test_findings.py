@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.settings import FINDING_KINDS, check_configuration
+from bridge.entitlements.rules import RuleFiles
+from bridge.errors import SettingsError
+from bridge.settings import FINDING_KINDS, check_configuration, compile_rule_files, load_configuration
 from tests.unit.configurations import BRIDGE, OIDC, SAML, SANDBOX, write_configuration
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -210,6 +212,20 @@ def test_a_grant_above_its_ceiling_is_an_error_at_the_grant(tmp_path, conditions
 )
 def test_a_grant_at_its_ceiling_or_outside_of_it_is_fine(tmp_path, conditions, effect):
     assert check(tmp_path, rule("r", conditions, effect), bridge=CEILING) == []
+
+
+def test_rules_above_a_ceiling_never_come_into_force(tmp_path):
+    wide = rule("r", "groups: [a]", grant("TheAdmin"))
+    narrow = rule("r", STRONG, grant("TheAdmin", duration_seconds=1800))
+    folder = write_configuration(tmp_path, {FILE: f"rules:\n{narrow}", "bridge.yaml": CEILING})
+    configuration = load_configuration(folder)
+    compile_rule_files(configuration, RuleFiles(folder, {"a.yaml": f"rules:\n{narrow}".encode()}))
+    with pytest.raises(SettingsError) as caught:
+        compile_rule_files(configuration, RuleFiles(folder, {"a.yaml": f"rules:\n{wide}".encode()}))
+    assert [problem.kind for problem in caught.value.problems] == ["wider-than-ceiling"]
+    write_configuration(tmp_path, {FILE: f"rules:\n{wide}", "bridge.yaml": CEILING})
+    with pytest.raises(SettingsError):
+        load_configuration(folder)
 
 
 def test_a_ceiling_of_networks_wants_a_rule_with_networks(tmp_path):
