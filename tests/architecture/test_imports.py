@@ -27,7 +27,17 @@ ALLOWED = {
     "entitlements": {"errors", "yaml_documents", "identity.verified", "identity.oidc.strict_json"},
     "history": {"errors", "clock", "sealing", "database", "identity.verified", "identity.stored", "entitlements"},
     "preview": {"clock", "entitlements", "errors", "history", "rollout", "sealing", "store_connection"},
-    "exchange": {"errors", "clock", "keys", "outbound", "sts_wire", "identity.verified", "entitlements"},
+    "exchange": {
+        "errors",
+        "clock",
+        "keys",
+        "outbound",
+        "sealing",
+        "store_connection",
+        "sts_wire",
+        "identity.verified",
+        "entitlements",
+    },
     "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
     "settings": {
