@@ -20,6 +20,7 @@ from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
+from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.history.history import History
@@ -72,7 +73,7 @@ from bridge.web.login import Login
 from bridge.web.logout import Logout
 from bridge.web.portal import Portal
 from bridge.web.proxies import trust_proxies
-from bridge.web.published import Published, entity_id
+from bridge.web.published import Published
 
 MAX_REQUEST_BYTES = 400_000
 """A SAML response of 256 kB in base64, and a little more."""

@@ -30,6 +30,7 @@
     ├── StoreUnavailable           Redis cannot be reached; worth trying again
     ├── HistoryUnavailable         what is kept of sign-ins cannot be read
     ├── Unsealable                 a stored value that we did not put there
+    ├── SetupFailed                RAM could not be read or changed
     └── DemoFailed                 `rambridge demo` could not show what it should
 
 A class has a ``code`` (stable, lower case, safe to show: scripts and dashboards key on it) and a ``public``
@@ -1230,6 +1231,13 @@ class Unsealable(BridgeError):
 
     code = "store_unsealable"
     public = "Your session has ended. Sign in again to go on."
+
+
+class SetupFailed(BridgeError):
+    """RAM could not be read or changed, or is not ready for what was asked."""
+
+    code = "setup_failed"
+    public = "RAM could not be set up."
 
 
 class DemoFailed(BridgeError):

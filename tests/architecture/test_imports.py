@@ -95,6 +95,20 @@ ALLOWED = {
         "rollout",
         "preview",
     },
+    "setup": {
+        "errors",
+        "clock",
+        "keys",
+        "outbound",
+        "destinations",
+        "store_connection",
+        "settings",
+        "entitlements",
+        "exchange",
+        "identity.verified",
+        "identity.endings",
+        "audit",
+    },
     "sandbox": {"errors", "clock", "sts_wire"},
     "attack": {
         "app",
@@ -122,6 +136,7 @@ ALLOWED = {
         "embedded_store",
         "entitlements",
         "errors",
+        "exchange",
         "history",
         "identity",
         "keys",
@@ -131,6 +146,7 @@ ALLOWED = {
         "sandbox",
         "sealing",
         "settings",
+        "setup",
         "store_connection",
         "sts_wire",
         "sts_endpoint.door",
@@ -155,6 +171,10 @@ LIBRARIES = {
     "xmlsec": {"exchange", "sandbox", "attack"},
     "requests": {"sandbox"},
     "urllib3": {"outbound"},
+    "alibabacloud_ram20150501": {"setup"},
+    "alibabacloud_ims20190815": {"setup"},
+    "alibabacloud_credentials": {"setup"},
+    "alibabacloud_tea_openapi": {"setup"},
 }
 """Which parts may import a library."""
 
