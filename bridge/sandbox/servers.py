@@ -27,7 +27,8 @@ def run_sandbox(config: Path, keys: Path, clock: Clock | None = None) -> Iterato
 
     Args:
         config: the folder with ``sandbox.yaml`` and ``sandbox-idp.yaml``.
-        keys: where the stand-ins keep their own keys and secrets; made where missing.
+        keys: where the stand-ins keep their own keys and secrets, and the cloud what is changed by API; made where
+            missing.
         clock: the machine's where absent.
 
     Raises:
@@ -38,7 +39,7 @@ def run_sandbox(config: Path, keys: Path, clock: Clock | None = None) -> Iterato
     cloud_state = load_cloud_state(config / "sandbox.yaml")
     servers = [
         _serve(create_idp(idp_state, keys, clock, fetch), idp_state.url),
-        _serve(create_cloud(cloud_state, clock, fetch), cloud_state.url),
+        _serve(create_cloud(cloud_state, clock, fetch, keys / "cloud-changes.json"), cloud_state.url),
     ]
     try:
         yield
