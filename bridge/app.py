@@ -30,7 +30,7 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
-from bridge.preview.drafts import Draft
+from bridge.preview.gate import measure_change
 from bridge.preview.runs import Runs
 from bridge.rollout.announcement import RedisAnnouncement
 from bridge.rollout.follower import Follower
@@ -39,15 +39,17 @@ from bridge.rollout.roll_out import RollOut
 from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
-from bridge.settings import Configuration, compile_rule_files, read_rule_files
+from bridge.settings import Configuration, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.admin.drafts import find_drafts
 from bridge.web.admin.explain import Explain
 from bridge.web.admin.preview import Preview
 from bridge.web.admin.providers import Providers
 from bridge.web.admin.rules import Rules
 from bridge.web.admin.sign_ins import SignIns
+from bridge.web.admin.versions import Versions
 from bridge.web.api import API
 from bridge.web.assets import install_assets
 from bridge.web.errors import install_errors
@@ -93,10 +95,10 @@ def create_app(
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     keep_renewed(service_providers, relying_parties, audit, keys, clock)
     rules = RulesInForce(configuration.rules)
-    _roll_out, _nodes, follower = _build_roll_out(configuration, rules, redis, audit, clock)
+    history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
+    roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, history, clock)
     follower.begin()
     follower.start()
-    history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
     history.start(rules, settings.rules.kept_claims)
     federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
     sessions = SessionStore(
@@ -138,32 +140,48 @@ def create_app(
         providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
-    administration = Administration(access, providers)
-
     app = _create_flask(public_url)
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     app.register_blueprint(login.blueprint())
     app.register_blueprint(logout.blueprint())
     app.register_blueprint(portal.blueprint())
-    app.register_blueprint(SignIns(administration, AuditReader(records)).blueprint())
-    explain = Explain(
-        administration,
-        rules=rules,
-        history=history,
-        records=AuditReader(records),
-        providers=providers,
-        clock=clock,
-    )
-    app.register_blueprint(explain.blueprint())
-    app.register_blueprint(Providers(administration, providers, service_providers, keys, clock).blueprint())
-    loaded_at = clock.now()
-    app.register_blueprint(
-        Rules(administration, rules, history, providers, accounts, clock, lambda: loaded_at).blueprint()
-    )
-    app.register_blueprint(
-        _build_preview(configuration, administration, history, rules, redis, sealer, clock).blueprint()
-    )
+    administration = Administration(access, providers)
+    for page in (
+        SignIns(administration, AuditReader(records)),
+        Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
+        Explain(
+            administration,
+            access=access,
+            audit=audit,
+            rules=rules,
+            history=history,
+            records=AuditReader(records),
+            providers=providers,
+            clock=clock,
+        ),
+        Preview(
+            administration,
+            Runs(history, redis, sealer, clock),
+            history,
+            rules,
+            clock,
+            drafts=partial(find_drafts, configuration.folder / "rules", rules, roll_out, clock),
+            compile_draft=partial(compile_rule_files, configuration),
+            kept_claims=settings.rules.kept_claims,
+        ),
+        Versions(
+            administration,
+            access,
+            roll_out,
+            nodes,
+            configuration.folder / "rules",
+            clock,
+            promoted=settings.rules.rollout == "promote",
+        ),
+        Providers(administration, providers, service_providers, keys, clock),
+    ):
+        app.register_blueprint(page.blueprint())
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
@@ -174,8 +192,13 @@ def create_app(
     return app
 
 
-def _build_roll_out(
-    configuration: Configuration, rules: RulesInForce, redis: RedisClient, audit: AuditLog, clock: Clock
+def _build_roll_out(  # noqa: PLR0917
+    configuration: Configuration,
+    rules: RulesInForce,
+    redis: RedisClient,
+    audit: AuditLog,
+    history: History,
+    clock: Clock,
 ) -> tuple[RollOut, Nodes, Follower]:
     settings = configuration.settings
     tables = open_tables(settings)
@@ -188,6 +211,7 @@ def _build_roll_out(
         announcement,
         compile_files,
         max_changed_share=settings.rules.max_changed_share,
+        measure=measure_change(history, settings.rules.keep_days, clock),
     )
     nodes = Nodes(tables)
     follower = Follower(
@@ -201,29 +225,6 @@ def _build_roll_out(
         compile_files=compile_files,
     )
     return roll_out, nodes, follower
-
-
-def _build_preview(  # noqa: PLR0917
-    configuration: Configuration,
-    administration: Administration,
-    history: History,
-    rules: RulesInForce,
-    redis: RedisClient,
-    sealer: Sealer,
-    clock: Clock,
-) -> Preview:
-    folder = configuration.rule_files.folder
-    on_disk = Draft("files", f"The files in {folder.name}/", lambda: read_rule_files(folder))
-    return Preview(
-        administration,
-        Runs(history, redis, sealer, clock),
-        history,
-        rules,
-        clock,
-        drafts=lambda: (on_disk,),
-        compile_draft=lambda files: compile_rule_files(configuration, files),
-        kept_claims=configuration.settings.rules.kept_claims,
-    )
 
 
 def _build_federation(  # noqa: PLR0917

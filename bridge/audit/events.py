@@ -194,6 +194,17 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class SignInExplained(PersonEvent):
+    """An administrator was shown what is kept of somebody's sign-in, and what the rules make of it."""
+
+    name = "sign_in.explained"
+    of_issuer: str
+    of_subject: str
+    of_time: str
+    """When that sign-in was; UTC."""
+
+
+@dataclass(frozen=True)
 class ExchangeIssued(EntitlementEvent):
     """STS issued credentials; they have not left the bridge yet. ``access_key_id`` leads into ActionTrail."""
 

@@ -12,12 +12,12 @@ import click
 from pydantic_core import PydanticCustomError
 
 from bridge.cli.explained import describe_explanation, print_explanation, print_rule
+from bridge.cli.in_force import load_with_rules
 from bridge.cli.output import FAILED, errors_to_exit_code, printable
 from bridge.cli.subject import Subject, find_person, read_claims, read_response, read_token
 from bridge.clock import SystemClock, format_utc
 from bridge.entitlements.explanation import Explanation, Verdict, explain
 from bridge.entitlements.supposed import parse_moment
-from bridge.settings import load_configuration
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 
@@ -32,9 +32,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 @click.option("--rule", metavar="NAME", help="Only this rule, with everything that it looked at.")
 @click.option("--at", metavar="TIME", help="The moment to ask for: 2026-11-24T09:00:00Z, or `now`.")
 @click.option("--address", metavar="ADDRESS", help="The address that the person comes from.")
-@click.option(
-    "--rules", "rules_folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Other rules."
-)
+@click.option("--rules", metavar="FOLDER|VERSION", help="Other rules than those in force.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--all", "every", is_flag=True, help="List also the rules that could not concern the person.")
 @click.pass_obj
@@ -47,7 +45,7 @@ def explain_command(  # noqa: PLR0917  one for each option
     rule: str | None,
     at: str | None,
     address: str | None,
-    rules_folder: Path | None,
+    rules: str | None,
     form: Literal["text", "json"],
     every: bool,  # noqa: FBT001  click passes flags
 ) -> None:
@@ -65,7 +63,7 @@ def explain_command(  # noqa: PLR0917  one for each option
     moment = None if at is None else _parse_at(at)
     _check_address(address)
     with errors_to_exit_code():
-        configuration = load_configuration(folder, secrets=id_token is not None, rules=rules_folder)
+        configuration = load_with_rules(folder, rules, secrets=id_token is not None)
         if person is not None:
             subject = find_person(folder, person)
         elif claims is not None:

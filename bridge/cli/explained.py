@@ -9,7 +9,7 @@ import click
 
 from bridge.cli.output import printable
 from bridge.clock import format_utc
-from bridge.entitlements.explanation import Explanation, Verdict, describe_targets
+from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets
 
 MAX_LISTED = 20
 _MARKS = {True: ("holds", "green"), False: ("fails", "red"), None: ("unknown", "yellow")}
@@ -59,6 +59,8 @@ def print_rule(verdict: Verdict) -> None:
         _print(f"{given.what} {what} {text}" if given.outcome.entitlement else text, "  ")
     if verdict.rule.denials:
         _print(f"it denies {describe_targets(verdict.rule.denials)}", "  ")
+    for text in describe_origin(verdict.rule):
+        _print(text, "  ")
 
 
 def describe_explanation(explanation: Explanation, verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -95,6 +97,8 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
         "rule": verdict.rule.id,
         "line": verdict.rule.line,
         "effect": verdict.rule.effect,
+        "owner": verdict.rule.owner,
+        "stated_reason": verdict.rule.reason,
         "standing": verdict.standing,
         "decided_by": {"rule": verdict.decided_by, "claim": verdict.reason.claim, "kind": verdict.reason.kind},
         "sentence": verdict.sentence,

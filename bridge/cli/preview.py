@@ -10,28 +10,24 @@ from typing import Any
 
 import click
 
+from bridge.cli.in_force import load_with_rules, read_named_rules
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, errors_to_exit_code, short_path
 from bridge.cli.preview_text import describe_markdown, describe_text
 from bridge.clock import SystemClock
-from bridge.database import open_engine
 from bridge.entitlements.rules import RuleSet
-from bridge.history.history import History, open_history
+from bridge.history.history import History
 from bridge.history.kept_sign_in import KeptSignIn
-from bridge.keys import KeyFolder
 from bridge.preview.compare import Comparison, compare
 from bridge.preview.drawing import draw
 from bridge.preview.graph import build_graph
 from bridge.preview.layout import place
 from bridge.preview.report import REPORT, Report, build_report
-from bridge.sealing import Sealer
-from bridge.settings import Configuration, load_configuration
-from bridge.settings.configuration import compile_rule_files
-from bridge.settings.rule_files import read_rule_files
+from bridge.settings import Configuration, compile_rule_files
 
 STEPS = 10
 """How many lines of progress are printed where there is no terminal."""
 _PERIOD = re.compile(r"([0-9]{1,4})([dh])", re.ASCII)
-_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FORMATS: dict[str, Callable[[Report], str]] = {
     "text": describe_text,
     "markdown": describe_markdown,
@@ -53,8 +49,8 @@ class _Period(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command("preview")
-@click.option("--rules", "draft", required=True, type=_FOLDER, help="The folder with the rules to try.")
-@click.option("--against", type=_FOLDER, help="Compare with these rules instead of those in config/rules/.")
+@click.option("--rules", "draft", required=True, metavar="FOLDER|VERSION", help="The rules to try.")
+@click.option("--against", metavar="FOLDER|VERSION", help="Compare with these rules instead of those in force.")
 @click.option("--since", type=_Period(), help="How far back to go: 30d, 12h. As far as sign-ins are kept where absent.")
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Also write the picture, as SVG.")
@@ -67,8 +63,8 @@ class _Period(click.ParamType):  # type: ignore[type-arg]
 @click.pass_obj
 def preview(  # noqa: PLR0917  each is an option
     folder: Path,
-    draft: Path,
-    against: Path | None,
+    draft: str,
+    against: str | None,
     since: timedelta | None,
     form: str,
     picture: Path | None,
@@ -80,13 +76,13 @@ def preview(  # noqa: PLR0917  each is an option
     not sign in since then are not seen; rules that read a claim that is not kept cannot be judged, and are named.
     """
     with errors_to_exit_code():
-        configuration = load_configuration(folder, secrets=True, rules=against)
+        configuration = load_with_rules(folder, against)
         before = configuration.rules
-        after = compile_rule_files(configuration, read_rule_files(draft))
+        after = compile_rule_files(configuration, read_named_rules(draft, folder))
         until = SystemClock().now()
         begin = until - (since or timedelta(days=configuration.settings.rules.keep_days))
-        history = _open_history(configuration)
-        comparison = _compare(history, begin, until, before, after)
+        with open_kept_sign_ins(configuration.settings) as history:
+            comparison = _compare(history, begin, until, before, after)
     report = build_report(
         comparison,
         before,
@@ -104,12 +100,6 @@ def preview(  # noqa: PLR0917  each is an option
     if fail_over is not None and report.share > fail_over:
         click.secho(f"{report.share:.1%} of the people change: more than {fail_over:.1%}.", fg="red", err=True)
         sys.exit(FAILED)
-
-
-def _open_history(configuration: Configuration) -> History:
-    settings = configuration.settings
-    sealer = Sealer(*KeyFolder(settings.key_folder).sealing_keys())
-    return open_history(open_engine(settings.database_url()), sealer, SystemClock(), keep_days=settings.rules.keep_days)
 
 
 def _find_kept_claims(configuration: Configuration, rules: RuleSet) -> frozenset[str] | None:

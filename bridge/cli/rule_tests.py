@@ -50,7 +50,8 @@ def test_rules(folder: Path, tests: Path | None, rules: Path | None, min_coverag
         sys.exit(FAILED)
 
 
-def _write_text(report: RuleTestReport) -> str:
+def describe_report(report: RuleTestReport) -> str:
+    """Return what came of the tests, for a terminal: each that failed, then the coverage."""
     lines: list[str] = []
     for result in report.failed:
         lines.append(click.style(f"FAILED {printable(result.name)}", fg="red", bold=True))
@@ -114,7 +115,7 @@ def _write_junit(report: RuleTestReport) -> str:
 
 
 _FORMATS: Mapping[str, Callable[[RuleTestReport], str]] = {
-    "text": _write_text,
+    "text": describe_report,
     "json": _write_json,
     "junit": _write_junit,
 }

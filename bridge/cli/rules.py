@@ -14,13 +14,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.audit.events import BACKGROUND
 from bridge.audit.log import AuditLog
 from bridge.audit.schema import open_database
-from bridge.cli.output import errors_to_exit_code, printable, short_path
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
+from bridge.cli.output import FAILED, errors_to_exit_code, printable, short_path
+from bridge.cli.rule_tests import describe_report
 from bridge.clock import SystemClock
 from bridge.embedded_store import find
-from bridge.entitlements.rules import RuleFiles
-from bridge.errors import AuditUnavailable, RulesUnchanged, StoreUnavailable, VersionUnknown
+from bridge.entitlements.rules import RuleFiles, RuleSet
+from bridge.errors import AuditUnavailable, RulesUnchanged, SettingsError, StoreUnavailable, VersionUnknown
+from bridge.preview.gate import measure_change
 from bridge.rollout.announcement import Announcement, NoAnnouncement, RedisAnnouncement
 from bridge.rollout.author import Author
+from bridge.rollout.change import Change
 from bridge.rollout.difference import Difference, compare_files
 from bridge.rollout.nodes import Node, Nodes
 from bridge.rollout.requests import Request, Requests
@@ -28,10 +32,12 @@ from bridge.rollout.roll_out import Outcome, RollOut
 from bridge.rollout.starting import load_configuration_in_force, open_tables
 from bridge.rollout.versions import InForce, Versions
 from bridge.settings import (
+    Configuration,
     Settings,
     compile_rule_files,
     load_settings,
     read_rule_files,
+    run_rule_tests,
 )
 from bridge.store_connection import connect_store
 
@@ -128,19 +134,29 @@ def diff(folder: Path, before: str, after: str) -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Another folder than rules/ of the configuration.",
 )
+@click.option("--without-tests", is_flag=True, help="Do not run the tests for mappings first.")
 @click.pass_obj
-def promote(folder: Path, message: str, author: str | None, request_id: str | None, draft: Path | None) -> None:
+def promote(  # noqa: PLR0917  each is an option
+    folder: Path,
+    message: str,
+    author: str | None,
+    request_id: str | None,
+    draft: Path | None,
+    without_tests: bool,  # noqa: FBT001  click passes flags
+) -> None:
     """Bring the files in the folder of rules into force on every node.
 
-    Where too many people would change, nothing happens until another administrator confirms it; then the exit code is
-    3. It is 1 if the rules have errors.
+    The tests for mappings beside them run first. Where too many people would change, nothing happens until another
+    administrator confirms it; then the exit code is 3. It is 1 if the rules have errors, or a test fails.
     """
     who = _find_author(author)
-    with errors_to_exit_code(), _open(folder) as roll_out:
+    with errors_to_exit_code(), _open(folder) as (roll_out, configuration):
         if request_id:
             outcome = roll_out.confirm(BACKGROUND, who, request_id)
         else:
             files = read_rule_files(draft or folder / "rules")
+            if not without_tests:
+                _run_tests(configuration, files)
             try:
                 outcome = roll_out.promote(BACKGROUND, who, files, message)
             except RulesUnchanged as error:
@@ -157,7 +173,7 @@ def promote(folder: Path, message: str, author: str | None, request_id: str | No
 def rollback(folder: Path, version: str, message: str, author: str | None) -> None:
     """Bring VERSION, or `previous`, into force again on every node."""
     who = _find_author(author)
-    with errors_to_exit_code(), _open(folder) as roll_out:
+    with errors_to_exit_code(), _open(folder) as (roll_out, _):
         if version == "files":
             raise VersionUnknown("what stands in the folder is promoted, not rolled back to")
         wanted = _find_version(roll_out.versions, version)
@@ -170,7 +186,7 @@ def rollback(folder: Path, version: str, message: str, author: str | None) -> No
 
 
 @contextmanager
-def _open(folder: Path) -> Iterator[RollOut]:
+def _open(folder: Path) -> Iterator[tuple[RollOut, Configuration]]:
     """Open what a change needs for the time of a block.
 
     Raises:
@@ -186,16 +202,37 @@ def _open(folder: Path) -> Iterator[RollOut]:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
     try:
         with closing(open_tables(settings)) as tables:
-            yield RollOut(
+            roll_out = RollOut(
                 tables,
                 AuditLog(records, clock),
                 clock,
                 _find_announcement(settings),
                 partial(compile_rule_files, configuration),
                 max_changed_share=settings.rules.max_changed_share,
+                measure=partial(_measure, settings),
             )
+            yield roll_out, configuration
     finally:
         records.dispose()
+
+
+def _run_tests(configuration: Configuration, files: RuleFiles) -> None:
+    """Run the tests for mappings beside the files; exit where one fails. Rules with errors are left to the roll-out."""
+    try:
+        rules = compile_rule_files(configuration, files)
+    except SettingsError:
+        return
+    report = run_rule_tests(configuration, SystemClock().now(), rules, files.folder / "tests")
+    if report.failed:
+        click.echo(describe_report(report), nl=False)
+        click.echo("Nothing changed: mend the rules or the tests, or promote --without-tests.", err=True)
+        sys.exit(FAILED)
+
+
+def _measure(settings: Settings, before: RuleSet, after: RuleSet) -> Change:
+    """Return what would change. Raises KeyMissing on a machine that has not the keys of the service."""
+    with open_kept_sign_ins(settings) as history:
+        return measure_change(history, settings.rules.keep_days, SystemClock())(before, after)
 
 
 def _find_announcement(settings: Settings) -> Announcement:
@@ -246,7 +283,7 @@ def _print_outcome(outcome: Outcome) -> None:
         return
     click.secho("Nothing changed yet: another administrator has to confirm this.", fg="yellow")
     click.echo(f"  version  {request.version[:SHORT]} in place of {request.previous[:SHORT]}")
-    click.echo(f"  why      {request.describe_share()}; that is more than `rules.max_changed_share` allows at once")
+    click.echo(f"  why      {request.describe_share()} (see `rules.max_changed_share`)")
     click.echo(f"  until    {request.expires_at:%Y-%m-%d %H:%M} UTC")
     click.echo("  where    /admin/versions, or")
     click.echo(f"           rambridge rules promote --confirm {request.id} --author THEIR-NAME")

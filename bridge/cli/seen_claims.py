@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.clock import SystemClock
-from bridge.database import open_engine
 from bridge.errors import HistoryUnavailable, KeyMissing, KeyUnusable
-from bridge.history.history import open_history
 from bridge.history.seen_claims import collect_claims
-from bridge.keys import KeyFolder
-from bridge.sealing import Sealer
 from bridge.settings import Settings
 
 MAX_SIGN_INS = 20_000
@@ -28,20 +25,12 @@ def read_seen_claims(settings: Settings) -> Mapping[str, frozenset[str]] | None:
     url = settings.database_url()
     if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
         return None
-    try:
-        sealer = Sealer(*KeyFolder(settings.key_folder).sealing_keys())
-    except (KeyMissing, KeyUnusable):
-        return None
-    clock = SystemClock()
-    now = clock.now() + timedelta(minutes=1)
+    now = SystemClock().now() + timedelta(minutes=1)
     days = settings.rules.keep_days
-    engine = open_engine(url)
     try:
-        history = open_history(engine, sealer, clock, keep_days=days)
-        while days > 1 and history.count(now - timedelta(days=days), now) > MAX_SIGN_INS:
-            days //= 2
-        return collect_claims(history.read(now - timedelta(days=days), now))
-    except HistoryUnavailable:
+        with open_kept_sign_ins(settings) as history:
+            while days > 1 and history.count(now - timedelta(days=days), now) > MAX_SIGN_INS:
+                days //= 2
+            return collect_claims(history.read(now - timedelta(days=days), now))
+    except (HistoryUnavailable, KeyMissing, KeyUnusable):
         return None
-    finally:
-        engine.dispose()

@@ -12,13 +12,12 @@ import click
 
 from bridge.audit.reader import read_names
 from bridge.cli.audit import open_log
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, printable
 from bridge.clock import Clock, SystemClock, format_utc
-from bridge.database import open_engine
 from bridge.entitlements.supposed import MAX_BYTES, read_supposed
 from bridge.errors import AuditUnavailable, BridgeError, KeyMissing, KeyUnusable
 from bridge.history.find_people import Names, find_people
-from bridge.history.history import open_history
 from bridge.identity.oidc.shown_token import ShownToken
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.shown_response import ShownResponse
@@ -27,7 +26,6 @@ from bridge.identity.verified import VerifiedIdentity
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers
-from bridge.sealing import Sealer
 from bridge.settings import Configuration, load_settings
 
 MAX_CANDIDATES = 20
@@ -51,16 +49,11 @@ class Subject:
 def find_person(folder: Path, text: str) -> Subject:
     """Return the person's latest sign-in that is kept; exit where there is none, or where several may be meant."""
     settings = load_settings(folder)
-    clock = SystemClock()
-    now = clock.now()
+    now = SystemClock().now()
     days = settings.rules.keep_days
-    engine = open_engine(settings.database_url())
-    try:
-        history = open_history(engine, Sealer(*KeyFolder(settings.key_folder).sealing_keys()), clock, keep_days=days)
+    with open_kept_sign_ins(settings) as history:
         sign_ins = history.read(now - timedelta(days=days), now + timedelta(minutes=1))
         found = find_people(sign_ins, text, _read_names(folder))
-    finally:
-        engine.dispose()
     if not found:
         click.echo(printable(f"No sign-in of {text!r} is kept, of the last {days} days."), err=True)
         sys.exit(FAILED)
@@ -72,7 +65,8 @@ def find_person(folder: Path, text: str) -> Subject:
         sys.exit(FAILED)
     [kept] = found
     source = f"sign-in of {format_utc(kept.at)}"
-    return Subject(kept.identity, kept.label, source, "kept", "", kept.at, kept.source_address)
+    reason = "with the claims that may be kept: others cannot be seen any more"
+    return Subject(kept.identity, kept.label, source, "kept", reason, kept.at, kept.source_address)
 
 
 def _read_names(folder: Path) -> Names:

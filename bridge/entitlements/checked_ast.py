@@ -8,17 +8,17 @@ expression, and to tell how long the longest value can become. A name that a mac
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+
+from bridge.entitlements.wire_format import Fields, read_text, split
 
 # Field numbers of cel/expr/checked.proto and cel/expr/syntax.proto.
-_ANY_VALUE, _CHECKED_EXPR = 2, 4
-_CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
+ANY_VALUE, CHECKED_EXPR = 2, 4
+_CONST, _IDENT, _SELECT, CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
 _CONST_STRING = 6
 _INDEX_FUNCTIONS = frozenset({"_[_]", "_[?_]", "_?._"})
-_PARTS = {_SELECT: (1,), _CALL: (1, 3), _LIST: (1,), _COMPREHENSION: (2, 4, 5, 6, 7)}
+_PARTS = {_SELECT: (1,), CALL: (1, 3), _LIST: (1,), _COMPREHENSION: (2, 4, 5, 6, 7)}
 _CLAIM_PATH = 2
 """The length of the path of a claim itself; that of a part of one is longer."""
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 ANY_LENGTH = 1_000
 """The growth by a text whose length is known only when it is read: more than is ever allowed."""
@@ -26,8 +26,6 @@ _RESULT = "@result"
 """How the runtime names what a macro gathers. Nobody can write such a name."""
 MANY_ITEMS = 30
 """The growth by a macro within a macro. The runtime stops one that goes on and on, but not one behind the other."""
-
-Fields: TypeAlias = dict[int, list[bytes]]
 
 
 @dataclass
@@ -56,8 +54,8 @@ class Reads:
 def find_reads(serialized: bytes) -> Reads:
     """Return what a serialized, checked expression reads."""
     reads = Reads()
-    checked = _split(_split(serialized)[_ANY_VALUE][0])
-    _walk(checked[_CHECKED_EXPR][0], frozenset(), reads)
+    checked = split(split(serialized)[ANY_VALUE][0])
+    _walk(checked[CHECKED_EXPR][0], frozenset(), reads)
     return reads
 
 
@@ -67,15 +65,15 @@ def find_required(serialized: bytes) -> tuple[tuple[str, frozenset[str]], ...]:
     Found are ``claims.x == "a"``, ``claims.x in ["a", "b"]`` and ``"a" in claims.x``, alone or joined by ``&&``, which
     is true only if all its parts are.
     """
-    checked = _split(_split(serialized)[_ANY_VALUE][0])
-    return tuple(_iterate_required(_split(checked[_CHECKED_EXPR][0])))
+    checked = split(split(serialized)[ANY_VALUE][0])
+    return tuple(_iterate_required(split(checked[CHECKED_EXPR][0])))
 
 
 def _iterate_required(fields: Fields) -> Iterator[tuple[str, frozenset[str]]]:
-    if _CALL not in fields:
+    if CALL not in fields:
         return
-    call = _split(fields[_CALL][0])
-    function, operands = _text(call, 2), [_split(operand) for operand in call.get(3, [])]
+    call = split(fields[CALL][0])
+    function, operands = read_text(call, 2), [split(operand) for operand in call.get(3, [])]
     if function == "_&&_":
         for operand in operands:
             yield from _iterate_required(operand)
@@ -90,37 +88,37 @@ def _iterate_required(fields: Fields) -> Iterator[tuple[str, frozenset[str]]]:
 
 def _find_items(fields: Fields) -> list[Fields]:
     """Return the items of a list that is written out."""
-    return [_split(item) for item in _split(fields[_LIST][0]).get(1, [])] if _LIST in fields else []
+    return [split(item) for item in split(fields[_LIST][0]).get(1, [])] if _LIST in fields else []
 
 
 def _walk(expression: bytes, bound: frozenset[str], reads: Reads) -> None:
-    fields = _split(expression)
+    fields = split(expression)
     path = _find_path(fields, bound)
     if path:
         reads.paths.add(path)
         return
     if _COMPREHENSION in fields:
-        _walk_comprehension(_split(fields[_COMPREHENSION][0]), bound, reads)
+        _walk_comprehension(split(fields[_COMPREHENSION][0]), bound, reads)
         return
-    if _CALL in fields:
-        _note_call(_split(fields[_CALL][0]), bound, reads)
+    if CALL in fields:
+        _note_call(split(fields[CALL][0]), bound, reads)
     for part in _iterate_parts(fields):
         _walk(part, bound, reads)
 
 
 def _note_call(call: Fields, bound: frozenset[str], reads: Reads) -> None:
-    function = _text(call, 2)
+    function = read_text(call, 2)
     reads.called.add(function)
     if bound:
         reads.repeated.add(function)
     if function == "matches":
-        reads.patterns.append(_find_string(_split(call[3][-1])))
+        reads.patterns.append(_find_string(split(call[3][-1])))
     reads.growth *= _measure_call(function, call.get(3, []))
 
 
 def _walk_comprehension(parts: Fields, bound: frozenset[str], reads: Reads) -> None:
-    names = {_text(parts, number) for number in (1, 3, 8)}
-    reads.makes_lists |= _LIST in _split(parts[4][0])
+    names = {read_text(parts, number) for number in (1, 3, 8)}
+    reads.makes_lists |= _LIST in split(parts[4][0])
     reads.growth *= _measure_macro(parts) * _measure_range(parts, nested=bool(bound))
     for number in (2, 4):  # the range and the start value are outside of what the macro binds
         for part in parts.get(number, []):
@@ -133,7 +131,7 @@ def _walk_comprehension(parts: Fields, bound: frozenset[str], reads: Reads) -> N
 
 def _measure_call(function: str, arguments: list[bytes]) -> int:
     """Return how many times longer a call makes a text, at most; what makes one text of a list counts as two."""
-    texts = [_find_string(_split(argument)) for argument in arguments]
+    texts = [_find_string(split(argument)) for argument in arguments]
     lengths = [ANY_LENGTH if text is None else len(text) for text in texts]
     match function:
         case "replace" if texts[0]:
@@ -153,10 +151,10 @@ def _measure_macro(parts: Fields) -> int:
     ``[text].map(t, t + t)`` doubles, and so does each further ``map`` behind it. What ``exists`` and its like make is
     true, false or a number.
     """
-    if _CONST in _split(parts[4][0]):
+    if _CONST in split(parts[4][0]):
         return 1
-    in_step = sum(_count_uses(step, {_text(parts, 1), _text(parts, 8)}) for step in parts[6])
-    in_result = sum(_count_uses(result, {_text(parts, 3)}) for result in parts[7])
+    in_step = sum(_count_uses(step, {read_text(parts, 1), read_text(parts, 8)}) for step in parts[6])
+    in_result = sum(_count_uses(result, {read_text(parts, 3)}) for result in parts[7])
     return max(1, in_step) * max(1, in_result)
 
 
@@ -165,19 +163,19 @@ def _measure_range(parts: Fields, *, nested: bool) -> int:
 
     ``[x + x].exists(y, [y + y].exists(z, …))`` doubles at each level.
     """
-    goes_on = nested or any(_COMPREHENSION in _split(inner) for step in parts[6] for inner in _iterate_all(step))
+    goes_on = nested or any(_COMPREHENSION in split(inner) for step in parts[6] for inner in _iterate_all(step))
     return max(1, sum(_count_names(part) for part in parts[2])) if goes_on else 1
 
 
 def _iterate_all(expression: bytes) -> Iterator[bytes]:
     """Yield an expression and all within it."""
     yield expression
-    for part in _iterate_parts(_split(expression)):
+    for part in _iterate_parts(split(expression)):
         yield from _iterate_all(part)
 
 
 def _count_names(expression: bytes) -> int:
-    return sum(_IDENT in _split(inner) for inner in _iterate_all(expression))
+    return sum(_IDENT in split(inner) for inner in _iterate_all(expression))
 
 
 def _iterate_functions(expression: bytes) -> Iterator[str]:
@@ -186,23 +184,23 @@ def _iterate_functions(expression: bytes) -> Iterator[str]:
     Left out is ``+`` where it makes no list longer: by text that is written out, or by the one item of a macro.
     """
     for inner in _iterate_all(expression):
-        for node in _split(inner).get(_CALL, []):
-            call = _split(node)
-            operands = [_split(operand) for operand in call.get(3, [])]
-            if not any(_is_item_or_text(operand) for operand in operands) or _text(call, 2) != "_+_":
-                yield _text(call, 2)
+        for node in split(inner).get(CALL, []):
+            call = split(node)
+            operands = [split(operand) for operand in call.get(3, [])]
+            if not any(_is_item_or_text(operand) for operand in operands) or read_text(call, 2) != "_+_":
+                yield read_text(call, 2)
 
 
 def _is_item_or_text(operand: Fields) -> bool:
-    gathers = _IDENT in operand and _text(_split(operand[_IDENT][0]), 1).startswith(_RESULT)
+    gathers = _IDENT in operand and read_text(split(operand[_IDENT][0]), 1).startswith(_RESULT)
     return gathers or _find_string(operand) is not None
 
 
 def _count_uses(expression: bytes, names: set[str]) -> int:
     """Return how often an expression mentions the names; what a macro within it does counts once for each item."""
-    fields = _split(expression)
+    fields = split(expression)
     if _IDENT in fields:
-        return int(_text(_split(fields[_IDENT][0]), 1) in names)
+        return int(read_text(split(fields[_IDENT][0]), 1) in names)
     uses = sum(_count_uses(part, names) for part in _iterate_parts(fields))
     return uses * MANY_ITEMS if _COMPREHENSION in fields else uses
 
@@ -211,28 +209,28 @@ def _iterate_parts(fields: Fields) -> Iterator[bytes]:
     """Yield the expressions directly within one."""
     for kind, numbers in _PARTS.items():
         for node in fields.get(kind, []):
-            inside = _split(node)
+            inside = split(node)
             for number in numbers:
                 yield from inside.get(number, [])
     for struct in fields.get(_STRUCT, []):
-        for entry in _split(struct).get(2, []):
-            inside = _split(entry)
+        for entry in split(struct).get(2, []):
+            inside = split(entry)
             yield from (*inside.get(3, []), *inside.get(4, []))
 
 
 def _find_path(fields: Fields, bound: frozenset[str]) -> tuple[str, ...] | None:
     """Return the path that an expression is, or None where it is something else than names and literal keys."""
     if _IDENT in fields:
-        name = _text(_split(fields[_IDENT][0]), 1)
+        name = read_text(split(fields[_IDENT][0]), 1)
         return None if name in bound else (name,)
     if _SELECT in fields:
-        select = _split(fields[_SELECT][0])
-        return _join(_find_path(_split(select[1][0]), bound), _text(select, 2))
-    if _CALL in fields:
-        call = _split(fields[_CALL][0])
-        if _text(call, 2) in _INDEX_FUNCTIONS:
+        select = split(fields[_SELECT][0])
+        return _join(_find_path(split(select[1][0]), bound), read_text(select, 2))
+    if CALL in fields:
+        call = split(fields[CALL][0])
+        if read_text(call, 2) in _INDEX_FUNCTIONS:
             container, key = call[3]
-            return _join(_find_path(_split(container), bound), _find_string(_split(key)))
+            return _join(_find_path(split(container), bound), _find_string(split(key)))
     return None
 
 
@@ -243,45 +241,5 @@ def _join(path: tuple[str, ...] | None, key: str | None) -> tuple[str, ...] | No
 def _find_string(fields: Fields) -> str | None:
     if _CONST not in fields:
         return None
-    constant = _split(fields[_CONST][0])
-    return _text(constant, _CONST_STRING) if _CONST_STRING in constant else None
-
-
-def _text(fields: Fields, number: int) -> str:
-    return fields.get(number, [b""])[-1].decode()
-
-
-def _split(message: bytes) -> Fields:
-    """Return the length-delimited fields of a protobuf message by number; numbers are passed over."""
-    fields: Fields = {}
-    for number, content in _iterate(message):
-        fields.setdefault(number, []).append(content)
-    return fields
-
-
-def _iterate(message: bytes) -> Iterator[tuple[int, bytes]]:
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _BYTES:
-            length, position = _varint(message, position)
-            yield number, message[position : position + length]
-            position += length
-        elif wire_type == _VARINT:
-            _, position = _varint(message, position)
-        elif wire_type in {_FIXED64, _FIXED32}:
-            position += 8 if wire_type == _FIXED64 else 4
-        else:
-            raise ValueError(f"wire type {wire_type} is not part of this message")
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        value |= (byte & 0x7F) << shift
-        position += 1
-        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
-            return value, position
-        shift += 7
+    constant = split(fields[_CONST][0])
+    return read_text(constant, _CONST_STRING) if _CONST_STRING in constant else None

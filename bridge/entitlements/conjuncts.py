@@ -7,24 +7,12 @@ have within the whole. Where it stands in the text is read from the positions th
 
 from typing import NamedTuple
 
-from bridge.entitlements.checked_ast import (
-    _ANY_VALUE,
-    _BYTES,
-    _CALL,
-    _CHECKED_EXPR,
-    _LIST,
-    _VARINT,
-    Fields,
-    _find_path,
-    _find_string,
-    _split,
-    _text,
-    _varint,
-)
+from bridge.entitlements.checked_ast import ANY_VALUE, CALL, CHECKED_EXPR
+from bridge.entitlements.wire_format import Fields, read_numbers, read_text, split, write_field
 
+# Field numbers of google/protobuf/any.proto and cel/expr/syntax.proto.
 _ANY_TYPE, _SOURCE_INFO, _POSITIONS, _EXPRESSION_ID = 1, 5, 4, 2
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-_NOTHING_BOUND: frozenset[str] = frozenset()
 
 
 class Part(NamedTuple):
@@ -37,30 +25,23 @@ class Part(NamedTuple):
     """Where it stands in the text, counted in characters; the end is not part of it."""
 
 
-class Comparison(NamedTuple):
-    """A claim that is compared with texts that are written out."""
-
-    claim: str
-    texts: frozenset[str]
-
-
 def split_conjunction(serialized: bytes, length: int) -> tuple[Part, ...]:
     """Return the conditions that a serialized, checked expression joins, in order; one if it joins none.
 
     ``length`` is that of its text, in characters.
     """
-    envelope = _split(serialized)
-    checked = _split(envelope[_ANY_VALUE][0])
+    envelope = split(serialized)
+    checked = split(envelope[ANY_VALUE][0])
     positions = _read_positions(checked)
     leaves, operators = [], []
-    pending = [checked[_CHECKED_EXPR][0]]
+    pending = [checked[CHECKED_EXPR][0]]
     while pending:
         expression = pending.pop()
-        joined = _find_call(expression, "_&&_")
-        if joined is None:
+        joined = _find_joined(expression)
+        if not joined:
             leaves.append(expression)
         else:
-            operators.append(positions.get(_read_numbers(expression).get(_EXPRESSION_ID, 0), 0))
+            operators.append(positions.get(read_numbers(expression).get(_EXPRESSION_ID, 0), 0))
             pending += reversed(joined)
     if len(leaves) == 1:
         return (Part(serialized, 0, length),)
@@ -72,76 +53,24 @@ def split_conjunction(serialized: bytes, length: int) -> tuple[Part, ...]:
     )
 
 
-def find_comparison(serialized: bytes) -> Comparison | None:
-    """Return what an expression compares, if it is no more than ``claims.a == "b"`` or the like with ``in``."""
-    checked = _split(_split(serialized)[_ANY_VALUE][0])
-    expression = checked[_CHECKED_EXPR][0]
-    equal, within = _find_call(expression, "_==_"), _find_call(expression, "@in")
-    left, right = equal or within or (b"", b"")
-    for claim, constants in ((left, right), (right, left)):
-        path, texts = _find_path(_split(claim), _NOTHING_BOUND), _find_texts(constants)
-        if path and len(path) == 2 and path[0] == "claims" and texts:  # noqa: PLR2004  claims.NAME
-            return Comparison(path[1], texts)
-    return None
-
-
-def _find_texts(expression: bytes) -> frozenset[str]:
-    fields = _split(expression)
-    items = _split(fields[_LIST][0]).get(1, []) if _LIST in fields else [expression]
-    texts = [_find_string(_split(item)) for item in items]
-    return frozenset(text for text in texts if text is not None) if None not in texts else frozenset()
-
-
-def _find_call(expression: bytes, function: str) -> tuple[bytes, bytes] | None:
-    fields = _split(expression)
-    if _CALL not in fields:
-        return None
-    call = _split(fields[_CALL][0])
-    if _text(call, 2) != function:
-        return None
-    left, right = call[3]
-    return left, right
+def _find_joined(expression: bytes) -> list[bytes]:
+    """Return the two sides of ``&&``; nothing for any other expression."""
+    fields = split(expression)
+    call = split(fields[CALL][0]) if CALL in fields else {}
+    return call[3] if read_text(call, 2) == "_&&_" else []
 
 
 def _read_positions(checked: Fields) -> dict[int, int]:
-    entries = [_read_numbers(entry) for entry in _split(checked[_SOURCE_INFO][0]).get(_POSITIONS, [])]
+    """Return where in the text each expression begins, or its operator stands, by the expression's number."""
+    entries = [read_numbers(entry) for entry in split(checked[_SOURCE_INFO][0]).get(_POSITIONS, [])]
     return {entry.get(_ENTRY_KEY, 0): entry.get(_ENTRY_VALUE, 0) for entry in entries}
-
-
-def _read_numbers(message: bytes) -> dict[int, int]:
-    """Return the whole numbers among the fields of a message, which ``_split`` passes over."""
-    numbers: dict[int, int] = {}
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        number, kind = tag >> 3, tag & 7
-        if kind == _VARINT:
-            numbers[number], position = _varint(message, position)
-        elif kind == _BYTES:
-            length, position = _varint(message, position)
-            position += length
-        else:
-            raise ValueError(f"wire type {kind} is not part of this message")
-    return numbers
 
 
 def _wrap(envelope: Fields, checked: Fields, expression: bytes) -> bytes:
     """Return a checked expression with another root; types and references of all its parts stay where they were."""
     body = b"".join(
-        _field(number, expression if number == _CHECKED_EXPR else content)
+        write_field(number, expression if number == CHECKED_EXPR else content)
         for number, contents in checked.items()
         for content in contents
     )
-    return _field(_ANY_TYPE, envelope[_ANY_TYPE][0]) + _field(_ANY_VALUE, body)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _write_varint(number << 3 | _BYTES) + _write_varint(len(content)) + content
-
-
-def _write_varint(value: int) -> bytes:
-    written = b""
-    while value >= 0x80:  # noqa: PLR2004 - the continuation bit
-        written += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return written + bytes([value])
+    return write_field(_ANY_TYPE, envelope[_ANY_TYPE][0]) + write_field(ANY_VALUE, body)

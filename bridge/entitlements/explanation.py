@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
-from bridge.entitlements.lookalikes import quote
-from bridge.entitlements.matching import ClaimSchema, Finding, Texts, fold_case, read_texts
+from bridge.entitlements.lookalikes import make_visible, quote
+from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, Texts, fold_case, has_type, read_texts
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
@@ -155,6 +155,13 @@ def explain(
     return Explanation(identity, now, source_address, resolution, verdicts, tuple(reasoner.find_notes(verdicts)))
 
 
+def describe_origin(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule says of itself: why it is there, and who answers for it."""
+    reason = f"It is there for this reason: {rule.reason}" if rule.reason else ""
+    owner = f"Who answers for it: {rule.owner}" if rule.owner else ""
+    return tuple(text for text in (reason, owner) if text)
+
+
 def describe_targets(targets: Sequence[Target]) -> str:
     """Return what a rule denies, in words."""
     words = []
@@ -222,7 +229,7 @@ class _Reasoner:
         """Return why a rule applies. One that denies applies also where that cannot be ruled out."""
         undecided = next((finding for finding in outcome.findings if finding.holds is None), None)
         if undecided is not None:
-            text = f"it cannot be ruled out, since {undecided.reason}"
+            text = f"it cannot be ruled out, since {make_visible(undecided.reason)}"
             return Reason("undecided", self._find_source(undecided), text)
         claim = next((each for each in outcome.findings if each.claims), None) or next(iter(outcome.findings), None)
         return Reason("", self._find_source(claim) if claim else "", outcome.reason or "it is for everybody")
@@ -250,7 +257,7 @@ class _Reasoner:
         parts = [part for part in written.name.parts if isinstance(part, Expression)] if of_name else policy
         claim = next((name for part in parts for name in part.claims), "")
         what = f"{grant.kind} in {grant.account}" if of_name else f"{grant.kind} {grant.account}/{grant.name}"
-        return Reason("name" if of_name else "policy", claim, f"{what}: {grant.reason}")
+        return Reason("name" if of_name else "policy", claim, f"{what}: {make_visible(grant.reason)}")
 
     def _find_rule_named(self, reason: str) -> str | None:
         """Return the rule that a grant's reason names, if it is the work of another one."""
@@ -273,7 +280,14 @@ class _Reasoner:
     def _explain_condition(self, rule: Rule, finding: Finding) -> Reason:  # noqa: PLR0911  one for each condition
         match finding.condition:
             case "groups" if not self._groups.values.isdisjoint(rule.groups):
-                return Reason("kind", self._groups_claim, f"does not apply: {finding.reason}", near=True)
+                sent = _list_words(self._groups.values & rule.groups)
+                why = "is no ID" if self._schema.group_ids else "is an ID, and not a name"
+                text = f"needs a group that counts; the provider sent {sent}, which {why} (`groups_are`)"
+                return Reason("kind", self._groups_claim, text, near=True)
+            case "claims" if not has_type(self._identity.claims.get(finding.claims[0]), self._find_type(finding)):
+                name, declared = finding.claims[0], self._find_type(finding)
+                text = f"needs `{name}` to be of the type {declared} (`claim_types`), and the provider sent another one"
+                return Reason("type", name, text, near=True)
             case "groups":
                 miss = self._sent.explain(self._groups_claim, rule.groups)
                 wanted = _list_words(rule.groups, miss.wanted)
@@ -301,6 +315,11 @@ class _Reasoner:
             finding.condition, self._find_source(finding), f"does not apply: {finding.reason}", self._is_meant(rule)
         )
 
+    def _find_type(self, finding: Finding) -> ClaimType | None:
+        """Return the type that the claim of a finding is declared to have; None also where it is absent."""
+        name = finding.claims[0]
+        return None if self._identity.claims.get(name) is None else self._schema.types.get(name)
+
     def _explain_expression(self, rule: Rule, when: Expression, finding: Finding) -> Reason:
         near = bool(rule.groups or rule.claims) and self._is_meant(rule)
         if self._taken_apart >= MAX_EXPRESSIONS and not near:
@@ -314,9 +333,8 @@ class _Reasoner:
 
     def _explain_part(self, part: Expression, finding: Finding, *, near: bool) -> Reason:
         need = f"needs `{_shorten(part.text)}`"
-        comparison = part.find_comparison()
-        if comparison is not None:
-            miss = self._sent.explain(comparison.claim, comparison.texts)
+        for claim, texts in part.required:
+            miss = self._sent.explain(claim, texts)
             if miss.kind != "value":
                 return Reason(miss.kind, miss.claim, f"{need}; {miss.text}", near or miss.is_near)
         absent = next((path for path in sorted(part.paths) if not self._has(path)), None)
@@ -418,7 +436,7 @@ def _name_path(part: Expression) -> str:
 
 
 def _reason_alone(finding: Finding) -> str:
-    return finding.reason.removeprefix("`when` cannot be decided: ")
+    return make_visible(finding.reason.removeprefix("`when` cannot be decided: "))
 
 
 def _describe(claim: Claim) -> str:

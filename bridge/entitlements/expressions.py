@@ -22,7 +22,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
 from bridge.entitlements.checked_ast import Reads, find_reads, find_required
-from bridge.entitlements.conjuncts import Comparison, find_comparison, split_conjunction
+from bridge.entitlements.conjuncts import split_conjunction
 from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, find_flaw, has_type
 from bridge.identity.verified import Claim, VerifiedIdentity
 
@@ -143,10 +143,6 @@ class Expression:
             )
             for part in parts
         )
-
-    def find_comparison(self) -> Comparison | None:
-        """Return what it compares, where it is no more than one claim compared with texts that are written out."""
-        return find_comparison(self._compiled.serialize())
 
     def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
         if self.makes_lists and variables.of_short_claims is not None:
@@ -334,7 +330,9 @@ def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dic
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
             notes.append(f"a value of `{name}` is left out")
-        if find_flaw(name) or not _is_fit(kept, 0) or not has_type(value, schema.types.get(name)):
+        if not has_type(value, schema.types.get(name)):
+            notes.append(f"`{name}` is not of the type {schema.types[name]}")
+        elif find_flaw(name) or not _is_fit(kept, 0):
             notes.append(f"`{name}` is left out")
         else:
             clean[name] = kept

@@ -25,10 +25,14 @@ MAX_SHOWN_CHARACTERS = 80
 def quote(text: str) -> str:
     """Return a text from outside for people to read: in one line, without what one cannot see, and cut."""
     cut = text[:MAX_SHOWN_CHARACTERS]
-    if cut.isprintable():
-        return f"`{cut}{'…' if len(text) > len(cut) else ''}`"
-    shown = "".join(letter if letter.isprintable() else f"<U+{ord(letter):04X}>" for letter in cut)
-    return f"`{shown}{'…' if len(text) > len(cut) else ''}`"
+    return f"`{make_visible(cut)}{'…' if len(text) > len(cut) else ''}`"
+
+
+def make_visible(text: str) -> str:
+    """Return a text with a name in the place of each character that one cannot see, or that moves others."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else f"<U+{ord(letter):04X}>" for letter in text)
 
 
 @lru_cache(maxsize=65_536)
@@ -56,8 +60,10 @@ def _describe(name: Difference, sent: str, wanted: str) -> str:
     match name:
         case "case":
             return "differs in case"
+        case "blanks" if sent != sent.strip():
+            return "has blanks around it"
         case "blanks":
-            return "has other blanks, or blanks around it"
+            return "has other blanks"
         case "unicode form":
             return "is not in Unicode normal form C"
         case "invisible":

@@ -175,7 +175,8 @@ def match_none(texts: Texts, unwanted: frozenset[str], name: str) -> Finding:
     """
     found = sorted(texts.values & unwanted)
     if found:
-        return Finding(holds=False, reason=f"`{name}` has {', '.join(found)}", condition="not_groups", claims=(name,))
+        reason = f"`{name}` has {', '.join(found)}, which the rule leaves out"
+        return Finding(holds=False, reason=reason, condition="not_groups", claims=(name,))
     listed = ", ".join(sorted(unwanted))
     if texts.note or texts.absent:
         why = texts.note or f"`{name}` is absent"

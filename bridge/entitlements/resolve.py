@@ -61,10 +61,6 @@ class RuleOutcome:
     """Of a rule whose every condition holds but for the sign-in's strength or age: what it requires."""
     within_reach: tuple[GrantOutcome, ...] = ()
     """What would become of its grants then."""
-    owner: str = ""
-    """Who answers for the rule, as it says."""
-    stated_reason: str = ""
-    """Why the rule is there, as it says."""
 
     @property
     def reason(self) -> str:
@@ -141,9 +137,7 @@ def resolve(
     for rule, findings in examined:
         applied = _applies(rule, findings)
         grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants if applied)
-        explanations.append(
-            RuleOutcome(rule.id, rule.effect, applied, findings, grants, owner=rule.owner, stated_reason=rule.reason)
-        )
+        explanations.append(RuleOutcome(rule.id, rule.effect, applied, findings, grants))
     outcomes = (grant for explanation in explanations for grant in explanation.grants)
     entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
     # After everything that is granted: what one rule grants is not within reach by another one.

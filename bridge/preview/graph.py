@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from bridge.entitlements.rules import Conditions, Grant, Rule, RuleSet
 from bridge.preview.compare import Comparison
-from bridge.preview.replay import find_changed_rules
+from bridge.preview.narrowing import find_changed_rules
 
 Column: TypeAlias = Literal["who", "rule", "what"]
 Mark: TypeAlias = Literal["same", "added", "removed", "altered"]
@@ -265,7 +265,7 @@ def _find_accounts(rule: Rule) -> set[str]:
 def _count_conditions(rule: Rule) -> str:
     """Return how many conditions there are beside the one that is drawn."""
     more = sum(bool(getattr(rule, field.name)) for field in fields(Conditions)) - 1
-    return "" if more < 1 else f" · {more} more condition{'s' if more > 1 else ''}"
+    return "" if more < 1 else f" · +{more} condition{'s' if more > 1 else ''}"
 
 
 def _describe_people(comparison: Comparison | None) -> dict[str, str]:

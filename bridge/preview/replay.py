@@ -1,29 +1,26 @@
 """Deciding on many sign-ins twice, without doing again what must come out the same.
 
-Two things are saved, and both are exact. A rule that is the same in both sets, in the same order, cannot make them
-differ: where none of the other rules applies, neither set needs to be asked. And what a person may become follows from
-the statement and from which of the rules that look at clock or address apply: where both are as once before, so is the
-decision.
+Of both rule sets only those rules are asked that can make them differ. And what a person may become follows from the
+statement and from which of the rules that look at clock or address apply: where both are as once before, so is the
+decision. A condition that is not known here counts as looking at the moment.
 """
 
 import json
 from collections.abc import Hashable, Iterable
 from dataclasses import fields, replace
-from difflib import SequenceMatcher
 
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import Conditions, Rule, RuleSet, build_rule_set
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.preview.differences import Difference, find_differences
+from bridge.preview.narrowing import narrow, read_alike
 
 _STATED = ("provider", "protocol", "issuer", "subject", "acr", "amr")
 """What belongs to the statement beside its claims."""
-_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims"})
+_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims", "ignore_case"})
 _STEADY_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
 """What looks at the statement alone. Everything else that a rule reads counts as looking at the moment."""
-_WORTH_ASKING_FIRST = 4
-"""To ask the rules that differ before all of them pays where they are less than one in this many."""
 
 
 class Replay:
@@ -31,23 +28,16 @@ class Replay:
 
     def __init__(self, before: RuleSet, after: RuleSet) -> None:
         """Take the rule sets; what is asked of them is remembered as long as this object."""
-        self._before = before
-        self._after = after
-        same_groups = (before.groups_claims, before.schemas) == (after.groups_claims, after.schemas)
-        differing = find_changed_rules(before.rules, after.rules)
-        self._equal = same_groups and not differing
-        self._differing: RuleSet | None = None
-        if same_groups and len(differing) * _WORTH_ASKING_FIRST < len(before.rules) + len(after.rules):
-            self._differing = build_rule_set("", differing, before.groups_claims, before.schemas)
-        self._unsteady = _select_unsteady((*before.rules, *after.rules), before)
-        self._remembers = same_groups and all(map(_has_steady_names, (*before.rules, *after.rules)))
+        self._before, self._after = narrow(before, after)
+        rules = (*self._before.rules, *self._after.rules)
+        self._equal = not rules
+        self._unsteady = _select_unsteady(rules, before)
+        self._remembers = read_alike(before, after) and all(map(_has_steady_names, rules))
         self._known: dict[Hashable, tuple[Difference, ...]] = {}
 
     def find_differences(self, kept: KeptSignIn) -> tuple[Difference, ...]:
         """Return what differs between the two decisions on one sign-in."""
         if self._equal:
-            return ()
-        if self._differing is not None and not _find_applied(kept, self._differing):
             return ()
         if not self._remembers:
             return self._decide(kept)
@@ -69,18 +59,6 @@ class Replay:
         return (*stated, json.dumps(identity.claims, sort_keys=True), moment)
 
 
-def find_changed_rules(before: Iterable[Rule], after: Iterable[Rule]) -> list[Rule]:
-    """Return the rules that are in one sequence only, or stand in another order there."""
-    left, right = [replace(rule, line=0) for rule in before], [replace(rule, line=0) for rule in after]
-    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-    kept_left = {number for block in blocks for number in range(block.a, block.a + block.size)}
-    kept_right = {number for block in blocks for number in range(block.b, block.b + block.size)}
-    return [
-        *(rule for number, rule in enumerate(left) if number not in kept_left),
-        *(rule for number, rule in enumerate(right) if number not in kept_right),
-    ]
-
-
 def is_steady(rule: Rule) -> bool:
     """Return whether the statement alone decides if a rule applies: not the clock, nor the address."""
     if rule.require is not None and not set(rule.require.model_dump(exclude_none=True)) <= {"amr", "acr"}:
@@ -99,15 +77,11 @@ def _is_steady(expression: Expression) -> bool:
     return all(path[0] in _STEADY_PATHS for path in expression.paths)
 
 
-def _select_unsteady(rules: Iterable[Rule], of: RuleSet) -> RuleSet:
-    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one.
-
-    ``of`` says what is known of the providers' claims.
-    """
+def _select_unsteady(rules: Iterable[Rule], like: RuleSet) -> RuleSet:
+    """Return the rules that are not steady, each once and by a number: a changed rule has the name of the old one."""
     unsteady = dict.fromkeys(replace(rule, line=0) for rule in rules if not is_steady(rule))
-    return build_rule_set(
-        "", [replace(rule, id=str(n)) for n, rule in enumerate(unsteady)], of.groups_claims, of.schemas
-    )
+    numbered = [replace(rule, id=str(number)) for number, rule in enumerate(unsteady)]
+    return build_rule_set("", numbered, like.groups_claims, like.schemas)
 
 
 def _find_applied(kept: KeptSignIn, rules: RuleSet) -> tuple[str, ...]:

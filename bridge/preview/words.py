@@ -4,12 +4,18 @@ from bridge.preview.report import Report
 from bridge.preview.unjudged import Unjudged
 
 
-def describe_change(report: Report) -> str:
-    """Return for how many people something changes, in one or two sentences."""
+def describe_share(report: Report) -> str:
+    """Return for how many people something changes."""
     if not report.people:
         return "No sign-in is kept for this time, so nobody can say what would change."
     if not report.changed_people:
         return f"Nothing changes for any of the {describe_people(report.people)} who signed in."
+    verb = "changes" if report.changed_people == 1 else "change"
+    return f"{report.changed_people:,} of {describe_people(report.people)} {verb} ({report.share:.1%})"
+
+
+def describe_change(report: Report) -> str:
+    """Return for how many people something changes, and how, in one sentence."""
     parts = [
         f"{number:,} {word}"
         for number, word in (
@@ -19,9 +25,7 @@ def describe_change(report: Report) -> str:
         )
         if number
     ]
-    verb = "changes" if report.changed_people == 1 else "change"
-    who = f"{report.changed_people:,} of {describe_people(report.people)}"
-    return f"{who} {verb} ({report.share:.1%}): {', '.join(parts)}."
+    return f"{describe_share(report)}: {', '.join(parts)}." if parts else describe_share(report)
 
 
 def describe_unjudged(unjudged: Unjudged) -> str:

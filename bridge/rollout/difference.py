@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from bridge.entitlements.rules import RuleFiles
 
@@ -14,13 +15,45 @@ LONGEST = 4_000
 
 
 @dataclass(frozen=True)
-class Difference:
-    """The lines of a unified diff, without line ends."""
+class FileDifference:
+    """What differs in one file."""
 
+    name: str
+    kind: Literal["added", "removed", "changed"]
     lines: tuple[str, ...]
-    added: int
-    """How many lines the second version has that the first has not."""
-    removed: int
+    """Of its hunks, without line ends; the first character says what a line is."""
+
+    @property
+    def added(self) -> int:
+        """Return how many lines there are now that were not."""
+        return sum(line.startswith("+") for line in self.lines)
+
+    @property
+    def removed(self) -> int:
+        """Return how many lines there were that are not now."""
+        return sum(line.startswith("-") for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs in all files, by name."""
+
+    files: tuple[FileDifference, ...]
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines of a unified diff, without line ends."""
+        return tuple(line for file in self.files for line in _write_file(file))
+
+    @property
+    def added(self) -> int:
+        """Return how many lines there are now that were not."""
+        return sum(file.added for file in self.files)
+
+    @property
+    def removed(self) -> int:
+        """Return how many lines there were that are not now."""
+        return sum(file.removed for file in self.files)
 
     @cached_property
     def digest(self) -> str:
@@ -41,29 +74,35 @@ class Difference:
 def compare_files(before: RuleFiles | None, after: RuleFiles) -> Difference:
     """Return what differs; None before: everything is new."""
     old: Mapping[str, bytes] = {} if before is None else before.texts
-    lines: list[str] = []
-    added = removed = 0
-    for name in sorted({*old, *after.texts}):
-        if old.get(name) != after.texts.get(name):
-            head, names, *hunks = _compare(name, _split(old.get(name)), _split(after.texts.get(name)))
-            lines += (head, names, *hunks)
-            added += sum(line.startswith("+") for line in hunks)
-            removed += sum(line.startswith("-") for line in hunks)
-    return Difference(tuple(lines), added, removed)
+    names = sorted({*old, *after.texts})
+    return Difference(
+        tuple(
+            _compare(name, old.get(name), after.texts.get(name))
+            for name in names
+            if old.get(name) != after.texts.get(name)
+        )
+    )
 
 
-def _split(content: bytes | None) -> list[str] | None:
-    if content is None:
-        return None
-    text = content.decode("utf-8", "backslashreplace")
-    lines = text.split("\n")
-    return lines[:-1] if lines[-1] == "" else [*lines[:-1], lines[-1] + "\\ no line end"]
+def _write_file(file: FileDifference) -> Iterator[str]:
+    yield f"--- {'/dev/null' if file.kind == 'added' else f'a/{file.name}'}"
+    yield f"+++ {'/dev/null' if file.kind == 'removed' else f'b/{file.name}'}"
+    yield from file.lines
 
 
-def _compare(name: str, before: list[str] | None, after: list[str] | None) -> Iterator[str]:
-    yield f"--- {'/dev/null' if before is None else f'a/{name}'}"
-    yield f"+++ {'/dev/null' if after is None else f'b/{name}'}"
-    old, new = before or [], after or []
+def _split(content: bytes | None) -> list[str]:
+    lines = (content or b"").decode("utf-8", "backslashreplace").split("\n")
+    return lines[:-1] if lines[-1] == "" else [*lines[:-1], f"{lines[-1]} (no line end)"]
+
+
+def _compare(name: str, before: bytes | None, after: bytes | None) -> FileDifference:
+    kind: Literal["added", "removed", "changed"] = "changed"
+    if before is None or after is None:
+        kind = "added" if before is None else "removed"
+    return FileDifference(name, kind, tuple(_write_hunks(_split(before), _split(after))))
+
+
+def _write_hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     head = _count_common(old, new)
     tail = _count_common(old[head:][::-1], new[head:][::-1])
     start = max(head - CONTEXT, 0)

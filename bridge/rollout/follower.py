@@ -9,8 +9,9 @@ loaded changes nothing, and is said in the log, in the audit log, and to whoever
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from bridge.audit import events
 from bridge.audit.events import BACKGROUND
@@ -22,6 +23,7 @@ from bridge.rollout.announcement import Announcement
 from bridge.rollout.author import Author
 from bridge.rollout.nodes import Node, Nodes, name_this_process
 from bridge.rollout.roll_out import RollOut
+from bridge.rollout.versions import InForce
 from bridge.rollout.watch import Watch
 from bridge.settings import Configuration
 
@@ -31,6 +33,8 @@ TICK_SECONDS = 1.0
 DATABASE_TICKS = 10
 """After so many ticks the database is asked, whatever Redis says."""
 REPORT_TICKS = 20
+REMEMBERED = 500
+"""So many changes back a start looks for the files that it finds."""
 MAX_DETAIL = 400
 
 
@@ -76,6 +80,8 @@ class Follower:
         """In files mode: what stands on this machine's disk, as far as it is complete."""
         self._pending = True
         """Whether the files have still to be brought into force."""
+        self._obeyed: int | None = None
+        """In files mode: the number of the last change that was looked at; None at the start."""
         self._failed = ""
         """The version that could not be compiled with this configuration: it would fail again."""
         self._fault: Fault | None = None
@@ -177,13 +183,28 @@ class Follower:
             _logger.error("what was in force cannot be found out, so the files are: %s", error.detail)  # noqa: TRY400
 
     def _follow_files(self) -> None:
-        """Have the files come into force, unless they were rolled back and have not changed since."""
-        about = self._roll_out.versions.last_about(self._files.version)
-        if about and about.version != self._files.version:
+        """Obey whoever promoted or rolled back since the files changed; otherwise have the files come into force."""
+        changes = self._roll_out.versions.changes(1 if self._obeyed is not None else REMEMBERED)
+        if changes and self._is_order(changes):
             self._pending = False
-            self._take_over(about.version)
-        elif self._pending:
+            self._take_over(changes[0].version)
+        self._obeyed = changes[0].number if changes else 0
+        if self._pending:
             self._bring_files_into_force()
+
+    def _is_order(self, changes: Sequence[InForce]) -> bool:
+        """Return whether the last change is somebody's order that is newer than the files of this machine.
+
+        Files that are found at the start are older than the order if they were in force before it, and nothing else but
+        orders came since.
+        """
+        latest = changes[0]
+        if latest.reason == "files" or latest.number == self._obeyed:
+            return False
+        if self._obeyed is not None:
+            return True
+        orders = takewhile(lambda change: change.reason != "files", changes)
+        return self._files.version in {latest.version, *(order.previous for order in orders)}
 
     def _bring_files_into_force(self) -> None:
         files = self._files

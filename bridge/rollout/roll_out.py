@@ -164,9 +164,9 @@ class RollOut:
             if not decide(connection, request.id, "rejected", author):
                 raise RequestUnknown("somebody else decided it at the same time")
 
-    def compare(self, before: str | None, after: RuleFiles) -> Difference:
-        """Return what differs between a version that is kept and files. Raises VersionUnknown, RolloutUnavailable."""
-        return compare_files(None if before is None else self.versions.read(before), after)
+    def check(self, files: RuleFiles) -> None:
+        """Raise SettingsError if files could not come into force."""
+        self._compile(files)
 
     def _change(self, origin: Origin, wish: _Wish) -> Outcome:
         latest = self.versions.latest()
@@ -221,10 +221,9 @@ class RollOut:
         event = events.RulesHeld(**_describe(wish, previous, difference, known), request=request.id)
         with self._recording_stale(origin, wish, previous), self._tables.writing() as connection:
             _check_current(read_latest(connection), previous)
-            if wish.reason == "files":
-                other = find_request(connection, wish.files.version, previous, "files")
-                if other and other.is_open(now):  # another process was faster
-                    return Outcome(None, other)
+            other = find_request(connection, wish.files.version, previous, wish.reason)
+            if other and other.is_open(now):  # somebody, or another process, was faster
+                return Outcome(None, other)
             self._audit.append(origin, event)
             keep(connection, wish.files, now, wish.author.name, wish.message)
             add_request(connection, request)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select
+from sqlalchemy import Connection, Row, insert, select
 
 from bridge.entitlements.rules import RuleFiles
 from bridge.errors import RolloutUnavailable, VersionUnknown
@@ -69,12 +69,11 @@ class Versions:
         with self._tables.reading() as connection:
             return [_read_change(row) for row in connection.execute(query)]
 
-    def last_about(self, version: str) -> InForce | None:
-        """Return the last change that brought a version into force, or rolled it back. Raises RolloutUnavailable."""
-        rolled_back = and_(changes.c.previous == version, changes.c.reason == "rollback")
-        query = select(changes).where(or_(changes.c.version == version, rolled_back))
+    def last_change_to(self, version: str) -> InForce | None:
+        """Return the last change that brought a version into force. Raises RolloutUnavailable."""
+        query = select(changes).where(changes.c.version == version).order_by(changes.c.number.desc()).limit(1)
         with self._tables.reading() as connection:
-            row = connection.execute(query.order_by(changes.c.number.desc()).limit(1)).first()
+            row = connection.execute(query).first()
         return None if row is None else _read_change(row)
 
     def find(self, text: str) -> Version:

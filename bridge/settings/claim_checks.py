@@ -83,8 +83,9 @@ def _find_group_problems(
     names = ", ".join(f"`{provider.name}`" for provider in providers)
     yield positions.problem(
         loc,
-        f"nobody is ever in `{group}`: it is {'an ID' if kind == 'ids' else 'a name'}, "
-        f"and the groups of {names} are {' or '.join(sorted(sent))}",
+        f"nobody is ever in `{group}`: it is an ID, and the groups of {names} are names"
+        if kind == "ids"
+        else f"nobody is ever in `{group}`: it is a name, and the groups of {names} are IDs",
         "Set `groups_are: ids` for the provider if it sends IDs, and write groups as it sends them."
         if kind == "ids"
         else "Write the ID of the group (its object ID, SID or distinguished name) and its name in a comment.",
@@ -103,7 +104,7 @@ def _find_type_problems(
                 f"`claims` compares texts, and `{name}` of {provider.name} is of the type {declared}",
                 f"Compare it in `when`, such as `claims.{name} == …`.",
                 at_key=True,
-                kind="expression",
+                kind="never-matches",
             )
     if entry.when is None:
         return

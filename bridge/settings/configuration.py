@@ -35,6 +35,7 @@ from bridge.settings.claim_checks import (
     find_claim_problems,
     find_declaration_problems,
 )
+from bridge.settings.collector import paused_collector
 from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
@@ -98,6 +99,7 @@ def check_configuration(
     return list(problems)
 
 
+@paused_collector()
 def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSet:
     """Return other rules, compiled against the providers and accounts of a configuration.
 
@@ -151,6 +153,7 @@ class _Review:
     seen_claims: SeenClaims
 
 
+@paused_collector()
 def _read(
     folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None, review: _Review | None = None
 ) -> tuple[Configuration | None, tuple[Problem, ...]]:

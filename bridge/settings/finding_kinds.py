@@ -22,6 +22,8 @@ FINDING_KINDS: Mapping[str, str] = {
     "unknown-account": "An account, alias or tag that no file in `accounts/` has.",
     "unknown-role": "A role that is not among the roles which the account's file lists.",
     "role-from-claim": "A role whose name a claim decides, in an account whose file does not list its roles.",
+    "unknown-constant": "A constant, such as `$office`, that no file in `rules/` defines.",
+    "unknown-policy": "A session policy that no file in `rules/policies/` holds.",
     "unknown-rule": "A rule that no file in `rules/` holds.",
     "wider-than-ceiling": "A grant that allows more than `rules.ceilings` in `bridge.yaml` does.",
     "duration-never-reached": "A duration that is longer than the account or the role allows.",

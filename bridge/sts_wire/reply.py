@@ -7,7 +7,7 @@ an error to another, and a third cuts ``SignatureDoesNotMatch`` at its first col
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 from xml.sax.saxutils import escape
 
@@ -32,6 +32,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "InvalidParameter": (400, "The request holds a parameter that cannot be accepted."),
     "InvalidParameter.ContentType": (400, "The body type must be application/x-www-form-urlencoded."),
     "InvalidParameter.Format": (400, "The specified value of Format is not valid."),
+    "InvalidProtocol.NeedSsl": (400, "Your request is denied as lack of ssl protect."),
     "InvalidParameter.SignatureNonce": (400, "The parameter SignatureNonce is wrongly formed."),
     "InvalidSecurityToken.Expired": (400, "Specified SecurityToken is expired."),
     "InvalidSecurityToken.Malformed": (400, "Specified SecurityToken is malformed."),
@@ -45,8 +46,10 @@ FAULTS: dict[str, tuple[int, str]] = {
     "InvalidVersion": (400, "Specified parameter Version is not valid."),
     "MissingSecurityToken": (400, "SecurityToken is mandatory for this action."),
     "RequestTooLarge": (413, "The request is larger than this service accepts."),
+    "ServiceUnavailable": (503, "The request has failed due to a temporary failure of the server."),
     "SignatureDoesNotMatch": (400, "Specified signature is not matched with our calculation."),
     "SignatureNonceUsed": (400, "Specified signature nonce was used already."),
+    "Throttling": (429, "Request was denied due to request throttling."),
     "UnsupportedHTTPMethod": (405, "This http method is not supported."),
     # the actions
     "EntityNotExist.Role": (404, "The specified Role does not exist."),
@@ -130,8 +133,13 @@ def build_reply(action: str, request_id: str, fields: Fields, form: Format) -> R
     return _build(200, f"{action}Response", request_id, {"RequestId": request_id, **fields}, form)
 
 
-def build_fault_reply(fault: STSFault, request_id: str, host_id: str, form: Format) -> Reply:
-    """Return the answer to a request that was refused; ``host_id`` is the endpoint's host name."""
+def build_fault_reply(
+    fault: STSFault, request_id: str, host_id: str, form: Format, *, retry_after_seconds: int | None = None
+) -> Reply:
+    """Return the answer to a request that was refused; ``host_id`` is the endpoint's host name.
+
+    ``retry_after_seconds`` is told in ``Retry-After`` (RFC 9110 10.2.3) and, in milliseconds, where the SDKs read it.
+    """
     fields = {
         "RequestId": request_id,
         "HostId": host_id,
@@ -139,7 +147,11 @@ def build_fault_reply(fault: STSFault, request_id: str, host_id: str, form: Form
         "Message": fault.message,
         "Recommend": _RECOMMEND.format(code=fault.code),
     }
-    return _build(fault.status, "Error", request_id, fields, form)
+    reply = _build(fault.status, "Error", request_id, fields, form)
+    if retry_after_seconds is None:
+        return reply
+    waiting = {"Retry-After": str(retry_after_seconds), "x-acs-retry-after": str(retry_after_seconds * 1000)}
+    return replace(reply, headers={**reply.headers, **waiting})
 
 
 def _build(status: int, root: str, request_id: str, fields: Fields, form: Format) -> Reply:

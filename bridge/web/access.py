@@ -53,6 +53,15 @@ LEVELS: Mapping[str, Level] = {
     "admin_preview.start": "administrator",
     "admin_preview.show": "administrator",
     "admin_preview.progress": "administrator",
+    "admin_versions.overview": "administrator",
+    "admin_versions.draft": "administrator",
+    "admin_versions.promote": "administrator",
+    "admin_versions.request": "administrator",
+    "admin_versions.confirm": "administrator",
+    "admin_versions.reject": "administrator",
+    "admin_versions.show": "administrator",
+    "admin_versions.ask": "administrator",
+    "admin_versions.roll_back": "administrator",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bridge.attack.scripted_server import wait_until
-from bridge.audit.events import EntitlementsResolved
+from bridge.audit.events import EntitlementsResolved, SignInExplained
 from bridge.entitlements.rules import Conditions
 from tests.attacks.door import Visitor, sign_in
 
@@ -14,9 +14,14 @@ ADMINISTRATORS = (Conditions(providers=frozenset(), groups=frozenset({"admins"})
 PAGE = "/admin/explain"
 
 
+@pytest.fixture(scope="module")
+def node(running_service):
+    return running_service.start(administrators=ADMINISTRATORS)
+
+
 @pytest.fixture
-def administrator(service, running_service):
-    visitor = Visitor(running_service.start(administrators=ADMINISTRATORS))
+def administrator(service, node):
+    visitor = Visitor(node)
     sign_in(visitor, "root@example.com", groups=("admins",))
     return visitor
 
@@ -31,7 +36,8 @@ def paste(administrator, claims, **more):
 
 
 def words(page):
-    return " ".join(re.sub(r"<[^>]+>", " ", page.text).split()).replace("&#39;", "'")
+    text = re.sub(r"</?code[^>]*>", "`", page.text)
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split()).replace("&#39;", "'")
 
 
 @pytest.mark.usefixtures("no_failures")
@@ -56,13 +62,25 @@ def test_a_sign_in_is_explained_from_its_reference_and_from_a_name(service, admi
     address = f"{PAGE}?reference={record['reference']}"
     assert f'href="{address}"' in sign_in_page.text
     assert wait_until(lambda: "Gets 2" in words(administrator.get(address)), 5.0)
+    [shown, *_] = [each for each in service.records(before) if each["event"] == SignInExplained.name]
+    assert (shown["subject"], shown["of_subject"]) == ("root@example.com", "lin@example.com")
+    assert shown["of_time"][:19] == record["time"][:19]
     for page in (administrator.get(address), ask(administrator, person="lin@")):
         said = words(page)
         assert "Granted by `platform`: `groups` has platform" in said
-        assert "the provider sent `finance ` (has other blanks, or blanks around it)" in said.replace("&#34;", '"')
+        assert "the provider sent `finance ` (has blanks around it)" in said
         assert "192.0.2.7" in said
     [only] = [each for each in _sections(ask(administrator, person="lin@", rule="platform")) if "near" in each] or [""]
     assert only == "", "rules are filtered by their names"
+
+
+@pytest.mark.usefixtures("no_failures")
+def test_rules_and_their_explanations_lead_to_each_other(administrator):
+    page = paste(administrator, {"groups": ["platform"]})
+    assert 'href="/admin/rules?text=platform&amp;file=10.yaml"' in page.text
+    link = 'href="/admin/explain?rule=platform"'
+    assert link in administrator.get("/admin/rules?text=platform&file=10.yaml").text
+    assert 'name="rule" value="platform"' in administrator.get("/admin/explain?rule=platform").text
 
 
 @pytest.mark.usefixtures("no_failures")

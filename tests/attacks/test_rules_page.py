@@ -30,17 +30,30 @@ MORE = """rules:
 - {name: all, everyone: true, grant: [{account: sandbox, role: Guest}]}
 """
 
+NARROW = """rules:
+- name: narrow
+  groups: [Partners]
+  not_groups: [interns]
+  ignore_case: true
+  networks: [10.0.0.0/8, "2001:db8::/32"]
+  hours: {days: [mon, fri], from: "08:00", to: "18:00", time_zone: Asia/Shanghai}
+  expires: 2127-03-31
+  owner: cloud-team
+  reason: Project Kiwi
+  grant: [{account: sandbox, role: Guest}]
+"""
+
 
 @pytest.fixture
 def start(service, tmp_path):
-    """Return a function that starts a node with these rule files, and a database of its own."""
+    """Return a function that starts a node with these rule files, else the service's, and a database of its own."""
 
     def start(*, keep_days=30, **texts):
         files = RuleFiles(tmp_path, {f"{name}.yaml": text.encode() for name, text in texts.items()})
         settings = service.configuration.settings.model_copy(
             update={"data_folder": tmp_path / "data", "rules": RulesSettings(keep_days=keep_days)}
         )
-        rules = compile_rule_files(service.configuration, files)
+        rules = compile_rule_files(service.configuration, files) if texts else service.configuration.rules
         return service.start(settings=settings, rules=rules, administrators=ADMINISTRATORS), settings
 
     return start
@@ -75,6 +88,15 @@ def test_an_administrator_reads_the_rules_by_file_in_plain_words(look):
     assert "and signed in by hwk and signed in at most 15 minutes ago" in words
     assert "user ${ claims.uid } in Sandbox, for 1 hour; in a terminal as role Shell" in words
     assert "everybody for whom a provider vouches denied role Root in Production everything in Sandbox" in words
+
+
+@pytest.mark.usefixtures("no_failures")
+def test_what_narrows_a_rule_and_who_answers_for_it_is_said(look):
+    words = look(narrow=NARROW)("?text=kiwi")
+    assert "Owner: cloud-team Reason: Project Kiwi Last day: 2127-03-31" in words
+    assert "is in the group, in capitals or not partners and is not in the group, in capitals or not interns" in words
+    assert "and comes from 10.0.0.0/8 or 2001:db8::/32" in words
+    assert "and comes on mon, fri from 08:00 to 18:00, Asia/Shanghai time" in words
 
 
 def test_what_was_used_at_sign_ins_says_by_how_many_people_and_the_rest_is_marked(start, service):
@@ -147,17 +169,20 @@ def test_without_kept_sign_ins_the_page_says_so_and_marks_nothing(look):
 
 
 def test_a_database_that_does_not_answer_takes_nothing_but_the_use(start):
-    node, settings = start(first=RULES)
+    node, settings = start()
     visitor = Visitor(node)
     sign_in(visitor)
     assert wait_until(lambda: "Use at sign-ins" in read_words(visitor))
-    other = Visitor(start(first=RULES)[0])
+    assert "in force since 20" in read_words(visitor)
+    other = Visitor(start()[0])
     sign_in(other)
     engine = open_engine(settings.database_url())
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE history_rule_uses RENAME TO away"))
+        for table in ("history_rule_uses", "rule_changes"):
+            connection.execute(text(f"ALTER TABLE {table} RENAME TO {table}_away"))
     engine.dispose()
     words = read_words(other)
+    assert "in force since" not in words
     assert "Use is not known The database of kept sign-ins does not answer" in words
     assert "ReadOnly" in words
     assert "not used" not in words

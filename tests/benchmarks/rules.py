@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from bridge.entitlements.resolve import resolve
-from bridge.entitlements.rules import RuleFiles, RuleSet, compile_rules, read_rules
+from bridge.entitlements.rules import RuleFiles, RuleSet
 from bridge.identity.verified import VerifiedIdentity
+from bridge.settings import Configuration, load_configuration
+from bridge.settings.configuration import compile_rule_files
+from tests.unit.configurations import write_configuration
 
 RULES, FILES, MATCHING = 10_000, 50, 10
 ROUNDS, CALLS_PER_ROUND = 60, 20
@@ -30,13 +34,13 @@ CONDITIONS = {
     "a claim": "claims: {{team: team-{number}, company: acme}}",
     "an expression": "when: 'claims.team == \"team-{number}\" && claims.level >= 3'",
 }
-SHARED = {  # what the ten rules have that match
+SHARED = {  # what the ten rules have that match; no two expressions are the same
     "groups": "groups: [platform]",
     "a claim": "claims: {{team: platform, company: acme}}",
     "an expression": "when: 'claims.team == \"platform\" && claims.level >= {number} - {number} + 3'",
 }
 PERSON = VerifiedIdentity(
-    provider="acme",
+    provider="acme-oidc",
     protocol="oidc",
     issuer="https://idp.example",
     subject="lin.wei",
@@ -65,11 +69,6 @@ def write_rules(kind: str, count: int, changed: str = "") -> RuleFiles:
     return RuleFiles(Path("rules"), {name: text.encode() for name, text in texts.items()})
 
 
-def compile_files(files: RuleFiles) -> RuleSet:
-    """Read and compile all of them."""
-    return compile_rules([read_rules(*each)[0] for each in files.iterate_rules()], {"acme": "groups"}, files)
-
-
 def load_plainly(files: RuleFiles) -> list[Any]:
     """Return what PyYAML makes of the same files."""
     return [yaml.load(content, Loader=yaml.CSafeLoader) for _, content in files.iterate_rules()]
@@ -83,9 +82,9 @@ def measure(call: Callable[[], object]) -> float:
     return (time.thread_time() - started) * 1e3
 
 
-def compare_evaluations(kind: str) -> None:
+def compare_evaluations(configuration: Configuration, kind: str) -> None:
     """Print one line: evaluations against 10, 100 and 10,000 rules, ten of which match."""
-    rule_sets = [compile_files(write_rules(kind, count)) for count in (MATCHING, 100, RULES)]
+    rule_sets = [compile_rule_files(configuration, write_rules(kind, count)) for count in (MATCHING, 100, RULES)]
     for rules in rule_sets:
         assert len(resolve(PERSON, rules, NOW).entitlements) == MATCHING
     rounds = [[_microseconds(rules) for rules in rule_sets] for _ in range(ROUNDS)]
@@ -105,14 +104,14 @@ def _microseconds(rules: RuleSet) -> float:
     return (time.thread_time() - started) / CALLS_PER_ROUND * 1e6
 
 
-def compare_loading(kind: str) -> None:
+def compare_loading(configuration: Configuration, kind: str) -> None:
     """Print one line: reading and compiling 10,000 rules, and again after one file of 50 has changed."""
     files = write_rules(kind, RULES)
     baseline = min(measure(lambda: load_plainly(files)) for _ in range(3))
     kept = []
-    first = measure(lambda: kept.append(compile_files(files)))
+    first = measure(lambda: kept.append(compile_rule_files(configuration, files)))
     changed = [write_rules(kind, RULES, changed=f"# change {number}\n") for number in range(3)]
-    again = min(measure(lambda each=each: kept.append(compile_files(each))) for each in changed)
+    again = min(measure(lambda each=each: kept.append(compile_rule_files(configuration, each))) for each in changed)
     print(
         f"10,000 rules by {kind:14} PyYAML {baseline:5.0f} ms  read and compiled {first:5.0f} ms, ratio "
         f"{first / baseline:.2f}  again with 1 of {FILES} files changed {again:5.0f} ms, ratio {again / first:.2f}"
@@ -121,10 +120,12 @@ def compare_loading(kind: str) -> None:
 
 def main() -> None:
     """Print a line for each kind of condition."""
+    with TemporaryDirectory(prefix="rambridge-benchmark-") as folder:
+        configuration = load_configuration(write_configuration(Path(folder)))
     for kind in CONDITIONS:
-        compare_evaluations(kind)
+        compare_evaluations(configuration, kind)
     for kind in CONDITIONS:
-        compare_loading(kind)
+        compare_loading(configuration, kind)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,21 @@ def test_an_administrator_finds_out_why_somebody_was_refused(page, installation,
     page.get_by_role("link", name=reference).wait_for()
 
 
+@pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=["mouse", "keyboard"])
+def test_an_administrator_finds_a_rule_by_a_role_that_it_gives(page, installation, hand):
+    hand = hand(page)
+    sign_in(page, hand, installation)
+    hand.activate("link", "Administration")
+    hand.activate("link", "Rules")
+    page.get_by_role("heading", name="10-platform.yaml").wait_for()
+    hand.type("Name, group, role or account", "financeauditor")
+    hand.activate("button", "Show")
+    page.get_by_role("link", name="Show all").wait_for()
+    [rule] = page.get_by_role("table").get_by_role("rowheader").all()
+    assert rule.inner_text().startswith("finance")
+    assert "is in the group finance" in page.get_by_role("table").inner_text()
+
+
 def test_every_page_of_administrators_has_its_picture(chromium, installation, shoot, scheme):
     references = {
         "replayed": send_old_answer(installation),
@@ -75,4 +90,9 @@ def test_every_page_of_administrators_has_its_picture(chromium, installation, sh
         shoot(page, f"admin-accepted-{name}")
         page.goto(f"{installation.bridge}/admin/sign-ins/0000-0000-0000")
         shoot(page, f"admin-nothing-{name}")
+        for kind, query in {"all": "", "some": "?file=20-departments.yaml", "none": "?text=nowhere"}.items():
+            page.goto(f"{installation.bridge}/admin/rules{query}")
+            page.get_by_role("heading", name="Rules", exact=True).wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+            shoot(page, f"admin-rules-{kind}-{name}")
         context.close()

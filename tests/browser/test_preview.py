@@ -23,8 +23,8 @@ def installation(tmp_path_factory):
         rules = installation.config / "rules" / "10-platform.yaml"
         text = rules.read_text().replace("role: Developer", "role: SandboxDeveloper", 1)
         rules.write_text(text.replace("duration_seconds: 7200", "duration_seconds: 3600", 1) + CHANGED)
-        for uid in ("amara.okafor", "jonas.lindqvist"):
-            installation.sign_in(uid)
+        for uid in ("amara.okafor", "ines.ferrand"):
+            installation.sign_in(uid, mfa=uid == "amara.okafor")
         yield installation
 
 
@@ -56,6 +56,19 @@ def test_without_javascript_it_works_as_well(chromium, page, installation):
     plain.get_by_role("button", name="Start").click()
     plain.get_by_role("heading", level=1).filter(has_text="people change").wait_for()
     context.close()
+
+
+def test_rules_that_cannot_be_used_are_shown_with_their_places(page, installation):
+    open_preview(page, Mouse(page), installation)
+    broken = installation.config / "rules" / "40-broken.yaml"
+    broken.write_text("rules:\n  - name: broken\n    groups: [platform]\n")
+    try:
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("alert")).to_contain_text("40-broken.yaml:2:5")
+    finally:
+        broken.unlink()
+    page.goto(f"{installation.bridge}/admin/preview/{'0' * 32}")
+    expect(page.get_by_role("main")).to_contain_text("web_not_found")
 
 
 def test_every_page_of_a_preview_has_its_picture(chromium, installation, shoot, scheme):

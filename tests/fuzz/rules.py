@@ -6,7 +6,7 @@ The first byte of an input says what the rest is:
 - 1: a condition in CEL, evaluated on several people
 - 2: a name with placeholders, filled in from several people
 - 3: a pattern in a condition
-- 4: the claims of a person, as JSON, whom fixed rules are asked about
+- 4: the claims of a person, as JSON, whom fixed rules are asked about, and what is explained of that
 
 Whatever is written is accepted, or refused with a place in the file. What a person may become is the same whether the
 rules are looked up or all tried.
@@ -15,7 +15,8 @@ rules are looked up or all tried.
 import atheris
 
 with atheris.instrument_imports(include=["bridge.entitlements", "bridge.yaml_documents"]):
-    from bridge.entitlements.expressions import ExpressionInvalid, bind_variables, compile_expression
+    from bridge.entitlements.explanation import explain
+    from bridge.entitlements.expressions import ExpressionInvalid, bind_variables, check_types, compile_expression
     from bridge.entitlements.resolve import resolve
     from bridge.entitlements.rules import RuleFiles, RuleSet, compile_rules, read_rules
     from bridge.entitlements.templates import compile_template
@@ -41,7 +42,8 @@ HOSTILE: tuple[dict[str, Any], ...] = (
     {"groups": [[[[["deep"]]]]], "department": None, "uid": "", "level": -(2**63), "kind": {"a": {"b": "c"}}},
     {"_claim_names": {"groups": "src1"}, "hasgroups": True},
 )
-RULES = """rules:
+RULES = """constants: {office: [10.0.0.0/8, "2001:db8::/32"], team: Platform}
+rules:
 - name: platform
   groups: [platform, e]
   when: claims.department == "Platform" && claims.level > 3
@@ -49,17 +51,39 @@ RULES = """rules:
   grant: [{account: x, role: Admin, duration_seconds: 3600}]
 - name: own-user
   claims: {department: [Platform, Data], kind: [a]}
+  ignore_case: true
+  networks: [$office]
   grant: [{account: x, user: "u-${ claims.uid }", terminal_role: ReadOnly}]
 - name: named
   provider: [acme, other]
   when: '"on-call" in claims.groups || claims.?kind.orValue("") in ["a", "b"]'
-  grant: [{account: y, role: R, session_policy: {Version: "1", Statement: []}}]
+  not_groups: [interns]
+  hours: {days: [mon, tue], from: "22:00", to: "06:00", time_zone: Asia/Shanghai}
+  grant:
+  - account: y
+    roles: [R, S]
+    title: For ${ claims.department }
+    session_policy:
+      Version: "1"
+      Statement:
+      - {Effect: Allow, Action: [oss:GetObject], Resource: "acs:oss:*:*:lake/people/${ claims.uid }/*"}
 - name: no-externals
   when: has(claims.kind) && claims.kind.matches("^(?:ext|tmp)-[a-z]+$")
   deny: [{account: x}]
 - name: no-contractors
   groups: [contractors]
+  expires: 2027-03-31
   deny: [{account: y, role: R}]
+- name: narrowed
+  groups: [$team, b]
+  not_groups: [contractors]
+  ignore_case: true
+  networks: [$office, 192.0.2.1]
+  hours: {days: [mon, tue], from: "22:00", to: "10:00", time_zone: Asia/Shanghai}
+  expires: 2027-03-31
+  owner: me
+  reason: because
+  grant: [{account: x, roles: [A, "app-${ claims.uid }"], title: "Team ${ claims.department }"}]
 - name: everybody
   everyone: true
   grant: [{account: y, role: ReadOnly, title: Read, purpose: To look.}]
@@ -78,6 +102,17 @@ CONDITIONS = (
 )
 WORDS = (
     *("claims", "identity", "request", "groups", "department", "level", "uid", "kind", "provider", "when", "everyone"),
+    *(
+        "constants",
+        "networks",
+        "hours",
+        "expires",
+        "not_groups",
+        "ignore_case",
+        "account_tags",
+        "account_alias",
+        "roles",
+    ),
     *("require", "amr", "acr", "max_age_seconds", "grant", "deny", "account", "role", "user", "terminal_role", "name"),
     *(".map(x, x + x)", ".exists(x, ", ".all(x, ", ".filter(x, ", ".optMap(x, ", ".?", "[?", ".orValue(", "has("),
     *(".matches(", ".format([", ".join(", ".split(", ".replace(", "strings.quote(", "duration(", "timestamp("),
@@ -160,6 +195,7 @@ def _try(kind: int, rest: bytes) -> None:
             condition = compile_expression(text)
             for variables in VARIABLES:
                 condition.evaluate(variables)
+            check_types(text, {"level": "int", "groups": "list", "department": "string", "kind": "map"})
         case 2:
             template = compile_template(text)
             for variables in VARIABLES:
@@ -171,7 +207,9 @@ def _try(kind: int, rest: bytes) -> None:
             for variables in VARIABLES:
                 condition.evaluate(variables)
         case _:
-            _decide(make_person(_load_claims(rest)), FIXED)
+            person = make_person(_load_claims(rest))
+            _decide(person, FIXED)
+            explain(person, FIXED, NOW, "192.0.2.7")
 
 
 def _check_places(content: bytes) -> None:
@@ -189,6 +227,8 @@ def _decide(person: VerifiedIdentity, rules: RuleSet) -> None:
     looked_up = resolve(person, rules, NOW, "192.0.2.7")
     tried = resolve(person, rules, NOW, "192.0.2.7", every_rule=True)
     assert looked_up.entitlements == tried.entitlements, "the index left out a rule that applies"
+    explained = explain(person, rules, NOW, "192.0.2.7")
+    assert all(verdict.sentence.isprintable() for verdict in explained.verdicts)
 
 
 def _load_claims(content: bytes) -> dict[str, Any]:

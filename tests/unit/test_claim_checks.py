@@ -2,6 +2,7 @@
 
 import pytest
 
+from bridge.entitlements.explanation import explain
 from bridge.entitlements.resolve import meets_any, resolve
 from bridge.errors import SettingsError
 from bridge.settings import check_configuration, load_configuration
@@ -162,6 +163,21 @@ def test_t_map_06_a_claim_of_another_type_than_declared_grants_nothing_and_lifts
 
 ALL = "rules:\n- {name: all, everyone: true, grant: [{account: production, role: Admin}]}\n"
 OTHER = {int: 7, str: "other", list: ["other"]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "provider", "claims", "words"),
+    [
+        (f"groups: ['{UUID}', platform]", "acme-oidc", {"groups": ["platform"]}, "`platform`, which is no ID"),
+        (f"groups: ['{UUID}', platform]", "acme-saml", {"groups": [UUID]}, "is an ID, and not a name"),
+        ("claims: {team: a}", "acme-oidc", {"team": ["a"]}, "`team` to be of the type string"),
+        ("when: claims.level > 3", "acme-oidc", {"level": "7"}, "`level` is not of the type int"),
+    ],
+)
+def test_what_does_not_count_is_explained_by_the_providers_settings(tmp_path, condition, provider, claims, words):
+    rules = load_configuration(configure(tmp_path, condition, oidc=OIDC_IDS + TYPES)).rules
+    [verdict] = explain(make_identity(provider=provider, claims=claims), rules, NOW).verdicts
+    assert words in verdict.reason.text
 
 
 def test_a_type_that_a_saml_attribute_cannot_have_is_refused(tmp_path):

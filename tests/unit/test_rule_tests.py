@@ -73,20 +73,24 @@ def test_exactly_what_is_expected_passes(tmp_path, given, expect):
 
 
 def test_what_is_missing_names_each_rule_that_could_grant_it_and_why_it_does_not(tmp_path):
-    because = "10-platform.yaml:platform: `groups` is absent or empty"
+    because = (
+        "not granted: `platform` needs a group named `platform`; the provider sent no `groups` "
+        "(10-platform.yaml:platform)"
+    )
     assert find(tmp_path, "", f"{READER}, {ADMIN}") == [
         ("missing", "role production/Admin", "granted", "not granted", because)
     ]
-    (difference,) = find(tmp_path, "claims: {groups: [platform]}", f"{READER}, {ADMIN}")
-    assert difference[4].startswith("10-platform.yaml:platform: `groups` has platform; the sign-in was: not stated")
+    (difference,) = find(tmp_path, "claims: {groups: [Platform]}", f"{READER}, {ADMIN}")
+    assert "the provider sent `Platform` (differs in case)" in difference[4]
     assert find(tmp_path, "", f"{READER}, {{account: sandbox, role: Nobody}}")[0][4] == "no rule grants it"
 
 
 def test_what_is_too_much_names_the_rule_that_grants_it(tmp_path):
     (difference,) = find(tmp_path, STRONG, READER)
     assert difference[:4] == ("unexpected", "role production/Admin", "not granted", "granted")
-    assert difference[4].startswith("10-platform.yaml:platform: `groups` has platform; the sign-in was: mfa")
-    assert find(tmp_path, "", "")[0][4] == "10-platform.yaml:everybody: it is for everyone"
+    assert difference[4].startswith("granted by `platform`: `groups` has platform")
+    assert difference[4].endswith("(10-platform.yaml:platform)")
+    assert find(tmp_path, "", "")[0][4].startswith("granted by `everybody`")
 
 
 def test_another_duration_or_another_rule_is_a_difference(tmp_path):
@@ -121,7 +125,10 @@ def test_a_denial_is_expected_only_of_what_would_be_granted(tmp_path):
 def test_what_a_denial_takes_away_is_explained_as_such(tmp_path):
     guest = STRONG.replace("[platform]", "[platform, guests]")
     (difference,) = find(tmp_path, guest, f"{READER}, {ADMIN}")
-    assert difference[4] == "10-platform.yaml:platform: denied by 10-platform.yaml:no-guests"
+    assert difference[4] == (
+        "not granted, though `platform` applies: role production/Admin is denied by `no-guests`: `groups` has guests "
+        "(10-platform.yaml:platform)"
+    )
 
 
 def test_a_test_replaces_single_values_of_its_file(tmp_path):

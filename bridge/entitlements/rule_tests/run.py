@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from bridge.entitlements.entitlement import Entitlement
-from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
+from bridge.entitlements.explanation import Verdict, explain
+from bridge.entitlements.resolve import GrantOutcome, Resolution, resolve
 from bridge.entitlements.rule_tests.language import Denied, Expected
 from bridge.entitlements.rule_tests.report import CaseResult, Difference, RuleTestReport
-from bridge.entitlements.rules import Rule, RuleSet
+from bridge.entitlements.rules import Rule, RuleSet, build_rule_set
 from bridge.identity.verified import VerifiedIdentity
 
 _Target: TypeAlias = tuple[str, str, str]
@@ -104,23 +105,26 @@ class _Comparison:
         granting = {rule.id for rule in self._rules.rules if any(_could_be(rule, target))}
         if not granting:
             return "no rule grants it"
-        case = self._case
         # Only these decide about it; looking at all rules for each difference would take seconds.
-        deciding = tuple(rule for rule in self._rules.rules if rule.id in granting or rule.denials)
-        few = replace(self._rules, rules=deciding)
-        outcomes = resolve(case.identity, few, case.at, case.source_address, every_rule=True).explanations
-        return "; ".join(
-            f"{outcome.rule}: {_find_obstacle(outcome, target)}" for outcome in outcomes if outcome.rule in granting
-        )
+        deciding = [rule for rule in self._rules.rules if rule.id in granting or rule.denials]
+        return "; ".join(_describe(verdict, target) for verdict in self._judge(deciding) if verdict.rule.id in granting)
 
-    def _explain(self, rule: str) -> str:
-        return f"{rule}: {self._outcomes[rule].reason or 'it is for everyone'}"
+    def _explain(self, rule_id: str) -> str:
+        (verdict,) = self._judge([rule for rule in self._rules.rules if rule.id == rule_id])
+        return f"{verdict.sentence} ({rule_id})"
+
+    def _judge(self, rules: Sequence[Rule]) -> Sequence[Verdict]:
+        few = build_rule_set(self._rules.version, rules, self._rules.groups_claims, self._rules.schemas)
+        return explain(self._case.identity, few, self._case.at, self._case.source_address).verdicts
 
 
-def _find_obstacle(outcome: RuleOutcome, target: _Target) -> str:
-    if not outcome.applied:
-        return outcome.findings[-1].reason if outcome.lacking is None else outcome.reason
-    return "; ".join(grant.reason for grant in outcome.grants if _aim(grant) == target) or "it grants another name"
+def _describe(verdict: Verdict, target: _Target) -> str:
+    """Return why a rule that grants the target does not give it to this person."""
+    text = verdict.sentence
+    if verdict.outcome.applied:
+        reasons = [given.reason.text for given in verdict.given if _aim(given.outcome) == target]
+        text = f"not granted, though `{verdict.name}` applies: {'; '.join(reasons) or 'it gives another name'}"
+    return f"{text} ({verdict.rule.id})"
 
 
 def _could_be(rule: Rule, target: _Target) -> Iterator[bool]:

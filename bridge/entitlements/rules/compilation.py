@@ -24,6 +24,7 @@ from bridge.entitlements.rules.language import (
     TargetEntry,
     UserGrant,
 )
+from bridge.entitlements.rules.readings import Compiled, find_document, keep_document
 from bridge.entitlements.rules.rule_files import RuleFiles
 from bridge.entitlements.rules.rule_set import Conditions, Grant, Rule, RuleSet, Target, build_rule_set
 from bridge.entitlements.rules.session_policies import PolicyFiles, read_inline_policy, read_policy_files
@@ -44,15 +45,21 @@ class RuleDocument:
     entries: tuple[tuple[int, RuleEntry], ...]
     positions: Positions
     constants: Written = field(default_factory=dict)
+    compiled: Compiled = field(default_factory=Compiled, repr=False, compare=False)
 
 
 def read_rules(path: Path, content: bytes) -> tuple[RuleDocument, tuple[Problem, ...]]:
     """Return the rules of one file, and its problems; rules with problems are left out as far as they must be."""
+    known = find_document(path, content)
+    if known is not None:
+        return known, ()
     reading = read_model(path, RULE_FILE, content=content)
     positions = reading.document.positions
     file = reading.content
     if file is not None and not reading.problems:
-        return RuleDocument(tuple(enumerate(file.rules)), positions, file.constants or {}), ()
+        document = RuleDocument(tuple(enumerate(file.rules)), positions, file.constants or {})
+        keep_document(path, content, document)
+        return document, ()
     data = reading.document.data if isinstance(reading.document.data, dict) else {}
     written, named = data.get("rules"), data.get("constants")
     usable = [
@@ -60,8 +67,8 @@ def read_rules(path: Path, content: bytes) -> tuple[RuleDocument, tuple[Problem,
         for number, item in enumerate(written if isinstance(written, list) else ())
         if (entry := salvage(item, RULE_ENTRY)) is not None
     ]
-    known: dict[str, tuple[str, ...] | None] = dict.fromkeys(named if isinstance(named, dict) else ())
-    return RuleDocument(tuple(usable), positions, known | (salvage(named, CONSTANTS) or {})), reading.problems
+    constants: dict[str, tuple[str, ...] | None] = dict.fromkeys(named if isinstance(named, dict) else ())
+    return RuleDocument(tuple(usable), positions, constants | (salvage(named, CONSTANTS) or {})), reading.problems
 
 
 def compile_rules(
@@ -87,13 +94,32 @@ def compile_rules(
     constants = gather_constants(((each.positions, each.constants) for each in ordered), problems)
     rules: list[Rule] = []
     for document in ordered:
-        problems += _find_duplicates(document)
-        for number, entry in document.entries:
-            context = _Context(document.positions, ("rules", number), problems, constants, accounts or {}, policies)
-            rules.append(_compile_rule(entry, context))
+        rules += _compile_document(document, constants, accounts or {}, policies, problems)
     if problems:
         raise SettingsError(sort_problems(problems))
-    return build_rule_set(files.version, rules, groups_claims, schemas or {})
+    return build_rule_set(files.version, rules, groups_claims, schemas or {}, sources=tuple(ordered))
+
+
+def _compile_document(
+    document: RuleDocument,
+    constants: Constants,
+    accounts: Mapping[str, AccountLabels | None],
+    policies: PolicyFiles,
+    problems: list[Problem],
+) -> tuple[Rule, ...]:
+    given = (constants, dict(accounts), policies)
+    known = document.compiled.find(given)
+    if known is not None:
+        return known
+    found = [*_find_duplicates(document)]
+    rules = tuple(
+        _compile_rule(entry, _Context(document.positions, ("rules", number), found, constants, accounts, policies))
+        for number, entry in document.entries
+    )
+    problems += found
+    if not found:
+        document.compiled.keep(given, rules)
+    return rules
 
 
 def compile_administrators(
@@ -149,7 +175,7 @@ class _Context:
             try:
                 yield from ((place, value) for value in self.constants.read(text))
             except ConstantUnknown as error:
-                self.report(place, str(error), error.fix)
+                self.report(place, str(error), error.fix, kind="unknown-constant")
 
 
 def _compile_conditions(entry: ConditionsEntry, context: _Context) -> Conditions:
@@ -246,7 +272,7 @@ def _find_session_policy(grant: RoleGrant, loc: Loc, context: _Context) -> Polic
         return policy
     if name not in context.policies:
         fix = f"Write one of: {', '.join(sorted(context.policies)) or 'none, for there is none'}."
-        context.report((*loc, "session_policy_file"), f"there is no file `{name}`", fix)
+        context.report((*loc, "session_policy_file"), f"there is no file `{name}`", fix, kind="unknown-policy")
     return context.policies.get(name)
 
 

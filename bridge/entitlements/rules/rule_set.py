@@ -111,6 +111,8 @@ class RuleSet:
     schemas: Mapping[str, ClaimSchema]
     """For providers of which more is known: what their claims are."""
     _index: Index = field(repr=False, compare=False)
+    _sources: tuple[object, ...] = field(repr=False, compare=False)
+    """What the rules were compiled from: kept, so that the next version need not read what stays the same."""
 
     @cached_property
     def claims_read(self) -> frozenset[str] | None:
@@ -140,7 +142,12 @@ class RuleSet:
 
 
 def build_rule_set(
-    version: str, rules: Sequence[Rule], groups_claims: Mapping[str, str], schemas: Mapping[str, ClaimSchema]
+    version: str,
+    rules: Sequence[Rule],
+    groups_claims: Mapping[str, str],
+    schemas: Mapping[str, ClaimSchema],
+    *,
+    sources: tuple[object, ...] = (),
 ) -> RuleSet:
     """Return the rules as one set, indexed by what each requires."""
-    return RuleSet(version, tuple(rules), dict(groups_claims), dict(schemas), build_index(rules))
+    return RuleSet(version, tuple(rules), dict(groups_claims), dict(schemas), build_index(rules), sources)

@@ -6,15 +6,17 @@ from bridge.errors import Problem
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.settings.review.placed import PlacedRule
 
-_NO_TEXT = frozenset({"boolean", "bool", "integer", "int", "number", "double", "map", "object"})
-"""Types of a claim, where a provider's ``claim_types`` names one, that equal no text."""
-
 
 def find_contradictions(each: PlacedRule, providers: Mapping[str, SAMLProvider | OIDCProvider]) -> Iterator[Problem]:
     """Yield each condition that can never hold, alone or beside another one of the rule."""
     rule = each.rule
     if rule.groups and rule.groups <= rule.not_groups:
-        yield _never(each, "not_groups", "`not_groups` keeps out every group of `groups`", "Leave one of `groups` out.")
+        message, fix = "`not_groups` keeps out every group of `groups`", "Leave one of `groups` out."
+        if rule.denials:  # what cannot be ruled out is denied
+            text = f"the rule `{rule.id}` denies only where groups cannot be read: {message}"
+            yield each.warn((*each.loc, "not_groups"), text, fix, "never-matches")
+        else:
+            yield _never(each, "not_groups", message, fix)
     if rule.when is not None and rule.when.constant is False:
         yield _never(each, "when", "`when` is false for everybody", "Correct the expression, or remove the rule.")
     concerned = [providers[name] for name in rule.providers or providers if name in providers]
@@ -29,13 +31,9 @@ def _find_never_sent(each: PlacedRule, concerned: Sequence[SAMLProvider | OIDCPr
     if only_amr and all(provider.protocol == "saml" for provider in concerned):
         message = "no sign-in by SAML has an `amr`, and all its providers are SAML"
         yield _never(each, ("require", "amr"), message, "Write `acr` with the authentication contexts that they send.")
-    for name, _ in each.rule.claims:
-        if all(getattr(provider, "claim_types", {}).get(name) in _NO_TEXT for provider in concerned):
-            message = f"`{name}` is never text, as `claim_types` says, and `claims` compares texts"
-            yield _never(each, ("claims", name), message, f"Write `when: claims.{name} == …` instead.")
 
 
 def _never(each: PlacedRule, place: str | tuple[str, ...], message: str, fix: str) -> Problem:
     loc = (*each.loc, *((place,) if isinstance(place, str) else place))
     text = f"the rule `{each.rule.id}` never applies: {message}"
-    return each.warn(loc, text, fix, "never-matches", at_key="claims" in loc)
+    return each.warn(loc, text, fix, "never-matches")

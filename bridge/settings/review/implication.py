@@ -82,8 +82,11 @@ class WiderRules:
 
     def find(self, key: object, narrow: Rule) -> Iterator[int]:
         """Yield the number of each rule under the key whose conditions ``narrow`` could imply, in bounds."""
+        if not self._numbers:
+            return
+        marks = list(_list_marks(narrow))
         for when in {"", _read_when(narrow)}:
-            for mark in _list_marks(narrow):
+            for mark in marks:
                 yield from self._numbers.get((key, when, mark), ())[:MAX_COMPARED]
 
 

@@ -1,6 +1,7 @@
 """Why somebody gets these roles and why not the others, for a kept sign-in or for claims that are pasted.
 
-Claims and names come by POST and never stand in an address; what is asked changes nothing and leaves no record.
+Claims and names come by POST and never stand in an address. Asking changes nothing; that somebody's kept sign-in was
+shown is recorded (docs/decisions/0086).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,10 +14,11 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 from pydantic_core import PydanticCustomError
 
-from bridge.audit.events import EntitlementsResolved
+from bridge.audit.events import EntitlementsResolved, SignInExplained
+from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
-from bridge.entitlements.explanation import Explanation, Verdict, describe_targets, explain
+from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
 from bridge.entitlements.rules import RulesInForce
 from bridge.entitlements.supposed import Supposed, parse_moment, read_supposed
 from bridge.errors import SettingsError
@@ -25,7 +27,9 @@ from bridge.history.history import History
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
+from bridge.web.origin import current_origin
 
 MAX_LISTED = 100
 MAX_CANDIDATES = 20
@@ -56,7 +60,9 @@ class Row:
     """One rule, as the page shows it."""
 
     sentence: str
-    place: str
+    name: str
+    file: str
+    line: int
     looked_at: tuple[tuple[str, str, str], ...]
     """Each condition: what came of it, which, and why."""
     further: tuple[str, ...]
@@ -83,14 +89,18 @@ class Explain:
         self,
         administration: Administration,
         *,
+        access: Access,
+        audit: AuditLog,
         rules: RulesInForce,
         history: History,
         records: AuditReader,
         providers: Mapping[str, SAMLProvider | OIDCProvider],
         clock: Clock,
     ) -> None:
-        """Take the frame, what decides, where sign-ins are kept, what people are called, and the settings."""
+        """Take the frame and the guards, the log, what decides, and where people and their sign-ins are found."""
         self._administration = administration
+        self._access = access
+        self._audit = audit
         self._rules = rules
         self._history = history
         self._records = records
@@ -105,15 +115,18 @@ class Explain:
         return routes
 
     def form(self) -> Response:
-        """Ask whom to explain; with ``?reference=``, explain the sign-in of that reference."""
-        given = request.args.get("reference", "")
+        """Ask whom to explain; with ``?reference=``, explain the sign-in of that reference.
+
+        ``?rule=`` fills in the name of a rule.
+        """
+        given, rule = request.args.get("reference", ""), request.args.get("rule", "")
         if not given:
-            return self._render(Asked())
+            return self._render(Asked(rule=rule))
         try:
             kept = self._find_by_reference(given)
         except Fault as fault:
-            return self._render(Asked(), fault=str(fault))
-        return self._explain_kept(Asked(person=kept.identity.subject), kept)
+            return self._render(Asked(rule=rule), fault=str(fault))
+        return self._explain_kept(Asked(person=kept.identity.subject, rule=rule), kept)
 
     def answer(self) -> Response:
         """Explain whom the form names."""
@@ -133,9 +146,26 @@ class Explain:
     def _explain_kept(
         self, asked: Asked, kept: KeptSignIn, at: datetime | None = None, address: str | None = None
     ) -> Response:
-        source = f"Sign-in of {_show_time(kept.at)} UTC"
+        self._record(kept)
+        source = (
+            f"Sign-in of {_show_time(kept.at)} UTC, with the claims that may be kept: others cannot be seen any more"
+        )
         at, address = at or kept.at, address or kept.source_address
         return self._show(asked, kept.identity, kept.label, source, at, address)
+
+    def _record(self, kept: KeptSignIn) -> None:
+        """Record whose sign-in is about to be shown, and to whom. Raises AuditUnavailable."""
+        asking = self._access.require_administrator().identity
+        event = SignInExplained(
+            provider=asking.provider,
+            issuer=asking.issuer,
+            subject=asking.subject,
+            person=asking.name,
+            of_issuer=kept.identity.issuer,
+            of_subject=kept.identity.subject,
+            of_time=format_utc(kept.at),
+        )
+        self._audit.append(current_origin(), event)
 
     def _explain_claims(self, asked: Asked, at: datetime | None, address: str | None) -> Response:
         supposed = _read_claims(asked.claims)
@@ -191,9 +221,10 @@ class Explain:
         if record is None:
             raise Fault("No sign-in has this reference.")
         at = parse_moment(record["time"])
+        self._history.flush(1.0)
         kept = find_sign_in(self._history.read(at - _AROUND, at + _AROUND), record["issuer"], record["subject"])
         if kept is None:
-            raise Fault("That sign-in is not kept (any more).")
+            raise Fault("That sign-in is not kept: not any more, or not yet.")
         return replace(kept, label=record["person"])
 
 
@@ -215,14 +246,21 @@ def _group(explanation: Explanation, rule: str) -> Iterator[Section]:
 
 def _describe(verdict: Verdict) -> Row:
     marks = {True: "holds", False: "fails", None: "unknown"}
-    further = [f"{each.what}: {each.reason.text}" for each in verdict.given if each.reason.text]
+    further = [
+        f"{each.what}: {each.reason.text}" if each.outcome.entitlement else each.reason.text
+        for each in verdict.given
+        if each.reason.text
+    ]
     if verdict.standing == "reach":
         further = [f"{each.what} would be granted" for each in verdict.given if each.outcome.entitlement]
     if verdict.rule.denials:
         further.append(f"It denies {describe_targets(verdict.rule.denials)}.")
+    further += describe_origin(verdict.rule)
     return Row(
         sentence=verdict.sentence[:1].upper() + verdict.sentence[1:],
-        place=f"{verdict.rule.id.partition(':')[0]}:{verdict.rule.line}",
+        name=verdict.name,
+        file=verdict.rule.id.partition(":")[0],
+        line=verdict.rule.line,
         looked_at=tuple((marks[each.holds], each.condition, each.reason) for each in verdict.outcome.findings),
         further=tuple(further),
     )

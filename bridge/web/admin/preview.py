@@ -14,12 +14,13 @@ from bridge.errors import NotFound, SettingsError
 from bridge.history.history import History
 from bridge.preview.drafts import Draft
 from bridge.preview.runs import Run, Runs, Task
-from bridge.preview.words import describe_change, describe_unjudged
+from bridge.preview.words import describe_share, describe_unjudged
 from bridge.web.admin.administration import Administration
 
 WINDOWS = (1, 7, 14, 30, 90, 400)
 """How many days back one can choose to go, as far as sign-ins are kept."""
 MOST_PROBLEMS = 30
+MOST_ROWS = 200
 
 
 class Preview:
@@ -103,8 +104,9 @@ class Preview:
             "admin_preview_result.html",
             run=run,
             report=report,
+            shown=MOST_ROWS,
             in_force=self._rules.current.version,
-            summary=describe_change(report),
+            summary=describe_share(report),
             unjudged=[(each.rule, describe_unjudged(each)) for each in report.unjudged],
             picture=Markup(run.result.picture),  # noqa: S704  our own code drew it, and escaped every name
             table=run.result.table,

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from bridge.entitlements.limits import DAYS
 from bridge.entitlements.rules import Grant, Rule
 
 SHOWN_VALUES = 12
@@ -62,7 +62,7 @@ def iterate_searchable(rule: Rule, account_titles: Mapping[str, str]) -> Iterato
     yield rule.id
     yield from rule.providers
     yield from rule.groups
-    yield from _read(rule, "not_groups")
+    yield from rule.not_groups
     for name, values in rule.claims:
         yield name
         yield from values
@@ -72,24 +72,26 @@ def iterate_searchable(rule: Rule, account_titles: Mapping[str, str]) -> Iterato
         yield from (grant.name.text, grant.account, account_titles.get(grant.account, ""))
     for target in rule.denials:
         yield from (target.role or target.user or "", target.account, account_titles.get(target.account, ""))
-    yield from (str(_read(rule, "owner") or ""), str(_read(rule, "reason") or ""))
+    yield from (rule.owner, rule.reason)
 
 
 def describe_about(rule: Rule) -> list[tuple[str, str]]:
     """Return who answers for the rule, why it is there and when it ends, as far as it says so."""
-    named = (("Owner", "owner"), ("Reason", "reason"), ("Last day", "expires"))
-    return [(label, str(value)) for label, name in named if (value := _read(rule, name))]
+    last_day = str(rule.expires) if rule.expires else ""
+    found = (("Owner", rule.owner), ("Reason", rule.reason), ("Last day", last_day))
+    return [(label, value) for label, value in found if value]
 
 
 def _describe_person(rule: Rule, provider_titles: Mapping[str, str]) -> Iterator[Words]:
     if rule.providers:
         yield _list("signs in at", (provider_titles.get(name, name) for name in rule.providers))
+    case = ", in capitals or not" if rule.ignore_case else ""
     if rule.groups:
-        yield _list("is in the group", rule.groups)
-    if _read(rule, "not_groups"):
-        yield _list("is not in the group", _read(rule, "not_groups"))
+        yield _list(f"is in the group{case}", rule.groups)
+    if rule.not_groups:
+        yield _list(f"is not in the group{case}", rule.not_groups)
     for name, values in rule.claims:
-        yield _list(f"has as {name}", values)
+        yield _list(f"has as {name}{case}", values)
     if rule.when:
         yield Words("meets", (rule.when.text,))
 
@@ -100,11 +102,11 @@ def _describe_sign_in(rule: Rule) -> Iterator[Words]:
         yield _list("signed in by", (*(require.amr or ()), *(require.acr or ())), in_order=True)
     if require and require.max_age_seconds is not None:
         yield Words(f"signed in at most {describe_seconds(require.max_age_seconds)} ago")
-    if _read(rule, "networks"):
-        yield _list("comes from", (str(network) for network in _read(rule, "networks")), in_order=True)
-    hours = _read(rule, "hours")
+    if rule.networks:
+        yield _list("comes from", (str(network) for network in rule.networks), in_order=True)
+    hours = rule.hours
     if hours:
-        days = ", ".join(day for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun") if day in hours.days)
+        days = ", ".join(day for day in DAYS if day in hours.days)
         yield Words(f"comes on {days} from {hours.start} to {hours.end}, {hours.zone.key} time")
 
 
@@ -113,14 +115,10 @@ def _describe_grant(grant: Grant, account_titles: Mapping[str, str]) -> Words:
     if grant.session_policy:
         limits.append("narrowed by a session policy")
     if grant.terminal_role:
-        limits.append(f"in a terminal as role {getattr(grant.terminal_role, 'text', grant.terminal_role)}")
+        limits.append(f"in a terminal as role {grant.terminal_role.text}")
     return Words("", (f"{grant.kind} {grant.name.text}",), after="; ".join(limits))
 
 
 def _list(phrase: str, values: Iterable[str], *, in_order: bool = False) -> Words:
     found = list(values) if in_order else sorted(values)
     return Words(phrase, tuple(found[:SHOWN_VALUES]), more=max(0, len(found) - SHOWN_VALUES))
-
-
-def _read(rule: Rule, name: str) -> Any:
-    return getattr(rule, name, None) or ()

@@ -1,6 +1,6 @@
 """The rules in force: what each says in plain words, and when and by how many people it was last used."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,10 +10,11 @@ from flask import Blueprint, Response, request
 
 from bridge.clock import Clock
 from bridge.entitlements.rules import Rule, RuleSet, RulesInForce
-from bridge.errors import HistoryUnavailable
+from bridge.errors import HistoryUnavailable, RolloutUnavailable
 from bridge.exchange.accounts import Account
 from bridge.history.history import History, RuleUse
 from bridge.identity.providers import Provider
+from bridge.rollout.versions import InForce, Versions
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.rule_words import Words, describe_about, describe_conditions, describe_effects, iterate_searchable
 
@@ -66,16 +67,16 @@ class Rules:
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
         clock: Clock,
-        in_force_since: Callable[[], datetime],
+        versions: Versions,
     ) -> None:
-        """Take the frame, the rules, what is kept of sign-ins, the parties' titles, the clock, and since when."""
+        """Take the frame, the rules and their versions, what is kept of sign-ins, the parties' titles and the clock."""
         self._administration = administration
         self._rules = rules
         self._history = history
         self._provider_titles = {name: provider.title for name, provider in providers.items()}
         self._account_titles = {name: account.title for name, account in accounts.items()}
         self._clock = clock
-        self._in_force_since = in_force_since
+        self._versions = versions
         self._usage: _Usage | None = None
         self._index: _Index | None = None
 
@@ -100,7 +101,7 @@ class Rules:
         return self._administration.render(
             "admin_rules.html",
             version=index.rules.version,
-            since=self._in_force_since(),
+            change=self._find_change(index.rules),
             total=len(index.rules.rules),
             never=sum(rule.id not in usage.by_rule for rule in index.rules.rules),
             counts=index.files,
@@ -124,6 +125,12 @@ class Rules:
             effects=describe_effects(rule, self._account_titles),
             use=usage.by_rule.get(rule.id),
         )
+
+    def _find_change(self, rules: RuleSet) -> InForce | None:
+        try:
+            return self._versions.last_change_to(rules.version)
+        except RolloutUnavailable:  # the rules in force are known all the same
+            return None
 
     def _find_usage(self) -> _Usage:
         now, usage = self._clock.now(), self._usage

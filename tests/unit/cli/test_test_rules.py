@@ -48,7 +48,8 @@ def test_what_fails_says_where_what_and_why(run):
         "  unexpected: role production/Admin\n"
         "    expected not granted\n"
         "    got      granted\n"
-        "    because  10-platform.yaml:platform: the provider is acme-saml; `groups` has platform\n"
+        "    because  granted by `platform`: the provider is acme-saml; `groups` has platform "
+        "(10-platform.yaml:platform)\n"
     )
 
 

@@ -87,8 +87,8 @@ CASES = (
         "a group named `platform`; the provider sent `Platform` (differs in case)",
     ),
     Case("upper case", PLATFORM, groups("x", "PLATFORM"), "case", "groups", "`PLATFORM` (differs in case)"),
-    Case("blank behind", PLATFORM, groups("platform "), "blanks", "groups", "sent `platform ` (has other blanks"),
-    Case("two blanks", "groups: [on call]", groups("on  call"), "blanks", "groups", "`on  call`"),
+    Case("blank behind", PLATFORM, groups("platform "), "blanks", "groups", "sent `platform ` (has blanks around it"),
+    Case("two blanks", "groups: [on call]", groups("on  call"), "blanks", "groups", "`on  call` (has other blanks)"),
     Case(
         "zero width",
         PLATFORM,

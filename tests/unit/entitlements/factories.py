@@ -31,7 +31,7 @@ class Rules:
     def __init__(self, folder):
         self._folder = folder
 
-    def compile(self, *texts, policies=None, **named):
+    def compile(self, *texts, policies=None, schemas=None, **named):
         files = {f"{number}.yaml": text for number, text in enumerate(texts)}
         files |= {f"policies/{name}": text for name, text in (policies or {}).items()}
         files |= {f"{name}.yaml": text for name, text in named.items()}
@@ -41,7 +41,7 @@ class Rules:
         if problems:
             raise SettingsError(problems)
         documents = [document for document, _ in readings]
-        return compile_rules(documents, {"acme-saml": "groups", "acme-oidc": "roles"}, rule_files)
+        return compile_rules(documents, {"acme-saml": "groups", "acme-oidc": "roles"}, rule_files, schemas=schemas)
 
 
 def granted(rules, identity=None, **changes):

@@ -33,34 +33,3 @@ def test_the_parts_are_those_that_were_joined(text, parts):
     each = [part.evaluate(variables).holds for part in found]
     assert whole == (False if False in each else None if None in each else True)
     assert {path for part in found for path in part.paths} == set(expression.paths)
-
-
-@pytest.mark.parametrize(
-    ("text", "claim", "texts"),
-    [
-        ('claims.kind == "a"', "kind", {"a"}),
-        ('"a" == claims.kind', "kind", {"a"}),
-        ('"a" in claims.groups', "groups", {"a"}),
-        ('claims.kind in ["a", "b"]', "kind", {"a", "b"}),
-        ('claims["any name"] == "a"', "any name", {"a"}),
-    ],
-)
-def test_a_comparison_with_a_text_is_recognised(text, claim, texts):
-    comparison = compile_expression(text).find_comparison()
-    assert (comparison.claim, comparison.texts) == (claim, texts)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "claims.level == 3",
-        'claims.kind != "a"',
-        'identity.provider == "a"',
-        'claims.address.city == "a"',
-        'claims.kind in ["a", claims.other]',
-        'claims.kind.startsWith("a")',
-        'claims.kind == "a" || true',
-    ],
-)
-def test_anything_else_is_not_taken_for_one(text):
-    assert compile_expression(text).find_comparison() is None

@@ -158,6 +158,26 @@ def test_t_map_02_an_expression_that_does_not_end_is_stopped_and_decides_nothing
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("claims.many.all(a, claims.department.size() > 0)", id="one macro over a long list"),
+        pytest.param(
+            'claims.groups.all(a, claims.groups.exists(b, a + b == "platformon-call" || true))', id="macro in macro"
+        ),
+        pytest.param(
+            'claims.groups.map(a, a + "-x").filter(a, a != "y").exists(b, b == "on-call-x")', id="macro on macro"
+        ),
+        pytest.param("true || true" + " " * 1_988, id="as long as can be"),
+        pytest.param("(" * 20 + "true" + ")" * 20, id="nested"),
+        pytest.param('"platform,on-call" == claims.groups.join(",")', id="join outside of a macro"),
+        pytest.param('claims.department.replace("Plat", "Platform") + "." == "Platformform."', id="text put together"),
+    ],
+)
+def test_t_map_02_what_ends_within_the_bounds_is_decided(text):
+    assert evaluate(text).holds is True
+
+
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "^(.*a){20}$"])
 def test_t_map_01_a_pattern_that_stalls_other_engines_takes_no_time(pattern):
     expression = compile_expression(f'claims.text.matches("{pattern}")')

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bridge.entitlements.explanation import describe_origin
 from bridge.entitlements.resolve import resolve
 from bridge.errors import SettingsError
 from tests.unit.entitlements.factories import make_identity
@@ -177,9 +178,12 @@ def test_what_is_cheap_is_looked_at_first_and_the_rest_only_if_it_holds(rules):
 
 def test_the_owner_and_the_reason_of_a_rule_are_in_its_explanation(rules):
     rule_set = rules.compile(rule("everyone: true", "owner: platform@acme.example", "reason: OPS-17"))
-    assert (rule_set.rules[0].owner, rule_set.rules[0].reason) == ("platform@acme.example", "OPS-17")
-    (outcome,) = resolve(make_identity(), rule_set, NOON).explanations
-    assert (outcome.owner, outcome.stated_reason) == ("platform@acme.example", "OPS-17")
+    (explained,) = rule_set.rules
+    assert (explained.owner, explained.reason) == ("platform@acme.example", "OPS-17")
+    told = describe_origin(explained)
+    assert ["OPS-17" in told[0], "platform@acme.example" in told[1]] == [True, True]
+    (silent,) = rules.compile(rule("everyone: true")).rules
+    assert describe_origin(silent) == ()
 
 
 @pytest.mark.parametrize(

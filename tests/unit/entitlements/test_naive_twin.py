@@ -7,20 +7,33 @@ import os
 import random
 from datetime import timedelta
 
+from bridge.entitlements.matching import ClaimSchema
 from bridge.entitlements.resolve import resolve
 from tests.unit.entitlements.factories import NOW, make_identity
 from tests.unit.entitlements.naive import resolve_naively, write
 
 EXAMPLES = int(os.environ.get("RAMBRIDGE_TEST_EXAMPLES", "0"))
-RULE_SETS, PEOPLE = EXAMPLES or 1_500, 5
+RULE_SETS, PEOPLE = EXAMPLES or 1_000, 5
 FIRST_SEED = random.SystemRandom().randrange(2**40) if EXAMPLES else 0
 GROUPS_CLAIMS = {"acme-saml": "groups", "acme-oidc": "roles"}
 
-WORDS = ("a", "b", "c", "A", "é")
+ID = "6f1b9a52-5d0e-4c6e-9d5e-0c8a5c1f7a10"
+SCHEMAS = {"acme-oidc": ClaimSchema(group_ids=True, types={"team": "string", "level": "int"})}
+PLAIN_SCHEMAS = {name: (schema.group_ids, schema.types) for name, schema in SCHEMAS.items()}
+WORDS = ("a", "b", "c", "A", "é", "É", ID, "S-1-5")
 CLAIMS = ("groups", "roles", "team", "level", "uid")
 ODD = (
     *(None, True, 7, 0.5, 2**70, "a\u200b", "e\u0301", "x" * 2000, ""),
     *(["a", 3], ["a", "b\u200b"], [], [["a"]], {"a": "b"}, {"a\u200b": 1}),
+)
+
+
+ADDRESSES = (None, "10.1.2.3", "::ffff:10.9.9.9", "11.0.0.1", "2001:db8::1", "2001:db9::1", "somewhere")
+HOURS = (  # it is Tuesday, nine o'clock
+    {"days": ["tue"], "from": "09:00", "to": "10:00", "time_zone": "UTC"},
+    {"days": ["tue"], "from": "08:00", "to": "09:00", "time_zone": "UTC"},
+    {"days": ["mon"], "from": "22:00", "to": "09:01", "time_zone": "UTC"},
+    {"days": ["tue", "wed"], "from": "22:00", "to": "21:00", "time_zone": "UTC"},
 )
 
 
@@ -29,20 +42,36 @@ def make_rule(source, number):
     if source.random() < 0.3:
         rule["provider"] = source.choice(["acme-saml", ["acme-oidc", "acme-saml"], ["acme-oidc"], "elsewhere"])
     if source.random() < 0.5:
-        rule["groups"] = source.sample(WORDS, source.randint(1, 2))
+        rule["groups"] = source.choice([["a"], ["b", ID], ["A"], [ID, "é"], ["S-1-5", "c"]])
     if source.random() < 0.3:
         names = source.sample(CLAIMS, source.randint(1, 2))
         rule["claims"] = {name: source.choice(WORDS) if source.random() < 0.5 else list(WORDS[:2]) for name in names}
+    if rule.keys() & {"groups", "claims"} and source.random() < 0.2:
+        rule["ignore_case"] = True
     if source.random() < 0.4:
         rule["when"] = make_tree(source, 2)
     if len(rule) == 1:
         rule["everyone"] = True
+    return narrow(source, rule)
+
+
+def narrow(source, rule):
+    """Return the rule with some of what is no condition by itself, and with what it grants or denies."""
+    if source.random() < 0.15:
+        rule["not_groups"] = source.sample(WORDS, 1)
+    if source.random() < 0.15:
+        rule["expires"] = source.choice(["2026-11-23", "2026-11-24", "2027-01-01"])
+    if source.random() < 0.1:
+        rule["networks"] = source.choice([["10.0.0.0/8"], ["11.0.0.1", "2001:db8::/32"], ["0.0.0.0/0"]])
+    if source.random() < 0.1:
+        rule["hours"] = source.choice(HOURS)
     if source.random() < 0.25:
         target = source.choice([{}, {"role": source.choice("RST")}, {"user": source.choice(WORDS[:3])}])
         return rule | {"deny": [{"account": source.choice("xy"), **target}]}
     if source.random() < 0.2:
         rule["require"] = source.choice([{"amr": ["mfa"]}, {"acr": ["gold"], "amr": ["hwk"]}, {"max_age_seconds": 300}])
-    kinds = ({"role": source.choice("RST")}, {"user": source.choice(["a", "u-${ claims.uid }"]), "terminal_role": "R"})
+    role = source.choice(["R", "S", "T", "u-${ claims.uid }"])
+    kinds = ({"role": role}, {"user": source.choice(["a", "u-${ claims.uid }"]), "terminal_role": "R"})
     return rule | {"grant": [{"account": source.choice("xy"), **source.choice(kinds)}]}
 
 
@@ -79,9 +108,9 @@ def make_person(source):
     )
 
 
-def decide(identity, rules, **options):
+def decide(identity, rules, address=None, **options):
     """Return what the engine grants, and the names of the rules that applied."""
-    resolution = resolve(identity, rules, NOW, **options)
+    resolution = resolve(identity, rules, NOW, address, **options)
     granted = [
         (each.account, each.kind, each.name, each.rule.partition(":")[2], each.terminal_role)
         for each in resolution.entitlements
@@ -99,12 +128,13 @@ def iterate_examples():
 def test_the_index_decides_as_if_every_rule_were_tried(rules):
     granted = applied = 0
     for source, seed, written in iterate_examples():
-        rule_set = rules.compile(write(written))
+        schemas, plain = (SCHEMAS, PLAIN_SCHEMAS) if seed % 2 else ({}, {})
+        rule_set = rules.compile(write(written), schemas=schemas)
         for _ in range(PEOPLE):
-            identity = make_person(source)
-            expected = resolve_naively(identity, written, GROUPS_CLAIMS, NOW)
-            assert decide(identity, rule_set) == expected, (seed, identity)
-            assert decide(identity, rule_set, every_rule=True) == expected, (seed, identity)
+            identity, address = make_person(source), source.choice(ADDRESSES)
+            expected = resolve_naively(identity, written, GROUPS_CLAIMS, NOW, plain, address=address)
+            assert decide(identity, rule_set, address) == expected, (seed, identity)
+            assert decide(identity, rule_set, address, every_rule=True) == expected, (seed, identity)
             granted += len(expected[0])
             applied += len(expected[1])
     assert granted > RULE_SETS, "hardly anything was granted, so hardly anything was compared"

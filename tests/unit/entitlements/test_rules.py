@@ -157,6 +157,14 @@ def test_a_rule_is_found_by_the_requirement_that_the_fewest_share(rules, conditi
     assert find_candidates(rule_set, claims | {"groups": [], "team": "g70"}) in (["r70"], [])
 
 
+@pytest.mark.parametrize("claim", ["x", ["y", "x"], {"x": 1}])
+def test_a_rule_is_found_by_the_text_the_items_and_the_keys_that_its_expression_compares(rules, claim):
+    condition = "claims.a == 'x'" if isinstance(claim, str) else "'x' in claims.a"
+    rule_set = rules.compile(f'rules:\n- name: r\n  when: "{condition}"\n  {GRANT}\n')
+    assert find_candidates(rule_set, {"a": claim}) == ["r"]
+    assert find_candidates(rule_set, {"a": "y"}) == []
+
+
 def test_t_map_06_what_cannot_be_read_leads_to_every_rule_that_denies_by_it(rules):
     deny = "deny: [{account: production}]"
     rule_set = rules.compile(

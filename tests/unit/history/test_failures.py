@@ -59,9 +59,10 @@ def test_no_more_than_a_bound_waits_and_the_log_says_how_many_were_dropped(begin
     for number in range(10):
         note(history, compiled, clock, subject=f"s{number}")
     folder.mkdir()
-    kept = read_all(history, clock)
-    assert {each.identity.subject for each in kept} == {"s0", "s1", "s2"}
-    assert re.search(r"again; 7 were dropped", caplog.text)
+    kept = {each.identity.subject for each in read_all(history, clock)}
+    dropped = int(re.search(r"again; (\d+) were dropped", caplog.text)[1])
+    assert 6 <= dropped <= 7, "the thread may have taken one out of the queue already"
+    assert kept == {f"s{number}" for number in range(10 - dropped)}
 
 
 @pytest.fixture

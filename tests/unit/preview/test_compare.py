@@ -6,7 +6,8 @@ import pytest
 
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.preview.compare import compare
-from bridge.preview.replay import find_changed_rules, is_steady
+from bridge.preview.narrowing import find_changed_rules, narrow
+from bridge.preview.replay import is_steady
 from tests.unit.entitlements.factories import NOW, Rules, make_identity
 
 ADMIN = "account: production, role: Admin"
@@ -106,6 +107,17 @@ def test_another_claim_for_groups_is_a_change_of_every_rule(rules):
     after = rules.compile(PLATFORM)
     object.__setattr__(after, "groups_claims", {"acme-saml": "teams"})
     assert [each[0] for each in described(compare([kept()], before, after))] == ["loses"]
+
+
+def test_only_rules_that_name_what_a_changed_rule_names_are_asked(rules):
+    other = "{name: other, everyone: true, grant: [{account: production, role: Other}]}"
+    user = "{name: user, everyone: true, grant: [{account: production, user: lin, terminal_role: Admin}]}"
+    same_user = "{name: same-user, groups: [platform], grant: [{account: production, user: lin}]}"
+    before = f"rules: [{other}, {user}, {same_user}]"
+    denial = "rules: [{name: no, everyone: true, deny: [{account: production, role: Admin}]}]"
+    first, second = narrow(rules.compile(before), rules.compile(before, denial))
+    assert [rule.id for rule in first.rules] == ["0.yaml:user", "0.yaml:same-user"]
+    assert [rule.id for rule in second.rules] == ["0.yaml:user", "0.yaml:same-user", "1.yaml:no"]
 
 
 def test_where_a_rule_stands_in_its_file_is_no_difference(rules):

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.settings import FINDING_KINDS, check_configuration
-from tests.unit.configurations import BRIDGE, OIDC, SAML, write_configuration
+from bridge.entitlements.rules import RuleFiles
+from bridge.errors import SettingsError
+from bridge.settings import FINDING_KINDS, check_configuration, compile_rule_files, load_configuration
+from tests.unit.configurations import BRIDGE, OIDC, SAML, SANDBOX, write_configuration
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SENT = {"acme-saml": frozenset({"groups", "department"}), "acme-oidc": frozenset({"groups", "department", "title"})}
@@ -212,6 +214,20 @@ def test_a_grant_at_its_ceiling_or_outside_of_it_is_fine(tmp_path, conditions, e
     assert check(tmp_path, rule("r", conditions, effect), bridge=CEILING) == []
 
 
+def test_rules_above_a_ceiling_never_come_into_force(tmp_path):
+    wide = rule("r", "groups: [a]", grant("TheAdmin"))
+    narrow = rule("r", STRONG, grant("TheAdmin", duration_seconds=1800))
+    folder = write_configuration(tmp_path, {FILE: f"rules:\n{narrow}", "bridge.yaml": CEILING})
+    configuration = load_configuration(folder)
+    compile_rule_files(configuration, RuleFiles(folder, {"a.yaml": f"rules:\n{narrow}".encode()}))
+    with pytest.raises(SettingsError) as caught:
+        compile_rule_files(configuration, RuleFiles(folder, {"a.yaml": f"rules:\n{wide}".encode()}))
+    assert [problem.kind for problem in caught.value.problems] == ["wider-than-ceiling"]
+    write_configuration(tmp_path, {FILE: f"rules:\n{wide}", "bridge.yaml": CEILING})
+    with pytest.raises(SettingsError):
+        load_configuration(folder)
+
+
 def test_a_ceiling_of_networks_wants_a_rule_with_networks(tmp_path):
     bridge = BRIDGE + "rules: {ceilings: [{accounts: [sand*], networks: [10.0.0.0/8]}]}\n"
     assert check(tmp_path, rule("r"), bridge=bridge) == [("wider-than-ceiling", FILE, 4, 11)]
@@ -268,6 +284,57 @@ def test_names_that_do_not_exist_are_errors_with_a_kind_of_their_own(tmp_path):
     ]
     assert check(tmp_path, rule("r"), rule("r", "groups: [b]", grant("S"))) == [("duplicate", FILE, 5, 9)]
     assert check(tmp_path, rule("r", "when: claims.")) == [("expression", FILE, 3, 16)]
+
+
+TAGGED = SANDBOX + "tags: {env: test}\nroles: [Reader, TheAdmin]\n"
+ALSO = (
+    SANDBOX.replace("sandbox", "another").replace("Sandbox", "Another").replace("0002", "0003") + "tags: {env: test}\n"
+)
+
+
+def test_a_role_that_the_account_does_not_list_is_an_error(tmp_path):
+    assert check(tmp_path, rule("r", effect=grant("Raeder")), accounts_sandbox=TAGGED) == [
+        ("unknown-role", FILE, 4, 36)
+    ]
+    assert check(tmp_path, rule("r", effect=grant("Reader")), accounts_sandbox=TAGGED) == []
+
+
+def test_a_ceiling_counts_every_role_that_claims_may_make(tmp_path):
+    named = rule("r", effect=grant("'${ claims.kind }'"))
+    assert check(tmp_path, named, bridge=CEILING, accounts_sandbox=TAGGED) == [("wider-than-ceiling", FILE, 4, 11)]
+    other = TAGGED.replace("TheAdmin", "Writer")
+    assert check(tmp_path, named, bridge=CEILING, accounts_sandbox=other) == []
+    any_role = check(tmp_path, named, bridge=CEILING)
+    assert [kind for kind, *_ in any_role] == ["wider-than-ceiling", "role-from-claim"]
+
+
+def test_a_finding_about_several_accounts_is_at_the_entry_that_names_them(tmp_path):
+    files = {"accounts_sandbox": TAGGED.replace("roles", "# "), "accounts_another": ALSO}
+    first = "\n  grant:\n  - {account: production, role: Reader}\n  - {account_tags: {env: test}, role: Reader}"
+    later = rule("s", effect=grant("Reader"))
+    assert check(tmp_path, rule("r", effect=first), later, **files) == [("shadowed", FILE, 9, 11)]
+    both = check(tmp_path, later, rule("r", effect=first), **files)
+    assert both == [("shadowed", FILE, 9, 5)]
+
+
+def test_the_same_role_under_other_policies_has_other_limits(tmp_path):
+    policy = "{Version: '1', Statement: [{Effect: Allow, Action: 'oss:Get*', Resource: '*'}]}"
+    narrowed = rule("s", "groups: [b]", grant(session_policy=policy))
+    assert check(tmp_path, rule("r"), narrowed) == [("limits-differ", FILE, 7, 11)]
+    assert check(tmp_path, rule("r", effect=grant(session_policy=policy)), narrowed) == []
+
+
+def test_a_policy_that_ram_would_refuse_is_an_error(tmp_path):
+    wrong = "{Version: '1', Statement: [{Effect: Permit, Action: 'oss:Get*', Resource: '*'}]}"
+    found = check(tmp_path, rule("r", effect=grant(session_policy=wrong)))
+    assert [(kind, line) for kind, _, line, _ in found] == [("policy-refused", 4)]
+
+
+def test_a_claim_of_another_type_can_never_match(tmp_path):
+    typed = {"providers_acme-oidc": OIDC + "claim_types: {level: int}\n"}
+    text = rule("r", "provider: acme-oidc\n  claims: {level: '3'}")
+    assert check(tmp_path, text, **typed) == [("never-matches", FILE, 4, 12)]
+    assert check(tmp_path, text) == []
 
 
 def test_a_rule_that_never_applies_has_no_other_finding(tmp_path):

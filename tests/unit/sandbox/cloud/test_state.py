@@ -53,7 +53,7 @@ def test_missing_secret_is_made_once_and_readable_by_its_owner_alone(config):
     assert secrets == {file.read_text().strip()}
     assert len(secrets.pop()) == 30
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert list(file.parent.iterdir()) == [file]
+    assert {each.name for each in file.parent.iterdir()} == {"access-key-secret", "ram-admin-secret"}
 
 
 def test_secret_comes_from_the_environment(config, monkeypatch):
