@@ -27,7 +27,7 @@ def test_committed_file_declares_both_accounts(config):
 
     roles = {account.alias: {role.name for role in account.roles} for account in state.accounts}
     assert roles["acme-production"] >= {"PlatformAdmin", "ReadOnly", "FinanceAuditor", "DatabaseOperator"}
-    assert roles["acme-sandbox"] == {"Developer", "DataScientist", "ReadOnly"}
+    assert roles["acme-sandbox"] == {"Developer", "DataScientist", "ReadOnly", "AppServer", "Checkout"}
     assert sum(user.console for user in state.accounts[0].users) == 3
 
 
