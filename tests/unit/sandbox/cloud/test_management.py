@@ -1,14 +1,26 @@
 """RAM, IMS and Resource Manager as they are called: what is refused and how, what changes, and what is kept."""
 
+import base64
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
 import pytest
 
+from bridge.sandbox.cloud.gateway import SERVICES
 from bridge.sandbox.cloud.state import CloudState
 from tests.unit.sandbox.cloud.client import Cloud, read_key, role_arn
-from tests.unit.sandbox.cloud.parties import KEY_SECRET, PARTNER_KEY, PRODUCTION, SANDBOX, build_state
+from tests.unit.sandbox.cloud.parties import (
+    KEY_SECRET,
+    PARTNER_KEY,
+    PRODUCTION,
+    SANDBOX,
+    build_metadata,
+    build_state,
+    make_key,
+    user_response,
+)
 
 IMS, RESOURCES = "2019-08-15", "2020-03-31"
 READING = json.dumps({"Version": "1", "Statement": [{"Effect": "Allow", "Action": "oss:Get*", "Resource": "*"}]})
@@ -71,11 +83,16 @@ def test_a_session_manages_no_more_than_its_session_policy_allows(cloud):
     assert refused(cloud.manage("ListUsers", key=read_key(narrowed))) == (403, "NoPermission")
 
 
-def test_everybody_manages_their_own_account(cloud):
-    policies = {"PolicyName": "AdministratorAccess", "PolicyType": "System"}
+def with_admin_elsewhere():
+    """Return a state in which the partner administers the other account."""
     state = build_state().model_dump(by_alias=True)
     state["accounts"][1]["users"][0]["policies"] = [{"policy": "AdministratorAccess"}]
-    cloud = Cloud(state=CloudState.model_validate(state))
+    return CloudState.model_validate(state)
+
+
+def test_everybody_manages_their_own_account():
+    policies = {"PolicyName": "AdministratorAccess", "PolicyType": "System"}
+    cloud = Cloud(state=with_admin_elsewhere())
 
     assert refused(cloud.manage("GetRole", key=PARTNER_KEY, RoleName="Automation")) == (404, "EntityNotExist.Role")
     assert refused(cloud.manage("AttachPolicyToUser", key=PARTNER_KEY, UserName="bob", **policies)) == (
@@ -533,3 +550,68 @@ def test_a_refused_change_changes_nothing(cloud, tmp_path):
     assert refused(cloud.manage("CreateUser", UserName="alice")) == (409, "EntityAlreadyExists.User")
     assert done(cloud.manage("ListUsers"))
     assert not saved.exists()
+
+
+# ── sign-in of users ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sign_in(cloud, **changes):
+    form = {"SAMLResponse": user_response(**changes).encode()}
+    return cloud.http.post("/saml/SSO", data=form).status_code
+
+
+def test_users_sign_in_as_the_account_s_settings_say(cloud):
+    metadata = base64.b64encode(build_metadata(make_key("new"))).decode()
+    shown = done(cloud.manage("GetUserSsoSettings", Version=IMS))["UserSsoSettings"]
+    assert base64.b64decode(shown["MetadataDocument"]) == build_metadata()
+    assert (shown["SsoEnabled"], shown["AuxiliaryDomain"]) == (True, "acme.example")
+    assert sign_in(cloud) == 303
+
+    done(cloud.manage("SetUserSsoSettings", Version=IMS, SsoEnabled="false"))
+    assert sign_in(cloud) == 401
+    done(cloud.manage("SetUserSsoSettings", Version=IMS, SsoEnabled="true", MetadataDocument=metadata))
+    assert sign_in(cloud) == 401
+    assert sign_in(cloud, key=make_key("new")) == 303
+    done(cloud.manage("SetUserSsoSettings", Version=IMS, SsoLoginWithDomain="false"))
+    assert sign_in(cloud, key=make_key("new")) == 403
+    assert sign_in(cloud, key=make_key("new"), subject="alice") == 303
+    assert sign_in(cloud, key=make_key("new"), subject="nobody") == 403
+
+
+def test_user_sign_in_needs_metadata_and_has_a_default_domain():
+    cloud = Cloud(state=with_admin_elsewhere())
+
+    missing = cloud.manage("SetUserSsoSettings", key=PARTNER_KEY, Version=IMS, SsoEnabled="true")
+    assert refused(missing) == (400, "MissingMetadataDocument")
+    settings = done(cloud.manage("GetUserSsoSettings", key=PARTNER_KEY, Version=IMS))["UserSsoSettings"]
+    assert settings["SsoEnabled"] is False
+    domain = done(cloud.manage("GetDefaultDomain", key=PARTNER_KEY, Version=IMS))
+    assert domain["DefaultDomainName"] == "acme-sandbox.onaliyun.com"
+
+
+# ── whatever is sent ─────────────────────────────────────────────────────────────────────────────────────────
+
+ODD = ["", " ", "*", "x" * 5000, "0", "-1", "null", "[]", "{}", "{{", "ｘ", "\u202e", "alice", PRODUCTION, "%s", "{0}"]
+MANAGED_ACTIONS = [
+    (version, action, parameters)
+    for version, actions in SERVICES.items()
+    if version != "2015-04-01"
+    for action, parameters in actions.items()
+]
+
+
+@pytest.mark.parametrize(("version", "action", "parameters"), MANAGED_ACTIONS, ids=lambda value: str(value)[:40])
+def test_no_odd_value_is_an_internal_error(cloud, version, action, parameters):
+    for value in ODD:
+        status, body = cloud.manage(action, **{"Version": version, **dict.fromkeys(parameters, value)})
+        assert status < 500, (action, value, body)
+        assert body["RequestId"]
+
+
+def test_simultaneous_changes_are_all_kept(cloud):
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda n: cloud.manage("CreateUser", UserName=f"user-{n}"), range(40)))
+
+    assert {status for status, _ in answers} == {200}
+    names = {user["UserName"] for user in done(cloud.manage("ListUsers", MaxItems="1000"))["Users"]["User"]}
+    assert names >= {f"user-{number}" for number in range(40)}
