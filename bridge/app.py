@@ -67,7 +67,12 @@ MAX_REQUEST_BYTES = 400_000
 
 
 def create_app(
-    configuration: Configuration, store_url: str, clock: Clock | None = None, outbound: Outbound | None = None
+    configuration: Configuration,
+    store_url: str,
+    clock: Clock | None = None,
+    outbound: Outbound | None = None,
+    *,
+    follow_rules: bool = True,
 ) -> Flask:
     """Return the service as a WSGI application. Call it after a fork: the audit log owns a thread.
 
@@ -76,6 +81,7 @@ def create_app(
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
+        follow_rules: whether other rules can come into force; else those of the configuration stay.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -97,8 +103,9 @@ def create_app(
     rules = RulesInForce(configuration.rules)
     history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
     roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, history, clock)
-    follower.begin()
-    follower.start()
+    if follow_rules:
+        follower.begin()
+        follower.start()
     history.start(rules, settings.rules.kept_claims)
     federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
     sessions = SessionStore(
