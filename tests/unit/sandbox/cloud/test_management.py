@@ -593,14 +593,14 @@ def test_user_sign_in_needs_metadata_and_has_a_default_domain():
 
 ODD = ["", " ", "*", "x" * 5000, "0", "-1", "null", "[]", "{}", "{{", "ｘ", "\u202e", "alice", PRODUCTION, "%s", "{0}"]
 MANAGED_ACTIONS = [
-    (version, action, parameters)
+    pytest.param(version, action, sorted(parameters), id=action)
     for version, actions in SERVICES.items()
     if version != "2015-04-01"
     for action, parameters in actions.items()
 ]
 
 
-@pytest.mark.parametrize(("version", "action", "parameters"), MANAGED_ACTIONS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("version", "action", "parameters"), MANAGED_ACTIONS)
 def test_no_odd_value_is_an_internal_error(cloud, version, action, parameters):
     for value in ODD:
         status, body = cloud.manage(action, **{"Version": version, **dict.fromkeys(parameters, value)})
