@@ -131,6 +131,7 @@ class _Use:
     """The identity providers whose people get it."""
     seconds: int
     console: bool
+    """Whether it opens the console by SAML."""
 
 
 def _grants(account: Account, rules: RuleSet) -> Iterator[tuple[Rule, Grant]]:
@@ -141,9 +142,9 @@ def _grants(account: Account, rules: RuleSet) -> Iterator[tuple[Rule, Grant]]:
 def _find_uses(account: Account, rules: RuleSet) -> Iterator[_Use]:
     everybody = frozenset(rules.groups_claims)
     for rule, grant in _grants(account, rules):
-        # A session policy has no place in a console sign-in, so such a grant is for terminals alone.
+        # A sign-in token is got for credentials, and a session policy has no place in a signed response.
         template = grant.name if grant.kind == "role" else grant.terminal_role
-        console = grant.kind == "role" and grant.session_policy is None
+        console = grant.kind == "role" and account.console != "token" and grant.session_policy is None
         if template is not None:
             yield _Use(template.text, rule.id, rule.providers or everybody, grant.duration_seconds, console)
 
@@ -156,7 +157,7 @@ def _describe_role(account: Account, name: str, uses: list[_Use], issuer: str, b
     if account.trust == "access_key" and bridge_user:
         statements.append(admit_user(f"acs:ram::{account.id}:user/{bridge_user}"))
     if account.trust == "saml" or any(use.console for use in uses):
-        statements.append(admit_saml(account.saml_provider_arn, account.console.role_sso_url))
+        statements.append(admit_saml(account.saml_provider_arn, account.console_addresses.role_sso_url))
     configured = account.role_max_duration_seconds.get(name, DEFAULT_SECONDS)
     return Role(
         name=name,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, jsonify, url_for
 
 from bridge.clock import format_utc
+from bridge.delivery.console import find_way
 from bridge.exchange.accounts import Account
 from bridge.federation import Federation
 from bridge.web.access import Access
@@ -50,7 +51,8 @@ class API:
                     "name": entitlement.name,
                     "title": entitlement.title,
                     "purpose": entitlement.purpose,
-                    "console": entitlement.opens_console,
+                    "console": find_way(entitlement, self._accounts[entitlement.account]) is not None,
+                    "narrowed": entitlement.session_policy is not None,
                     "terminal": entitlement.opens_terminal,
                     "terminal_role": entitlement.terminal_role,
                     "max_duration_seconds": entitlement.duration_seconds,
