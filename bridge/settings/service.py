@@ -162,6 +162,15 @@ class RulesSettings(_Strict):
     ceilings: tuple[Ceiling, ...] = ()
     """The most that rules may grant, such as one hour and a second factor for `*Admin*`."""
 
+    @model_validator(mode="after")
+    def _check_share(self) -> Self:
+        if self.max_changed_share is not None and self.keep_days == 0:
+            raise refusal(
+                "`max_changed_share` is measured on kept sign-ins, and `keep_days` is 0",
+                "Keep them for some days, or remove `max_changed_share`.",
+            )
+        return self
+
 
 class STSLimits(_Strict):
     """How often programs may call the STS endpoint; above it they are told to wait (`Throttling`)."""
