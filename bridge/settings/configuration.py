@@ -40,6 +40,7 @@ from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
+from bridge.settings.way_checks import find_way_problems
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
 
 PROVIDER: TypeAdapter[SAMLProvider | OIDCProvider] = TypeAdapter(Provider)
@@ -180,13 +181,15 @@ def _read(
     problems += _find_repeated(accounts.files, "name")
     problems += _find_repeated(accounts.files, "id")
     problems += _find_repeated(accounts.files, "alias")
+    problems += _find_repeated(accounts.files, "external_id")
     for provider in providers.files:
         problems += find_provider_problems(provider.content, provider.positions, development=development)
         problems += find_declaration_problems(provider.content, provider.positions)
-    for account in accounts.files:
-        problems += find_account_problems(account.content, account.positions, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
+    for account in accounts.files:
+        problems += find_account_problems(account.content, account.positions, development=development)
+        problems += find_way_problems(account.content, known_accounts, account.positions)
     known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
     for document in documents:
