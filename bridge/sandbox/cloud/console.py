@@ -229,10 +229,13 @@ def is_console_address(relay_state: str) -> bool:
 
 
 def _find_user(account: Account, subject: str) -> User:
-    """Return the RAM user that ``<name>@<domain>`` means in this account."""
-    name, _, domain = subject.rpartition("@")
+    """Return the RAM user that ``<name>@<domain>`` means in this account, or the name alone where it says so."""
+    name, at, domain = subject.rpartition("@")
+    with_domain = account.user_sso is None or account.user_sso.login_with_domain
+    known = domain.lower() in account.domains if with_domain else not at
+    name = name if with_domain else subject
     user = next((user for user in account.users if user.name.lower() == name.lower()), None)
-    if domain.lower() not in account.domains or user is None:
+    if not known or user is None:
         raise _refuse_user(f"There is no RAM user {subject[:128]} in this account.")
     if not user.console:
         raise _refuse_user(f"The RAM user {user.name} may not log on to the console.")
