@@ -266,6 +266,33 @@ class ExchangeFailed(EntitlementEvent):
 
 
 @dataclass(frozen=True)
+class DoctorExchanged(Event):
+    """``rambridge doctor`` tried the way to STS. The credentials may do nothing, and were thrown away at once."""
+
+    name = "doctor.exchanged"
+    account: str
+    role: str
+    trust: str
+    access_key_id: str
+    expires_at: str
+    sts_request_id: str
+
+
+@dataclass(frozen=True)
+class DoctorRefused(Event):
+    """``rambridge doctor`` tried the way to STS, and it did not lead to credentials."""
+
+    name = "doctor.refused"
+    account: str
+    role: str
+    trust: str
+    code: str
+    detail: str
+    sts_code: str = ""
+    sts_request_id: str = ""
+
+
+@dataclass(frozen=True)
 class CredentialsDelivered(EntitlementEvent):
     """Credentials are about to be shown to the person who chose them."""
 
