@@ -12,12 +12,12 @@ from tests.attacks.sts.rig import ACCOUNT, AUDIENCE, code_of, unsigned
 def test_t_sts_10_a_workload_becomes_the_role_that_its_rule_grants(rig, provider, role):
     token = rig.issuers[provider].token()
 
-    answer = rig.assume(token, role, provider)
+    answer = rig.assume(token, role, provider, RoleSessionName="first")
 
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    assert body["AssumedRoleUser"]["Arn"] == f"acs:ram::{ACCOUNT}:role/{role}/ci"
-    assert body["AssumedRoleUser"]["AssumedRoleId"].endswith(":ci")
+    assert body["AssumedRoleUser"]["Arn"] == f"acs:ram::{ACCOUNT}:role/{role}/first"
+    assert body["AssumedRoleUser"]["AssumedRoleId"].endswith(":first")
     assert body["Credentials"]["AccessKeyId"].startswith("STS.")
     assert body["OIDCTokenInfo"]["ClientIds"] == AUDIENCE
     assert body["OIDCTokenInfo"]["Issuer"] == rig.issuers[provider].url
