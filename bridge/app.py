@@ -19,6 +19,8 @@ from bridge.delivery.console import Console
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
+from bridge.exchange.cache import CredentialsCache
+from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.history.history import History
@@ -71,7 +73,7 @@ from bridge.web.login import Login
 from bridge.web.logout import Logout
 from bridge.web.portal import Portal
 from bridge.web.proxies import trust_proxies
-from bridge.web.published import Published, entity_id
+from bridge.web.published import Published
 
 MAX_REQUEST_BYTES = 400_000
 """A SAML response of 256 kB in base64, and a little more."""
@@ -120,7 +122,9 @@ def create_app(
         follower.start()
     history.start(rules, settings.rules.kept_claims)
     issued = IssuedCredentials(redis, sealer, clock)
-    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock, issued)
+    exchange = _build_exchange(configuration, keys, outbound, clock)
+    credentials = CredentialsCache(exchange, redis, sealer, clock)
+    federation = _build_federation(configuration, rules, keys, exchange, credentials, audit, history, clock, issued)
     sessions = SessionStore(
         redis,
         sealer,
@@ -157,6 +161,7 @@ def create_app(
         guesses=GuessLimit(redis, clock),
         access=access,
         audit=audit,
+        credentials=credentials,
         providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
@@ -205,7 +210,9 @@ def create_app(
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
-    app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe))
+    app.register_blueprint(
+        create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe, exchange.describe)
+    )
     proxies = settings.trusted_proxies
     budget = Budget(
         redis,
@@ -264,31 +271,37 @@ def _build_roll_out(  # noqa: PLR0917
     return roll_out, nodes, follower
 
 
-def _build_federation(  # noqa: PLR0917
-    configuration: Configuration,
-    rules: RulesInForce,
-    keys: KeyFolder,
-    outbound: Outbound,
-    audit: AuditLog,
-    history: History,
-    clock: Clock,
-    issued: IssuedCredentials,
-) -> Federation:
-    accounts, public_url = configuration.accounts, configuration.settings.public_url
-    exchange = Exchange(
-        accounts,
+def _build_exchange(configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock) -> Exchange:
+    public_url = configuration.settings.public_url
+    return Exchange(
+        configuration.accounts,
         issuer=public_url,
         entity_id=entity_id(public_url),
         keys=keys,
         sts=STSClient(outbound, clock),
         clock=clock,
     )
+
+
+def _build_federation(  # noqa: PLR0917
+    configuration: Configuration,
+    rules: RulesInForce,
+    keys: KeyFolder,
+    exchange: Exchange,
+    credentials: CredentialsCache,
+    audit: AuditLog,
+    history: History,
+    clock: Clock,
+    issued: IssuedCredentials,
+) -> Federation:
+    accounts, public_url = configuration.accounts, configuration.settings.public_url
     console = Console(accounts, entity_id(public_url), keys, clock)
     return Federation(
         audit=audit,
         rules=rules,
         administrators=configuration.administrators,
         exchange=exchange,
+        credentials=credentials,
         console=console,
         history=history,
         clock=clock,

@@ -20,8 +20,9 @@
     ├── AccessError                NotEntitled · NotAdministrator · CrossSiteRequest · NotFound
     ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     ├── FetchFailed                our own outgoing request got no complete answer
-    ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
-    │                              SessionEndsTooSoon · TerminalNotGranted
+    ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
+    │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
+    │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
     ├── AuditError                 AuditUnavailable · ChainBroken
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
@@ -29,6 +30,7 @@
     ├── StoreUnavailable           Redis cannot be reached; worth trying again
     ├── HistoryUnavailable         what is kept of sign-ins cannot be read
     ├── Unsealable                 a stored value that we did not put there
+    ├── SetupFailed                RAM could not be read or changed
     └── DemoFailed                 `rambridge demo` could not show what it should
 
 A class has a ``code`` (stable, lower case, safe to show: scripts and dashboards key on it) and a ``public``
@@ -945,6 +947,12 @@ class FetchFailed(BridgeError):
     public = "Another service cannot be reached at the moment. Try again in a minute."
 
 
+class FetchNotConnected(FetchFailed):
+    """No connection came about, so nothing was sent: the other side cannot have acted on it."""
+
+    code = "fetch_not_connected"
+
+
 class FetchTooLarge(FetchFailed):
     """The answer to our own outgoing request was longer than any honest one."""
 
@@ -956,6 +964,10 @@ class FetchTooLarge(FetchFailed):
 
 class ExchangeError(BridgeError):
     """The choice could not be traded for credentials."""
+
+    upstream_code = ""
+    """STS's own code, if it answered with one; as it came, so for the log and the record."""
+    upstream_request_id = ""
 
 
 class ExchangeRefused(ExchangeError):
@@ -974,6 +986,68 @@ class ExchangeRefused(ExchangeError):
         self.upstream_request_id = upstream_request_id
 
 
+class ExchangeNotTrusted(ExchangeRefused):
+    """The role's trust policy does not let us in, or our own identity may not ask for it."""
+
+    code = "exchange_not_trusted"
+    public = (
+        "Alibaba Cloud does not let this service into that role: its trust policy does not allow it. "
+        "You cannot change that yourself: give IT the reference number."
+    )
+
+
+class ExchangeRoleMissing(ExchangeRefused):
+    """The account has no role of that name."""
+
+    code = "exchange_role_missing"
+    public = "The account has no role of this name any more. Choose another one, or give IT the reference number."
+
+
+class ExchangeProviderMissing(ExchangeRefused):
+    """RAM does not know us: no such identity provider, or its metadata cannot be used."""
+
+    code = "exchange_provider_missing"
+    public = "This account does not know this service yet. Give IT the reference number."
+
+
+class ExchangeProofRefused(ExchangeRefused):
+    """STS does not accept what we signed: the provider in RAM has another key, issuer or audience."""
+
+    code = "exchange_proof_refused"
+    public = "Alibaba Cloud does not accept what this service signs for the account. Give IT the reference number."
+
+
+class ExchangeClock(ExchangeRefused):
+    """STS finds what we signed too old or too new: our clock differs from its."""
+
+    code = "exchange_clock"
+    public = "The clock of this service and that of Alibaba Cloud differ. Give IT the reference number."
+
+
+class ExchangeDurationRefused(ExchangeRefused):
+    """The role allows no session of the length that we asked for."""
+
+    code = "exchange_duration"
+    public = "The role allows no session of this length. Ask for a shorter one, or give IT the reference number."
+
+
+class ExchangePolicyRefused(ExchangeRefused):
+    """STS does not accept the session policy: its grammar or its size."""
+
+    code = "exchange_policy"
+    public = (
+        "The rule that gives you this role narrows it in a way that Alibaba Cloud refuses. "
+        "Give IT the reference number."
+    )
+
+
+class ExchangeKeyRefused(ExchangeRefused):
+    """Our AccessKey, or that of the role session we go through, is unknown, disabled, expired or wrong."""
+
+    code = "exchange_key"
+    public = "Alibaba Cloud does not accept this service's own key for the account. Give IT the reference number."
+
+
 class ExchangeMismatch(ExchangeError):
     """STS answered with credentials for something other than what was asked; they are thrown away."""
 
@@ -985,6 +1059,44 @@ class ExchangeUnavailable(ExchangeError):
 
     code = "exchange_unavailable"
     public = "Alibaba Cloud's token service cannot be reached at the moment. Try again in a minute."
+
+    may_retry = False
+    """Whether another request is safe: STS has not acted on this one, or says that it failed."""
+    retry_after_seconds: int | None = None
+    """When STS, or the breaker, is ready again; None: unknown."""
+
+    def __init__(
+        self,
+        detail: str = "",
+        retry_after_seconds: int | None = None,
+        *,
+        may_retry: bool = False,
+        upstream_code: str = "",
+        upstream_request_id: str = "",
+    ) -> None:
+        """Take the detail, when to come back, whether trying again is safe, and STS's code and RequestId if any."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+        self.may_retry = may_retry
+        self.upstream_code = upstream_code
+        self.upstream_request_id = upstream_request_id
+
+
+class ExchangeThrottled(ExchangeUnavailable):
+    """STS answers no more requests for this account at the moment: about 100 a second are its limit."""
+
+    code = "exchange_throttled"
+    public = "Alibaba Cloud is asked too often for this account at the moment. Try again in a minute."
+
+
+class ExchangePaused(ExchangeUnavailable):
+    """STS failed several times in a row, so it is left alone for some seconds (circuit breaker)."""
+
+    code = "exchange_paused"
+    public = (
+        "Alibaba Cloud's token service has failed several times, so it is left alone for a moment. "
+        "Try again in a minute."
+    )
 
 
 class SessionEndsTooSoon(ExchangeError):
@@ -1119,6 +1231,13 @@ class Unsealable(BridgeError):
 
     code = "store_unsealable"
     public = "Your session has ended. Sign in again to go on."
+
+
+class SetupFailed(BridgeError):
+    """RAM could not be read or changed, or is not ready for what was asked."""
+
+    code = "setup_failed"
+    public = "RAM could not be set up."
 
 
 class DemoFailed(BridgeError):

@@ -22,8 +22,9 @@ from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
-from bridge.errors import BridgeError, ExchangeRefused, NotAdministrator
+from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator
 from bridge.exchange.assume import Exchange
+from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.history.history import History
 from bridge.identity.sign_in import FinishedSignIn
@@ -67,6 +68,7 @@ class Federation:
         rules: RulesInForce,
         administrators: Sequence[Conditions],
         exchange: Exchange,
+        credentials: CredentialsCache,
         console: Console,
         history: History,
         clock: Clock,
@@ -80,6 +82,7 @@ class Federation:
         self._rules = rules
         self._administrators = administrators
         self._exchange = exchange
+        self._credentials = credentials
         self._console = console
         self._history = history
         self._clock = clock
@@ -250,13 +253,33 @@ class Federation:
         )
 
     def exchange(self, origin: Origin, choice: Choice) -> TemporaryCredentials:
-        """Return the credentials that STS issued for the choice; record them, or the failure.
+        """Return credentials for the choice: new ones of STS, or those of an equal request. Either is recorded.
 
         Raises:
             ExchangeError: STS refused, answered something else, or could not be reached.
         """
         with self._recording_failure(origin, choice):
-            credentials = self._exchange.issue(choice)
+            release = self._credentials.obtain(
+                choice, origin.reference, lambda issued: self._record_issued(origin, choice, issued)
+            )
+        credentials = release.credentials
+        if credentials.reused:
+            self._audit.append(
+                origin,
+                events.ExchangeReused(
+                    **_who(choice.identity),
+                    **_what(choice.entitlement),
+                    **_why(choice.entitlement),
+                    role_session_name=credentials.role_session_name,
+                    access_key_id=credentials.access_key_id,
+                    expires_at=format_utc(credentials.expires_at),
+                    original_reference=release.reference,
+                    sts_request_id=credentials.request_id,
+                ),
+            )
+        return credentials
+
+    def _record_issued(self, origin: Origin, choice: Choice, credentials: TemporaryCredentials) -> None:
         entitlement = choice.entitlement
         self._audit.append(
             origin,
@@ -274,7 +297,6 @@ class Federation:
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
-        return credentials
 
     def deliver_credentials(
         self, origin: Origin, choice: Choice, credentials: TemporaryCredentials, *, may_call: bool = False
@@ -325,9 +347,11 @@ class Federation:
     def _recording_failure(self, origin: Origin, choice: Choice) -> Iterator[None]:
         try:
             yield
+        except AuditUnavailable:
+            raise  # a second record would wait for the same disk
         except Exception as failure:
             refusal = _describe(failure)
-            upstream = refusal if isinstance(refusal, ExchangeRefused) else None
+            upstream = refusal if isinstance(refusal, ExchangeError) else None
             self._audit.append(
                 origin,
                 events.ExchangeFailed(

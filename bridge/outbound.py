@@ -31,12 +31,18 @@ from urllib.parse import urlencode
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import Url, parse_url
 
 from bridge.destinations import HTTPS_PORT, Destinations
-from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
+from bridge.errors import FetchFailed, FetchNotConnected, FetchRefused, FetchTooLarge
 
 _POOLS = 64
 _CONNECTIONS_PER_HOST = 16
@@ -171,6 +177,8 @@ class Outbound:
             return _read(response, place, limits.max_bytes)
         except _AddressRefused as error:
             raise FetchRefused(f"{place}: {error}") from error
+        except (NewConnectionError, ConnectTimeoutError) as error:
+            raise FetchNotConnected(f"{place}: {type(error).__name__}") from error
         except (HTTPError, OSError, http.client.HTTPException) as error:
             raise FetchFailed(f"{place}: {type(error).__name__}") from error
 

@@ -237,6 +237,22 @@ class ExchangeIssued(EntitlementEvent):
 
 
 @dataclass(frozen=True)
+class ExchangeReused(EntitlementEvent):
+    """Credentials of an earlier, equal request are released once more; nothing was asked of STS."""
+
+    name = "exchange.reused"
+    rule: str
+    rules_version: str
+    role_session_name: str
+    access_key_id: str
+    expires_at: str
+    original_reference: str
+    """The reference of the request whose ``exchange.issued`` tells of these credentials."""
+    sts_request_id: str
+    """STS's RequestId of that exchange."""
+
+
+@dataclass(frozen=True)
 class ExchangeFailed(EntitlementEvent):
     """STS refused, or could not be reached; nothing was issued as far as we know."""
 

@@ -16,6 +16,7 @@ from bridge.cli.providers import providers
 from bridge.cli.rule_tests import test_rules
 from bridge.cli.rules import rules
 from bridge.cli.serve import serve
+from bridge.cli.setup import setup
 from bridge.cli.trace import trace
 
 
@@ -36,5 +37,19 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, test_rules, explain_command, preview, rules, providers, attack, keys, audit, trace, demo):
+for command in (
+    serve,
+    check,
+    test_rules,
+    explain_command,
+    preview,
+    rules,
+    setup,
+    providers,
+    attack,
+    keys,
+    audit,
+    trace,
+    demo,
+):
     main.add_command(command)

@@ -11,8 +11,11 @@ from bridge.entitlements.choice import Choice
 from bridge.errors import ExchangeMismatch, TerminalNotGranted
 from bridge.exchange.accounts import Account
 from bridge.exchange.assertion import count_further, issue_response, state_role
+from bridge.exchange.breaker import Breaker, State
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.deadline import Deadline
 from bridge.exchange.duration import Duration, decide_duration
+from bridge.exchange.retries import try_repeatedly
 from bridge.exchange.session_name import derive_session_name
 from bridge.exchange.sts_client import AccessKey, STSClient
 from bridge.exchange.token import issue_token
@@ -36,6 +39,10 @@ class RoleSession:
     """The person, as the token names them: ``provider:subject``."""
     duration: Duration
     policy: str | None
+    latest_end: datetime
+    """When the session ends at the latest, by our own clock; UTC."""
+    source_identity: str | None
+    """What STS is to remember of the person beside the session name, all along a chain of roles; None: nothing."""
     proxy_count: int | None
     """How many assertions may be based on ours; None: the provider sets no limit."""
 
@@ -60,7 +67,8 @@ class Exchange:
         self._keys = keys
         self._sts = sts
         self._clock = clock
-        self._assume: dict[str, Callable[[RoleSession], Mapping[str, Any]]] = {
+        self._breakers = {name: Breaker(name) for name in accounts}
+        self._assume: dict[str, Callable[[RoleSession, Deadline], Mapping[str, Any]]] = {
             "saml": self._assume_with_saml,
             "oidc": self._assume_with_oidc,
             "access_key": self._assume_with_access_key,
@@ -70,8 +78,16 @@ class Exchange:
         """Return how the account trusts us: ``saml``, ``oidc`` or ``access_key``."""
         return self._accounts[account].trust
 
-    def issue(self, choice: Choice) -> TemporaryCredentials:
+    def describe(self) -> dict[str, State]:
+        """Return by account whether its STS is asked at the moment (see :mod:`bridge.exchange.breaker`)."""
+        return {name: breaker.state for name, breaker in self._breakers.items()}
+
+    def issue(self, choice: Choice, deadline: Deadline | None = None) -> TemporaryCredentials:
         """Return temporary credentials for exactly the chosen role, or a chosen RAM user's terminal role.
+
+        Args:
+            choice: what was chosen.
+            deadline: when there must be an answer; the account's ``timeout_seconds`` from now where absent.
 
         Raises:
             TerminalNotGranted: a RAM user entitlement without a terminal role.
@@ -80,11 +96,23 @@ class Exchange:
             ExchangeUnavailable: STS could not be reached in time.
             ExchangeMismatch: STS answered with something other than what was asked.
         """
-        session = self._plan(choice)
-        answer = self._assume[session.account.trust](session)
+        return self.issue_planned(self.plan(choice), deadline)
+
+    def issue_planned(self, session: RoleSession, deadline: Deadline | None = None) -> TemporaryCredentials:
+        """Return temporary credentials for a session as :meth:`plan` describes it; raises what :meth:`issue` raises."""
+        account = session.account
+        deadline = deadline or Deadline(account.timeout_seconds)
+        with self._breakers[account.name].guard():
+            answer = try_repeatedly(lambda: self._assume[account.trust](session, deadline), deadline)
         return _read_answer(answer, session, self._clock.now())
 
-    def _plan(self, choice: Choice) -> RoleSession:
+    def plan(self, choice: Choice) -> RoleSession:
+        """Return what STS would be asked for.
+
+        Raises:
+            TerminalNotGranted: a RAM user entitlement without a terminal role.
+            SessionEndsTooSoon: the provider's session is about to end.
+        """
         entitlement = choice.entitlement
         account = self._accounts[entitlement.account]
         role = entitlement.name if entitlement.kind == "role" else entitlement.terminal_role
@@ -93,20 +121,31 @@ class Exchange:
         name = choice.session_name or derive_session_name(choice.identity, account.session_name_claim)
         if entitlement.kind == "user" and _SESSION_NAME.fullmatch(entitlement.name):
             name = entitlement.name
+        now = self._clock.now()
         duration = decide_duration(
             entitlement,
             account,
             role,
             asked_seconds=choice.requested_duration_seconds,
             valid_until=choice.identity.valid_until,
-            now=self._clock.now(),
+            now=now,
         )
         # Subjects are unique within a provider only; trust policies compare this text (``oidc:sub``).
         subject = f"{choice.identity.provider}:{choice.identity.subject}"
         further = count_further(choice.identity)
-        return RoleSession(account, role, name, subject, duration, entitlement.session_policy, further)
+        return RoleSession(
+            account,
+            role,
+            name,
+            subject,
+            duration,
+            entitlement.session_policy,
+            latest_end=now + timedelta(seconds=duration.seconds),
+            source_identity=None,
+            proxy_count=further,
+        )
 
-    def _assume_with_saml(self, session: RoleSession) -> Mapping[str, Any]:
+    def _assume_with_saml(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         now = self._clock.now()
         statement = state_role(
             session.account,
@@ -119,9 +158,9 @@ class Exchange:
         )
         response = issue_response(statement, self._keys.signing("saml-issuer"), now)
         parameters = {"SAMLProviderArn": session.account.saml_provider_arn, "SAMLAssertion": response.encoded}
-        return self._sts.call(session.account, "AssumeRoleWithSAML", _common(session) | parameters)
+        return self._sts.call(session.account, "AssumeRoleWithSAML", _common(session) | parameters, deadline)
 
-    def _assume_with_oidc(self, session: RoleSession) -> Mapping[str, Any]:
+    def _assume_with_oidc(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         token = issue_token(
             issuer=self._issuer,
             subject=session.subject,
@@ -134,15 +173,15 @@ class Exchange:
             "OIDCToken": token,
             "RoleSessionName": session.name,
         }
-        return self._sts.call(session.account, "AssumeRoleWithOIDC", _common(session) | parameters)
+        return self._sts.call(session.account, "AssumeRoleWithOIDC", _common(session) | parameters, deadline)
 
-    def _assume_with_access_key(self, session: RoleSession) -> Mapping[str, Any]:
+    def _assume_with_access_key(self, session: RoleSession, deadline: Deadline) -> Mapping[str, Any]:
         account = session.account
         if account.access_key_id is None or account.access_key_secret is None:
             raise ExchangeMismatch(f"account {account.name} has no access key configured")
         key = AccessKey(account.access_key_id.get_secret_value(), account.access_key_secret.get_secret_value())
         parameters = {"RoleSessionName": session.name}
-        return self._sts.call(account, "AssumeRole", _common(session) | parameters, key)
+        return self._sts.call(account, "AssumeRole", _common(session) | parameters, deadline, key)
 
 
 def _common(session: RoleSession) -> dict[str, str]:
@@ -168,6 +207,7 @@ def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime)
             request_id=str(answer.get("RequestId", ""))[:64],
             duration_seconds=session.duration.seconds,
             decided_by=session.duration.decided_by,
+            limits=session.duration.limits,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ExchangeMismatch(f"the answer of STS is incomplete: {type(error).__name__}") from None

@@ -6,13 +6,14 @@ an error to another, and a third cuts ``SignatureDoesNotMatch`` at its first col
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 from xml.sax.saxutils import escape
 
 Format = Literal["JSON", "XML"]
-Fields: TypeAlias = "Mapping[str, str | Fields]"
+Value: TypeAlias = "str | int | bool | Fields | Sequence[str | Fields]"
+Fields: TypeAlias = Mapping[str, Value]
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RECOMMEND = "https://error-center.aliyun.com/status/search?Keyword={code}&source=PopGw"
@@ -86,12 +87,13 @@ FAULTS: dict[str, tuple[int, str]] = {
 class STSFault(Exception):
     """A request that STS refuses, in the vendor's own terms; ``message`` is shown to the caller."""
 
-    def __init__(self, code: str, status: int, message: str) -> None:
-        """Take the vendor's code, the HTTP status and the message."""
+    def __init__(self, code: str, status: int, message: str, detail: Fields | None = None) -> None:
+        """Take the vendor's code, the HTTP status, the message, and the ``AccessDeniedDetail`` where there is one."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.status = status
         self.message = message
+        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -139,13 +141,15 @@ def build_fault_reply(
 
     ``retry_after_seconds`` is told in ``Retry-After`` (RFC 9110 10.2.3) and, in milliseconds, where the SDKs read it.
     """
-    fields = {
+    fields: dict[str, Value] = {
         "RequestId": request_id,
         "HostId": host_id,
         "Code": fault.code,
         "Message": fault.message,
         "Recommend": _RECOMMEND.format(code=fault.code),
     }
+    if fault.detail is not None:
+        fields["AccessDeniedDetail"] = fault.detail
     reply = _build(fault.status, "Error", request_id, fields, form)
     if retry_after_seconds is None:
         return reply
@@ -169,8 +173,19 @@ def _build(status: int, root: str, request_id: str, fields: Fields, form: Format
 
 
 def _write_xml(fields: Fields) -> str:
-    """Write nested fields as elements; what XML 1.0 cannot hold becomes U+FFFD."""
+    """Write nested fields as elements, a list as one element for each; what XML 1.0 cannot hold becomes U+FFFD."""
     return "".join(
-        f"<{name}>{escape(_NOT_XML.sub('�', value)) if isinstance(value, str) else _write_xml(value)}</{name}>"
+        f"<{name}>{_write_value(each)}</{name}>"
         for name, value in fields.items()
+        for each in (value if isinstance(value, list | tuple) else (value,))
     )
+
+
+def _write_value(value: Value) -> str:
+    match value:
+        case Mapping():
+            return _write_xml(value)
+        case bool():
+            return str(value).lower()
+        case _:
+            return escape(_NOT_XML.sub("\ufffd", str(value)))

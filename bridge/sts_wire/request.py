@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 from bridge.sts_wire.reply import Format, STSFault, build_fault, build_missing_common
@@ -41,6 +41,11 @@ PARAMETERS: dict[Action, frozenset[str]] = {
     "GetCallerIdentity": frozenset(),
 }
 ANONYMOUS_ACTIONS: frozenset[Action] = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithOIDC"})
+
+Services: TypeAlias = Mapping[str, Mapping[str, frozenset[str]]]
+"""RPC services at one address: for each version, its actions with the parameters that they have."""
+
+STS_ACTIONS: Services = {VERSION: {str(action): names for action, names in PARAMETERS.items()}}
 
 _COMMON = frozenset(
     {
@@ -81,8 +86,29 @@ class STSRequest:
     form: Format
 
 
+@dataclass(frozen=True)
+class RPCRequest:
+    """A well-formed request for an action of one of several RPC services, such as RAM's."""
+
+    version: str
+    action: str
+    parameters: Mapping[str, str] = field(repr=False)
+    """The action's own parameters, as in :class:`STSRequest`."""
+    signature: Signature | None
+    form: Format
+
+
 def parse_request(raw: RawRequest) -> STSRequest:
     """Read a request; it has one action, known parameters, each once, and for a signed action one signature.
+
+    Raises :class:`STSFault` with the vendor's code for everything else.
+    """
+    request = parse_rpc_request(raw, STS_ACTIONS)
+    return STSRequest(cast("Action", request.action), request.parameters, request.signature, request.form)
+
+
+def parse_rpc_request(raw: RawRequest, services: Services) -> RPCRequest:
+    """Read a request to any of these services, as strictly as :func:`parse_request` does; only STS has anonymous ones.
 
     Raises :class:`STSFault` with the vendor's code for everything else.
     """
@@ -98,16 +124,17 @@ def parse_request(raw: RawRequest) -> STSRequest:
     _check_names([*query, *body])
     query_parameters, parameters = dict(query), dict([*query, *body])
     form = _read_format(parameters)
-    action = _read_action(parameters, headers)
-    _check_known(action, parameters)
-    if action in ANONYMOUS_ACTIONS:
+    version, action = _read_action(parameters, headers, services)
+    known = services[version][action]
+    _check_known(known, parameters)
+    if version == VERSION and action in ANONYMOUS_ACTIONS:
         signature = None
     elif "authorization" in headers:
         signature = _read_signature_v3(raw, headers, query_parameters, parameters)
     else:
         signature = _read_signature_v1(raw.method, parameters)
-    own = {name: value for name, value in parameters.items() if name in PARAMETERS[action]}
-    return STSRequest(action, own, signature, form)
+    own = {name: value for name, value in parameters.items() if name in known}
+    return RPCRequest(version, action, own, signature, form)
 
 
 def find_format(raw: RawRequest) -> Format:
@@ -178,26 +205,30 @@ def _read_format(parameters: Mapping[str, str]) -> Format:
             raise build_fault("InvalidParameter.Format")
 
 
-def _read_action(parameters: Mapping[str, str], headers: Mapping[str, str]) -> Action:
-    """Return the action; parameter and header may both name it (SDKs do) but must then agree."""
-    names = {parameters.get("Action"), headers.get("x-acs-action")} - {None}
-    versions = {parameters.get("Version"), headers.get("x-acs-version")} - {None}
+def _read_action(parameters: Mapping[str, str], headers: Mapping[str, str], services: Services) -> tuple[str, str]:
+    """Return version and action; parameter and header may both name it (SDKs do) but must then agree."""
+    names = _list_given(parameters.get("Action"), headers.get("x-acs-action"))
+    versions = _list_given(parameters.get("Version"), headers.get("x-acs-version"))
     if not names:
         raise build_missing_common("Action")
     if not versions:
         raise build_missing_common("Version")
-    if versions != {VERSION}:
+    version, action = versions.pop(), names.pop()
+    if versions or version not in services:
         raise build_fault("InvalidVersion")
-    for action in PARAMETERS:
-        if names == {action}:
-            return action
-    raise build_fault("InvalidApi.NotFound")
+    if names or action not in services[version]:
+        raise build_fault("InvalidApi.NotFound")
+    return version, action
 
 
-def _check_known(action: Action, parameters: Mapping[str, str]) -> None:
+def _list_given(*values: str | None) -> set[str]:
+    return {value for value in values if value is not None}
+
+
+def _check_known(known: frozenset[str], parameters: Mapping[str, str]) -> None:
     """Every parameter is one that the action has; a misspelt limit must not be ignored silently."""
     for name in parameters:
-        if name not in _COMMON and name not in PARAMETERS[action]:
+        if name not in _COMMON and name not in known:
             raise build_fault("InvalidParameter", f"The parameter {name[:64]} is not supported.")
 
 

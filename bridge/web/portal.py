@@ -10,6 +10,7 @@ from bridge.delivery.profiles import write_environment, write_json, write_profil
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import Resolution, WithinReach
 from bridge.exchange.accounts import Account
+from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
@@ -29,6 +30,17 @@ LIMITS = {
     "identity provider": "the end of your sign-in at the identity provider",
 }
 """What decided a session's length, in words."""
+
+
+LIMIT_NAMES = {
+    "default": "usual session",
+    "asked": "asked for",
+    "rule": "rule",
+    "account": "account",
+    "role": "role in RAM",
+    "api": "Alibaba Cloud",
+    "identity provider": "your sign-in",
+}
 
 
 class Portal:
@@ -95,7 +107,11 @@ class Portal:
                 write_profile(credentials, f"{account.name}-{entitlement.name}"),
             ],
             decided_by=f"They last {_words(credentials.duration_seconds)}, because of "
-            f"{LIMITS[credentials.decided_by]}.",
+            f"{LIMITS[credentials.decided_by]}." + _describe_reuse(credentials),
+            limits=[
+                {"what": LIMIT_NAMES[name], "length": _words(seconds), "decided": name == credentials.decided_by}
+                for name, seconds in credentials.limits
+            ],
             **self._describe_session(session),
         )
         return make_response(page)
@@ -141,6 +157,10 @@ def _describe(entitlement: Entitlement) -> dict[str, Any]:
         "terminal": entitlement.opens_terminal,
         "terminal_role": entitlement.terminal_role,
     }
+
+
+def _describe_reuse(credentials: TemporaryCredentials) -> str:
+    return " They are those that you got a while ago: enough of their time is left." if credentials.reused else ""
 
 
 def _describe_need(reach: WithinReach) -> dict[str, str]:

@@ -75,14 +75,15 @@ def configure(installation):
     )
     path = installation.config / "sandbox.yaml"
     cloud = yaml.safe_load(path.read_text())
-    user = {"name": "rambridge", "id": "200000000000000301", "display_name": "x", "policy": ANY_ROLE}
-    user["access_key"] = {"id": "LTAITestKeys", "secret": f"file:{secret}"}
+    user = {"name": "rambridge", "id": "200000000000000301", "display_name": "x"}
+    user["policies"] = ["AliyunSTSAssumeRoleAccess"]
+    user["access_keys"] = [{"id": "LTAITestKeys", "secret": f"file:{secret}"}]
     worker = {"name": "Worker", "id": "300000000000000301", "trust": trust("acs:ram::1000000000000003:user/rambridge")}
     third = {"id": "1000000000000003", "alias": "keys", "title": "Keys", "roles": [worker], "users": [user]}
     cloud["cloud"]["accounts"].append(third)
     for number, account in enumerate(cloud["cloud"]["accounts"]):
         for role in account["roles"]:
-            role["policy"] = ANY_ROLE
+            role["policies"] = ["AliyunSTSAssumeRoleAccess"]
         account["roles"] += [
             {"name": name, "id": f"3000000000000009{number}{digit}", "trust": trust(f"acs:ram::{account['id']}:root")}
             for digit, name in enumerate(["team-lin.wei", "team-greta.holm"])

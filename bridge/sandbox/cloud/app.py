@@ -1,48 +1,65 @@
-"""Puts the stand-in cloud together: STS at ``/`` and the console beside it, as one Flask application."""
+"""Puts the stand-in cloud together: its services at ``/`` and the console beside them, as one Flask application."""
 
-import logging
 import uuid
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, redirect, render_template, request, url_for
+from joserfc.jwk import RSAKey
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from bridge.clock import Clock
+from bridge.sandbox.cloud.authentication import Authenticator
+from bridge.sandbox.cloud.clusters import build_issuers
 from bridge.sandbox.cloud.console import Console
+from bridge.sandbox.cloud.credentials import CredentialStore
+from bridge.sandbox.cloud.directory import Directory
 from bridge.sandbox.cloud.documents import Documents, Fetch
+from bridge.sandbox.cloud.gateway import Gateway
+from bridge.sandbox.cloud.metadata_service import build_metadata_service
 from bridge.sandbox.cloud.pages import build_pages
 from bridge.sandbox.cloud.saml_sign_in import SAMLSignIns
 from bridge.sandbox.cloud.state import CloudState
 from bridge.sandbox.cloud.sts import STS
-from bridge.sts_wire.reply import Format, STSFault, build_fault, build_fault_reply, build_reply
-from bridge.sts_wire.request import MAX_REQUEST_BYTES, RawRequest, find_format, parse_request
+from bridge.sts_wire.reply import STSFault, build_fault, build_fault_reply
+from bridge.sts_wire.request import MAX_REQUEST_BYTES, RawRequest
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-_log = logging.getLogger(__name__)
 
 
-def create_cloud(state: CloudState, clock: Clock, fetch: Fetch) -> Flask:
+def create_cloud(
+    state: CloudState,
+    clock: Clock,
+    fetch: Fetch,
+    saved: Path | None = None,
+    cluster_key: RSAKey | None = None,
+) -> Flask:
     """Return the stand-in cloud.
 
     ``fetch`` returns what is at an address (metadata, discovery documents, keys) and raises ``OSError`` when that
-    cannot be had; its time and size must be bounded.
+    cannot be had; its time and size must be bounded. ``saved`` is the file that keeps what is changed by API; without
+    one, changes end with the process. ``cluster_key`` signs the tokens of pods; without one there are no clusters.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    documents = Documents(fetch, clock)
-    sign_ins = SAMLSignIns(state, documents, clock)
-    sts = STS(state, documents, sign_ins, clock)
-    app.register_blueprint(build_pages(state, Console(state, sign_ins, clock), clock))
+    directory, documents, issued = Directory(state, saved), Documents(fetch, clock), CredentialStore(clock)
+    sign_ins = SAMLSignIns(directory, documents, clock)
+    sts = STS(directory, documents, sign_ins, issued, clock)
+    gateway = Gateway(directory, documents, Authenticator(directory, issued, clock), sts, clock)
+    app.register_blueprint(build_pages(directory, Console(directory, sign_ins, clock), clock))
+    app.register_blueprint(build_metadata_service(directory, issued, clock))
+    if cluster_key is not None:
+        app.register_blueprint(build_issuers(state, cluster_key))
     host_id = urlsplit(state.url).netloc
 
-    def answer_sts() -> Response:
+    def answer_api() -> Response:
         if request.method == "GET" and not request.query_string and "text/html" in request.headers.get("Accept", ""):
             return redirect(url_for("console.show_console"))
-        return _answer(sts, host_id)
+        return _answer(gateway, host_id)
 
-    app.add_url_rule("/", view_func=answer_sts, methods=_METHODS, provide_automatic_options=False)
+    app.add_url_rule("/", view_func=answer_api, methods=_METHODS, provide_automatic_options=False)
     app.register_error_handler(HTTPException, _show_error)
     return app
 
@@ -54,23 +71,14 @@ def _show_error(error: HTTPException) -> tuple[str, int]:
     return render_template("cloud_refused.html", fault=fault), status
 
 
-def _answer(sts: STS, host_id: str) -> Response:
-    """Answer an STS request; every refusal, even an unforeseen one, has the vendor's shape."""
-    request_id = str(uuid.uuid4()).upper()
-    form: Format = "JSON"
+def _answer(gateway: Gateway, host_id: str) -> Response:
+    """Hand a request over as it arrived."""
     try:
-        raw = RawRequest(
-            request.method, request.query_string, list(request.headers.items()), request.get_data(cache=False)
-        )
-        form = find_format(raw)
-        parsed = parse_request(raw)
-        fields = sts.answer(parsed, request.remote_addr or "")
-        reply = build_reply(parsed.action, request_id, fields, parsed.form)
+        body = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        reply = build_fault_reply(build_fault("RequestTooLarge"), request_id, host_id, form)
-    except STSFault as fault:
-        reply = build_fault_reply(fault, request_id, host_id, form)
-    except Exception:  # noqa: BLE001 - the last door: even a fault of ours has the vendor's shape
-        _log.exception("STS request %s failed", request_id)
-        reply = build_fault_reply(build_fault("InternalError"), request_id, host_id, form)
+        fault = build_fault("RequestTooLarge")
+        reply = build_fault_reply(fault, str(uuid.uuid4()).upper(), host_id, "JSON")
+        return Response(reply.body, reply.status, reply.headers)
+    raw = RawRequest(request.method, request.query_string, list(request.headers.items()), body)
+    reply = gateway.answer(raw, request.remote_addr or "", host_id, secure=request.is_secure)
     return Response(reply.body, reply.status, reply.headers)

@@ -11,10 +11,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bridge.clock import Clock
+from bridge.sandbox.cloud.directory import Directory
+from bridge.sandbox.cloud.entities import Account, User
+from bridge.sandbox.cloud.policy import Context
 from bridge.sandbox.cloud.role_statement import read_role_pairs, read_role_session_name, read_session_duration
 from bridge.sandbox.cloud.saml_response import ROLE, SAMLStatement, UnverifiedResponse, parse_saml_response
 from bridge.sandbox.cloud.saml_sign_in import SAMLSignIns, TrustedRole
-from bridge.sandbox.cloud.state import Account, CloudState, User
 from bridge.sandbox.store import ExpiringStore
 from bridge.sts_wire.arn import ARN
 from bridge.sts_wire.reply import STSFault, build_fault
@@ -62,14 +64,14 @@ class RoleChoice:
 class Console:
     """The sign-in service of the console."""
 
-    def __init__(self, state: CloudState, sign_ins: SAMLSignIns, clock: Clock) -> None:
-        self._state = state
+    def __init__(self, directory: Directory, sign_ins: SAMLSignIns, clock: Clock) -> None:
+        self._directory = directory
         self._sign_ins = sign_ins
         self._clock = clock
         self._sessions: ExpiringStore[ConsoleSession] = ExpiringStore(clock)
         self._choices: ExpiringStore[RoleChoice] = ExpiringStore(clock)
 
-    def verify_role_response(self, encoded: str, relay_state: str) -> RoleChoice:
+    def verify_role_response(self, encoded: str, relay_state: str, context: Context) -> RoleChoice:
         """Return the roles that a response signs its bearer in to; it is used up by this.
 
         Raises ``STSFault`` with the console's own message.
@@ -77,7 +79,7 @@ class Console:
         response = parse_saml_response(encoded)
         pairs = read_role_pairs(response.read_attribute(ROLE))
         statements = {pair.provider: self._verify_with(response, pair.provider) for pair in pairs}
-        roles = tuple(self._sign_ins.check_trust(pair, statements[pair.provider]) for pair in pairs)
+        roles = tuple(self._sign_ins.check_trust(pair, statements[pair.provider], context) for pair in pairs)
         statement = statements[pairs[0].provider]
         read_role_session_name(statement)
         read_session_duration(statement)
@@ -160,15 +162,15 @@ class Console:
         self._sessions.take(key)
 
     def _verify_with(self, response: UnverifiedResponse, provider: ARN) -> SAMLStatement:
-        if self._state.find_saml_provider(provider) is None:
+        if self._directory.state.find_saml_provider(provider) is None:
             raise build_fault("EntityNotExist.SAMLProvider", "Can not find SAML provider.")
         return self._sign_ins.verify_for_role(response, provider)
 
     def _find_account_by_audience(self, response: UnverifiedResponse) -> Account:
         """Return the account whose entity ID is the audience; the response is then verified for just that one."""
         audiences = response.read_audiences()
-        for account in self._state.accounts:
-            if self._state.build_user_sso_audience(account) in audiences:
+        for account in self._directory.state.accounts:
+            if self._directory.state.build_user_sso_audience(account) in audiences:
                 return account
         raise build_fault(
             "AuthenticationFail.SAMLAssertion.Invalid", "The audience is no account's user SSO entity ID."
@@ -227,10 +229,13 @@ def is_console_address(relay_state: str) -> bool:
 
 
 def _find_user(account: Account, subject: str) -> User:
-    """Return the RAM user that ``<name>@<domain>`` means in this account."""
-    name, _, domain = subject.rpartition("@")
+    """Return the RAM user that ``<name>@<domain>`` means in this account, or the name alone where it says so."""
+    name, at, domain = subject.rpartition("@")
+    with_domain = account.user_sso is None or account.user_sso.login_with_domain
+    known = domain.lower() in account.domains if with_domain else not at
+    name = name if with_domain else subject
     user = next((user for user in account.users if user.name.lower() == name.lower()), None)
-    if domain.lower() not in account.domains or user is None:
+    if not known or user is None:
         raise _refuse_user(f"There is no RAM user {subject[:128]} in this account.")
     if not user.console:
         raise _refuse_user(f"The RAM user {user.name} may not log on to the console.")

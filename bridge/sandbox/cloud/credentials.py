@@ -2,32 +2,13 @@
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bridge.clock import Clock
-from bridge.sandbox.cloud.policy import PermissionPolicy
+from bridge.sandbox.cloud.callers import RoleSession
 from bridge.sandbox.store import ExpiringStore
-from bridge.sts_wire.arn import ARN
 
 _REMEMBER_EXPIRED = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class RoleSession:
-    """Somebody being a role for a while."""
-
-    role: ARN
-    role_id: str
-    name: str
-    expires_at: datetime
-    policy: PermissionPolicy | None = None
-    """The session policy: it narrows what the role may do."""
-    source_identity: str | None = None
-
-    @property
-    def principal_id(self) -> str:
-        """Return the session's id, ``<role id>:<session name>``."""
-        return f"{self.role_id}:{self.name}"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import RSAKey
 
 from bridge.sandbox.cloud.documents import Documents
-from bridge.sandbox.cloud.state import OIDCProvider
+from bridge.sandbox.cloud.entities import OIDCProvider
 from bridge.sts_wire.reply import STSFault, build_fault
 
 MAX_TOKEN = 20_000

@@ -8,8 +8,9 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from bridge.clock import Clock
+from bridge.sandbox.cloud.access import build_context
 from bridge.sandbox.cloud.console import Console
-from bridge.sandbox.cloud.state import CloudState
+from bridge.sandbox.cloud.directory import Directory
 from bridge.sts_wire.reply import STSFault, build_fault
 
 COOKIE = "sandbox_console"
@@ -18,14 +19,15 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def build_pages(state: CloudState, console: Console, clock: Clock) -> Blueprint:
+def build_pages(directory: Directory, console: Console, clock: Clock) -> Blueprint:
     """Return the console's pages."""
     pages = Blueprint("console", __name__, template_folder="templates", static_folder="static")
 
     @pages.post("/saml-role/sso")
     def sign_in_as_role() -> Response:
         encoded, relay_state = _read_form()
-        choice = console.verify_role_response(encoded, relay_state)
+        context = build_context(None, request.remote_addr or "", clock.now(), secure=request.is_secure)
+        choice = console.verify_role_response(encoded, relay_state, context)
         if len(choice.roles) == 1:
             return _enter(console.sign_in_as_role(choice, 0))
         ticket = console.store_choice(choice)
@@ -46,7 +48,7 @@ def build_pages(state: CloudState, console: Console, clock: Clock) -> Blueprint:
     def show_console() -> Response:
         session = console.find_session(request.cookies.get(COOKIE, ""))
         if session is None:
-            return make_response(render_template("cloud_signed_out.html", state=state))
+            return make_response(render_template("cloud_signed_out.html", state=directory.state))
         minutes = round((session.ends_at - clock.now()).total_seconds() / 60)
         return make_response(render_template("cloud_console.html", session=session, minutes=minutes))
 

@@ -7,8 +7,8 @@ values through that the next program read differently (threats STS-06, STS-09).
 import re
 from collections.abc import Mapping
 
+from bridge.sandbox.cloud.entities import Role
 from bridge.sandbox.cloud.policy import PermissionPolicy, parse_session_policy
-from bridge.sandbox.cloud.state import Role
 from bridge.sts_wire.arn import ARN, Kind, parse_arn
 from bridge.sts_wire.reply import build_malformed, build_missing
 

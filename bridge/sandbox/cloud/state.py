@@ -9,128 +9,36 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from bridge.errors import Problem, SettingsError
-from bridge.sandbox.cloud.policy import PermissionPolicy, TrustPolicy
-from bridge.sts_wire.arn import ARN, Kind
+from bridge.sandbox.cloud.entities import AccessKey, Account, OIDCProvider, Role, SAMLProvider, User
+from bridge.sandbox.cloud.workloads import Cluster, Instance
+from bridge.sts_wire.arn import ARN
 
-RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-ProviderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
-EntityId = Annotated[str, Field(pattern=r"^[0-9]{18}$")]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/?#]+$")]
-HTTPURL = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=255)]
 
 CONSOLE_AUDIENCE = "urn:alibaba:cloudcomputing"
 
 
-class _Entity(BaseModel):
+class CloudState(BaseModel):
+    """The whole stand-in cloud at one moment."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SAMLProvider(_Entity):
-    """A SAML identity provider of an account; its metadata is fetched as if somebody had uploaded it."""
-
-    name: ProviderName
-    metadata_url: HTTPURL
-
-
-class OIDCProvider(_Entity):
-    """An OIDC identity provider of an account."""
-
-    name: ProviderName
-    issuer: HTTPURL
-    client_ids: tuple[str, ...] = Field(min_length=1, max_length=20)
-    issuance_limit_hours: int = Field(default=12, ge=1, le=168)
-    """``IssuanceLimitTime``: how old a token's ``iat`` may be."""
-
-
-class Role(_Entity):
-    """A RAM role."""
-
-    name: RAMName
-    id: EntityId
-    max_session_duration: int = Field(default=3600, ge=3600, le=43_200)
-    allow_console_login: bool = True
-    trust: TrustPolicy
-    policy: PermissionPolicy | None = None
-    """What its sessions may do; here it matters only for assuming further roles."""
-
-
-class AccessKey(_Entity):
-    """A long-term key of a RAM user."""
-
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{8,128}$")]
-    secret: SecretStr
-    """A reference, ``env:NAME`` or ``file:PATH`` (relative to this file; a missing file is made)."""
-    active: bool = True
-
-
-class User(_Entity):
-    """A RAM user."""
-
-    name: RAMName
-    id: EntityId
-    display_name: str = Field(min_length=1, max_length=128)
-    console: bool = False
-    """Whether the user may sign in to the console."""
-    access_key: AccessKey | None = None
-    policy: PermissionPolicy | None = None
-
-
-class UserSSO(_Entity):
-    """The identity provider that signs RAM users of an account in to the console."""
-
-    metadata_url: HTTPURL
-    auxiliary_domain: str | None = None
-
-
-class Account(_Entity):
-    """An Alibaba Cloud account."""
-
-    id: Annotated[str, Field(pattern=r"^[0-9]{16}$")]
-    alias: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,49}$")]
-    title: str = Field(min_length=1, max_length=80)
-    user_sso: UserSSO | None = None
-    saml_providers: tuple[SAMLProvider, ...] = ()
-    oidc_providers: tuple[OIDCProvider, ...] = ()
-    roles: tuple[Role, ...] = ()
-    users: tuple[User, ...] = ()
-
-    @model_validator(mode="after")
-    def _check_unique_names(self) -> "Account":
-        for entities in (self.saml_providers, self.oidc_providers, self.roles, self.users):
-            names = [entity.name.lower() for entity in cast("tuple[SAMLProvider, ...]", entities)]
-            if len(set(names)) != len(names):
-                raise ValueError("two entities of one kind have the same name")
-        return self
-
-    @property
-    def domains(self) -> frozenset[str]:
-        """Return the domains that may follow ``@`` in the name of a user of this account."""
-        defaults = {f"{self.id}.onaliyun.com", f"{self.alias}.onaliyun.com"}
-        auxiliary = self.user_sso.auxiliary_domain if self.user_sso else None
-        return frozenset(defaults | {auxiliary} if auxiliary else defaults)
-
-    def build_arn(self, kind: Kind, name: str) -> ARN:
-        """Return the name of one of this account's entities."""
-        return ARN(self.id, kind, name)
-
-
-class CloudState(_Entity):
-    """The whole stand-in cloud, as declared."""
 
     url: Origin = "http://127.0.0.1:8082"
     """Where browsers and SDKs reach it; every sign-in address is made from it."""
     accounts: tuple[Account, ...] = Field(min_length=1)
+    instance: Instance | None = None
+    clusters: tuple[Cluster, ...] = ()
 
     @model_validator(mode="after")
     def _check_unique_ids(self) -> "CloudState":
         ids = [account.id for account in self.accounts]
-        ids += [user.access_key.id for account in self.accounts for user in account.users if user.access_key]
+        ids += [key.id for account in self.accounts for user in account.users for key in user.access_keys]
         if len(set(ids)) != len(ids):
             raise ValueError("two accounts or two access keys have the same id")
         return self
@@ -158,6 +66,11 @@ class CloudState(_Entity):
         account = self.find_account(arn.account)
         return next((role for role in account.roles if role.name == arn.name), None) if account else None
 
+    def find_user(self, arn: ARN) -> User | None:
+        """Return the user of this ARN."""
+        account = self.find_account(arn.account)
+        return next((user for user in account.users if user.name == arn.name), None) if account else None
+
     def find_saml_provider(self, arn: ARN) -> SAMLProvider | None:
         """Return the SAML provider of this ARN."""
         account = self.find_account(arn.account)
@@ -172,8 +85,9 @@ class CloudState(_Entity):
         """Return who owns this long-term key."""
         for account in self.accounts:
             for user in account.users:
-                if user.access_key is not None and user.access_key.id == access_key_id:
-                    return account, user, user.access_key
+                for key in user.access_keys:
+                    if key.id == access_key_id:
+                        return account, user, key
         return None
 
 
@@ -223,10 +137,11 @@ def _resolve_secrets(account: Account, path: Path) -> Account:
     """Return the account with each key's reference replaced by what it refers to."""
 
     def resolve(user: User) -> User:
-        if user.access_key is None:
-            return user
-        secret = _resolve_secret(user.access_key.secret.get_secret_value(), path)
-        return user.model_copy(update={"access_key": user.access_key.model_copy(update={"secret": SecretStr(secret)})})
+        keys = [
+            key.model_copy(update={"secret": SecretStr(_resolve_secret(key.secret.get_secret_value(), path))})
+            for key in user.access_keys
+        ]
+        return user.model_copy(update={"access_keys": tuple(keys)})
 
     return account.model_copy(update={"users": tuple(resolve(user) for user in account.users)})
 

@@ -41,6 +41,8 @@ SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 SAMLP = "urn:oasis:names:tc:SAML:2.0:protocol"
 DS = "http://www.w3.org/2000/09/xmldsig#"
 KEY_ID, KEY_SECRET = "LTAITestBridge", "throw-away-secret"
+ADMIN_KEY = ("LTAITestAdmin", KEY_SECRET, None)
+PARTNER_KEY = ("LTAITestPartner", KEY_SECRET, None)
 
 
 class MovableClock:
@@ -283,6 +285,7 @@ def build_state(url: str = URL, issuer: str = ISSUER, metadata_url: str = METADA
                     "title": "Acme Production",
                     "user_sso": {"metadata_url": metadata_url, "auxiliary_domain": "acme.example"},
                     "saml_providers": [{"name": "corp", "metadata_url": metadata_url}],
+                    "policies": [{"name": "may-assume", "versions": [{"id": "v1", "document": may_assume}]}],
                     "roles": [
                         {"name": "PlatformAdmin", "id": f"{31:018}", "max_session_duration": 7200, "trust": saml},
                         {"name": "ReadOnly", "id": f"{32:018}", "trust": saml},
@@ -292,7 +295,7 @@ def build_state(url: str = URL, issuer: str = ISSUER, metadata_url: str = METADA
                             "id": f"{34:018}",
                             "max_session_duration": 43200,
                             "trust": bridge,
-                            "policy": may_assume,
+                            "policies": ["may-assume"],
                         },
                         {"name": "Chained", "id": f"{35:018}", "trust": chained},
                         {"name": "Foreign", "id": f"{37:018}", "trust": foreign},
@@ -305,20 +308,27 @@ def build_state(url: str = URL, issuer: str = ISSUER, metadata_url: str = METADA
                             "name": "bridge",
                             "id": f"{23:018}",
                             "display_name": "Bridge",
-                            "access_key": key,
-                            "policy": may_assume,
+                            "access_keys": [key],
+                            "policies": ["may-assume"],
+                        },
+                        {
+                            "name": "admin",
+                            "id": f"{26:018}",
+                            "display_name": "Admin",
+                            "access_keys": [{"id": ADMIN_KEY[0], "secret": KEY_SECRET}],
+                            "policies": ["AdministratorAccess"],
                         },
                         {
                             "name": "idle",
                             "id": f"{24:018}",
                             "display_name": "Idle",
-                            "access_key": {"id": "LTAITestIdle", "secret": KEY_SECRET},
+                            "access_keys": [{"id": "LTAITestIdle", "secret": KEY_SECRET}],
                         },
                         {
                             "name": "former",
                             "id": f"{25:018}",
                             "display_name": "Former",
-                            "access_key": {"id": "LTAITestFormer", "secret": KEY_SECRET, "active": False},
+                            "access_keys": [{"id": "LTAITestFormer", "secret": KEY_SECRET, "active": False}],
                         },
                     ],
                 },
@@ -333,6 +343,15 @@ def build_state(url: str = URL, issuer: str = ISSUER, metadata_url: str = METADA
                     "roles": [
                         {"name": "Developer", "id": f"{41:018}", "max_session_duration": 43200, "trust": oidc},
                         {"name": "Foreign", "id": f"{42:018}", "trust": foreign},
+                    ],
+                    "users": [
+                        {
+                            "name": "partner",
+                            "id": f"{43:018}",
+                            "display_name": "Partner",
+                            "access_keys": [{"id": PARTNER_KEY[0], "secret": KEY_SECRET}],
+                            "policies": ["AliyunSTSAssumeRoleAccess"],
+                        }
                     ],
                 },
             ],
