@@ -185,7 +185,7 @@ def create_app(
             rules=rules,
             history=history,
             records=AuditReader(records),
-            providers=providers,
+            providers={**providers, **configuration.workloads},
             clock=clock,
         ),
         Preview(

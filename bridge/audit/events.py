@@ -232,6 +232,8 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    source_identity: str = ""
+    """What STS was told of the person beside the session name; absent: nothing."""
     session_policy_digest: str = ""
     """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
 
@@ -257,6 +259,33 @@ class ExchangeFailed(EntitlementEvent):
     """STS refused, or could not be reached; nothing was issued as far as we know."""
 
     name = "exchange.refused"
+    code: str
+    detail: str
+    sts_code: str = ""
+    sts_request_id: str = ""
+
+
+@dataclass(frozen=True)
+class DoctorExchanged(Event):
+    """``rambridge doctor`` tried the way to STS. The credentials may do nothing, and were thrown away at once."""
+
+    name = "doctor.exchanged"
+    account: str
+    role: str
+    trust: str
+    access_key_id: str
+    expires_at: str
+    sts_request_id: str
+
+
+@dataclass(frozen=True)
+class DoctorRefused(Event):
+    """``rambridge doctor`` tried the way to STS, and it did not lead to credentials."""
+
+    name = "doctor.refused"
+    account: str
+    role: str
+    trust: str
     code: str
     detail: str
     sts_code: str = ""

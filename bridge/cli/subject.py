@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -94,8 +94,9 @@ def read_claims(path: Path, configuration: Configuration, moment: datetime | Non
     at = moment or supposed.find_time() or SystemClock().now()
     provider = providers[name]
     issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
-    protocol = "oidc" if isinstance(provider, Workload) else provider.protocol
-    identity = supposed.build(name, protocol, issuer, at)
+    identity = supposed.build(name, provider.protocol, issuer, at)
+    if isinstance(provider, Workload):
+        identity = replace(identity, claims={"sub": identity.subject, **identity.claims})
     source = f"claims from {'standard input' if path == Path('-') else path}"
     standing = "supposed, nobody vouches for them"
     return Subject(identity, identity.name, source, standing, "", at, supposed.source_address)

@@ -121,6 +121,15 @@ def find_desired(
     )
 
 
+def find_granted_roles(account: Account, rules: RuleSet) -> dict[str, tuple[str, ...]]:
+    """Return the roles that rules hand out in an account by their own names, each with whose people get it."""
+    granted: dict[str, set[str]] = {}
+    for use in _find_uses(account, rules):
+        if "${" not in use.role:
+            granted.setdefault(use.role, set()).update(use.providers)
+    return {name: tuple(sorted(providers)) for name, providers in granted.items()}
+
+
 @dataclass(frozen=True)
 class _Use:
     """One way in which a rule hands out a role."""

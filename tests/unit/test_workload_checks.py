@@ -177,3 +177,26 @@ def test_a_refusal_says_of_each_rule_with_the_role_why_it_does_not_apply(tmp_pat
     with pytest.raises(NotEntitled) as refused:
         choose_role(workload(), None, "Developer", rules, NOW, None)
     assert "no rule grants this role" in refused.value.detail
+
+
+def test_rules_for_people_and_for_workloads_are_not_compared_with_one_another(tmp_path):
+    def warnings(first, second):
+        write_configuration(
+            tmp_path,
+            {
+                "workloads/github.yaml": GITHUB,
+                "rules/10-platform.yaml": first.replace("provider: github", "when: 'true'", 1),
+                "rules/30.yaml": second,
+            },
+        )
+        return [each.kind for each in check_configuration(tmp_path, now=NOW) if each.severity == "warning"]
+
+    people = "rules:\n- name: people\n  everyone: true\n  grant:\n  - {account: sandbox, role: Developer}\n"
+    deploy = rule(f'claims: {{sub: "{MAIN}"}}')
+    longer = deploy.replace("role: Developer", "role: Developer\n    duration_seconds: 1800")
+    wide = rule('claims_like: {sub: "repo:acme/*"}', name="wide")
+
+    assert warnings(people, longer) == []
+    assert "always-denied" in warnings(people.replace("grant", "deny"), deploy)
+    both = f"{wide}{deploy.removeprefix('rules:')}"
+    assert warnings(people, both) == ["shadowed"]

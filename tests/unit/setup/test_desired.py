@@ -9,7 +9,8 @@ import pytest
 from bridge.exchange.accounts import Account
 from bridge.setup.desired import find_desired
 from bridge.setup.existing import Existing
-from bridge.setup.plan import compare, same_metadata
+from bridge.setup.metadata import same_metadata
+from bridge.setup.plan import compare
 from bridge.setup.terraform import write_terraform
 from bridge.setup.trust import admit_oidc, admit_saml, admit_user, write_trust
 from tests.unit.entitlements.factories import Rules
