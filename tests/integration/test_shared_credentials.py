@@ -50,3 +50,11 @@ def test_the_page_says_every_limit_and_which_one_decided(installation):
     assert "They last 1 h, because of the default session length." in page.text()
     assert "The limits: usual session 1 h, rule " in page.text()
     assert "Alibaba Cloud 12 h" in page.text()
+
+
+def test_the_api_says_how_long_credentials_would_last_and_which_limit_decides(installation):
+    listed = entitlements(installation, installation.sign_in())
+    foreseen = listed[TARGET]["credentials_duration"]
+    assert (foreseen["seconds"], foreseen["decided_by"]) == (3600, "default")
+    assert foreseen["limits"].keys() >= {"default", "rule", "account", "role", "api"}
+    assert min(foreseen["limits"].values()) == foreseen["seconds"]
