@@ -79,6 +79,8 @@ class Verdict:
     given: tuple[Given, ...]
     concerns: bool
     """Whether the rule could concern this person at all."""
+    caution: str = ""
+    """Why somebody probably meant to leave this person out, though the rule does not; empty where nothing says so."""
 
     @property
     def name(self) -> str:
@@ -214,7 +216,18 @@ class _Reasoner:
             standing = "near" if reason.near else "missed"
             if any(each.outcome.entitlement for each in given):
                 standing = "reach"
-        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns)
+        caution = self._find_caution(rule, outcome) if given else ""
+        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns, caution)
+
+    def _find_caution(self, rule: Rule, outcome: RuleOutcome) -> str:
+        """Return which group is spelled almost like one that the rule leaves out (threat MAP-05)."""
+        if not any(finding.condition == "not_groups" and finding.holds for finding in outcome.findings):
+            return ""
+        miss = self._sent.explain(self._groups_claim, rule.not_groups)
+        if not miss.is_near or miss.claim != self._groups_claim:
+            return ""
+        exactly = "" if rule.ignore_case else "; groups are compared exactly"
+        return f"but {miss.text}, and this rule leaves out {_list_words(rule.not_groups, miss.wanted)}{exactly}"
 
     def find_notes(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
         kinds = {"absent": "sent no", "empty": "sent an empty", "overage": "did not send all of"}

@@ -66,6 +66,7 @@ class Row:
     looked_at: tuple[tuple[str, str, str], ...]
     """Each condition: what came of it, which, and why."""
     further: tuple[str, ...]
+    caution: str
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,7 @@ def _describe(verdict: Verdict) -> Row:
         line=verdict.rule.line,
         looked_at=tuple((marks[each.holds], each.condition, each.reason) for each in verdict.outcome.findings),
         further=tuple(further),
+        caution=verdict.caution[:1].upper() + verdict.caution[1:],
     )
 
 
