@@ -27,6 +27,7 @@ from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdmin
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.duration import Duration
 from bridge.history.history import History
 from bridge.identity.sign_in import FinishedSignIn
 from bridge.identity.trace import Trace
@@ -286,6 +287,13 @@ class Federation:
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
+
+    def foresee(self, identity: VerifiedIdentity, entitlement: Entitlement) -> Duration | None:
+        """Return how long credentials would last if they were asked for now, and why; None if there would be none."""
+        try:
+            return self._exchange.plan(Choice(identity, entitlement)).duration
+        except ExchangeError:
+            return None
 
     def deliver_credentials(
         self, origin: Origin, choice: Choice, credentials: TemporaryCredentials, *, may_call: bool = False
