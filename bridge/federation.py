@@ -294,6 +294,7 @@ class Federation:
                 duration_seconds=credentials.duration_seconds,
                 decided_by=credentials.decided_by,
                 sts_request_id=credentials.request_id,
+                source_identity=credentials.source_identity,
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )

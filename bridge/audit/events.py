@@ -232,6 +232,8 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    source_identity: str = ""
+    """What STS was told of the person beside the session name; absent: nothing."""
     session_policy_digest: str = ""
     """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
 

@@ -9,6 +9,7 @@ TAG_KEY = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
 Site = Literal["china", "international"]
 
 
@@ -47,6 +48,17 @@ CONSOLES: dict[Site, Console] = {
 }
 
 
+class Via(BaseModel):
+    """A role in another account, from which this one is entered (role chaining)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    account: Name
+    """The other account's name; its own ``trust`` lets us in there."""
+    role: RAMName
+    """The role there, which may call ``sts:AssumeRole`` on the roles here."""
+
+
 class Account(BaseModel):
     """One Alibaba Cloud account and how it trusts us."""
 
@@ -80,8 +92,16 @@ class Account(BaseModel):
     """With ``trust: access_key``: a reference, ``env:NAME`` or ``file:PATH``."""
     access_key_secret: SecretStr | None = None
     """With ``trust: access_key``: a reference as well."""
+    via: Via | None = None
+    """Credentials are asked for from a role of another account, instead of by ``trust``. The console goes by SAML."""
+    external_id: ExternalId | None = None
+    """With ``via`` or ``trust: access_key``: what roles' trust policies here demand as ``sts:ExternalId``."""
+    source_identity: bool = False
+    """With ``via`` or ``trust: access_key``: STS remembers who the person is, along every further change of role."""
     endpoint: str = "https://sts.aliyuncs.com"
-    """The STS-compatible endpoint, without a path."""
+    """The STS-compatible endpoint, without a path: ``https://sts.<region>.aliyuncs.com``, in a VPC ``sts-vpc``."""
+    proxy: str | None = None
+    """The address of an HTTP proxy through which to reach the endpoint (CONNECT), for this account's STS alone."""
     ca_file: Path | None = None
     """A PEM bundle to trust for the endpoint instead of the system's."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
@@ -103,6 +123,11 @@ class Account(BaseModel):
     def console(self) -> Console:
         """Return the console sign-in addresses of this account's site."""
         return self.custom_console or CONSOLES[self.site]
+
+    @property
+    def signs_calls(self) -> bool:
+        """Return whether credentials are asked for by AssumeRole, the call that carries the most."""
+        return self.via is not None or self.trust == "access_key"
 
     @property
     def user_domain(self) -> str:
