@@ -156,6 +156,7 @@ class _Examination:
         desired = find_desired(
             account,
             self._configuration.rules,
+            people=self._configuration.providers,
             issuer=self._settings.public_url,
             metadata=metadata,
             bridge_user=self._bridge_user,
@@ -196,7 +197,7 @@ class _Examination:
             return None  # what cannot be reached, the check of the discovery document says
 
     def _try_exchange(self, account: Account) -> Finding:
-        granted = find_granted_roles(account, self._configuration.rules)
+        granted = find_granted_roles(account, self._configuration.rules, self._configuration.providers)
         name = self._role or next(iter(granted), None)
         if name is None:
             return Finding("exchange", account.name, "skipped", "no rule names a role here", "Name one with --role.")
