@@ -72,6 +72,20 @@ ALLOWED = {
         "rollout",
         "preview",
     },
+    "portal_protocol": {
+        "errors",
+        "clock",
+        "federation",
+        "audit",
+        "sealing",
+        "sessions",
+        "store_connection",
+        "identity",
+        "entitlements",
+        "exchange",
+        "web",
+    },
+    "client": set(),
     "sandbox": {"errors", "clock", "sts_wire"},
     "attack": {
         "app",
@@ -94,6 +108,7 @@ ALLOWED = {
         "app",
         "attack",
         "audit",
+        "client",
         "clock",
         "database",
         "embedded_store",
@@ -119,8 +134,8 @@ ALLOWED = {
 """What a module or package may import from ``bridge`` besides itself; None: everything but ``attack``."""
 
 LIBRARIES = {
-    "flask": {"web", "app", "sandbox", "attack"},
-    "werkzeug": {"web", "app", "sandbox", "attack"},
+    "flask": {"web", "portal_protocol", "app", "sandbox", "attack"},
+    "werkzeug": {"web", "portal_protocol", "app", "sandbox", "attack"},
     "redis": {"store_connection"},
     "sqlalchemy": {"database", "audit", "history", "rollout", "app", "cli", "attack"},
     "cel_expr_python": {"entitlements"},
