@@ -38,6 +38,9 @@ from bridge.parties import (
     find_client_jwks,
     keep_renewed,
 )
+from bridge.portal_protocol.device_page import DevicePage
+from bridge.portal_protocol.devices import Devices
+from bridge.portal_protocol.protocol import PortalProtocol
 from bridge.preview.gate import measure_change
 from bridge.preview.runs import Runs
 from bridge.rollout.announcement import RedisAnnouncement
@@ -132,6 +135,15 @@ def create_app(
         idle_seconds=settings.session.idle_seconds,
         absolute_seconds=settings.session.absolute_seconds,
     )
+    terminals = SessionStore(
+        redis,
+        sealer,
+        clock,
+        idle_seconds=settings.session.absolute_seconds,  # a terminal is not left open on a desk: it waits for work
+        absolute_seconds=settings.session.absolute_seconds,
+        kind="terminal",
+    )
+    guesses = GuessLimit(redis, clock)
     desk = SignInDesk(
         service_providers=service_providers,
         relying_parties=relying_parties,
@@ -157,8 +169,9 @@ def create_app(
             replay=ReplayMemory(redis, clock),
         ),
         sessions=sessions,
+        terminals=terminals,
         unconfirmed=unconfirmed,
-        guesses=GuessLimit(redis, clock),
+        guesses=guesses,
         access=access,
         audit=audit,
         credentials=credentials,
@@ -207,6 +220,21 @@ def create_app(
         Providers(administration, providers, service_providers, keys, clock),
     ):
         app.register_blueprint(page.blueprint())
+    devices = Devices(redis, sealer, clock)
+    app.register_blueprint(DevicePage(access, devices, guesses, audit, providers).blueprint())
+    app.register_blueprint(
+        PortalProtocol(
+            federation=federation,
+            devices=devices,
+            sessions=sessions,
+            terminals=terminals,
+            guesses=guesses,
+            audit=audit,
+            accounts=accounts,
+            public_url=public_url,
+            clock=clock,
+        ).blueprint()
+    )
     app.register_blueprint(API(federation, access, accounts).blueprint())
     client_jwks = find_client_jwks(providers, keys)
     app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
