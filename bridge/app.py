@@ -16,6 +16,7 @@ from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
+from bridge.delivery.sign_in_token import SignInTokens
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
@@ -127,7 +128,9 @@ def create_app(
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)
     credentials = CredentialsCache(exchange, redis, sealer, clock)
-    federation = _build_federation(configuration, rules, keys, exchange, credentials, audit, history, clock, issued)
+    federation = _build_federation(
+        configuration, rules, keys, outbound, exchange, credentials, audit, history, clock, issued
+    )
     sessions = SessionStore(
         redis,
         sealer,
@@ -315,6 +318,7 @@ def _build_federation(  # noqa: PLR0917
     configuration: Configuration,
     rules: RulesInForce,
     keys: KeyFolder,
+    outbound: Outbound,
     exchange: Exchange,
     credentials: CredentialsCache,
     audit: AuditLog,
@@ -323,7 +327,7 @@ def _build_federation(  # noqa: PLR0917
     issued: IssuedCredentials,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
-    console = Console(accounts, entity_id(public_url), keys, clock)
+    console = Console(accounts, entity_id(public_url), f"{public_url}/", keys, SignInTokens(outbound), clock)
     return Federation(
         audit=audit,
         rules=rules,

@@ -1162,6 +1162,23 @@ class TerminalNotGranted(ExchangeError):
     )
 
 
+class ConsoleTokenRefused(ExchangeRefused):
+    """The console's federation endpoint gave no sign-in token for credentials that STS has just issued."""
+
+    code = "console_token_refused"
+    public = (
+        "Alibaba Cloud does not open its console for this session. "
+        "Get credentials for a terminal, or ask IT whether the role may log on to the console."
+    )
+
+
+class ConsoleTokenUnavailable(ExchangeUnavailable):
+    """The console's federation endpoint could not be reached in time, or failed."""
+
+    code = "console_token_unavailable"
+    public = "Alibaba Cloud's console sign-in cannot be reached at the moment. Try again in a minute."
+
+
 class ConsoleNotNarrowed(ExchangeError):
     """A console sign-in for a role that a session policy narrows: it would open the whole role."""
 

@@ -335,15 +335,23 @@ class CredentialsDelivered(EntitlementEvent):
 
 @dataclass(frozen=True)
 class ConsoleOpened(EntitlementEvent):
-    """A signed response for the console is about to be handed to the person's browser."""
+    """A signed response or a sign-in token for the console is about to be handed to the person's browser."""
 
     name = "delivery.console"
     rule: str
     rules_version: str
+    way: str
+    """``saml`` or ``token``."""
     assertion_id: str
     role_session_name: str
     duration_seconds: int
     decided_by: str
+    access_key_id: str = ""
+    """With a token: of the credentials that it was got for; they end when the console session does."""
+    narrowed: bool | None = None
+    """Whether a session policy narrows the console session; absent: the whole role or user."""
+    session_policy_digest: str = ""
+    """SHA-256 (hex) of that policy, as in ``exchange.issued``."""
 
 
 @dataclass(frozen=True)

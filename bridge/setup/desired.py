@@ -142,6 +142,7 @@ class _Use:
     """The identity providers, or issuers of workloads, whose people or workloads get it."""
     seconds: int
     console: bool
+    """Whether it opens the console by SAML."""
 
 
 def _grants(account: Account, rules: RuleSet) -> Iterator[tuple[Rule, Grant]]:
@@ -153,9 +154,11 @@ def _find_uses(account: Account, rules: RuleSet, people: Collection[str]) -> Ite
     everybody = frozenset(people)
     for rule, grant in _grants(account, rules):
         providers = rule.providers or everybody
-        # A session policy has no place in a console sign-in, and a workload has no browser: those are for terminals.
+        # A sign-in token is got for credentials, a session policy has no place in a signed response, and a workload has
+        # no browser: those need no console by SAML.
         template = grant.name if grant.kind == "role" else grant.terminal_role
-        console = grant.kind == "role" and grant.session_policy is None and bool(providers & everybody)
+        by_saml = account.console != "token" and grant.session_policy is None
+        console = grant.kind == "role" and by_saml and bool(providers & everybody)
         if template is not None:
             yield _Use(template.text, rule.id, providers, grant.duration_seconds, console)
 
@@ -168,7 +171,7 @@ def _describe_role(account: Account, name: str, uses: list[_Use], issuer: str, b
     if account.trust == "access_key" and bridge_user:
         statements.append(admit_user(f"acs:ram::{account.id}:user/{bridge_user}"))
     if account.trust == "saml" or any(use.console for use in uses):
-        statements.append(admit_saml(account.saml_provider_arn, account.console.role_sso_url))
+        statements.append(admit_saml(account.saml_provider_arn, account.console_addresses.role_sso_url))
     configured = account.role_max_duration_seconds.get(name, DEFAULT_SECONDS)
     return Role(
         name=name,

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, url_for
 
 from bridge.clock import format_utc
+from bridge.delivery.console import find_way
 from bridge.exchange.accounts import Account
 from bridge.exchange.duration import Duration
 from bridge.federation import Federation
@@ -52,7 +53,8 @@ class API:
                     "name": entitlement.name,
                     "title": entitlement.title,
                     "purpose": entitlement.purpose,
-                    "console": entitlement.opens_console,
+                    "console": find_way(entitlement, self._accounts[entitlement.account]) is not None,
+                    "narrowed": entitlement.session_policy is not None,
                     "terminal": entitlement.opens_terminal,
                     "terminal_role": entitlement.terminal_role,
                     "max_duration_seconds": entitlement.duration_seconds,

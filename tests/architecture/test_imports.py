@@ -38,7 +38,7 @@ ALLOWED = {
         "identity.verified",
         "entitlements",
     },
-    "delivery": {"errors", "clock", "keys", "exchange", "entitlements"},
+    "delivery": {"errors", "clock", "keys", "outbound", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
     "settings": {
         "destinations",
