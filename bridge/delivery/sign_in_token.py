@@ -54,6 +54,7 @@ class SignInTokens:
                 headers={"Accept": "application/json"},
                 limits=Limits(account.connect_timeout_seconds, account.timeout_seconds, MAX_ANSWER_BYTES),
                 ca_file=account.ca_file,
+                proxy=account.proxy,
             )
         except (FetchFailed, FetchRefused) as error:
             raise ConsoleTokenUnavailable(f"GetSigninToken at {url}: {error.detail}") from error
