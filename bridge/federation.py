@@ -27,6 +27,7 @@ from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdmin
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.duration import Duration
 from bridge.history.history import History
 from bridge.identity.sign_in import FinishedSignIn
 from bridge.identity.trace import Trace
@@ -282,9 +283,17 @@ class Federation:
                 duration_seconds=credentials.duration_seconds,
                 decided_by=credentials.decided_by,
                 sts_request_id=credentials.request_id,
+                source_identity=credentials.source_identity,
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
+
+    def foresee(self, identity: VerifiedIdentity, entitlement: Entitlement) -> Duration | None:
+        """Return how long credentials would last if they were asked for now, and why; None if there would be none."""
+        try:
+            return self._exchange.plan(Choice(identity, entitlement)).duration
+        except ExchangeError:
+            return None
 
     def deliver_credentials(
         self, origin: Origin, choice: Choice, credentials: TemporaryCredentials, *, may_call: bool = False
@@ -308,22 +317,33 @@ class Federation:
         """Return the form that signs the person's browser in at the console; record it, or the failure.
 
         Raises:
-            ConsoleNotNarrowed: a session policy narrows the role.
-            ExchangeError: no session that is long enough can be opened.
+            ConsoleNotNarrowed: a session policy narrows it, and the account's settings allow no sign-in token.
+            ExchangeError: no session that is long enough can be opened, or STS or the console's sign-in refuses.
         """
-        with self._recording_failure(origin, choice):
-            form = self._console.build_form(choice)
         entitlement = choice.entitlement
+        access_key_id = ""
+        if self._console.find_way(entitlement) == "token":
+            credentials = self.exchange(origin, choice)
+            access_key_id = credentials.access_key_id
+            with self._recording_failure(origin, choice):
+                form = self._console.build_token_form(choice, credentials)
+        else:
+            with self._recording_failure(origin, choice):
+                form = self._console.build_form(choice)
         self._audit.append(
             origin,
             events.ConsoleOpened(
                 **_who(choice.identity),
                 **_what(entitlement),
                 **_why(entitlement),
+                way=form.way,
                 assertion_id=form.assertion_id,
                 role_session_name=form.role_session_name,
                 duration_seconds=form.duration.seconds,
                 decided_by=form.duration.decided_by,
+                access_key_id=access_key_id,
+                narrowed=True if entitlement.session_policy else None,
+                session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
         return form

@@ -17,7 +17,7 @@ from bridge.sandbox.servers import run_sandbox
 from tests.installation import Installation, prepare
 
 SECRET = "throw-away-secret-of-a-test"
-KEY = ("--access-key-id", "env:RAM_KEY_ID", "--access-key-secret", "env:RAM_KEY_SECRET")
+KEY = ("env:RAM_KEY_ID", "env:RAM_KEY_SECRET")
 
 
 class RAMAccounts:
@@ -65,10 +65,13 @@ class RAMAccounts:
         with run_sandbox(self.installation.config, self.installation.folder / "certs" / "sandbox"):
             yield
 
-    def run(self, *arguments: str, account: str = "acme-production", answer: str | None = None):
-        """Type a command with the account's key; return what click says of it."""
+    def run(
+        self, *arguments: str, account: str = "acme-production", answer: str | None = None, key: tuple[str, str] = KEY
+    ):
+        """Type a command with the account's key, or another one's references; return what click says of it."""
         environment = {"RAM_KEY_ID": f"LTAIAdministrator{account[5]}", "RAM_KEY_SECRET": SECRET}
-        command = ["--config", str(self.installation.config), *arguments, "--account", account, *KEY]
+        command = ["--config", str(self.installation.config), *arguments, "--account", account]
+        command += ["--access-key-id", key[0], "--access-key-secret", key[1]]
         return CliRunner().invoke(main, command, input=answer, env=environment)
 
 

@@ -9,6 +9,7 @@ from bridge.cli.attack import attack
 from bridge.cli.audit import audit
 from bridge.cli.check import check
 from bridge.cli.demo import demo
+from bridge.cli.doctor import doctor
 from bridge.cli.explain import explain_command
 from bridge.cli.keys import keys
 from bridge.cli.preview import preview
@@ -45,6 +46,7 @@ for command in (
     preview,
     rules,
     setup,
+    doctor,
     providers,
     attack,
     keys,

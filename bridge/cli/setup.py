@@ -146,6 +146,7 @@ def _find_desired(
     return find_desired(
         account,
         configuration.rules,
+        people=configuration.providers,
         issuer=url,
         metadata=describe_us(url, KeyFolder(configuration.settings.key_folder).published("saml-issuer")),
         fingerprints=tuple(each.replace(":", "").lower() for each in fingerprints),

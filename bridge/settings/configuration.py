@@ -42,6 +42,7 @@ from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
+from bridge.settings.way_checks import find_way_problems
 from bridge.settings.workload_checks import find_workload_problems, find_workload_rule_problems
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
 
@@ -192,6 +193,8 @@ def _read(
     problems += _look_at_files(providers, accounts, workloads, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
+    for account in accounts.files:
+        problems += find_way_problems(account.content, known_accounts, account.positions)
     known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
     misread = {problem.file for problem in problems}
@@ -245,7 +248,7 @@ def _find_repetitions(
 ) -> Iterator[Problem]:
     yield from _find_repeated((*providers.files, *workloads.files), "name")
     yield from _find_shared_domains(providers.files)
-    for name in ("name", "id", "alias"):
+    for name in ("name", "id", "alias", "external_id"):
         yield from _find_repeated(accounts.files, name)
 
 

@@ -5,11 +5,11 @@ with ``trust: oidc``. A role's trust policy admits exactly the ways by which the
 
 - the console, and credentials with ``trust: saml``: our SAML provider, for responses to the site's ACS
 - credentials with ``trust: oidc``: our OIDC provider, our issuer, our audience, and as subject (``PROVIDER:SUBJECT``)
-  the people of the identity providers whose rules grant the role
+  the people, or workloads, of the providers whose rules grant the role
 - credentials with ``trust: access_key``: the RAM user that holds the key
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,7 @@ def find_desired(
     account: Account,
     rules: RuleSet,
     *,
+    people: Collection[str],
     issuer: str,
     metadata: bytes,
     fingerprints: Sequence[str] = (),
@@ -89,12 +90,13 @@ def find_desired(
     Args:
         account: with its way of trust, names of providers, and limits of roles.
         rules: whose grants count.
+        people: the identity providers of people; a rule that names none is for all of theirs, and for no workload.
         issuer: our ``public_url``.
         metadata: our SAML metadata.
         fingerprints: of the TLS chain that the issuer serves (SHA-1, hex).
         bridge_user: with ``trust: access_key``, the name of the RAM user that holds the key.
     """
-    uses = list(_find_uses(account, rules))
+    uses = list(_find_uses(account, rules, people))
     # Without its name the policies would shut the bridge out, so no role is touched; a note says so.
     unknown_user = account.trust == "access_key" and not bridge_user
     names = sorted({use.role for use in uses})
@@ -121,6 +123,15 @@ def find_desired(
     )
 
 
+def find_granted_roles(account: Account, rules: RuleSet, people: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the roles that rules hand out in an account by their own names, each with whose people get it."""
+    granted: dict[str, set[str]] = {}
+    for use in _find_uses(account, rules, people):
+        if "${" not in use.role:
+            granted.setdefault(use.role, set()).update(use.providers)
+    return {name: tuple(sorted(providers)) for name, providers in granted.items()}
+
+
 @dataclass(frozen=True)
 class _Use:
     """One way in which a rule hands out a role."""
@@ -128,9 +139,10 @@ class _Use:
     role: str
     rule: str
     providers: frozenset[str]
-    """The identity providers whose people get it."""
+    """The identity providers, or issuers of workloads, whose people or workloads get it."""
     seconds: int
     console: bool
+    """Whether it opens the console by SAML."""
 
 
 def _grants(account: Account, rules: RuleSet) -> Iterator[tuple[Rule, Grant]]:
@@ -138,14 +150,17 @@ def _grants(account: Account, rules: RuleSet) -> Iterator[tuple[Rule, Grant]]:
         yield from ((rule, grant) for grant in rule.grants if grant.account == account.name)
 
 
-def _find_uses(account: Account, rules: RuleSet) -> Iterator[_Use]:
-    everybody = frozenset(rules.groups_claims)
+def _find_uses(account: Account, rules: RuleSet, people: Collection[str]) -> Iterator[_Use]:
+    everybody = frozenset(people)
     for rule, grant in _grants(account, rules):
-        # A session policy has no place in a console sign-in, so such a grant is for terminals alone.
+        providers = rule.providers or everybody
+        # A sign-in token is got for credentials, a session policy has no place in a signed response, and a workload has
+        # no browser: those need no console by SAML.
         template = grant.name if grant.kind == "role" else grant.terminal_role
-        console = grant.kind == "role" and grant.session_policy is None
+        by_saml = account.console != "token" and grant.session_policy is None
+        console = grant.kind == "role" and by_saml and bool(providers & everybody)
         if template is not None:
-            yield _Use(template.text, rule.id, rule.providers or everybody, grant.duration_seconds, console)
+            yield _Use(template.text, rule.id, providers, grant.duration_seconds, console)
 
 
 def _describe_role(account: Account, name: str, uses: list[_Use], issuer: str, bridge_user: str | None) -> Role:
@@ -156,7 +171,7 @@ def _describe_role(account: Account, name: str, uses: list[_Use], issuer: str, b
     if account.trust == "access_key" and bridge_user:
         statements.append(admit_user(f"acs:ram::{account.id}:user/{bridge_user}"))
     if account.trust == "saml" or any(use.console for use in uses):
-        statements.append(admit_saml(account.saml_provider_arn, account.console.role_sso_url))
+        statements.append(admit_saml(account.saml_provider_arn, account.console_addresses.role_sso_url))
     configured = account.role_max_duration_seconds.get(name, DEFAULT_SECONDS)
     return Role(
         name=name,

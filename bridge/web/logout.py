@@ -52,6 +52,7 @@ class Logout:
         *,
         desk: SignOutDesk,
         sessions: SessionStore,
+        terminals: SessionStore,
         unconfirmed: UnconfirmedSignIns,
         guesses: GuessLimit,
         access: Access,
@@ -62,6 +63,7 @@ class Logout:
         """Take what decides about a message, what it ends, the guards, the log, what is kept, and the titles."""
         self._desk = desk
         self._sessions = sessions
+        self._terminals = terminals
         self._unconfirmed = unconfirmed
         self._guesses = guesses
         self._access = access
@@ -86,7 +88,9 @@ class Logout:
         if cookie:
             self._sessions.end(cookie)
         self._credentials.forget(session.identity.issuer, session.identity.subject)
-        self._audit.append(current_origin(), _session_ended(session.identity, "signed_out_here"))
+        terminals = self._terminals.end_own(session.identity.issuer, session.identity.subject)
+        ended = (session.identity, *terminals)
+        self._audit.append(current_origin(), *(_session_ended(identity, "signed_out_here") for identity in ended))
         browser = find_browser_cookie() or new_browser_cookie()
         onward = self._desk.leave(session.identity, browser_digest(browser))
         if onward is None:

@@ -9,7 +9,8 @@ import pytest
 from bridge.exchange.accounts import Account
 from bridge.setup.desired import find_desired
 from bridge.setup.existing import Existing
-from bridge.setup.plan import compare, same_metadata
+from bridge.setup.metadata import same_metadata
+from bridge.setup.plan import compare
 from bridge.setup.terraform import write_terraform
 from bridge.setup.trust import admit_oidc, admit_saml, admit_user, write_trust
 from tests.unit.entitlements.factories import Rules
@@ -40,7 +41,7 @@ def account(**changes):
 
 
 def desire(tmp_path, rules=RULES, *, given=None, **changes):
-    options = {"issuer": ISSUER, "metadata": METADATA, **(given or {})}
+    options = {"people": ["acme-oidc", "acme-saml"], "issuer": ISSUER, "metadata": METADATA, **(given or {})}
     return find_desired(account(**changes), Rules(tmp_path).compile(rules), **options)
 
 
@@ -68,6 +69,14 @@ def test_with_oidc_a_role_admits_the_people_of_the_providers_that_its_rules_name
     assert role(desired, "Shared").trust == write_trust([everybody]), "a terminal role opens no console"
     assert (desired.oidc_provider.issuer, desired.oidc_provider.client_ids) == (ISSUER, ("sts.aliyuncs.com",))
     assert desired.oidc_provider.fingerprints == ("ab" * 20,)
+
+
+def test_a_workloads_role_admits_its_issuer_and_opens_no_console(tmp_path):
+    rules = "rules:\n  - {name: ci, provider: ci, claims: {sub: x}, grant: [{account: production, role: Deploy}]}"
+    desired = desire(tmp_path, rules, trust="oidc")
+    arn = "acs:ram::1000000000000001:oidc-provider/rambridge"
+    assert role(desired, "Deploy").trust == write_trust([admit_oidc(arn, ISSUER, "sts.aliyuncs.com", ["ci:*"])])
+    assert desired.saml_provider is None
 
 
 def test_with_an_access_key_its_user_is_admitted(tmp_path):
