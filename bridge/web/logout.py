@@ -85,8 +85,8 @@ class Logout:
         cookie = self._access.find_cookie()
         if cookie:
             self._sessions.end(cookie)
-        self._credentials.forget(session.identity.issuer, session.identity.subject)
         self._audit.append(current_origin(), _session_ended(session.identity, "signed_out_here"))
+        self._credentials.forget(session.identity.issuer, session.identity.subject)
         browser = find_browser_cookie() or new_browser_cookie()
         onward = self._desk.leave(session.identity, browser_digest(browser))
         if onward is None:
@@ -220,21 +220,19 @@ class Logout:
             )
         for identity in identities:
             self._audit.append(current_origin(), _session_ended(identity, "signed_out_at_provider"))
+        for issuer, subject in {(identity.issuer, identity.subject) for identity in identities}:
+            self._credentials.forget(issuer, subject)
         return received
 
     def _end_sessions(self, over: EndedAtProvider) -> list[VerifiedIdentity]:
         self._unconfirmed.end(over)
         if over.session_indexes:
-            ended = [
+            return [
                 identity
                 for index in over.session_indexes
                 for identity in self._sessions.end_by_session_index(over.issuer, index, over.subject)
             ]
-        else:
-            ended = [] if over.subject is None else list(self._sessions.end_all(over.issuer, over.subject))
-        for issuer, subject in {(identity.issuer, identity.subject) for identity in ended}:
-            self._credentials.forget(issuer, subject)
-        return ended
+        return [] if over.subject is None else list(self._sessions.end_all(over.issuer, over.subject))
 
 
 def _session_ended(identity: VerifiedIdentity, reason: str) -> events.SessionEnded:
