@@ -52,7 +52,8 @@ def run_everything(accounts):
 
 
 @pytest.mark.parametrize("account", ["acme-production", "acme-sandbox"])
-def test_a_whole_chain_has_no_failure_and_its_exchange_is_recorded(accounts, account):
+def test_what_set_up_makes_in_an_empty_account_is_a_whole_chain_and_its_exchange_is_recorded(accounts, account):
+    accounts.empty(account)
     with run_everything(accounts):
         assert accounts.run("setup", "apply", "--yes", account=account).exit_code == 0
         findings = examine(accounts, account)
@@ -173,7 +174,8 @@ def test_a_planted_fault_is_found_and_the_advice_says_how_to_mend_it(accounts, p
 class _Late(BaseHTTPRequestHandler):
     """Answers like an STS whose clock, or rather ours, is ten minutes off."""
 
-    def do_GET(self):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response_only(400)
         self.send_header("Date", format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True))
         self.send_header("Content-Length", "0")
