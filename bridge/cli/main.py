@@ -5,9 +5,11 @@ from pathlib import Path
 import click
 
 from bridge import __version__
+from bridge.cli.agent import agent
 from bridge.cli.attack import attack
 from bridge.cli.audit import audit
 from bridge.cli.check import check
+from bridge.cli.credentials import credentials
 from bridge.cli.demo import demo
 from bridge.cli.explain import explain_command
 from bridge.cli.keys import keys
@@ -36,5 +38,20 @@ def main(context: click.Context, folder: Path) -> None:
     context.obj = folder
 
 
-for command in (serve, check, test_rules, explain_command, preview, rules, providers, attack, keys, audit, trace, demo):
+for command in (
+    serve,
+    check,
+    test_rules,
+    explain_command,
+    preview,
+    rules,
+    providers,
+    attack,
+    keys,
+    audit,
+    trace,
+    credentials,
+    agent,
+    demo,
+):
     main.add_command(command)

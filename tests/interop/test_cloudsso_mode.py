@@ -82,5 +82,7 @@ def test_a_profile_as_the_cli_writes_it_serves_the_default_chain(installation, b
     (tmp_path / ".aliyun" / "config.json").write_text(json.dumps({"current": "rambridge", "profiles": [profile]}))
     program = "from alibabacloud_credentials.client import Client; print(Client().get_credential().access_key_id)"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout.startswith("STS."), done.stderr
