@@ -16,9 +16,12 @@ from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
+from bridge.delivery.sign_in_token import SignInTokens
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
+from bridge.exchange.cache import CredentialsCache
+from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.history.history import History
@@ -29,7 +32,13 @@ from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
-from bridge.parties import build_relying_parties, build_service_providers, find_client_jwks, keep_renewed
+from bridge.parties import (
+    build_relying_parties,
+    build_service_providers,
+    build_workload_verifiers,
+    find_client_jwks,
+    keep_renewed,
+)
 from bridge.portal_protocol.device_page import DevicePage
 from bridge.portal_protocol.devices import Devices
 from bridge.portal_protocol.protocol import PortalProtocol
@@ -42,8 +51,13 @@ from bridge.rollout.roll_out import RollOut
 from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
-from bridge.settings import Configuration, compile_rule_files
+from bridge.settings import Configuration, Settings, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
+from bridge.sts_endpoint.actions import Actions
+from bridge.sts_endpoint.budget import Budget
+from bridge.sts_endpoint.callers import Callers
+from bridge.sts_endpoint.door import STSDoor
+from bridge.sts_endpoint.issued import IssuedCredentials
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.admin.drafts import find_drafts
@@ -63,14 +77,19 @@ from bridge.web.login import Login
 from bridge.web.logout import Logout
 from bridge.web.portal import Portal
 from bridge.web.proxies import trust_proxies
-from bridge.web.published import Published, entity_id
+from bridge.web.published import Published
 
 MAX_REQUEST_BYTES = 400_000
 """A SAML response of 256 kB in base64, and a little more."""
 
 
 def create_app(
-    configuration: Configuration, store_url: str, clock: Clock | None = None, outbound: Outbound | None = None
+    configuration: Configuration,
+    store_url: str,
+    clock: Clock | None = None,
+    outbound: Outbound | None = None,
+    *,
+    follow_rules: bool = True,
 ) -> Flask:
     """Return the service as a WSGI application. Call it after a fork: the audit log owns a thread.
 
@@ -79,6 +98,7 @@ def create_app(
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
+        follow_rules: whether other rules can come into force; else those of the configuration stay.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -96,35 +116,28 @@ def create_app(
     audit = AuditLog(records, clock)
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
-    keep_renewed(service_providers, relying_parties, audit, keys, clock)
+    workloads = build_workload_verifiers(configuration, outbound, redis, clock)
+    keep_renewed(service_providers, (*relying_parties.values(), *workloads.values()), audit, keys, clock)
     rules = RulesInForce(configuration.rules)
     history = History(open_engine(settings.database_url()), sealer, clock, keep_days=settings.rules.keep_days)
     roll_out, nodes, follower = _build_roll_out(configuration, rules, redis, audit, history, clock)
-    follower.begin()
-    follower.start()
+    if follow_rules:
+        follower.begin()
+        follower.start()
     history.start(rules, settings.rules.kept_claims)
-    federation = _build_federation(configuration, rules, keys, outbound, audit, history, clock)
-    sessions = SessionStore(
-        redis,
-        sealer,
-        clock,
-        idle_seconds=settings.session.idle_seconds,
-        absolute_seconds=settings.session.absolute_seconds,
+    issued = IssuedCredentials(redis, sealer, clock)
+    exchange = _build_exchange(configuration, keys, outbound, clock)
+    credentials = CredentialsCache(exchange, redis, sealer, clock)
+    federation = _build_federation(
+        configuration, rules, keys, outbound, exchange, credentials, audit, history, clock, issued
     )
-    terminals = SessionStore(
-        redis,
-        sealer,
-        clock,
-        idle_seconds=settings.session.absolute_seconds,  # a terminal is not left open on a desk: it waits for work
-        absolute_seconds=settings.session.absolute_seconds,
-        kind="terminal",
-    )
-    guesses = GuessLimit(redis, clock)
+    sessions, terminals = _build_sessions(settings, redis, sealer, clock)
+    guesses, replay = GuessLimit(redis, clock), ReplayMemory(redis, clock)
     desk = SignInDesk(
         service_providers=service_providers,
         relying_parties=relying_parties,
         pending=PendingSignIns(redis, sealer, clock),
-        replay=ReplayMemory(redis, clock),
+        replay=replay,
         clock=clock,
     )
     unconfirmed = UnconfirmedSignIns(redis, sealer, clock)
@@ -142,7 +155,7 @@ def create_app(
         desk=SignOutDesk(
             service_providers=service_providers,
             relying_parties=relying_parties,
-            replay=ReplayMemory(redis, clock),
+            replay=replay,
         ),
         sessions=sessions,
         terminals=terminals,
@@ -150,17 +163,33 @@ def create_app(
         guesses=guesses,
         access=access,
         audit=audit,
+        credentials=credentials,
         providers=providers,
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
     app = _create_flask(public_url)
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
-    app.register_blueprint(login.blueprint())
-    app.register_blueprint(logout.blueprint())
-    app.register_blueprint(portal.blueprint())
     administration = Administration(access, providers)
-    for page in (
+    devices = Devices(redis, sealer, clock)
+    for pages in (
+        login,
+        logout,
+        portal,
+        API(federation, access, accounts),
+        Published(public_url, keys, service_providers, find_client_jwks(providers, keys)),
+        DevicePage(access, devices, guesses, audit, providers),
+        PortalProtocol(
+            federation=federation,
+            devices=devices,
+            sessions=sessions,
+            terminals=terminals,
+            guesses=guesses,
+            audit=audit,
+            accounts=accounts,
+            public_url=public_url,
+            clock=clock,
+        ),
         SignIns(administration, AuditReader(records)),
         Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
         Explain(
@@ -170,7 +199,7 @@ def create_app(
             rules=rules,
             history=history,
             records=AuditReader(records),
-            providers=providers,
+            providers={**providers, **configuration.workloads},
             clock=clock,
         ),
         Preview(
@@ -194,30 +223,35 @@ def create_app(
         ),
         Providers(administration, providers, service_providers, keys, clock),
     ):
-        app.register_blueprint(page.blueprint())
-    devices = Devices(redis, sealer, clock)
-    app.register_blueprint(DevicePage(access, devices, guesses, audit, providers).blueprint())
+        app.register_blueprint(pages.blueprint())
     app.register_blueprint(
-        PortalProtocol(
-            federation=federation,
-            devices=devices,
-            sessions=sessions,
-            terminals=terminals,
-            guesses=guesses,
-            audit=audit,
-            accounts=accounts,
-            public_url=public_url,
-            clock=clock,
-        ).blueprint()
+        create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe, exchange.describe)
     )
-    app.register_blueprint(API(federation, access, accounts).blueprint())
-    client_jwks = find_client_jwks(providers, keys)
-    app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
-    app.register_blueprint(create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe))
+    budget = Budget(
+        redis,
+        clock,
+        per_address=settings.sts.calls_per_minute_per_address,
+        per_caller=settings.sts.calls_per_minute_per_caller,
+    )
+    actions = Actions(
+        federation, accounts, workloads, service_providers, replay, Callers(issued, redis, clock), budget, clock
+    )
     proxies = settings.trusted_proxies
+    app.wsgi_app = STSDoor(app.wsgi_app, actions, budget, public_url, knows_scheme=proxies.count > 0)  # type: ignore[method-assign]
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _build_sessions(
+    settings: Settings, redis: RedisClient, sealer: Sealer, clock: Clock
+) -> tuple[SessionStore, SessionStore]:
+    """Return the sessions of browsers and those of terminals."""
+    absolute = settings.session.absolute_seconds
+    browsers = SessionStore(redis, sealer, clock, idle_seconds=settings.session.idle_seconds, absolute_seconds=absolute)
+    # A terminal is not left open on a desk: it waits for work.
+    terminals = SessionStore(redis, sealer, clock, idle_seconds=absolute, absolute_seconds=absolute, kind="terminal")
+    return browsers, terminals
 
 
 def _build_roll_out(  # noqa: PLR0917
@@ -255,33 +289,42 @@ def _build_roll_out(  # noqa: PLR0917
     return roll_out, nodes, follower
 
 
-def _build_federation(  # noqa: PLR0917
-    configuration: Configuration,
-    rules: RulesInForce,
-    keys: KeyFolder,
-    outbound: Outbound,
-    audit: AuditLog,
-    history: History,
-    clock: Clock,
-) -> Federation:
-    accounts, public_url = configuration.accounts, configuration.settings.public_url
-    exchange = Exchange(
-        accounts,
+def _build_exchange(configuration: Configuration, keys: KeyFolder, outbound: Outbound, clock: Clock) -> Exchange:
+    public_url = configuration.settings.public_url
+    return Exchange(
+        configuration.accounts,
         issuer=public_url,
         entity_id=entity_id(public_url),
         keys=keys,
         sts=STSClient(outbound, clock),
         clock=clock,
     )
-    console = Console(accounts, entity_id(public_url), keys, clock)
+
+
+def _build_federation(  # noqa: PLR0917
+    configuration: Configuration,
+    rules: RulesInForce,
+    keys: KeyFolder,
+    outbound: Outbound,
+    exchange: Exchange,
+    credentials: CredentialsCache,
+    audit: AuditLog,
+    history: History,
+    clock: Clock,
+    issued: IssuedCredentials,
+) -> Federation:
+    accounts, public_url = configuration.accounts, configuration.settings.public_url
+    console = Console(accounts, entity_id(public_url), f"{public_url}/", keys, SignInTokens(outbound), clock)
     return Federation(
         audit=audit,
         rules=rules,
         administrators=configuration.administrators,
         exchange=exchange,
+        credentials=credentials,
         console=console,
         history=history,
         clock=clock,
+        remember=issued.remember,
     )
 
 

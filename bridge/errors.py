@@ -22,8 +22,9 @@
     ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
     ├── FetchFailed                our own outgoing request got no complete answer
-    ├── ExchangeError              ExchangeRefused · ExchangeUnavailable · ExchangeMismatch
-    │                              SessionEndsTooSoon · TerminalNotGranted
+    ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
+    │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
+    │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
     ├── AuditError                 AuditUnavailable · ChainBroken
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
@@ -31,6 +32,7 @@
     ├── StoreUnavailable           Redis cannot be reached; worth trying again
     ├── HistoryUnavailable         what is kept of sign-ins cannot be read
     ├── Unsealable                 a stored value that we did not put there
+    ├── SetupFailed                RAM could not be read or changed
     └── DemoFailed                 `rambridge demo` could not show what it should
 
 A class has a ``code`` (stable, lower case, safe to show: scripts and dashboards key on it) and a ``public``
@@ -695,6 +697,13 @@ class OIDCAcr(MissingClaim):
     public = "Your identity provider did not sign you in by a method that is required here. Start again, or ask IT."
 
 
+class WorkloadClaim(MissingClaim):
+    """A workload's token lacks a claim, or the value of one, that every token of its issuer must have here."""
+
+    code = "workload_claim"
+    public = "The token of this workload is not one that is accepted here. Give IT the reference number."
+
+
 class StepUpNotMet(MissingClaim):
     """Somebody who was asked to sign in again did, and it was no stronger or no more recent than is needed."""
 
@@ -854,6 +863,20 @@ class NotEntitled(AccessError):
     public = "You may not use this role. The assignment may have changed: reload the page, or ask its owner."
 
 
+class DurationTooLong(AccessError):
+    """A caller of the STS endpoint asked for a longer session than rule, account or role allow."""
+
+    code = "sts_duration_too_long"
+    public = "Sessions of this role are shorter than that."
+
+
+class PolicyNotNarrower(AccessError):
+    """A caller of the STS endpoint sent a session policy for a role that its rule narrows already."""
+
+    code = "sts_policy_twice"
+    public = "The rule for this role has a session policy of its own, and STS takes one only."
+
+
 class NotAdministrator(AccessError):
     """A page for administrators, and a person who is none at this moment."""
 
@@ -916,6 +939,18 @@ class TooManyRequests(RequestError):
     public = "Too many requests came from your network within a minute. Try again in a minute."
 
 
+class CallsTooMany(TooManyRequests):
+    """A program calls the STS endpoint more often than its budget allows."""
+
+    code = "sts_throttled"
+    public = "Too many calls within a minute. Try again later."
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        """Take the seconds after which calls are possible again beside the detail."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class DeviceNotYetAllowed(RequestError):
     """A terminal asks for its token, and nobody has decided yet."""
 
@@ -958,6 +993,12 @@ class FetchFailed(BridgeError):
     public = "Another service cannot be reached at the moment. Try again in a minute."
 
 
+class FetchNotConnected(FetchFailed):
+    """No connection came about, so nothing was sent: the other side cannot have acted on it."""
+
+    code = "fetch_not_connected"
+
+
 class FetchTooLarge(FetchFailed):
     """The answer to our own outgoing request was longer than any honest one."""
 
@@ -969,6 +1010,10 @@ class FetchTooLarge(FetchFailed):
 
 class ExchangeError(BridgeError):
     """The choice could not be traded for credentials."""
+
+    upstream_code = ""
+    """STS's own code, if it answered with one; as it came, so for the log and the record."""
+    upstream_request_id = ""
 
 
 class ExchangeRefused(ExchangeError):
@@ -987,6 +1032,68 @@ class ExchangeRefused(ExchangeError):
         self.upstream_request_id = upstream_request_id
 
 
+class ExchangeNotTrusted(ExchangeRefused):
+    """The role's trust policy does not let us in, or our own identity may not ask for it."""
+
+    code = "exchange_not_trusted"
+    public = (
+        "Alibaba Cloud does not let this service into that role: its trust policy does not allow it. "
+        "You cannot change that yourself: give IT the reference number."
+    )
+
+
+class ExchangeRoleMissing(ExchangeRefused):
+    """The account has no role of that name."""
+
+    code = "exchange_role_missing"
+    public = "The account has no role of this name any more. Choose another one, or give IT the reference number."
+
+
+class ExchangeProviderMissing(ExchangeRefused):
+    """RAM does not know us: no such identity provider, or its metadata cannot be used."""
+
+    code = "exchange_provider_missing"
+    public = "This account does not know this service yet. Give IT the reference number."
+
+
+class ExchangeProofRefused(ExchangeRefused):
+    """STS does not accept what we signed: the provider in RAM has another key, issuer or audience."""
+
+    code = "exchange_proof_refused"
+    public = "Alibaba Cloud does not accept what this service signs for the account. Give IT the reference number."
+
+
+class ExchangeClock(ExchangeRefused):
+    """STS finds what we signed too old or too new: our clock differs from its."""
+
+    code = "exchange_clock"
+    public = "The clock of this service and that of Alibaba Cloud differ. Give IT the reference number."
+
+
+class ExchangeDurationRefused(ExchangeRefused):
+    """The role allows no session of the length that we asked for."""
+
+    code = "exchange_duration"
+    public = "The role allows no session of this length. Ask for a shorter one, or give IT the reference number."
+
+
+class ExchangePolicyRefused(ExchangeRefused):
+    """STS does not accept the session policy: its grammar or its size."""
+
+    code = "exchange_policy"
+    public = (
+        "The rule that gives you this role narrows it in a way that Alibaba Cloud refuses. "
+        "Give IT the reference number."
+    )
+
+
+class ExchangeKeyRefused(ExchangeRefused):
+    """Our AccessKey, or that of the role session we go through, is unknown, disabled, expired or wrong."""
+
+    code = "exchange_key"
+    public = "Alibaba Cloud does not accept this service's own key for the account. Give IT the reference number."
+
+
 class ExchangeMismatch(ExchangeError):
     """STS answered with credentials for something other than what was asked; they are thrown away."""
 
@@ -998,6 +1105,44 @@ class ExchangeUnavailable(ExchangeError):
 
     code = "exchange_unavailable"
     public = "Alibaba Cloud's token service cannot be reached at the moment. Try again in a minute."
+
+    may_retry = False
+    """Whether another request is safe: STS has not acted on this one, or says that it failed."""
+    retry_after_seconds: int | None = None
+    """When STS, or the breaker, is ready again; None: unknown."""
+
+    def __init__(
+        self,
+        detail: str = "",
+        retry_after_seconds: int | None = None,
+        *,
+        may_retry: bool = False,
+        upstream_code: str = "",
+        upstream_request_id: str = "",
+    ) -> None:
+        """Take the detail, when to come back, whether trying again is safe, and STS's code and RequestId if any."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+        self.may_retry = may_retry
+        self.upstream_code = upstream_code
+        self.upstream_request_id = upstream_request_id
+
+
+class ExchangeThrottled(ExchangeUnavailable):
+    """STS answers no more requests for this account at the moment: about 100 a second are its limit."""
+
+    code = "exchange_throttled"
+    public = "Alibaba Cloud is asked too often for this account at the moment. Try again in a minute."
+
+
+class ExchangePaused(ExchangeUnavailable):
+    """STS failed several times in a row, so it is left alone for some seconds (circuit breaker)."""
+
+    code = "exchange_paused"
+    public = (
+        "Alibaba Cloud's token service has failed several times, so it is left alone for a moment. "
+        "Try again in a minute."
+    )
 
 
 class SessionEndsTooSoon(ExchangeError):
@@ -1015,6 +1160,23 @@ class TerminalNotGranted(ExchangeError):
         "This assignment opens the console only: it names no role for terminal use. "
         "Use the console, or ask IT to add a terminal role to it."
     )
+
+
+class ConsoleTokenRefused(ExchangeRefused):
+    """The console's federation endpoint gave no sign-in token for credentials that STS has just issued."""
+
+    code = "console_token_refused"
+    public = (
+        "Alibaba Cloud does not open its console for this session. "
+        "Get credentials for a terminal, or ask IT whether the role may log on to the console."
+    )
+
+
+class ConsoleTokenUnavailable(ExchangeUnavailable):
+    """The console's federation endpoint could not be reached in time, or failed."""
+
+    code = "console_token_unavailable"
+    public = "Alibaba Cloud's console sign-in cannot be reached at the moment. Try again in a minute."
 
 
 class ConsoleNotNarrowed(ExchangeError):
@@ -1132,6 +1294,13 @@ class Unsealable(BridgeError):
 
     code = "store_unsealable"
     public = "Your session has ended. Sign in again to go on."
+
+
+class SetupFailed(BridgeError):
+    """RAM could not be read or changed, or is not ready for what was asked."""
+
+    code = "setup_failed"
+    public = "RAM could not be set up."
 
 
 class DemoFailed(BridgeError):

@@ -5,7 +5,7 @@ A part of the composition root: it is called once for each process, and nothing 
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bridge.audit.events import BACKGROUND, MetadataKeysChanged
@@ -14,9 +14,12 @@ from bridge.clock import Clock, SystemClock
 from bridge.errors import AuditUnavailable, KeyMissing, SAMLMetadata
 from bridge.identity.endings import describe_near, find_key_endings, find_provider_endings, find_status
 from bridge.identity.oidc.client_keys import build_client_jwks
-from bridge.identity.oidc.key_warmer import KeyWarmer
+from bridge.identity.oidc.key_warmer import KeyWarmer, Warmable
 from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.oidc.workload_keys import WorkloadKeys
+from bridge.identity.oidc.workload_token import WorkloadVerifier
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
+from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.metadata_cache import KeyChange
 from bridge.identity.saml.metadata_refresher import MetadataRefresher, repeat_daily
 from bridge.identity.saml.metadata_source import find_source
@@ -90,9 +93,20 @@ def build_relying_parties(
     }
 
 
+def build_workload_verifiers(
+    configuration: Configuration, outbound: Outbound, redis: RedisClient, clock: Clock
+) -> dict[str, WorkloadVerifier]:
+    """Return what verifies the tokens of each workload issuer, by its name."""
+    replay = ReplayMemory(redis, clock)
+    return {
+        name: WorkloadVerifier(workload, WorkloadKeys(workload, outbound, clock), replay, clock)
+        for name, workload in configuration.workloads.items()
+    }
+
+
 def keep_renewed(
     service_providers: Mapping[str, ServiceProvider],
-    relying_parties: Mapping[str, RelyingParty],
+    parties: Collection[Warmable],
     audit: AuditLog,
     keys: KeyFolder,
     clock: Clock,
@@ -102,7 +116,7 @@ def keep_renewed(
     for each in service_providers.values():
         each.provider_metadata.report_key_changes(functools.partial(_record_key_change, audit, each.provider))
         MetadataRefresher(each.provider_metadata, clock).start()
-    KeyWarmer(relying_parties.values()).start()
+    KeyWarmer(parties).start()
     repeat_daily(lambda: _warn_of_endings(service_providers, keys, clock), caches, clock)
 
 

@@ -122,7 +122,7 @@ class Lane:
         configuration = Configuration(
             self.folder, self.settings, {provider.name: provider}, {}, rules, no_files, (), ()
         )
-        return create_app(configuration, self.store_url, self.clock, outbound or self._nowhere)
+        return create_app(configuration, self.store_url, self.clock, outbound or self._nowhere, follow_rules=False)
 
     def ask(self, **question: Any) -> PendingSignIn:
         """Put a question into the memory, as if the browser that all cases use had begun to sign in."""

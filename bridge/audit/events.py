@@ -184,6 +184,20 @@ class ChoiceRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class SignedCallRefused(Event):
+    """A signed call of the STS endpoint was turned away: its signature, its time, its key or its token is not right."""
+
+    name = "call.refused"
+    action: str
+    access_key_id: str
+    """As the caller wrote it."""
+    code: str
+    """The vendor's."""
+    request_digest: str
+    """SHA-256 (hex) of what had to be signed."""
+
+
+@dataclass(frozen=True)
 class DeviceEvent(PersonEvent):
     """What somebody decided in the browser about a terminal that waits."""
 
@@ -251,8 +265,26 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    source_identity: str = ""
+    """What STS was told of the person beside the session name; absent: nothing."""
     session_policy_digest: str = ""
     """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
+
+
+@dataclass(frozen=True)
+class ExchangeReused(EntitlementEvent):
+    """Credentials of an earlier, equal request are released once more; nothing was asked of STS."""
+
+    name = "exchange.reused"
+    rule: str
+    rules_version: str
+    role_session_name: str
+    access_key_id: str
+    expires_at: str
+    original_reference: str
+    """The reference of the request whose ``exchange.issued`` tells of these credentials."""
+    sts_request_id: str
+    """STS's RequestId of that exchange."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +292,33 @@ class ExchangeFailed(EntitlementEvent):
     """STS refused, or could not be reached; nothing was issued as far as we know."""
 
     name = "exchange.refused"
+    code: str
+    detail: str
+    sts_code: str = ""
+    sts_request_id: str = ""
+
+
+@dataclass(frozen=True)
+class DoctorExchanged(Event):
+    """``rambridge doctor`` tried the way to STS. The credentials may do nothing, and were thrown away at once."""
+
+    name = "doctor.exchanged"
+    account: str
+    role: str
+    trust: str
+    access_key_id: str
+    expires_at: str
+    sts_request_id: str
+
+
+@dataclass(frozen=True)
+class DoctorRefused(Event):
+    """``rambridge doctor`` tried the way to STS, and it did not lead to credentials."""
+
+    name = "doctor.refused"
+    account: str
+    role: str
+    trust: str
     code: str
     detail: str
     sts_code: str = ""
@@ -276,15 +335,23 @@ class CredentialsDelivered(EntitlementEvent):
 
 @dataclass(frozen=True)
 class ConsoleOpened(EntitlementEvent):
-    """A signed response for the console is about to be handed to the person's browser."""
+    """A signed response or a sign-in token for the console is about to be handed to the person's browser."""
 
     name = "delivery.console"
     rule: str
     rules_version: str
+    way: str
+    """``saml`` or ``token``."""
     assertion_id: str
     role_session_name: str
     duration_seconds: int
     decided_by: str
+    access_key_id: str = ""
+    """With a token: of the credentials that it was got for; they end when the console session does."""
+    narrowed: bool | None = None
+    """Whether a session policy narrows the console session; absent: the whole role or user."""
+    session_policy_digest: str = ""
+    """SHA-256 (hex) of that policy, as in ``exchange.issued``."""
 
 
 @dataclass(frozen=True)

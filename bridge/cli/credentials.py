@@ -23,7 +23,12 @@ def client_options(command: Callable[..., None]) -> Callable[..., None]:
             "--account", required=True, metavar="ID", help="The account's number, or its title in the portal."
         ),
         click.option(
-            "--server", required=True, metavar="URL", envvar="RAMBRIDGE_SERVER", help="The service's address."
+            "--server",
+            required=True,
+            metavar="URL",
+            envvar="RAMBRIDGE_SERVER",
+            show_envvar=True,
+            help="The service's address.",
         ),
     ):
         command = option(command)

@@ -34,6 +34,7 @@ def print_explanation(explanation: Explanation, *, every: bool) -> None:
         verdict = explanation.find_giver(entitlement.id)
         click.secho(printable(f"  {entitlement.kind} {entitlement.account}/{entitlement.name}"), fg="green")
         _print(_sentence(verdict), "      ")
+        _print(verdict.caution, "      ", colour="yellow")
     for standing, title, colour in _SECTIONS:
         _print_section(title, explanation.find(standing), colour)  # type: ignore[arg-type]
     missed = explanation.find("missed")
@@ -49,6 +50,7 @@ def print_rule(verdict: Verdict) -> None:
     """Print everything about one rule: what it looked at, one condition after the other, and what came of it."""
     click.echo()
     _print(_sentence(verdict), "", colour=None)
+    _print(verdict.caution, "", colour="yellow")
     for finding in verdict.outcome.findings:
         mark, colour = _MARKS[finding.holds]
         click.secho(f"  {mark:<8}", fg=colour, nl=False)
@@ -102,6 +104,7 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
         "standing": verdict.standing,
         "decided_by": {"rule": verdict.decided_by, "claim": verdict.reason.claim, "kind": verdict.reason.kind},
         "sentence": verdict.sentence,
+        "caution": verdict.caution,
         "looked_at": [
             {"condition": each.condition, "holds": each.holds, "reason": each.reason, "claims": list(each.claims)}
             for each in verdict.outcome.findings
@@ -120,6 +123,7 @@ def _print_section(title: str, verdicts: Sequence[Verdict], colour: str | None) 
     for verdict in verdicts:
         for number, line in enumerate(_wrap(_sentence(verdict), "  ", "      ")):
             click.secho(line, fg=colour if number == 0 else None)
+        _print(verdict.caution, "      ", colour="yellow")
 
 
 def _print(text: str, indent: str, colour: str | None = None) -> None:

@@ -1,6 +1,7 @@
 """``rambridge rules``: what is in force, what was, what would change, and the change itself."""
 
 import getpass
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -247,10 +248,18 @@ def _find_announcement(settings: Settings) -> Announcement:
 
 
 def _find_author(given: str | None) -> Author:
-    text = (given or "").strip() or getpass.getuser()
-    if given is not None and not given.strip():
+    if given is None:
+        return Author.of_command(_find_user())
+    if not given.strip():
         raise click.BadParameter("is empty", param_hint="--author")
-    return Author.of_command(text)
+    return Author.of_command(given)
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def _find_version(versions: Versions, text: str) -> str:
@@ -293,10 +302,9 @@ def _print_outcome(outcome: Outcome) -> None:
 def _print_change(change: InForce, *, current: bool) -> None:
     mark = "*" if current else " "
     what = f"{change.at:%Y-%m-%d %H:%M}  {_REASONS[change.reason]:<11}"
-    size = f"+{change.added} -{change.removed}"
-    click.secho(_one_line(f"{mark} {change.version[:SHORT]}  {what}  {size:<11}  {change.author}"), bold=current)
-    if change.confirmed_by:
-        click.echo(_one_line(f"                confirmed by {change.confirmed_by}"))
+    click.secho(f"{mark} {change.version[:SHORT]}  {what}  +{change.added} -{change.removed}", bold=current)
+    second = f", confirmed by {change.confirmed_by}" if change.confirmed_by else ""
+    click.echo(_one_line(f"                by {change.author}{second}"))
     if change.message:
         click.echo(_one_line(f"                {change.message}"))
 

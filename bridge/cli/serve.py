@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import message
 from gunicorn.http.errors import ParseException
 
 from bridge.cli.output import errors_to_exit_code, print_problems
@@ -16,6 +17,7 @@ from bridge.errors import BridgeError, SettingsError
 from bridge.parties import check_keys
 from bridge.rollout.starting import load_configuration_in_force
 from bridge.settings import Configuration
+from bridge.sts_endpoint.door import MAX_REQUEST_LINE_BYTES, is_sts_call
 
 if TYPE_CHECKING:
     from wsgiref.types import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 REQUEST_LINE_BYTES = 8_190
+"""For pages. The STS endpoint's line may be longer, since SDKs write tokens and assertions into it."""
 GRACE_SECONDS = 10
 
 
@@ -78,7 +81,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Set the server's options."""
+        """Set the server's options.
+
+        gunicorn takes a limit above 8190 for 8190, and 0 for none at all, where one client could fill the memory with
+        a line that never ends. So the bound itself is raised.
+        """
+        message.MAX_REQUEST_LINE = MAX_REQUEST_LINE_BYTES
         settings = self._configuration.settings
         options: dict[str, Any] = {
             "bind": self._listen or settings.listen,
@@ -86,7 +94,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "threads": settings.threads,
             "worker_class": "gthread",
             "graceful_timeout": GRACE_SECONDS,
-            "limit_request_line": REQUEST_LINE_BYTES,
+            "limit_request_line": MAX_REQUEST_LINE_BYTES,
             "control_socket_disable": True,
             "errorlog": "-",
             "loglevel": settings.log_level,
@@ -110,7 +118,20 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Return the application: called in each worker."""
-        return _blame_the_sender(self._create_app(self._configuration, self._store_url))
+        return _bound_pages(_blame_the_sender(self._create_app(self._configuration, self._store_url)))
+
+
+def _bound_pages(application: "WSGIApplication") -> "WSGIApplication":
+    """Refuse a long request line for everything but the STS endpoint."""
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        line = f"{environ['REQUEST_METHOD']} {environ['RAW_URI']} {environ['SERVER_PROTOCOL']}"
+        if len(line) > REQUEST_LINE_BYTES and not is_sts_call(environ):
+            start_response("414 URI Too Long", [("Content-Type", "text/plain"), ("Connection", "close")])
+            return [b"The address is too long.\n"]
+        return application(environ, start_response)
+
+    return answer
 
 
 def _blame_the_sender(application: "WSGIApplication") -> "WSGIApplication":

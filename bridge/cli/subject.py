@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -23,10 +23,13 @@ from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.shown_response import ShownResponse
 from bridge.identity.shown import Shown
 from bridge.identity.verified import VerifiedIdentity
+from bridge.identity.workloads import Workload
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.parties import build_relying_parties, build_service_providers
 from bridge.settings import Configuration, load_settings
+
+Vouching: TypeAlias = SAMLProvider | OIDCProvider | Workload
 
 MAX_CANDIDATES = 20
 
@@ -83,7 +86,7 @@ def read_claims(path: Path, configuration: Configuration, moment: datetime | Non
     Raises SettingsError.
     """
     supposed = read_supposed(path, _read(path))
-    providers = configuration.providers
+    providers: dict[str, Vouching] = {**configuration.providers, **configuration.workloads}
     name = supposed.provider or (next(iter(providers)) if len(providers) == 1 else None)
     if name is None or name not in providers:
         known = ", ".join(providers)
@@ -92,6 +95,8 @@ def read_claims(path: Path, configuration: Configuration, moment: datetime | Non
     provider = providers[name]
     issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
     identity = supposed.build(name, provider.protocol, issuer, at)
+    if isinstance(provider, Workload):
+        identity = replace(identity, claims={"sub": identity.subject, **identity.claims})
     source = f"claims from {'standard input' if path == Path('-') else path}"
     standing = "supposed, nobody vouches for them"
     return Subject(identity, identity.name, source, standing, "", at, supposed.source_address)

@@ -79,6 +79,8 @@ class Verdict:
     given: tuple[Given, ...]
     concerns: bool
     """Whether the rule could concern this person at all."""
+    caution: str = ""
+    """Why somebody probably meant to leave this person out, though the rule does not; empty where nothing says so."""
 
     @property
     def name(self) -> str:
@@ -214,7 +216,18 @@ class _Reasoner:
             standing = "near" if reason.near else "missed"
             if any(each.outcome.entitlement for each in given):
                 standing = "reach"
-        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns)
+        caution = self._find_caution(rule, outcome) if given else ""
+        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns, caution)
+
+    def _find_caution(self, rule: Rule, outcome: RuleOutcome) -> str:
+        """Return which group is spelled almost like one that the rule leaves out (threat MAP-05)."""
+        if not any(finding.condition == "not_groups" and finding.holds for finding in outcome.findings):
+            return ""
+        miss = self._sent.explain(self._groups_claim, rule.not_groups)
+        if not miss.is_near or miss.claim != self._groups_claim:
+            return ""
+        exactly = "" if rule.ignore_case else "; groups are compared exactly"
+        return f"but {miss.text}, and this rule leaves out {_list_words(rule.not_groups, miss.wanted)}{exactly}"
 
     def find_notes(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
         kinds = {"absent": "sent no", "empty": "sent an empty", "overage": "did not send all of"}
@@ -293,14 +306,14 @@ class _Reasoner:
                 wanted = _list_words(rule.groups, miss.wanted)
                 need = f"a group named {wanted}" if len(rule.groups) == 1 else f"one of the groups {wanted}"
                 return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
-            case "claims":
+            case "claims" if finding.claims[0] in dict(rule.claims):
                 name = finding.claims[0]
                 values = dict(rule.claims)[name]
                 miss = self._sent.explain(name, values)
                 wanted = _list_words(values, miss.wanted)
                 need = f"`{name}` to be {'' if len(values) == 1 else 'one of '}{wanted}"
                 return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
-            case "provider":
+            case "provider" if rule.providers:
                 text = (
                     f"is for the provider {_list_words(rule.providers)}; this one is {quote(self._identity.provider)}"
                 )
@@ -368,6 +381,8 @@ class _Reasoner:
         asked = [name for name, values in (("amr", require.amr), ("acr", require.acr)) if values]
         claim = next((name for name in asked if shown[name]), asked[0])
         need = f"needs a sign-in by {' or '.join(wanted)}"
+        if not require.can_be_met_by(identity.protocol):
+            return Reason("strength never stated", claim, f"{need}; SAML states no `amr`, so write `acr` as well", near)
         if not shown[claim]:
             return Reason(
                 "strength not stated", claim, f"{need}; the provider did not state how ({' or '.join(asked)})", near

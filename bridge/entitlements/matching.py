@@ -8,7 +8,7 @@ until it is known that its condition does not hold.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -84,6 +84,8 @@ class ClaimSchema:
     """Whether its groups are immutable identifiers, and not names."""
     types: Mapping[str, ClaimType] = field(default_factory=dict)
     """The types of some claims; one of another type is unreadable."""
+    workload: bool = False
+    """Whether it vouches for workloads, anybody's perhaps: only rules that name it grant them anything."""
 
 
 def find_flaw(text: str) -> str | None:
@@ -165,6 +167,24 @@ def match_any(
     return Finding(
         holds=False, reason=f"{reason}; {texts.note}" if texts.note else reason, condition=condition, claims=(name,)
     )
+
+
+def match_beginning(texts: Texts, beginnings: Sequence[str], name: str) -> Finding:
+    """Return whether the claim has a value that begins with one of these and goes on after it.
+
+    What the claim holds is data: a ``*`` in it is a letter like any other (threat STS-10). Compared exactly.
+    """
+    if not texts.readable:
+        return Finding(holds=None, reason=texts.note, condition="claims", claims=(name,))
+    for text in sorted(texts.values):
+        for beginning in beginnings:
+            if text.startswith(beginning) and text != beginning:
+                reason = f"`{name}` has {text}, which is like {beginning}*"
+                return Finding(holds=True, reason=reason, condition="claims", claims=(name,))
+    wanted = ", ".join(f"{beginning}*" for beginning in beginnings)
+    shown = f"`{name}` has nothing like: {wanted}" if texts.values else f"`{name}` is absent or empty"
+    reason = f"{shown}; {texts.note}" if texts.note else shown
+    return Finding(holds=False, reason=reason, condition="claims", claims=(name,))
 
 
 def match_none(texts: Texts, unwanted: frozenset[str], name: str) -> Finding:

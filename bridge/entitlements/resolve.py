@@ -23,6 +23,7 @@ from bridge.entitlements.matching import (
     has_type,
     keep_kind,
     match_any,
+    match_beginning,
     match_none,
     read_texts,
 )
@@ -142,7 +143,7 @@ def resolve(
     entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
     # After everything that is granted: what one rule grants is not within reach by another one.
     for place, (rule, findings) in enumerate(examined):
-        if _lacks_strength_alone(rule, findings):
+        if _lacks_strength_alone(rule, findings, identity):
             grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants)
             explanations[place] = replace(explanations[place], lacking=rule.require, within_reach=grants)
     return Resolution(entitlements, rules.version, tuple(explanations))
@@ -197,6 +198,10 @@ class _Person:
         self._folded: dict[str, Texts] = {}
         self.groups = keep_kind(self.read(groups_claim), ids=self._schema.group_ids)
 
+    @property
+    def is_workload(self) -> bool:
+        return self._schema.workload
+
     def read(self, claim: str, *, ignore_case: bool = False) -> Texts:
         if claim not in self._texts:
             value, declared = self.identity.claims.get(claim), self._schema.types.get(claim)
@@ -242,10 +247,7 @@ def _examine(conditions: Conditions, person: _Person) -> Iterator[Finding]:
 
 
 def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Finding]:
-    if conditions.providers:
-        provider = person.identity.provider
-        holds = provider in conditions.providers
-        yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
+    yield from _look_at_provider(conditions, person)
     if conditions.expires:
         yield look_at_expiry(conditions.expires, person.now)
     if conditions.hours:
@@ -259,8 +261,21 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
         yield match_none(person.read_groups(ignore_case=ignore_case), conditions.not_groups, groups_claim)
     for name, values in conditions.claims:
         yield match_any(person.read(name, ignore_case=ignore_case), values, name)
+    for name, beginnings in conditions.claims_like:
+        yield match_beginning(person.read(name), beginnings, name)
     if conditions.when:
         yield conditions.when.evaluate(person.variables)
+
+
+def _look_at_provider(conditions: Conditions, person: _Person) -> Iterator[Finding]:
+    provider = person.identity.provider
+    if conditions.providers:
+        holds = provider in conditions.providers
+        yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
+    elif person.is_workload and not (isinstance(conditions, Rule) and conditions.denials):
+        # Some issuers vouch for everybody in the world, so "everybody" never means their workloads (threat STS-10).
+        reason = f"{provider} vouches for workloads, and the rule does not name it"
+        yield Finding(holds=False, reason=reason, condition="provider")
 
 
 def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding]:
@@ -286,12 +301,15 @@ def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
     return all(finding.holds is True for finding in findings)
 
 
-def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding]) -> bool:
-    """Every other condition of a rule that grants is known to hold, and the sign-in is too weak or too old."""
+def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding], identity: VerifiedIdentity) -> bool:
+    """Every other condition of a rule that grants is known to hold, and the sign-in is too weak or too old.
+
+    What no sign-in by the person's provider can show is not offered: the person would authenticate again for nothing.
+    """
+    if rule.require is None or not rule.require.can_be_met_by(identity.protocol):
+        return False
     others = all(finding.holds is True for finding in findings if not finding.about_sign_in)
-    return (
-        bool(rule.require) and others and any(finding.holds is False and finding.about_sign_in for finding in findings)
-    )
+    return others and any(finding.holds is False and finding.about_sign_in for finding in findings)
 
 
 def _may_grant(grant: Grant, role: str) -> bool:

@@ -1,6 +1,6 @@
 """How long a session lasts, and which limit decided."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bridge.entitlements.entitlement import Entitlement
@@ -20,6 +20,8 @@ class Duration:
 
     seconds: int
     decided_by: str
+    limits: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    """Every limit by name, in seconds, for whoever wonders why it is not longer."""
 
 
 def decide_duration(
@@ -54,8 +56,9 @@ def decide_duration(
     if valid_until is not None:
         limits.append(Duration(int((valid_until - now).total_seconds()), "identity provider"))
     shortest = min(limits, key=lambda limit: limit.seconds)
+    described = tuple((limit.decided_by, limit.seconds) for limit in limits)
     if shortest.seconds >= MINIMUM_SECONDS:
-        return shortest
+        return replace(shortest, limits=described)
     if shortest.decided_by == "identity provider":
         raise SessionEndsTooSoon(f"the provider's session ends in {shortest.seconds} s")
-    return Duration(MINIMUM_SECONDS, "api")
+    return Duration(MINIMUM_SECONDS, "api", described)

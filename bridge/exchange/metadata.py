@@ -19,6 +19,16 @@ _DS = "http://www.w3.org/2000/09/xmldsig#"
 _REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 
+def entity_id(public_url: str) -> str:
+    """Return our SAML entity ID towards Alibaba Cloud, which is also where that metadata stands."""
+    return f"{public_url}/cloud/saml/metadata"
+
+
+def describe_us(public_url: str, keys: Sequence[SigningKey]) -> bytes:
+    """Return the metadata that stands at our entity ID; ``keys`` are the published ones of ``saml-issuer``."""
+    return build_saml_metadata(entity_id(public_url), f"{public_url}/sign-in", keys)
+
+
 def build_saml_metadata(entity_id: str, sign_in_url: str, keys: Sequence[SigningKey]) -> bytes:
     """Return our identity-provider metadata, to be registered in RAM (SAML Metadata 2.4.3).
 

@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.identity.oidc.trace import OIDCTrace
+from bridge.identity.oidc.workload_token import WorkloadTrace
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.trace import Row
 
-_ROWS: Mapping[str, tuple[Row, ...]] = {"saml": SAMLTrace.rows, "oidc": OIDCTrace.rows}
+_ROWS: Mapping[str, tuple[Row, ...]] = {
+    "saml": SAMLTrace.rows,
+    "oidc": OIDCTrace.rows,
+    "workload": WorkloadTrace.rows,
+}
 
 
 class Line(NamedTuple):

@@ -18,7 +18,7 @@ from bridge.preview.narrowing import narrow, read_alike
 
 _STATED = ("provider", "protocol", "issuer", "subject", "acr", "amr")
 """What belongs to the statement beside its claims."""
-_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims", "ignore_case"})
+_STEADY_CONDITIONS = frozenset({"providers", "groups", "not_groups", "claims", "claims_like", "ignore_case"})
 _STEADY_PATHS = frozenset({"claims", *(f"identity.{name}" for name in _STATED)})
 """What looks at the statement alone. Everything else that a rule reads counts as looking at the moment."""
 

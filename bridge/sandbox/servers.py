@@ -12,10 +12,12 @@ from werkzeug.serving import BaseWSGIServer
 
 from bridge.clock import Clock, SystemClock
 from bridge.sandbox.cloud.app import create_cloud
+from bridge.sandbox.cloud.clusters import PodFiles
 from bridge.sandbox.cloud.state import load_cloud_state
 from bridge.sandbox.idp.app import create_idp
 from bridge.sandbox.idp.state import load_state
 from bridge.sandbox.long_requests import make_long_request_server
+from bridge.sandbox.signing_key import load_or_create_token_key
 
 FETCH_SECONDS = 5
 MAX_FETCH_BYTES = 1_000_000
@@ -27,7 +29,8 @@ def run_sandbox(config: Path, keys: Path, clock: Clock | None = None) -> Iterato
 
     Args:
         config: the folder with ``sandbox.yaml`` and ``sandbox-idp.yaml``.
-        keys: where the stand-ins keep their own keys and secrets; made where missing.
+        keys: where the stand-ins keep their own keys and secrets, and the cloud what is changed by API and its pods'
+            tokens; made where missing.
         clock: the machine's where absent.
 
     Raises:
@@ -36,13 +39,19 @@ def run_sandbox(config: Path, keys: Path, clock: Clock | None = None) -> Iterato
     clock = clock or SystemClock()
     idp_state = load_state(config / "sandbox-idp.yaml")
     cloud_state = load_cloud_state(config / "sandbox.yaml")
+    cluster_key = load_or_create_token_key(keys / "cluster-signing.key")
+    pods = PodFiles(cloud_state, cluster_key, keys / "rrsa-tokens", clock)
+    stop = threading.Event()
     servers = [
         _serve(create_idp(idp_state, keys, clock, fetch), idp_state.url),
-        _serve(create_cloud(cloud_state, clock, fetch), cloud_state.url),
+        _serve(create_cloud(cloud_state, clock, fetch, keys / "cloud-changes.json", cluster_key), cloud_state.url),
     ]
+    pods.write()
+    threading.Thread(target=pods.keep_fresh, args=(stop,), name="sandbox pods", daemon=True).start()
     try:
         yield
     finally:
+        stop.set()
         for server in servers:
             server.shutdown()
             server.server_close()

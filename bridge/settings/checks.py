@@ -65,7 +65,7 @@ def find_provider_problems(
 
 def _find_metadata_problems(provider: SAMLProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:
     if "://" in provider.metadata:
-        yield from _find_url_problems(provider.metadata, positions, ("metadata",), development=development)
+        yield from find_url_problems(provider.metadata, positions, ("metadata",), development=development)
     elif not (positions.file.parent / provider.metadata).is_file():
         yield positions.problem(
             ("metadata",),
@@ -104,7 +104,7 @@ def _is_certificate(path: Path) -> bool:
 
 
 def _find_issuer_problems(provider: OIDCProvider, positions: Positions, *, development: bool) -> Iterator[Problem]:
-    yield from _find_url_problems(provider.issuer, positions, ("issuer",), development=development)
+    yield from find_url_problems(provider.issuer, positions, ("issuer",), development=development)
     yield from _find_client_problems(provider, positions)
     yield from _find_tenant_problems(provider, positions)
     if "?" in provider.issuer or "#" in provider.issuer:
@@ -130,7 +130,7 @@ def _find_groups_endpoint_problems(
     endpoint, loc = provider.groups_endpoint, ("groups_endpoint", "url")
     if endpoint is None:
         return
-    yield from _find_url_problems(endpoint.url, positions, loc, development=development)
+    yield from find_url_problems(endpoint.url, positions, loc, development=development)
     segments = urlsplit(endpoint.url).path.split("/") if split_web_url(endpoint.url) else [PERSON]
     if segments.count(PERSON) != 1 or endpoint.url.count(PERSON) != 1:
         yield positions.problem(
@@ -210,7 +210,7 @@ def _find_client_problems(provider: OIDCProvider, positions: Positions) -> Itera
 
 def find_account_problems(account: Account, positions: Positions, *, development: bool) -> Iterator[Problem]:
     """Yield what is wrong with one Alibaba Cloud account."""
-    yield from _find_url_problems(account.endpoint, positions, ("endpoint",), development=development, origin=True)
+    yield from find_url_problems(account.endpoint, positions, ("endpoint",), development=development, origin=True)
     yield from _find_key_problems(account, positions)
     yield from _find_role_problems(account, positions)
     yield from _find_console_problems(account, positions, development=development)
@@ -268,6 +268,12 @@ def _find_console_problems(account: Account, positions: Positions, *, developmen
     console = account.custom_console
     if console is None:
         return
+    if account.console != "saml" and not (console.federation_url and console.home_url):
+        yield positions.problem(
+            ("console",),
+            f"`console: {account.console}` needs addresses that `custom_console` does not have",
+            "Add `federation_url` and `home_url` to `custom_console`, or write `console: saml`.",
+        )
     if not development:
         yield positions.problem(
             ("custom_console",),
@@ -276,9 +282,11 @@ def _find_console_problems(account: Account, positions: Positions, *, developmen
             severity="warning",
             kind="insecure",
         )
-    for name in ("role_sso_url", "user_sso_url"):
+    for name in ("role_sso_url", "user_sso_url", "federation_url", "home_url"):
         url = getattr(console, name)
-        yield from _find_url_problems(url, positions, ("custom_console", name), development=development)
+        if url is None:
+            continue
+        yield from find_url_problems(url, positions, ("custom_console", name), development=development)
     for number, source in enumerate(console.form_action):
         if not _FORM_ACTION.fullmatch(source):
             yield positions.problem(
@@ -382,9 +390,10 @@ def _find_duration_problems(
         )
 
 
-def _find_url_problems(
+def find_url_problems(
     url: str, positions: Positions, loc: Loc, *, development: bool, origin: bool = False
 ) -> Iterator[Problem]:
+    """Yield what is wrong with an address that stands at ``loc``; an ``origin`` has no path."""
     parts = split_web_url(url)
     if parts is None:
         yield positions.problem(loc, f"`{loc[-1]}` is not a web address", "Write https://host or https://host/path.")

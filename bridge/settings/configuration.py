@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
+from bridge.entitlements.matching import ClaimSchema
 from bridge.entitlements.rules import (
     Conditions,
     RuleDocument,
@@ -22,6 +23,7 @@ from bridge.entitlements.rules import (
 from bridge.errors import Problem, SettingsError
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
+from bridge.identity.workloads import Workload
 from bridge.settings.ceilings import find_wide_grants
 from bridge.settings.checks import (
     find_account_problems,
@@ -40,8 +42,11 @@ from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
+from bridge.settings.way_checks import find_way_problems
+from bridge.settings.workload_checks import find_workload_problems, find_workload_rule_problems
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
 
+WORKLOAD: TypeAdapter[Workload] = TypeAdapter(Workload)
 PROVIDER: TypeAdapter[SAMLProvider | OIDCProvider] = TypeAdapter(Provider)
 ACCOUNT: TypeAdapter[Account] = TypeAdapter(Account)
 
@@ -60,6 +65,8 @@ class Configuration:
     administrators: tuple[Conditions, ...]
     """An administrator meets one of these."""
     warnings: tuple[Problem, ...]
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    """The issuers of tokens for workloads."""
 
 
 def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None) -> Configuration:
@@ -109,10 +116,12 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     problems: list[Problem] = []
     documents = _read_documents(files, problems)
     providers = configuration.providers
+    workloads = configuration.workloads
     for document in documents:
-        problems += find_rule_problems(document, set(providers), configuration.accounts)
+        problems += find_rule_problems(document, {*providers, *workloads}, configuration.accounts)
+        problems += find_workload_rule_problems(document, workloads)
     problems += find_claim_problems(documents, providers)
-    rules = _compile(documents, providers, files, problems, configuration.accounts)
+    rules = _compile(documents, {**providers, **workloads}, files, problems, configuration.accounts)
     if rules is not None:
         problems += find_wide_grants(place_rules(documents, rules), configuration.settings.rules.ceilings)
     errors = sort_problems(problem for problem in problems if problem.severity == "error")
@@ -121,7 +130,7 @@ def compile_rule_files(configuration: Configuration, files: RuleFiles) -> RuleSe
     return rules
 
 
-Content = TypeVar("Content", bound=SAMLProvider | OIDCProvider | Account)
+Content = TypeVar("Content", bound=SAMLProvider | OIDCProvider | Account | Workload)
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,11 @@ class _Folder(Generic[Content]):
     def by_name(self) -> dict[str, _File[Content]]:
         return {file.content.name: file for file in self.files}
 
+    @property
+    def known(self) -> dict[str, Content | None]:
+        """What each name stands for; None: a file that cannot be looked into."""
+        return {**dict.fromkeys(self.unusable), **{file.content.name: file.content for file in self.files}}
+
 
 @dataclass(frozen=True)
 class _Review:
@@ -165,36 +179,35 @@ def _read(
     development = _is_development(bridge)
     providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
     accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
+    workloads = _read_workloads(folder / "workloads", problems, secrets=secrets)
     files = rules if isinstance(rules, RuleFiles) else _read_rule_files((rules or folder / "rules").resolve(), problems)
     documents = _read_documents(files, problems)
 
     if bridge.content:
         problems += find_settings_problems(bridge.content, bridge.document.positions, development=development)
         destinations = bridge.content.model_copy(update={"development": development}).destinations()
-        for provider in providers.files:
-            problems += find_reach_problems(provider.content, provider.positions, destinations)
-        for account in accounts.files:
-            problems += find_reach_problems(account.content, account.positions, destinations)
-    problems += _find_repeated(providers.files, "name")
-    problems += _find_shared_domains(providers.files)
-    problems += _find_repeated(accounts.files, "name")
-    problems += _find_repeated(accounts.files, "id")
-    problems += _find_repeated(accounts.files, "alias")
-    for provider in providers.files:
-        problems += find_provider_problems(provider.content, provider.positions, development=development)
-        problems += find_declaration_problems(provider.content, provider.positions)
-    for account in accounts.files:
-        problems += find_account_problems(account.content, account.positions, development=development)
+        files_asked: tuple[_File[Any], ...] = (*providers.files, *accounts.files, *workloads.files)
+        for file in files_asked:
+            problems += find_reach_problems(file.content, file.positions, destinations)
+    problems += _find_repetitions(providers, accounts, workloads)
+    problems += _look_at_files(providers, accounts, workloads, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
+    for account in accounts.files:
+        problems += find_way_problems(account.content, known_accounts, account.positions)
     known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
+    misread = {problem.file for problem in problems}
     for document in documents:
-        problems += find_rule_problems(document, known_providers, known_accounts)
+        problems += find_rule_problems(document, {*known_providers, *workloads.known}, known_accounts)
+        if document.positions.file not in misread:  # what could not be read there would look like it is missing
+            problems += find_workload_rule_problems(document, workloads.known)
     problems += find_claim_problems(documents, known_providers)
     problems += find_unused_policies((entry for document in documents for _, entry in document.entries), files)
-    usable_providers = {name: file.content for name, file in providers.by_name.items()}
-    compiled = _compile(documents, usable_providers, files, problems, known_accounts)
+    usable: dict[str, SAMLProvider | OIDCProvider | Workload] = {}
+    usable |= {name: file.content for name, file in providers.by_name.items()}
+    usable |= {name: file.content for name, file in workloads.by_name.items()}
+    compiled = _compile(documents, usable, files, problems, known_accounts)
     administrators: tuple[Conditions, ...] = ()
     if bridge.content:
         entries, positions = bridge.content.administrators, bridge.document.positions
@@ -218,8 +231,41 @@ def _read(
         rule_files=files,
         administrators=administrators,
         warnings=found_problems,
+        workloads={name: _resolve_keys_file(file) for name, file in workloads.by_name.items()},
     )
     return configuration, found_problems
+
+
+def _read_workloads(folder: Path, problems: list[Problem], *, secrets: bool) -> _Folder[Workload]:
+    """Return the issuers of workload tokens; nobody needs to have any."""
+    if not folder.is_dir():
+        return _Folder((), frozenset())
+    return _read_folder(folder, WORKLOAD, problems, secrets=secrets)
+
+
+def _find_repetitions(
+    providers: _Folder[SAMLProvider | OIDCProvider], accounts: _Folder[Account], workloads: _Folder[Workload]
+) -> Iterator[Problem]:
+    yield from _find_repeated((*providers.files, *workloads.files), "name")
+    yield from _find_shared_domains(providers.files)
+    for name in ("name", "id", "alias", "external_id"):
+        yield from _find_repeated(accounts.files, name)
+
+
+def _look_at_files(
+    providers: _Folder[SAMLProvider | OIDCProvider],
+    accounts: _Folder[Account],
+    workloads: _Folder[Workload],
+    *,
+    development: bool,
+) -> Iterator[Problem]:
+    for provider in providers.files:
+        yield from find_provider_problems(provider.content, provider.positions, development=development)
+        yield from find_declaration_problems(provider.content, provider.positions)
+    for account in accounts.files:
+        yield from find_account_problems(account.content, account.positions, development=development)
+    for workload in workloads.files:
+        yield from find_workload_problems(workload.content, workload.positions, development=development)
 
 
 def _look_at_rules(
@@ -261,14 +307,18 @@ def _read_documents(files: RuleFiles, problems: list[Problem]) -> list[RuleDocum
 
 def _compile(
     documents: list[RuleDocument],
-    providers: Mapping[str, SAMLProvider | OIDCProvider],
+    providers: Mapping[str, SAMLProvider | OIDCProvider | Workload],
     files: RuleFiles,
     problems: list[Problem],
     accounts: Mapping[str, Account | None],
 ) -> RuleSet | None:
-    groups_claims = {name: provider.groups_claim for name, provider in providers.items()}
+    people = {name: provider for name, provider in providers.items() if not isinstance(provider, Workload)}
+    workloads = providers.keys() - people.keys()
+    groups_claims = dict.fromkeys(workloads, "groups")
+    groups_claims |= {name: provider.groups_claim for name, provider in people.items()}
+    schemas = build_schemas(people) | dict.fromkeys(workloads, ClaimSchema(workload=True))
     try:
-        return compile_rules(documents, groups_claims, files, accounts, schemas=build_schemas(providers))
+        return compile_rules(documents, groups_claims, files, accounts, schemas=schemas)
     except SettingsError as error:
         problems += error.problems
         return None
@@ -329,6 +379,14 @@ def _find_shared_domains(files: tuple[_File[SAMLProvider | OIDCProvider], ...]) 
                 loc = ("email_domains", number)
                 yield file.positions.problem(loc, message, "Leave it to one provider.", kind="duplicate")
             first.setdefault(domain, file.positions.file.name)
+
+
+def _resolve_keys_file(file: _File[Workload]) -> Workload:
+    workload = file.content
+    if workload.keys_file is None:
+        return workload
+    path = (file.positions.file.parent / workload.keys_file).resolve()
+    return workload.model_copy(update={"keys_file": path})
 
 
 def _resolve_files(file: _File[SAMLProvider | OIDCProvider]) -> SAMLProvider | OIDCProvider:

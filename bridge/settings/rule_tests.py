@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from bridge.entitlements.rule_tests import (
     RULE_TEST_FILE,
@@ -17,6 +18,7 @@ from bridge.entitlements.rules import RuleSet
 from bridge.errors import Problem, SettingsError
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.identity.workloads import Workload
 from bridge.settings.configuration import Configuration
 from bridge.yaml_documents import Loc, Positions, read_model, sort_problems
 
@@ -49,6 +51,9 @@ def run_rule_tests(
     if problems:
         raise SettingsError(sort_problems(problems))
     return run_cases(cases, rules)
+
+
+Vouching: TypeAlias = SAMLProvider | OIDCProvider | Workload
 
 
 class _Reader:
@@ -90,8 +95,8 @@ class _Reader:
                 denied=entry.denied,
             )
 
-    def _find_provider(self, given: Given, entry: RuleTestEntry, loc: Loc) -> SAMLProvider | OIDCProvider | None:
-        providers = self._configuration.providers
+    def _find_provider(self, given: Given, entry: RuleTestEntry, loc: Loc) -> Vouching | None:
+        providers: dict[str, Vouching] = {**self._configuration.providers, **self._configuration.workloads}
         if given.provider is None:
             known = ", ".join(sorted(providers))
             message = f"the test `{entry.name}` names no provider"
@@ -115,14 +120,14 @@ class _Reader:
             self._problems.append(self._positions.problem(loc, message, fix, kind=f"unknown-{kind}"))
 
 
-def _build_identity(given: Given, provider: SAMLProvider | OIDCProvider, at: datetime) -> VerifiedIdentity:
+def _build_identity(given: Given, provider: Vouching, at: datetime) -> VerifiedIdentity:
     authenticated_at = given.authenticated_at or at - timedelta(seconds=given.age_seconds or 0)
     return VerifiedIdentity(
         provider=provider.name,
         protocol=provider.protocol,
         issuer=given.issuer or (provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer),
         subject=given.subject,
-        claims=given.claims,
+        claims={"sub": given.subject, **given.claims} if isinstance(provider, Workload) else given.claims,
         authenticated_at=authenticated_at,
         message_id="",
         accept_until=at,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.entitlements.rule_tests import RULE_TEST_FILE
 from bridge.entitlements.rules import RULE_FILE, SESSION_POLICY
-from bridge.settings.configuration import ACCOUNT, PROVIDER
+from bridge.settings.configuration import ACCOUNT, PROVIDER, WORKLOAD
 from bridge.settings.service import SETTINGS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def build_schemas() -> dict[str, str]:
         "bridge.json": SETTINGS,
         "provider.json": PROVIDER,
         "account.json": ACCOUNT,
+        "workload.json": WORKLOAD,
         "rules.json": RULE_FILE,
         "rule-tests.json": RULE_TEST_FILE,
         "policy.json": SESSION_POLICY,

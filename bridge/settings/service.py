@@ -162,6 +162,24 @@ class RulesSettings(_Strict):
     ceilings: tuple[Ceiling, ...] = ()
     """The most that rules may grant, such as one hour and a second factor for `*Admin*`."""
 
+    @model_validator(mode="after")
+    def _check_share(self) -> Self:
+        if self.max_changed_share is not None and self.keep_days == 0:
+            raise refusal(
+                "`max_changed_share` is measured on kept sign-ins, and `keep_days` is 0",
+                "Keep them for some days, or remove `max_changed_share`.",
+            )
+        return self
+
+
+class STSLimits(_Strict):
+    """How often programs may call the STS endpoint; above it they are told to wait (`Throttling`)."""
+
+    calls_per_minute_per_address: int = Field(default=1200, ge=1, le=10_000_000)
+    """From one address (of IPv6: one /64)."""
+    calls_per_minute_per_caller: int = Field(default=300, ge=1, le=10_000_000)
+    """On behalf of one workload or person."""
+
 
 class StoreCredentials(TypedDict):
     """What :func:`bridge.store_connection.connect_store` takes beside the address."""
@@ -204,6 +222,7 @@ class Settings(_Strict):
     trusted_proxies: TrustedProxies = TrustedProxies()
     outbound: OutboundLimits = OutboundLimits()
     rules: RulesSettings = RulesSettings()
+    sts: STSLimits = STSLimits()
     administrators: tuple[AdministratorEntry, ...] = ()
     """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

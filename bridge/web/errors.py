@@ -33,6 +33,7 @@ from bridge.errors import (
     UserCodeUnknown,
     VersionUnknown,
 )
+from bridge.exchange.refusals import show_upstream
 from bridge.web.origin import current_origin
 
 _logger = logging.getLogger(__name__)
@@ -142,14 +143,23 @@ def _wants_json() -> bool:
 def _answer(status: int, error: BridgeError) -> Response:
     reference = current_origin().reference
     of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
+    sts_code, sts_request_id = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
     if _wants_json():
-        response = jsonify(code=error.code, message=error.public, reference=reference)
+        upstream = {"sts_code": sts_code, "sts_request_id": sts_request_id}
+        response = jsonify(
+            code=error.code,
+            message=error.public,
+            reference=reference,
+            **{name: value for name, value in upstream.items() if value},
+        )
     else:
         page = render_template(
             "error.html",
             title=SIGN_OUT_TITLE if of_sign_out else TITLES.get(status, TITLES[_BAD_REQUEST]),
             message=LogoutRefused.public if of_sign_out else error.public,
             code=error.code,
+            sts_code=sts_code,
+            sts_request_id=sts_request_id,
             reference=reference,
             status=status,
             retry_url=None if of_sign_out or status == _NOT_FOUND else TRY_AGAIN,
@@ -157,5 +167,5 @@ def _answer(status: int, error: BridgeError) -> Response:
         response = Response(page)
     response.status_code = status
     if status == _UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
     return response

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.errors import BridgeError, TooLarge
+from bridge.exchange.cache import CredentialsCache
 from bridge.identity.ended import EndedAtProvider
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import LIFETIME_SECONDS, UnconfirmedSignIns
@@ -56,9 +57,10 @@ class Logout:
         guesses: GuessLimit,
         access: Access,
         audit: AuditLog,
+        credentials: CredentialsCache,
         providers: Mapping[str, Provider],
     ) -> None:
-        """Take what decides about a message, what it ends, the guards, the log, and the providers' titles."""
+        """Take what decides about a message, what it ends, the guards, the log, what is kept, and the titles."""
         self._desk = desk
         self._sessions = sessions
         self._terminals = terminals
@@ -66,6 +68,7 @@ class Logout:
         self._guesses = guesses
         self._access = access
         self._audit = audit
+        self._credentials = credentials
         self._providers = providers
 
     def blueprint(self) -> Blueprint:
@@ -84,6 +87,7 @@ class Logout:
         cookie = self._access.find_cookie()
         if cookie:
             self._sessions.end(cookie)
+        self._credentials.forget(session.identity.issuer, session.identity.subject)
         terminals = self._terminals.end_own(session.identity.issuer, session.identity.subject)
         ended = (session.identity, *terminals)
         self._audit.append(current_origin(), *(_session_ended(identity, "signed_out_here") for identity in ended))
@@ -225,12 +229,16 @@ class Logout:
     def _end_sessions(self, over: EndedAtProvider) -> list[VerifiedIdentity]:
         self._unconfirmed.end(over)
         if over.session_indexes:
-            return [
+            ended = [
                 identity
                 for index in over.session_indexes
                 for identity in self._sessions.end_by_session_index(over.issuer, index, over.subject)
             ]
-        return [] if over.subject is None else list(self._sessions.end_all(over.issuer, over.subject))
+        else:
+            ended = [] if over.subject is None else list(self._sessions.end_all(over.issuer, over.subject))
+        for issuer, subject in {(identity.issuer, identity.subject) for identity in ended}:
+            self._credentials.forget(issuer, subject)
+        return ended
 
 
 def _session_ended(identity: VerifiedIdentity, reason: str) -> events.SessionEnded:

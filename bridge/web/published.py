@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from bridge.errors import UnknownProvider
-from bridge.exchange.metadata import build_discovery, build_jwks, build_saml_metadata
+from bridge.exchange.metadata import build_discovery, build_jwks, describe_us
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.keys import KeyFolder
 
@@ -49,9 +49,7 @@ class Published:
 
     def identity_provider_metadata(self) -> Response:
         """Our SAML metadata as the identity provider that RAM trusts."""
-        document = build_saml_metadata(
-            entity_id(self._public_url), f"{self._public_url}/sign-in", self._keys.published("saml-issuer")
-        )
+        document = describe_us(self._public_url, self._keys.published("saml-issuer"))
         return _cached(Response(document, mimetype=SAML_METADATA))
 
     def discovery(self) -> Response:
@@ -68,11 +66,6 @@ class Published:
         if document is None:
             raise UnknownProvider(f"no OpenID provider that needs keys of ours is called {provider[:64]!r}")
         return _cached(jsonify(document))
-
-
-def entity_id(public_url: str) -> str:
-    """Return our SAML entity ID towards Alibaba Cloud, which is also where that metadata stands."""
-    return f"{public_url}/cloud/saml/metadata"
 
 
 def _cached(response: Response) -> Response:

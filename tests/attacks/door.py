@@ -145,7 +145,7 @@ class Service:
 
     def start(self, **changes: Any) -> Flask:
         """Return a new node; ``changes`` are of the configuration."""
-        return create_app(replace(self.configuration, **changes), self.store_url, self.clock)
+        return create_app(replace(self.configuration, **changes), self.store_url, self.clock, follow_rules=False)
 
     def ask(self, browser: str, **changes: Any) -> PendingSignIn:
         """Put a question into the memory as if the browser with this cookie had begun to sign in."""

@@ -61,6 +61,18 @@ def test_claims_are_explained_as_text(run, write):
     assert "needs a group named `finance`; the provider sent `Finance` (differs in case) [10.yaml:7]" in said
 
 
+def test_a_grant_to_somebody_with_almost_the_group_that_is_left_out_is_marked(run, tmp_path):
+    rule = "- {name: draft, groups: [staff], not_groups: [netops], grant: [{account: sandbox, role: Auditor}]}"
+    (tmp_path / "a.yaml").write_text(f"rules:\n{rule}\n")
+    options = ("--claims", "-", "--rules", str(tmp_path))
+    person = "provider: corp\nclaims: {groups: [staff, NetOps]}\n"
+    warning = "but the provider sent `NetOps` (differs in case), and this rule leaves out `netops`"
+    assert f"`groups` has none of: netops [a.yaml:2] {warning}" in words(run(*options, input=person))
+    assert warning in words(run(*options, "--rule", "draft", input=person))
+    [told] = json.loads(run(*options, "--format", "json", input=person).output)["rules"]
+    assert told["caution"].startswith(warning)
+
+
 def test_claims_are_explained_as_json_and_from_standard_input(run):
     result = run("--claims", "-", "--format", "json", input="provider: corp\nclaims: {groups: Finance}\n")
     told = json.loads(result.output)

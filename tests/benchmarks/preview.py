@@ -139,10 +139,11 @@ class Stages:
 @contextmanager
 def watching(stages: Stages, before: RuleSet, after: RuleSet) -> Iterator[None]:
     """Measure what a replay calls."""
+    names = {before.version: "evaluate before", after.version: "evaluate after"}
     resolve, bind, differ, key = engine.resolve, engine.bind_variables, replay.find_differences, replay.Replay._key
 
     def timed_resolve(identity: Any, rules: RuleSet, *rest: Any) -> Any:
-        name = {id(before): "evaluate before", id(after): "evaluate after"}.get(id(rules), "evaluate some rules first")
+        name = names.get(rules.version, "evaluate what looks at the moment")
         return stages.measure(name, resolve, identity, rules, *rest)
 
     with (

@@ -19,13 +19,19 @@ CHANGED = """
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):
     """Return an installation whose rules on disk were edited after it had read them."""
-    with run_installation(tmp_path_factory.mktemp("preview")) as (installation, _):
+    with run_installation(tmp_path_factory.mktemp("preview"), leave_files_alone) as (installation, _):
         rules = installation.config / "rules" / "10-platform.yaml"
         text = rules.read_text().replace("role: Developer", "role: SandboxDeveloper", 1)
         rules.write_text(text.replace("duration_seconds: 7200", "duration_seconds: 3600", 1) + CHANGED)
         for uid in ("amara.okafor", "ines.ferrand"):
             installation.sign_in(uid, mfa=uid == "amara.okafor")
         yield installation
+
+
+def leave_files_alone(installation):
+    """Let files that change come into force by a command only."""
+    settings = installation.config / "bridge.yaml"
+    settings.write_text(settings.read_text() + "\nrules: {rollout: promote}\n")
 
 
 def open_preview(page, hand, installation):

@@ -6,6 +6,7 @@ It checks nothing: the sandbox does that. It gives answers that no real STS give
 import base64
 import json
 import secrets
+import ssl
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -21,20 +22,22 @@ _SESSION_NAME = (
 
 
 class AlibabaSTS(ScriptedServer):
-    """``changes`` replaces members of every answer, by path; ``reply`` replaces the answer whole."""
+    """``changes`` replaces members of every answer, by path; ``reply`` replaces it whole, ``script`` the next ones."""
 
-    def __init__(self) -> None:
-        super().__init__(self._answer)
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(self._answer, tls)
         self.now = time.time
         self.changes: dict[str, Any] = {}
         """``{"Credentials.Expiration": "…"}``; None removes the member."""
         self.reply: Reply | None = None
+        self.script: list[Reply] = []
+        """What goes out first, one for each request; then honest answers."""
         self.secrets: list[str] = []
         """Every AccessKeySecret and SecurityToken that was issued."""
 
     def behave(self) -> None:
         """Be honest again."""
-        self.changes, self.reply = {}, None
+        self.changes, self.reply, self.script = {}, None, []
 
     def refuse(self, code: str, message: str, status: int = 403) -> None:
         """Answer every call with an error in STS's own form."""
@@ -42,6 +45,8 @@ class AlibabaSTS(ScriptedServer):
         self.reply = Reply(status, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def _answer(self, request: Request) -> Reply:
+        if self.script:
+            return self.script.pop(0)
         if self.reply is not None:
             return self.reply
         form = request.form
@@ -62,6 +67,13 @@ class AlibabaSTS(ScriptedServer):
         for path, value in self.changes.items():
             _change(answer, path.split("."), value)
         return Reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+
+def fault(status: int, code: str, **headers: str) -> Reply:
+    """Return an error in STS's own form; ``headers`` with underscores for hyphens."""
+    content = {"RequestId": "7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F", "Code": code, "Message": "no", "HostId": "sts"}
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, json.dumps(content).encode(), {"Content-Type": "application/json", **sent})
 
 
 def _read_session_name(assertion: str) -> str:

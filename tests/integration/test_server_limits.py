@@ -82,6 +82,22 @@ HOSTILE = {
 }
 
 
+def test_t_sts_12_a_call_of_sts_may_have_a_line_of_128_kib_and_a_page_may_not(installation):
+    def line(path, length):
+        rest = len(b"POST  HTTP/1.1") + len(path)
+        return b"POST " + path + b"x" * (length - rest) + b" HTTP/1.1"
+
+    call = b"/?Action=AssumeRoleWithOIDC&Version=2015-04-01&OIDCToken="
+    nothing = [b"Content-Length: 0"]
+    longest = send(installation, *nothing, line=line(call, 128 * 1024), body=b"")
+    assert status_of(longest) == 400
+    assert b"MissingParameter.RoleArn" in longest, "the whole line was read"
+    assert status_of(send(installation, *nothing, line=line(call, 128 * 1024 + 1), body=b"")) == 414
+    page = b"/saml/acme-saml/acs?x="
+    assert status_of(send(installation, *nothing, line=line(page, REQUEST_LINE_BYTES), body=b"")) == 400
+    assert status_of(send(installation, *nothing, line=line(page, REQUEST_LINE_BYTES + 1), body=b"")) == 414
+
+
 def test_t_web_17_the_same_requests_in_the_one_right_form_reach_the_page(installation):
     for headers, body in (
         ([LENGTH], BODY),

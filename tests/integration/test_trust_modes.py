@@ -56,7 +56,8 @@ def test_a_role_that_does_not_trust_our_key_is_refused_with_the_code_of_sts(inst
     chosen = entitlements(installation, browser)["role acme-production/ReadOnly"]
     page = browser.submit(f"/credentials/{chosen['id']}")
     assert page.status == 403
-    assert "exchange_refused" in page.text()
+    assert "exchange_not_trusted" in page.text()
+    assert "NoPermission" in page.text()
     refused = installation.records()[-1]
     assert refused["event"] == "exchange.refused"
     assert refused["sts_code"] == "NoPermission"

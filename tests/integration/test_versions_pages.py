@@ -2,10 +2,13 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 import requests
 
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
+from bridge.clock import SystemClock
 from bridge.rollout.starting import open_tables
 from bridge.rollout.versions import Versions
 from bridge.settings import load_settings, read_rule_files
@@ -13,10 +16,10 @@ from tests.installation import run_installation
 
 RULE = """rules:
 - name: more
-  groups: [nobody]
+  everyone: true
   grant:
   - account: acme-sandbox
-    role: Developer
+    role: {role}
 """
 ADDRESSES = ("", "/draft", "/{version}", "/{version}/rollback", "/requests/{request}")
 POSTS = ("/draft", "/{version}/rollback", "/requests/{request}/confirm", "/requests/{request}/reject")
@@ -61,12 +64,23 @@ class Pages:
 
 @pytest.fixture(scope="module")
 def lin(running):
-    return Pages(running[0], "lin.wei")
+    pages = Pages(running[0], "lin.wei")
+    wait_until_kept(running[0])
+    return pages
 
 
 @pytest.fixture(scope="module")
 def siobhan(running):
     return Pages(running[0], "siobhan.oneill")
+
+
+def wait_until_kept(installation):
+    """A change is measured on the sign-ins that are kept, and keeping follows a sign-in."""
+    deadline, now = time.monotonic() + 10, SystemClock().now()
+    with open_kept_sign_ins(load_settings(installation.config)) as history:
+        while not history.count(now - timedelta(days=1), now + timedelta(days=1)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -79,7 +93,7 @@ def versions(installation):
 def edit(installation, comment):
     """Write another draft, and return its version."""
     path = installation.config / "rules" / "40-more.yaml"
-    path.write_text(f"# {comment}\n{RULE}")
+    path.write_text(f"# {comment}\n{RULE.format(role=f'R{abs(hash(comment))}')}")
     return read_rule_files(path.parent).version
 
 
@@ -98,6 +112,9 @@ def test_one_administrator_asks_and_only_another_one_confirms(installation, lin,
     page = lin.open(f"/requests/{request}")
     assert "Another administrator has to confirm it" in page.html
     assert "<script>alert" not in page.html
+    lin.browser.click("Who would gain and lose what")
+    chosen = re.search(r'name="draft" value="([0-9a-f]{64})" required checked', lin.browser.page.html)
+    assert chosen, "the preview begins with this change"
     token = lin.csrf_token()
     refused = lin.post(f"/requests/{request}/confirm", {"csrf_token": token})
     assert (refused.status_code, "rules_same_person" in refused.text) == (403, True)

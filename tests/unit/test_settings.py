@@ -106,6 +106,7 @@ def test_a_password_of_any_characters_fits_into_the_database_address(tmp_path):
         pytest.param(BRIDGE + "outbound: {allowed_networks: ['::/0']}\n", 2, "this machine", id="everything"),
         pytest.param(BRIDGE + "outbound: {allowed_ports: [0]}\n", 2, "allowed_ports", id="port 0"),
         pytest.param(BRIDGE + "store_ca_file: absent.pem\n", 2, "does not exist", id="CA file"),
+        pytest.param(BRIDGE + "rules: {max_changed_share: 0.1, keep_days: 0}\n", 2, "keep_days", id="nothing kept"),
         pytest.param(BRIDGE + "publik_url: x\n", 2, "not known", id="unknown key"),
     ],
 )

@@ -197,6 +197,10 @@ def _compile_conditions(entry: ConditionsEntry, context: _Context) -> Conditions
         networks=values.read_networks(entry.networks, ("networks",)),
         hours=_compile_hours(entry.hours) if entry.hours else None,
         expires=entry.expires,
+        claims_like=tuple(
+            (name, tuple(pattern.removesuffix("*") for pattern in patterns))
+            for name, patterns in (entry.claims_like or {}).items()
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from bridge.entitlements.ram_policy import build_policy_schema
 from bridge.entitlements.templates import MAX_PURPOSE_CHARACTERS, MAX_TITLE_CHARACTERS, PLACEHOLDER
 from bridge.yaml_documents import Loc, refusal
 
+_WHOLE_SEGMENT = re.compile(r"[^:/]+[:/]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -87,6 +88,23 @@ def _read_date(text: Any) -> Any:
     raise refusal(f"{text!r} is not a date", "Write year, month and day, such as 2027-03-31.")
 
 
+def _check_pattern(text: str) -> str:
+    """A pattern is a beginning that holds one whole segment at least, and a `*` as its last character."""
+    beginning = text.removesuffix("*")
+    if "*" in beginning or beginning == text:
+        raise refusal(
+            f"{text!r} must have one `*`, as its last character",
+            "Write what comes before in full, such as repo:acme/app:ref:refs/heads/*; an exact value belongs in "
+            "`claims`.",
+        )
+    if not _WHOLE_SEGMENT.match(beginning):
+        raise refusal(
+            f"{text!r} would match values of anybody: before `*` there is no whole segment",
+            "Write at least whose it is, up to the `:` or `/` behind it, such as repo:acme/*.",
+        )
+    return text
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 RoleName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9._-]|\$\{[^{}]*\}){1,64}$")]
@@ -95,6 +113,10 @@ Purpose = Annotated[str, Field(max_length=1000), AfterValidator(partial(_check_p
 Word = Annotated[str, Field(min_length=1), AfterValidator(_check_comparable)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1)]
 OneOrMoreWords = Annotated[Words, BeforeValidator(_wrap, json_schema_input_type=str | list[str])]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_check_comparable), AfterValidator(_check_pattern)]
+OneOrMorePatterns = Annotated[
+    tuple[Pattern, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
+]
 ConstantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 OneOrMoreNames = Annotated[
     tuple[Name, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
@@ -136,6 +158,10 @@ class Requirement(_Strict):
         if self.amr is None and self.acr is None and self.max_age_seconds is None:
             raise refusal("`require` asks for nothing", "Write `amr`, `acr` or `max_age_seconds`, or remove it.")
         return self
+
+    def can_be_met_by(self, protocol: Literal["saml", "oidc"]) -> bool:
+        """Return whether any sign-in by this protocol could ever show it: SAML states no ``amr``."""
+        return protocol != "saml" or self.amr is None or self.acr is not None
 
 
 class HoursEntry(_Strict):
@@ -291,6 +317,9 @@ class ConditionsEntry(_Strict):
     """Only for people of whom the provider says that they are in none of these groups."""
     claims: dict[str, OneOrMoreWords] | None = Field(default=None, min_length=1)
     """Only where each of these claims has the value, or one of the values. Compared exactly."""
+    claims_like: dict[str, OneOrMorePatterns] | None = Field(default=None, min_length=1)
+    """Only where each of these claims begins as a pattern says, such as ``{sub: "repo:acme/app:ref:refs/heads/*"}``.
+    For workloads, in place of an exact value in ``claims``."""
     ignore_case: Literal[True] | None = None
     """Compare ``groups``, ``not_groups`` and ``claims`` of this rule without regard to upper and lower case."""
     when: str | None = None
@@ -344,7 +373,7 @@ class RuleEntry(ConditionsEntry):
 
     @model_validator(mode="after")
     def _check_conditions(self) -> Self:
-        conditions = (self.provider, self.groups, self.claims, self.when)
+        conditions = (self.provider, self.groups, self.claims, self.claims_like, self.when)
         if self.everyone is None and all(condition is None for condition in conditions):
             raise refusal(
                 f"the rule `{self.name}` has no condition, so it would match everybody",

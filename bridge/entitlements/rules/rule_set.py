@@ -69,6 +69,8 @@ class Conditions:
     hours: Hours | None = field(default=None, kw_only=True)
     expires: date | None = field(default=None, kw_only=True)
     """The last day (UTC)."""
+    claims_like: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), kw_only=True)
+    """For some claims, what they must begin with and go on after: the patterns without their ``*``."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class RuleSet:
         """Return the name of each claim that some rule, or a name in it, reads; None if one could read any claim."""
         if self.claims_in_expressions is None:
             return None
-        names = {name for rule in self.rules for name, _ in rule.claims}
+        names = {name for rule in self.rules for name, _ in (*rule.claims, *rule.claims_like)}
         return self.claims_in_expressions | names | set(self.groups_claims.values())
 
     @cached_property

@@ -94,15 +94,20 @@ class Discovery:
         return parse_key_set(self._fetch(self.metadata().jwks_uri))
 
     def _fetch(self, url: str) -> bytes:
-        try:
-            answer = self._outbound.get(url, headers={"Accept": "application/json"})
-        except FetchTooLarge as error:
-            raise OIDCSize(error.detail) from error
-        except (FetchFailed, FetchRefused) as error:
-            raise ProviderUnavailable(error.detail) from error
-        if answer.status != _OK:
-            raise ProviderUnavailable(f"{url} answered {answer.status}")
-        return answer.body
+        return fetch_document(url, self._outbound)
+
+
+def fetch_document(url: str, outbound: Outbound) -> bytes:
+    """Return what a provider publishes at an address. Raises OIDCSize or ProviderUnavailable."""
+    try:
+        answer = outbound.get(url, headers={"Accept": "application/json"})
+    except FetchTooLarge as error:
+        raise OIDCSize(error.detail) from error
+    except (FetchFailed, FetchRefused) as error:
+        raise ProviderUnavailable(error.detail) from error
+    if answer.status != _OK:
+        raise ProviderUnavailable(f"{url} answered {answer.status}")
+    return answer.body
 
 
 def parse_metadata(document: bytes, issuer: str, outbound: Outbound) -> ProviderMetadata:

@@ -201,8 +201,7 @@ def verify_id_token(token: str, expected: ExpectedToken, trace: OIDCTrace | None
         subject=claims["sub"],
         claims=name_claims(about_the_person, provider),
         authenticated_at=authenticated_at,
-        # NOTE: not the digest of the whole token. An ECDSA signature has a second valid form, the content has not.
-        message_id=_text(claims, "jti") or hashlib.sha256(decoded.signed).hexdigest(),
+        message_id=_text(claims, "jti") or digest_of(decoded),
         accept_until=accept_until,
         acr=_text(claims, "acr"),
         amr=_texts(claims, "amr"),
@@ -259,6 +258,14 @@ def decode_token(token: str) -> DecodedToken:
     except ValueError as error:
         raise OIDCForm("the token is not three parts of ASCII") from error
     return DecodedToken(_parse_header(header), decode_base64url(payload), signed, decode_base64url(signature))
+
+
+def digest_of(decoded: DecodedToken) -> str:
+    """Return what tells a token without ``jti`` from every other one (SHA-256, hexadecimal).
+
+    Not the digest of the whole token: an ECDSA signature has a second valid form, the content has not.
+    """
+    return hashlib.sha256(decoded.signed).hexdigest()
 
 
 def check_header(header: Mapping[str, Any]) -> None:
@@ -427,13 +434,18 @@ def check_subject(claims: Mapping[str, Any]) -> None:
 
 
 def check_times(
-    claims: Mapping[str, Any], provider: OIDCProvider, now: datetime, trace: OIDCTrace
+    claims: Mapping[str, Any],
+    provider: OIDCProvider,
+    now: datetime,
+    trace: OIDCTrace,
+    *,
+    token_age_seconds: int = MAX_AGE_SECONDS,
 ) -> tuple[datetime, datetime]:
     """Return when the person authenticated, and the last moment at which this token would still be accepted.
 
-    Seconds since 1970, whole or not, but numbers. The provider's clock may differ by ``clock_skew_seconds``. A
-    token is issued at most ten minutes ago and valid for at most a day. ``auth_time`` is required, and counts, where
-    we asked for a maximum age: to the provider that is a wish. OIDC Core 2 and 3.1.3.7 (9, 10, 13).
+    Seconds since 1970, whole or not, but numbers. The provider's clock may differ by ``clock_skew_seconds``. A token is
+    issued at most ten minutes (``token_age_seconds``) ago and valid for at most a day. ``auth_time`` is required, and
+    counts, where we asked for a maximum age: to the provider that is a wish. OIDC Core 2 and 3.1.3.7 (9, 10, 13).
 
     Raises:
         OIDCExpiry: ``exp`` is missing, malformed, past, not after ``iat``, or too far from it.
@@ -445,7 +457,7 @@ def check_times(
     trace.at = "times"
     expires = read_seconds(claims, "exp", OIDCExpiry)
     issued = read_seconds(claims, "iat", OIDCIssuedAt)
-    accept_until = min(expires, issued + MAX_AGE_SECONDS) + skew
+    accept_until = min(expires, issued + token_age_seconds) + skew
     trace.at = "expires"
     if expires + skew <= moment:
         raise OIDCExpiry(f"expired {moment - expires:.0f} s ago")
@@ -453,7 +465,7 @@ def check_times(
     if not 0 < expires - issued <= MAX_LIFETIME_SECONDS:
         raise OIDCExpiry(f"valid for {expires - issued:.0f} s")
     trace.at = "issued"
-    if issued - skew > moment or issued + MAX_AGE_SECONDS + skew < moment:
+    if issued - skew > moment or issued + token_age_seconds + skew < moment:
         raise OIDCIssuedAt(f"issued {moment - issued:.0f} s ago")
     trace.at = "not_before"
     if "nbf" in claims and read_seconds(claims, "nbf", OIDCNotBefore) - skew > moment:

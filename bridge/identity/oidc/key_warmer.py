@@ -7,9 +7,10 @@ never come. Nor should the first person of the morning wait. What these threads 
 import logging
 import threading
 from collections.abc import Iterable
+from typing import Protocol
 
 from bridge.errors import IdentityError
-from bridge.identity.oidc.relying_party import RelyingParty
+from bridge.identity.providers import OIDCProvider
 
 _logger = logging.getLogger(__name__)
 
@@ -19,10 +20,20 @@ RETRY_AFTER_SECONDS = 15.0
 LONGEST_RETRY_SECONDS = 300.0
 
 
+class Warmable(Protocol):
+    """Something that looks up a provider's keys."""
+
+    provider: OIDCProvider
+
+    def warm(self) -> None:
+        """Have the provider's metadata and keys ready. Raises a leaf of IdentityError if they cannot be had."""
+        ...
+
+
 class KeyWarmer:
     """Fetches at the start and then again and again, less often while that fails."""
 
-    def __init__(self, parties: Iterable[RelyingParty]) -> None:
+    def __init__(self, parties: Iterable[Warmable]) -> None:
         """Take whose providers to ask. Nothing is fetched yet."""
         self._parties = tuple(parties)
         self._stopped = threading.Event()
@@ -36,7 +47,7 @@ class KeyWarmer:
         """Ask nobody any more."""
         self._stopped.set()
 
-    def _run(self, party: RelyingParty) -> None:
+    def _run(self, party: Warmable) -> None:
         wait = RETRY_AFTER_SECONDS
         while not self._stopped.is_set():
             if _warm(party):
@@ -47,7 +58,7 @@ class KeyWarmer:
                 wait = min(wait * 2, LONGEST_RETRY_SECONDS)
 
 
-def _warm(party: RelyingParty) -> bool:
+def _warm(party: Warmable) -> bool:
     """Return whether metadata and keys are there."""
     name = party.provider.name
     try:

@@ -27,7 +27,7 @@ from bridge.identity.saml.request import (
     build_redirect,
     build_sp_metadata,
 )
-from bridge.identity.saml.response import Expected
+from bridge.identity.saml.response import Expected, verify_response
 from bridge.identity.saml.saved_metadata import SavedMetadata
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.step_up import StepUp, tighten_saml
@@ -64,6 +64,8 @@ class ServiceProvider:
         self.entity_id = f"{public_url}/saml/{provider.name}/metadata"
         self.acs_url = f"{public_url}/saml/{provider.name}/acs"
         self.slo_url = f"{public_url}/saml/{provider.name}/slo"
+        self.sts_entity_id = f"{public_url}/saml/{provider.name}/sts"
+        self.sts_url = f"{public_url}/"
         self._signing_key = signing_key
         self._decryption_keys = decryption.private_keys
         self._clock = clock or SystemClock()
@@ -152,6 +154,25 @@ class ServiceProvider:
             asked_at=asked_at,
         )
         return self._rehearsal.verify(encoded, expected, metadata.certificates, trace)
+
+    def verify_for_sts(self, encoded: str, now: datetime, trace: SAMLTrace) -> VerifiedIdentity:
+        """Return who the provider says calls the STS endpoint: with an audience and a recipient of that one's own.
+
+        So what was meant for the portal opens nothing there, and the reverse. Nobody here asks for such a response; the
+        provider is set up for it, or is not. Raises what :meth:`verify` raises (threat STS-13).
+        """
+        trace.at = "provider_metadata"
+        trace.metadata = metadata = self._metadata.load(now)
+        expected = Expected(
+            provider=self.provider.model_copy(update={"idp_initiated": True}),
+            keys=metadata.keys_at(now),
+            sp_entity_id=self.sts_entity_id,
+            acs_url=self.sts_url,
+            request_id=None,
+            now=now,
+            decryption_keys=self._decryption_keys,
+        )
+        return verify_response(encoded, expected, trace)
 
     def verify_logout_request(self, message: LogoutMessage) -> EndedAtProvider:
         """Return what the provider says is over.

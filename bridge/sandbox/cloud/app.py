@@ -6,16 +6,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, redirect, render_template, request, url_for
+from joserfc.jwk import RSAKey
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from bridge.clock import Clock
 from bridge.sandbox.cloud.authentication import Authenticator
+from bridge.sandbox.cloud.clusters import build_issuers
 from bridge.sandbox.cloud.console import Console
 from bridge.sandbox.cloud.credentials import CredentialStore
 from bridge.sandbox.cloud.directory import Directory
 from bridge.sandbox.cloud.documents import Documents, Fetch
+from bridge.sandbox.cloud.federation import Federation, build_federation
 from bridge.sandbox.cloud.gateway import Gateway
+from bridge.sandbox.cloud.metadata_service import build_metadata_service
 from bridge.sandbox.cloud.pages import build_pages
 from bridge.sandbox.cloud.saml_sign_in import SAMLSignIns
 from bridge.sandbox.cloud.state import CloudState
@@ -26,12 +30,18 @@ from bridge.sts_wire.request import MAX_REQUEST_BYTES, RawRequest
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
-def create_cloud(state: CloudState, clock: Clock, fetch: Fetch, saved: Path | None = None) -> Flask:
+def create_cloud(
+    state: CloudState,
+    clock: Clock,
+    fetch: Fetch,
+    saved: Path | None = None,
+    cluster_key: RSAKey | None = None,
+) -> Flask:
     """Return the stand-in cloud.
 
     ``fetch`` returns what is at an address (metadata, discovery documents, keys) and raises ``OSError`` when that
     cannot be had; its time and size must be bounded. ``saved`` is the file that keeps what is changed by API; without
-    one, changes end with the process.
+    one, changes end with the process. ``cluster_key`` signs the tokens of pods; without one there are no clusters.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
@@ -39,7 +49,12 @@ def create_cloud(state: CloudState, clock: Clock, fetch: Fetch, saved: Path | No
     sign_ins = SAMLSignIns(directory, documents, clock)
     sts = STS(directory, documents, sign_ins, issued, clock)
     gateway = Gateway(directory, documents, Authenticator(directory, issued, clock), sts, clock)
-    app.register_blueprint(build_pages(directory, Console(directory, sign_ins, clock), clock))
+    console = Console(directory, sign_ins, clock)
+    app.register_blueprint(build_pages(directory, console, clock))
+    app.register_blueprint(build_federation(Federation(directory, issued, console, clock)))
+    app.register_blueprint(build_metadata_service(directory, issued, clock))
+    if cluster_key is not None:
+        app.register_blueprint(build_issuers(state, cluster_key))
     host_id = urlsplit(state.url).netloc
 
     def answer_api() -> Response:

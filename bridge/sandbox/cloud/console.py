@@ -50,6 +50,10 @@ class ConsoleSession:
     """The checks, in words."""
     relay_state: str
     opens_relay_state: bool
+    login_url: str = ""
+    """With a sign-in token: where its holder is sent when the session has ended."""
+    policy: tuple[str, ...] = ()
+    """The statements of the session policy, as JSON; only credentials bring one."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,12 @@ class Console:
             relay_state=relay_state,
         )
 
+    def open_session(self, session: ConsoleSession) -> str:
+        """Return the key of a console session that ends at its own time."""
+        key = secrets.token_urlsafe(32)
+        self._sessions.put(key, session, session.ends_at)
+        return key
+
     def find_session(self, key: str) -> ConsoleSession | None:
         """Return the console session with this key, if it has not ended."""
         return self._sessions.find(key)
@@ -209,9 +219,7 @@ class Console:
             relay_state=relay_state,
             opens_relay_state=is_console_address(relay_state),
         )
-        key = secrets.token_urlsafe(32)
-        self._sessions.put(key, session, ends_at)
-        return key
+        return self.open_session(session)
 
 
 def is_console_address(relay_state: str) -> bool:
@@ -229,10 +237,13 @@ def is_console_address(relay_state: str) -> bool:
 
 
 def _find_user(account: Account, subject: str) -> User:
-    """Return the RAM user that ``<name>@<domain>`` means in this account."""
-    name, _, domain = subject.rpartition("@")
+    """Return the RAM user that ``<name>@<domain>`` means in this account, or the name alone where it says so."""
+    name, at, domain = subject.rpartition("@")
+    with_domain = account.user_sso is None or account.user_sso.login_with_domain
+    known = domain.lower() in account.domains if with_domain else not at
+    name = name if with_domain else subject
     user = next((user for user in account.users if user.name.lower() == name.lower()), None)
-    if domain.lower() not in account.domains or user is None:
+    if not known or user is None:
         raise _refuse_user(f"There is no RAM user {subject[:128]} in this account.")
     if not user.console:
         raise _refuse_user(f"The RAM user {user.name} may not log on to the console.")

@@ -1,7 +1,7 @@
 """What an account of the stand-in cloud consists of. Each entity is immutable; a change makes a new one."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 
@@ -37,11 +37,9 @@ class _Dated(_Entity):
     updated_at: datetime = DECLARED_AT
 
 
-class SAMLProvider(_Dated):
-    """A SAML identity provider of an account; it has either a document or an address to fetch it from."""
+class SAMLSource(_Entity):
+    """Where the metadata of an identity provider comes from: a document, or an address to fetch it from."""
 
-    name: ProviderName
-    description: str = ""
     metadata_url: HTTPURL | None = None
     """Fetched as if somebody had uploaded it a moment ago."""
     metadata: str | None = None
@@ -50,10 +48,17 @@ class SAMLProvider(_Dated):
     """How the console signs its requests to the provider."""
 
     @model_validator(mode="after")
-    def _check_source(self) -> "SAMLProvider":
+    def _check_source(self) -> Self:
         if (self.metadata is None) == (self.metadata_url is None):
-            raise ValueError("a SAML provider has one of metadata_url and metadata")
+            raise ValueError("an identity provider has one of metadata_url and metadata")
         return self
+
+
+class SAMLProvider(SAMLSource, _Dated):
+    """A SAML identity provider of an account."""
+
+    name: ProviderName
+    description: str = ""
 
 
 class OIDCProvider(_Dated):
@@ -196,10 +201,12 @@ class ResourceGroup(_Entity):
     created_at: datetime = DECLARED_AT
 
 
-class UserSSO(_Entity):
+class UserSSO(SAMLSource):
     """The identity provider that signs RAM users of an account in to the console."""
 
-    metadata_url: HTTPURL
+    enabled: bool = True
+    login_with_domain: bool = True
+    """Whether ``NameID`` is ``<user>@<domain>``; else it is the user's name alone."""
     auxiliary_domain: str | None = None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bridge.clock import Clock
 from bridge.sandbox.cloud.directory import Directory
 from bridge.sandbox.cloud.documents import Documents
-from bridge.sandbox.cloud.entities import Account, Role
+from bridge.sandbox.cloud.entities import Account, Role, SAMLSource
 from bridge.sandbox.cloud.policy import Context
 from bridge.sandbox.cloud.role_statement import RolePair
 from bridge.sandbox.cloud.saml_metadata import parse_idp_metadata
@@ -44,15 +44,14 @@ class SAMLSignIns:
         registered = self._directory.state.find_saml_provider(provider)
         if registered is None:
             raise build_fault("EntityNotExist.SAMLProvider")
-        source = registered.metadata_url or (registered.metadata or "").encode()
-        return self._verify(response, source, self._directory.state.role_sso_url, CONSOLE_AUDIENCE)
+        return self._verify(response, registered, self._directory.state.role_sso_url, CONSOLE_AUDIENCE)
 
     def verify_for_user(self, response: UnverifiedResponse, account: Account) -> SAMLStatement:
         """Return what the response states, verified with the account's user SSO settings."""
-        if account.user_sso is None:
+        if account.user_sso is None or not account.user_sso.enabled:
             raise build_fault("AuthenticationFail.IDPMetadata.Invalid", "User SSO is not enabled.")
         audience = self._directory.state.build_user_sso_audience(account)
-        return self._verify(response, account.user_sso.metadata_url, self._directory.state.user_sso_url, audience)
+        return self._verify(response, account.user_sso, self._directory.state.user_sso_url, audience)
 
     def check_trust(self, pair: RolePair, statement: SAMLStatement, context: Context) -> TrustedRole:
         """Return the role of the pair; it exists and its trust policy names the provider and the recipient.
@@ -80,12 +79,10 @@ class SAMLSignIns:
         if not self._used.claim(f"{statement.issuer} {statement.assertion_id}", value=True, until=until):
             raise _refuse_used()
 
-    def _verify(
-        self, response: UnverifiedResponse, source: str | bytes, recipient: str, audience: str
-    ) -> SAMLStatement:
-        """Verify with the metadata at an address, or with a document that was uploaded."""
+    def _verify(self, response: UnverifiedResponse, source: SAMLSource, recipient: str, audience: str) -> SAMLStatement:
+        url = source.metadata_url
         try:
-            metadata = parse_idp_metadata(self._documents.load(source) if isinstance(source, str) else source)
+            metadata = parse_idp_metadata(self._documents.load(url) if url else (source.metadata or "").encode())
         except OSError as error:
             raise build_fault("AuthenticationFail.IDPMetadata.Invalid") from error
         expectation = Expectation(metadata, recipient, audience, self._clock.now())

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from bridge.errors import Problem, SettingsError
 from bridge.sandbox.cloud.entities import AccessKey, Account, OIDCProvider, Role, SAMLProvider, User
+from bridge.sandbox.cloud.workloads import Cluster, Instance
 from bridge.sts_wire.arn import ARN
 
 Origin = Annotated[str, Field(pattern=r"^https?://[^/?#]+$")]
@@ -31,6 +32,8 @@ class CloudState(BaseModel):
     url: Origin = "http://127.0.0.1:8082"
     """Where browsers and SDKs reach it; every sign-in address is made from it."""
     accounts: tuple[Account, ...] = Field(min_length=1)
+    instance: Instance | None = None
+    clusters: tuple[Cluster, ...] = ()
 
     @model_validator(mode="after")
     def _check_unique_ids(self) -> "CloudState":

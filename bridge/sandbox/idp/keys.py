@@ -3,7 +3,6 @@
 Two signing keys, one for each protocol, so that what one signed can never pass for what the other signed.
 """
 
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import RSAKey
 
 from bridge.sandbox.idp.state import OIDCClient
+from bridge.sandbox.signing_key import encode_private_key, load_or_create_token_key, write_private
 
 _CERTIFICATE_LIFETIME = timedelta(days=3650)
 
@@ -37,17 +37,12 @@ def load_or_create_keys(folder: Path, common_name: str, now: datetime) -> Signin
     key_file, certificate_file = folder / "idp-saml-signing.key", folder / "idp-saml-signing.crt"
     if not key_file.exists():
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        _write_new(certificate_file, _issue_certificate(key, common_name, now))
-        _write_new(key_file, _encode_key(key))
-    oidc_file = folder / "idp-oidc-signing.key"
-    if not oidc_file.exists():
-        _write_new(oidc_file, _encode_key(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
-    oidc_key = RSAKey.import_key(oidc_file.read_bytes(), {"use": "sig", "alg": "RS256"})
-    oidc_key.ensure_kid()
+        write_private(certificate_file, _issue_certificate(key, common_name, now))
+        write_private(key_file, encode_private_key(key))
     return SigningKeys(
         saml_private_key=key_file.read_bytes(),
         saml_certificate=certificate_file.read_bytes(),
-        oidc_key=oidc_key,
+        oidc_key=load_or_create_token_key(folder / "idp-oidc-signing.key"),
     )
 
 
@@ -57,7 +52,7 @@ def load_or_create_client_secret(client: OIDCClient) -> str:
     The relying party reads the same file, so call this before it starts.
     """
     if not client.client_secret.exists():
-        _write_new(client.client_secret, secrets.token_urlsafe(32).encode())
+        write_private(client.client_secret, secrets.token_urlsafe(32).encode())
     return client.client_secret.read_text(encoding="utf-8").strip()
 
 
@@ -74,16 +69,3 @@ def _issue_certificate(key: rsa.RSAPrivateKey, common_name: str, now: datetime) 
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _encode_key(key: rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _write_new(file: Path, content: bytes) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Opened with its final mode: at no moment can another user of this machine read it.
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-        stream.write(content)

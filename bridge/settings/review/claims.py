@@ -35,7 +35,7 @@ def find_claims_never_sent(
                     f"no sign-in that is kept has a claim `{claim}` ({', '.join(concerned)})",
                     f"Write one of: {names}. Leave it if it is new: claims are kept once a rule reads them.",
                     "claim-never-sent",
-                    at_key=place[0] == "claims",
+                    at_key=place[0] in {"claims", "claims_like"},
                 )
 
 
@@ -46,6 +46,7 @@ def _list_reads(each: PlacedRule, groups_claims: set[str]) -> Iterator[tuple[str
     """
     seen: set[str] = set()
     reads: list[tuple[str, Loc]] = [(name, ("claims", name)) for name, _ in each.rule.claims]
+    reads += [(name, ("claims_like", name)) for name, _ in each.rule.claims_like]
     if each.rule.groups and len(groups_claims) == 1:
         reads += [(name, ("groups",)) for name in groups_claims]
     for expression in each.rule.iterate_expressions():

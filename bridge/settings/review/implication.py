@@ -23,6 +23,7 @@ def is_implied(wide: Rule, narrow: Rule) -> bool:
         and _covers(wide.groups, narrow.groups)
         and _covers(wide.providers, narrow.providers)
         and _covers_claims(wide, narrow)
+        and _covers_patterns(wide, narrow)
         and _covers_requirement(wide.require, narrow.require)
         and wide.not_groups <= narrow.not_groups
         and wide.ignore_case == narrow.ignore_case
@@ -42,6 +43,20 @@ def _covers_claims(wide: Rule, narrow: Rule) -> bool:
         return True
     asked = dict(narrow.claims)
     return all(name in asked and asked[name] <= values for name, values in wide.claims)
+
+
+def _covers_patterns(wide: Rule, narrow: Rule) -> bool:
+    """Compare what claims must begin with; an exact value that begins so is narrower, where its case is known."""
+    if wide.claims_like and narrow.ignore_case:
+        return False
+    exact, patterns = dict(narrow.claims), dict(narrow.claims_like)
+    for name, beginnings in wide.claims_like:
+        asked = exact.get(name, frozenset()) or frozenset(patterns.get(name, ()))
+        if not asked or not all(value.startswith(beginnings) for value in asked):
+            return False
+        if name in exact and not all(value not in beginnings for value in exact[name]):
+            return False
+    return True
 
 
 def _covers_requirement(wide: Requirement | None, narrow: Requirement | None) -> bool:

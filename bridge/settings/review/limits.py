@@ -69,5 +69,11 @@ def can_both_apply(first: Rule, second: Rule, lists: frozenset[str]) -> bool:
 
 
 def _excludes(first: Rule, second: Rule) -> bool:
-    """Return whether ``first`` keeps out every group of which ``second`` needs one."""
-    return bool(second.groups) and second.groups <= first.not_groups
+    """Return whether ``first`` keeps out every group, or every value of a claim, of which ``second`` needs one."""
+    if second.groups and second.groups <= first.not_groups:
+        return True
+    patterns = dict(first.claims_like)
+    return not second.ignore_case and any(
+        name in patterns and not any(value.startswith(patterns[name]) for value in values)
+        for name, values in second.claims
+    )

@@ -27,6 +27,7 @@ from bridge.history.history import History
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.identity.workloads import Workload
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.origin import current_origin
@@ -66,6 +67,7 @@ class Row:
     looked_at: tuple[tuple[str, str, str], ...]
     """Each condition: what came of it, which, and why."""
     further: tuple[str, ...]
+    caution: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Explain:
         rules: RulesInForce,
         history: History,
         records: AuditReader,
-        providers: Mapping[str, SAMLProvider | OIDCProvider],
+        providers: Mapping[str, SAMLProvider | OIDCProvider | Workload],
         clock: Clock,
     ) -> None:
         """Take the frame and the guards, the log, what decides, and where people and their sign-ins are found."""
@@ -177,6 +179,8 @@ class Explain:
         provider = providers[name]
         issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
         identity = supposed.build(name, provider.protocol, issuer, at)
+        if isinstance(provider, Workload):
+            identity = replace(identity, claims={"sub": identity.subject, **identity.claims})
         source = "Pasted claims: nobody vouches for them"
         return self._show(asked, identity, identity.name, source, at, address or supposed.source_address)
 
@@ -263,6 +267,7 @@ def _describe(verdict: Verdict) -> Row:
         line=verdict.rule.line,
         looked_at=tuple((marks[each.holds], each.condition, each.reason) for each in verdict.outcome.findings),
         further=tuple(further),
+        caution=verdict.caution[:1].upper() + verdict.caution[1:],
     )
 
 

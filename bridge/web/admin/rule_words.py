@@ -66,6 +66,9 @@ def iterate_searchable(rule: Rule, account_titles: Mapping[str, str]) -> Iterato
     for name, values in rule.claims:
         yield name
         yield from values
+    for name, beginnings in rule.claims_like:
+        yield name
+        yield from beginnings
     if rule.when:
         yield rule.when.text
     for grant in rule.grants:
@@ -92,6 +95,8 @@ def _describe_person(rule: Rule, provider_titles: Mapping[str, str]) -> Iterator
         yield _list(f"is not in the group{case}", rule.not_groups)
     for name, values in rule.claims:
         yield _list(f"has as {name}{case}", values)
+    for name, beginnings in rule.claims_like:
+        yield _list(f"has as {name}", (f"{beginning}*" for beginning in beginnings))
     if rule.when:
         yield Words("meets", (rule.when.text,))
 

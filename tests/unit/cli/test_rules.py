@@ -63,7 +63,7 @@ def test_what_was_promoted_is_listed_compared_shown_and_rolled_back(run, config)
     assert "+  grant: [{account: acme-sandbox, role: Second}]" in difference.output
     assert run("rules", "promote", "--author", "lin").exit_code == 0
     listed = run("rules", "list").output
-    assert [line.split()[-1] for line in listed.splitlines() if second in line] == ["lin"]
+    assert listed.partition(second)[2].splitlines()[1].strip() == "by lin"
     assert "to begin with" in listed
     assert "role: First" in run("rules", "show", first).output
     assert run("rules", "rollback", "previous").exit_code == 0

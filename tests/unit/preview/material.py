@@ -16,6 +16,7 @@ ACCOUNTS = ["production", "sandbox", "data"]
 ROLES = ["ReadOnly", "Admin", "Developer", "Operator", "Auditor"]
 USERS = ["ext-7", "shared", "ext-${ claims.uid }"]
 DEPARTMENTS = ["Platform", "Finance", "Support"]
+WHOM = {"groups", "claims", "when", "provider"}
 POLICIES = [
     {"Version": "1", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]}
     for action in ("oss:*", "ecs:*")
@@ -60,7 +61,15 @@ def _make_conditions(random):
         conditions["when"] = random.choice(list(WHEN))
     if random.random() < 0.1:
         conditions["provider"] = [random.choice(list(GROUPS_CLAIMS))]
-    return conditions or {"everyone": True}
+    if random.random() < 0.1:
+        conditions["not_groups"] = random.sample(GROUPS, 2)
+    if random.random() < 0.1:
+        conditions["networks"] = random.sample(["10.0.0.0/8", "203.0.113.7", "192.0.2.0/24"], 2)
+    if random.random() < 0.1:
+        conditions["hours"] = {"from": random.choice(["06:30", "09:00"]), "to": "17:15", "time_zone": "UTC"}
+    if random.random() < 0.1:
+        conditions["expires"] = random.choice(["2026-11-10", "2026-11-20"])
+    return conditions if conditions.keys() & WHOM else conditions | {"everyone": True}
 
 
 def _make_target(random):
@@ -72,37 +81,38 @@ def _make_target(random):
 def edit(random, files):
     """Return the rules with one to four edits: a rule or a part of one is added, removed, altered or moved."""
     files = copy.deepcopy(files)
-    for number in range(random.randint(1, 4)):
+    for _ in range(random.randint(1, 4)):
         name = random.choice(sorted(files))
-        random.choice([_add, _remove, _move, _rename, _alter, _alter, _alter, _alter])(random, files[name], number)
+        random.choice([_add, _remove, _move, _rename, _alter, _alter, _alter, _alter])(random, files[name])
     return {name: rules for name, rules in files.items() if rules} or {"10-teams.yaml": [make_rule(random, "last")]}
 
 
-def _add(random, rules, number):
-    rules.insert(random.randint(0, len(rules)), make_rule(random, f"new-{number}"))
+def _add(random, rules):
+    rules.insert(random.randint(0, len(rules)), make_rule(random, f"new-{random.getrandbits(40)}"))
 
 
-def _remove(random, rules, _):
+def _remove(random, rules):
     if rules:
         rules.pop(random.randrange(len(rules)))
 
 
-def _move(random, rules, _):
+def _move(random, rules):
     if rules:
         rules.insert(random.randint(0, len(rules)), rules.pop(random.randrange(len(rules))))
 
 
-def _rename(random, rules, number):
+def _rename(random, rules):
     if rules:
-        random.choice(rules)["name"] = f"renamed-{number}"
+        random.choice(rules)["name"] = f"renamed-{random.getrandbits(40)}"
 
 
-def _alter(random, rules, _):
+def _alter(random, rules):
     if not rules:
         return
     number = random.randrange(len(rules))
     rule, other = rules[number], make_rule(random, rules[number]["name"])
-    part = random.choice(["groups", "claims", "when", "provider", "require", "effect", "grant"])
+    limits = ["not_groups", "networks", "hours", "expires"]
+    part = random.choice(["groups", "claims", "when", "provider", "require", "effect", "grant", *limits])
     if part == "effect":
         rules[number] = other
     elif part == "grant" and "grant" in rule:
@@ -115,7 +125,7 @@ def _alter(random, rules, _):
     elif part in rule and part != "grant":
         del rule[part]
     rule.pop("everyone", None)
-    if not rule.keys() & {"groups", "claims", "when", "provider"}:
+    if not rule.keys() & WHOM:
         rule["everyone"] = True
 
 
@@ -183,5 +193,6 @@ def compile_files(files):
     texts = {name: json.dumps({"rules": rules}).encode() for name, rules in files.items()}
     rule_files = RuleFiles(Path("rules"), texts)
     readings = [read_rules(path, content) for path, content in rule_files.iterate_rules()]
-    assert not [problem for _, problems in readings for problem in problems]
+    problems = [problem for _, found in readings for problem in found]
+    assert not problems, problems
     return compile_rules([document for document, _ in readings], GROUPS_CLAIMS, rule_files)

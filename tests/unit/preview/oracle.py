@@ -4,6 +4,7 @@ It knows the part of the language that ``material.py`` writes. A rule is the map
 """
 
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 
 GROUPS_CLAIMS = {"acme-saml": "groups", "acme-oidc": "roles"}
 WHEN = {
@@ -61,6 +62,14 @@ def holds(rule, kept):
         results.append(identity.provider in rule["provider"])
     if "groups" in rule:
         results.append(_has_any(identity.claims.get(GROUPS_CLAIMS[identity.provider]), rule["groups"]))
+    if "not_groups" in rule:
+        results.append(_has_none(identity.claims.get(GROUPS_CLAIMS[identity.provider]), rule["not_groups"]))
+    if "networks" in rule:
+        results.append(any(ip_address(kept.source_address) in ip_network(each) for each in rule["networks"]))
+    if "hours" in rule:
+        results.append(rule["hours"]["from"] <= f"{kept.at:%H:%M}" < rule["hours"]["to"])
+    if "expires" in rule:
+        results.append(f"{kept.at:%Y-%m-%d}" <= rule["expires"])
     for name, values in rule.get("claims", {}).items():
         results.append(_has_any(identity.claims.get(name), values))
     if "when" in rule:
@@ -85,6 +94,11 @@ def _has_any(claim, wanted):
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         return None
     return any(value in wanted for value in values)
+
+
+def _has_none(claim, unwanted):
+    found = _has_any(claim, unwanted)
+    return None if found is None or claim is None else not found
 
 
 def _is_denied(what, denied):

@@ -13,7 +13,7 @@ from tests.unit.preview import oracle
 from tests.unit.preview.material import compile_files, edit, make_rules, make_sign_ins
 
 EXAMPLES = int(os.environ.get("RAMBRIDGE_TEST_EXAMPLES", "0"))
-SIGN_INS = 10_000 if EXAMPLES else 150
+SIGN_INS = 10_000 if EXAMPLES else 100
 
 
 def test_gains_and_losses_are_exactly_those_of_the_oracle():

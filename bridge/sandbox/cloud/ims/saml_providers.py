@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from typing import Any, Literal
 
 from bridge.clock import format_utc
 from bridge.sandbox.cloud.entities import Account, SAMLProvider
@@ -23,13 +24,13 @@ from bridge.sts_wire.reply import STSFault, Value, build_malformed
 MAX_PROVIDERS = 100
 MAX_METADATA_CHARACTERS = 100_000
 """Encoded. Not documented; far more than the metadata of one provider."""
-_ALGORITHMS = {"rsa-sha1", "rsa-sha256"}
+Algorithm = Literal["rsa-sha1", "rsa-sha256"]
 
 
 def _create(request: Request) -> Result:
     account, parameters = request.account, request.parameters
     name = read_name(parameters, "SAMLProviderName", 128)
-    metadata = _read_metadata(parameters, "EncodedSAMLMetadataDocument")
+    metadata = read_metadata(parameters, "EncodedSAMLMetadataDocument")
     if is_taken(account.saml_providers, name):
         raise already_exists("SAMLProvider", name)
     if len(account.saml_providers) >= MAX_PROVIDERS:
@@ -38,7 +39,7 @@ def _create(request: Request) -> Result:
         name=name,
         description=read_text(parameters, "Description", 256),
         metadata=metadata,
-        authn_sign_algorithm=_read_algorithm(parameters, "rsa-sha1"),
+        authn_sign_algorithm=read_algorithm(parameters, "rsa-sha1"),
         created_at=request.now,
         updated_at=request.now,
     )
@@ -48,21 +49,21 @@ def _create(request: Request) -> Result:
 
 def _get(request: Request) -> Result:
     provider = _find(request)
-    document = provider.metadata.encode() if provider.metadata is not None else _fetch(request, provider)
-    shown = {**_show(request.account, provider), "EncodedSAMLMetadataDocument": base64.b64encode(document).decode()}
+    document = base64.b64encode(request.load_metadata(provider)).decode()
+    shown = {**_show(request.account, provider), "EncodedSAMLMetadataDocument": document}
     return request.account, {"SAMLProvider": shown}
 
 
 def _update(request: Request) -> Result:
     account, parameters = request.account, request.parameters
     provider = _find(request)
-    changes = {
+    changes: dict[str, Any] = {
         "description": read_text(parameters, "NewDescription", 256, provider.description),
-        "authn_sign_algorithm": _read_algorithm(parameters, provider.authn_sign_algorithm),
+        "authn_sign_algorithm": read_algorithm(parameters, provider.authn_sign_algorithm),
         "updated_at": request.now,
     }
     if "NewEncodedSAMLMetadataDocument" in parameters:
-        changes |= {"metadata": _read_metadata(parameters, "NewEncodedSAMLMetadataDocument"), "metadata_url": None}
+        changes |= {"metadata": read_metadata(parameters, "NewEncodedSAMLMetadataDocument"), "metadata_url": None}
     changed = provider.model_copy(update=changes)
     providers = replace_named(account.saml_providers, provider.name, changed)
     return account.model_copy(update={"saml_providers": providers}), {"SAMLProvider": _show(account, changed)}
@@ -91,15 +92,7 @@ def _find(request: Request) -> SAMLProvider:
     return provider
 
 
-def _fetch(request: Request, provider: SAMLProvider) -> bytes:
-    """Return the metadata of a provider that the sandbox's file declares by an address."""
-    try:
-        return request.documents.load(provider.metadata_url or "")
-    except OSError:
-        return b""
-
-
-def _read_metadata(parameters: Parameters, name: str) -> str:
+def read_metadata(parameters: Parameters, name: str) -> str:
     """Return the uploaded metadata, which describes one identity provider with a signing certificate."""
     encoded = read_required(parameters, name)
     if len(encoded) > MAX_METADATA_CHARACTERS:
@@ -112,11 +105,13 @@ def _read_metadata(parameters: Parameters, name: str) -> str:
         raise build_malformed(name, f"The parameter {name} is not the metadata of an identity provider.") from error
 
 
-def _read_algorithm(parameters: Parameters, default: str) -> str:
-    algorithm = parameters.get("AuthnSignAlgo", default)
-    if algorithm not in _ALGORITHMS:
-        raise build_malformed("AuthnSignAlgo")
-    return algorithm
+def read_algorithm(parameters: Parameters, default: Algorithm) -> Algorithm:
+    """Return ``AuthnSignAlgo``, or the default where it was not sent."""
+    match parameters.get("AuthnSignAlgo", default):
+        case "rsa-sha1" | "rsa-sha256" as algorithm:
+            return algorithm
+        case _:
+            raise build_malformed("AuthnSignAlgo")
 
 
 def _show(account: Account, provider: SAMLProvider) -> dict[str, Value]:

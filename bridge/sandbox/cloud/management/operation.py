@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from bridge.sandbox.cloud.callers import Caller
 from bridge.sandbox.cloud.documents import Documents
-from bridge.sandbox.cloud.entities import Account
+from bridge.sandbox.cloud.entities import Account, SAMLSource
 from bridge.sts_wire.reply import Fields
 
 
@@ -23,6 +23,15 @@ class Request:
     caller: Caller
     documents: Documents
     """For what the sandbox's file declares by an address."""
+
+    def load_metadata(self, source: SAMLSource) -> bytes:
+        """Return an identity provider's metadata; nothing where the address that is declared does not answer."""
+        if source.metadata_url is None:
+            return (source.metadata or "").encode()
+        try:
+            return self.documents.load(source.metadata_url)
+        except OSError:
+            return b""
 
 
 Result: TypeAlias = tuple[Account, Fields]

@@ -3,12 +3,15 @@
 import json
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bridge.clock import format_utc
 from bridge.sandbox.cloud.app import create_cloud
+from bridge.sandbox.cloud.state import CloudState
 from bridge.sts_wire.signature import build_string_to_sign_v1, compute_signature
 from tests.unit.sandbox.cloud.parties import (
+    ADMIN_KEY,
     KEY_ID,
     KEY_SECRET,
     PRODUCTION,
@@ -28,8 +31,11 @@ class Cloud:
     clock: MovableClock = field(default_factory=MovableClock)
     documents: Documents = field(default_factory=Documents)
 
+    state: CloudState = field(default_factory=build_state)
+    saved: Path | None = None
+
     def __post_init__(self) -> None:
-        self.app = create_cloud(build_state(), self.clock, self.documents.fetch)
+        self.app = create_cloud(self.state, self.clock, self.documents.fetch, self.saved)
         self.http = self.app.test_client()
 
     def call(self, action: str, **parameters: str) -> tuple[int, dict[str, Any]]:
@@ -42,6 +48,13 @@ class Cloud:
     ) -> tuple[int, dict[str, Any]]:
         """Call an action signed with the RPC signature; ``key`` is id, secret and token."""
         return _read(self.http.post("/", data=self.sign(action, key=key, **parameters)))
+
+    def manage(
+        self, action: str, *, key: tuple[str, str, str | None] = ADMIN_KEY, source_ip: str = "127.0.0.1", **given: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Call an action of RAM (or of the ``Version`` given), signed by an administrator."""
+        form = self.sign(action, key=key, **{"Version": "2015-05-01", **given})
+        return _read(self.http.post("/", data=form, environ_base={"REMOTE_ADDR": source_ip}))
 
     def sign(
         self, action: str, *, key: tuple[str, str, str | None] = (KEY_ID, KEY_SECRET, None), **parameters: str

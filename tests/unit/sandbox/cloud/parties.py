@@ -41,6 +41,8 @@ SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 SAMLP = "urn:oasis:names:tc:SAML:2.0:protocol"
 DS = "http://www.w3.org/2000/09/xmldsig#"
 KEY_ID, KEY_SECRET = "LTAITestBridge", "throw-away-secret"
+ADMIN_KEY = ("LTAITestAdmin", KEY_SECRET, None)
+PARTNER_KEY = ("LTAITestPartner", KEY_SECRET, None)
 
 
 class MovableClock:
@@ -310,6 +312,13 @@ def build_state(url: str = URL, issuer: str = ISSUER, metadata_url: str = METADA
                             "policies": ["may-assume"],
                         },
                         {
+                            "name": "admin",
+                            "id": f"{26:018}",
+                            "display_name": "Admin",
+                            "access_keys": [{"id": ADMIN_KEY[0], "secret": KEY_SECRET}],
+                            "policies": ["AdministratorAccess"],
+                        },
+                        {
                             "name": "idle",
                             "id": f"{24:018}",
                             "display_name": "Idle",
@@ -334,6 +343,15 @@ def build_state(url: str = URL, issuer: str = ISSUER, metadata_url: str = METADA
                     "roles": [
                         {"name": "Developer", "id": f"{41:018}", "max_session_duration": 43200, "trust": oidc},
                         {"name": "Foreign", "id": f"{42:018}", "trust": foreign},
+                    ],
+                    "users": [
+                        {
+                            "name": "partner",
+                            "id": f"{43:018}",
+                            "display_name": "Partner",
+                            "access_keys": [{"id": PARTNER_KEY[0], "secret": KEY_SECRET}],
+                            "policies": ["AliyunSTSAssumeRoleAccess"],
+                        }
                     ],
                 },
             ],

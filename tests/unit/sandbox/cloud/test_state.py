@@ -27,7 +27,7 @@ def test_committed_file_declares_both_accounts(config):
 
     roles = {account.alias: {role.name for role in account.roles} for account in state.accounts}
     assert roles["acme-production"] >= {"PlatformAdmin", "ReadOnly", "FinanceAuditor", "DatabaseOperator"}
-    assert roles["acme-sandbox"] == {"Developer", "DataScientist", "ReadOnly"}
+    assert roles["acme-sandbox"] == {"Developer", "DataScientist", "ReadOnly", "AppServer", "Checkout"}
     assert sum(user.console for user in state.accounts[0].users) == 3
 
 
@@ -53,7 +53,7 @@ def test_missing_secret_is_made_once_and_readable_by_its_owner_alone(config):
     assert secrets == {file.read_text().strip()}
     assert len(secrets.pop()) == 30
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert list(file.parent.iterdir()) == [file]
+    assert {each.name for each in file.parent.iterdir()} == {"access-key-secret", "ram-admin-secret"}
 
 
 def test_secret_comes_from_the_environment(config, monkeypatch):

@@ -1,0 +1,306 @@
+"""Equal requests share one exchange: while it is under way, and afterwards while enough of its lifetime is left.
+
+STS answers about 100 calls a second for a whole account, so a build farm or a Monday morning must not become one call
+for each person's click. Two requests are equal if the same person asks for the same role with the same policy, length
+and session name, under the same account file.
+
+- Within a process the first of equal requests asks, and the others wait for it: for what it got, or how it failed.
+- Between processes a short lock in Redis says who asks. The lock is for economy alone: whoever holds it for too long
+  loses it, and what that costs is a second exchange.
+- What came back is sealed in Redis, under a name that only this person's request leads to.
+
+Nothing is shared before it is recorded: ``record`` runs between the exchange and everybody who waits for it. Where
+Redis does not answer, each process asks for itself.
+
+========================================================  ==========================================================
+``rambridge:credentials:<digest of the request>``         the credentials, sealed; until too little is left of them
+``rambridge:credentials-asked:<digest of the request>``   who asks STS at this moment; for one deadline
+``rambridge:credentials-of:<digest of the person>``       sorted set of the first kind of name by its end
+========================================================  ==========================================================
+"""
+
+import logging
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.clock import Clock
+from bridge.entitlements.choice import Choice
+from bridge.errors import ExchangeUnavailable, StoreUnavailable, Unsealable
+from bridge.exchange.assume import Exchange, RoleSession
+from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.deadline import Deadline
+from bridge.sealing import Sealer
+from bridge.store_connection import RedisClient, build_key, store_errors
+
+ENOUGH = timedelta(minutes=20)
+"""More than any SDK's stale window (15 minutes), so that nobody gets what has to be renewed at once."""
+ENOUGH_OF_SHORT = 2 / 3
+"""Of a session that is too short for that."""
+POLL_SECONDS = 0.05
+
+_TOLERANCE = timedelta(seconds=2)
+"""Limits are in whole seconds, and asking takes time."""
+_LOG = logging.getLogger(__name__)
+
+Record = Callable[[TemporaryCredentials], None]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Credentials that may be released, and where they come from."""
+
+    credentials: TemporaryCredentials
+    latest_end: datetime
+    """The end that the limits of that moment allowed; UTC."""
+    reference: str
+    """Of the request that led to the exchange: its audit record has it."""
+
+
+@dataclass
+class _Flight:
+    """One exchange that equal requests of this process wait for."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    release: Release | None = None
+    failure: Exception | None = None
+
+
+class CredentialsCache:
+    """Stands in front of the exchange."""
+
+    def __init__(self, exchange: Exchange, redis: RedisClient, sealer: Sealer, clock: Clock) -> None:
+        """Take the exchange, and the store with what seals in it."""
+        self._exchange = exchange
+        self._redis = redis
+        self._sealer = sealer
+        self._clock = clock
+        self._flights: dict[str, _Flight] = {}
+        self._lock = threading.Lock()
+
+    def obtain(self, choice: Choice, reference: str, record: Record) -> Release:
+        """Return credentials for the choice: new ones, or those of an equal request.
+
+        Args:
+            choice: checked against the rules of this moment, since nothing here asks them again.
+            reference: of this request.
+            record: records new credentials; nobody gets them before it has returned. Not called for others.
+
+        Raises:
+            ExchangeError: see :meth:`bridge.exchange.assume.Exchange.issue`; of the request that asked, for all.
+            Exception: what ``record`` raises; nothing is shared then.
+        """
+        session = self._exchange.plan(choice)
+        deadline = Deadline(session.account.timeout_seconds)
+        key = _name(choice, session)
+        while True:
+            with self._lock:
+                flight = self._flights.get(key)
+                leads = flight is None
+                if flight is None:
+                    flight = self._flights[key] = _Flight()
+            if leads:
+                return self._lead(flight, key, choice, session, deadline, reference, record)
+            if not flight.done.wait(deadline.left()):
+                raise ExchangeUnavailable(f"an equal request still waits for STS of {session.account.name}")
+            if flight.failure is not None:
+                raise flight.failure
+            if flight.release is not None and self._fits(flight.release, session):
+                return replace(flight.release, credentials=replace(flight.release.credentials, reused=True))
+
+    def forget(self, issuer: str, subject: str) -> None:
+        """Drop all that is kept for a person. Raises StoreUnavailable."""
+        index = _index(issuer, subject)
+        with store_errors():
+            for key in self._redis.zrange(index, 0, -1):
+                self._redis.delete(key)
+            self._redis.delete(index)
+
+    def _lead(  # noqa: PLR0917
+        self,
+        flight: _Flight,
+        key: str,
+        choice: Choice,
+        session: RoleSession,
+        deadline: Deadline,
+        reference: str,
+        record: Record,
+    ) -> Release:
+        try:
+            flight.release = release = self._find_or_issue(key, choice, session, deadline, reference, record)
+        except Exception as failure:
+            flight.failure = failure
+            raise
+        else:
+            return release
+        finally:
+            with self._lock:
+                del self._flights[key]
+            flight.done.set()
+
+    def _find_or_issue(  # noqa: PLR0917
+        self,
+        key: str,
+        choice: Choice,
+        session: RoleSession,
+        deadline: Deadline,
+        reference: str,
+        record: Record,
+    ) -> Release:
+        turn, stored = build_key("credentials-asked", key), True
+        token = secrets.token_bytes(16)
+        try:
+            kept = self._wait_for_turn(key, turn, token, session, deadline)
+            if kept is not None:
+                return kept
+        except StoreUnavailable as error:
+            _LOG.warning("credentials are not shared: %s", error.detail)
+            stored = False
+        try:
+            credentials = self._exchange.issue_planned(session, deadline)
+            record(credentials)
+            release = Release(credentials, session.latest_end, reference)
+            if stored:
+                self._keep(key, choice, release)
+        finally:
+            if stored:
+                self._end_turn(turn, token)
+        return release
+
+    def _wait_for_turn(
+        self, key: str, turn: str, token: bytes, session: RoleSession, deadline: Deadline
+    ) -> Release | None:
+        """Return what is kept, or None as soon as nobody else asks."""
+        lock_milliseconds = int(session.account.timeout_seconds * 1000)
+        while True:
+            kept = self._find(key, session)
+            if kept is not None:
+                return kept
+            with store_errors():
+                if self._redis.set(turn, token, nx=True, px=lock_milliseconds):
+                    break
+            pause = POLL_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311  not a secret
+            if pause >= deadline.left():
+                raise ExchangeUnavailable(f"another process still waits for STS of {session.account.name}")
+            time.sleep(pause)
+        # Between the look and the turn, whoever had it may have finished.
+        kept = self._find(key, session)
+        if kept is not None:
+            self._end_turn(turn, token)
+        return kept
+
+    def _end_turn(self, turn: str, token: bytes) -> None:
+        try:
+            with store_errors():
+                # Two commands: should the lock change hands between them, somebody asks once more.
+                if self._redis.get(turn) == token:
+                    self._redis.delete(turn)
+        except StoreUnavailable as error:
+            _LOG.warning("a turn at STS was not given back: %s", error.detail)
+
+    def _find(self, key: str, session: RoleSession) -> Release | None:
+        with store_errors():
+            sealed = self._redis.get(key)
+        if sealed is None:
+            return None
+        try:
+            release = _unpack(self._sealer.open_json(key, sealed))
+        except Unsealable as error:
+            _LOG.warning("kept credentials do not open: %s", error.detail)
+            return None
+        return release if self._fits(release, session) and self._has_enough(release) else None
+
+    def _keep(self, key: str, choice: Choice, release: Release) -> None:
+        """Keep what was recorded. Whether that succeeds is nothing to the person who waits for it."""
+        lifetime = self._left(release) - _enough(release)
+        if lifetime <= timedelta(0):
+            return
+        index, now = _index(choice.identity.issuer, choice.identity.subject), self._clock.now()
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zadd(index, {key: (now + lifetime).timestamp()})
+        pipeline.zremrangebyscore(index, "-inf", now.timestamp())
+        pipeline.pexpire(index, timedelta(hours=12))
+        pipeline.set(key, self._sealer.seal_json(key, _pack(release)), px=lifetime)
+        try:
+            with store_errors():
+                pipeline.execute()
+        except StoreUnavailable as error:
+            _LOG.warning("credentials were not kept: %s", error.detail)
+
+    def _left(self, release: Release) -> timedelta:
+        """Return how long they last yet, by STS's word or by our own arithmetic, whichever is less."""
+        return min(release.credentials.expires_at, release.latest_end) - self._clock.now()
+
+    def _has_enough(self, release: Release) -> bool:
+        return self._left(release) >= _enough(release)
+
+    def _fits(self, release: Release, session: RoleSession) -> bool:
+        """The limits of this moment allow a session that ends then, for exactly this role and session name."""
+        arn = f"{session.account.role_arn(session.role)}/{session.name}"
+        return release.credentials.assumed_role_arn == arn and release.latest_end <= session.latest_end + _TOLERANCE
+
+
+def _enough(release: Release) -> timedelta:
+    return min(ENOUGH, timedelta(seconds=release.credentials.duration_seconds * ENOUGH_OF_SHORT))
+
+
+def _name(choice: Choice, session: RoleSession) -> str:
+    """Return the name under which equal requests meet. Whatever else could change what STS gives is part of it."""
+    identity, entitlement = choice.identity, choice.entitlement
+    return build_key(
+        "credentials",
+        identity.provider,
+        identity.issuer,
+        identity.subject,
+        entitlement.kind,
+        entitlement.name,
+        session.account.model_dump_json(),
+        session.role,
+        session.name,
+        session.source_identity or "",
+        session.policy or "",
+        str(choice.requested_duration_seconds or ""),
+        str(entitlement.duration_seconds),
+        str(session.proxy_count),
+    )
+
+
+def _index(issuer: str, subject: str) -> str:
+    return build_key("credentials-of", issuer, subject)
+
+
+def _pack(release: Release) -> dict[str, Any]:
+    credentials = release.credentials
+    return {
+        "access_key_id": credentials.access_key_id,
+        "access_key_secret": credentials.access_key_secret,
+        "security_token": credentials.security_token,
+        "expires_at": credentials.expires_at.timestamp(),
+        "assumed_role_arn": credentials.assumed_role_arn,
+        "assumed_role_id": credentials.assumed_role_id,
+        "role_session_name": credentials.role_session_name,
+        "request_id": credentials.request_id,
+        "duration_seconds": credentials.duration_seconds,
+        "decided_by": credentials.decided_by,
+        "limits": credentials.limits,
+        "source_identity": credentials.source_identity,
+        "latest_end": release.latest_end.timestamp(),
+        "reference": release.reference,
+    }
+
+
+def _unpack(kept: Any) -> Release:
+    try:
+        values = dict(kept)
+        latest_end = datetime.fromtimestamp(values.pop("latest_end"), UTC)
+        reference = values.pop("reference")
+        values["limits"] = tuple((str(name), int(seconds)) for name, seconds in values["limits"])
+        values["expires_at"] = datetime.fromtimestamp(values["expires_at"], UTC)
+        return Release(TemporaryCredentials(**values, reused=True), latest_end, reference)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, OSError) as error:
+        raise Unsealable("kept credentials are not what this version keeps") from error

@@ -1,0 +1,105 @@
+"""Remembers the credentials that were released, so that their holders may call the STS endpoint with them.
+
+Whoever asks a question with them is the session that they were issued for, on behalf of the identity that was verified
+at the beginning: rules are asked about that one again. What is kept is sealed, under the key id, until an hour after
+the credentials end. Of the token only a digest is kept: it has to be the same, and is never needed again.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.clock import Clock
+from bridge.errors import Unsealable
+from bridge.exchange.credentials import TemporaryCredentials
+from bridge.identity.stored import pack_identity, unpack_identity
+from bridge.identity.verified import VerifiedIdentity
+from bridge.sealing import Sealer
+from bridge.store_connection import RedisClient, build_key, store_errors
+from bridge.sts_wire.arn import ARN, parse_arn
+
+KEPT_AFTER_END = timedelta(hours=1)
+"""So that a caller learns that a session has ended, and not that it never was."""
+
+
+@dataclass(frozen=True)
+class IssuedSession:
+    """One released set of credentials, and who is behind it."""
+
+    secret: str = field(repr=False)
+    token_digest: bytes = field(repr=False)
+    expires_at: datetime
+    role: ARN
+    session_name: str
+    role_id: str
+    identity: VerifiedIdentity
+    """Its ``valid_until`` is no later than the end of the credentials: no chain of roles outlasts its first one."""
+
+    def has_token(self, token: str) -> bool:
+        """Return whether it is the security token of these credentials; in constant time."""
+        return hmac.compare_digest(_digest(token), self.token_digest)
+
+
+class IssuedCredentials:
+    """The memory, shared by all machines."""
+
+    def __init__(self, redis: RedisClient, sealer: Sealer, clock: Clock) -> None:
+        """Take the store, what seals for it, and the clock."""
+        self._redis = redis
+        self._sealer = sealer
+        self._clock = clock
+
+    def remember(self, identity: VerifiedIdentity, credentials: TemporaryCredentials) -> None:
+        """Keep the credentials that are about to be released. Raises StoreUnavailable."""
+        ends = [moment for moment in (identity.valid_until, credentials.expires_at) if moment is not None]
+        arn = credentials.assumed_role_arn.removesuffix(f"/{credentials.role_session_name}")
+        key = build_key("issued", credentials.access_key_id)
+        sealed = self._sealer.seal_json(
+            key,
+            [
+                credentials.access_key_secret,
+                _digest(credentials.security_token).hex(),
+                credentials.expires_at.timestamp(),
+                arn,
+                credentials.role_session_name,
+                credentials.assumed_role_id.partition(":")[0],
+                pack_identity(replace(identity, valid_until=min(ends))),
+            ],
+        )
+        lifetime = max(credentials.expires_at - self._clock.now(), timedelta(0)) + KEPT_AFTER_END
+        with store_errors():
+            self._redis.set(key, sealed, px=lifetime)
+
+    def find(self, access_key_id: str) -> IssuedSession | None:
+        """Return the session of these credentials, None for a key that we do not know. Raises StoreUnavailable."""
+        key = build_key("issued", access_key_id)
+        with store_errors():
+            sealed = self._redis.get(key)
+        if sealed is None:
+            return None
+        try:
+            return _unpack(self._sealer.open_json(key, sealed))
+        except Unsealable:
+            return None
+
+
+def _unpack(value: Any) -> IssuedSession:
+    try:
+        secret, token_digest, expires_at, arn, session_name, role_id, identity = value
+        return IssuedSession(
+            secret=secret,
+            token_digest=bytes.fromhex(token_digest),
+            expires_at=datetime.fromtimestamp(expires_at, UTC),
+            role=parse_arn(arn, "role"),
+            session_name=session_name,
+            role_id=role_id,
+            identity=unpack_identity(identity),
+        )
+    except (ValueError, TypeError) as error:
+        raise Unsealable("not a session in the form that this version writes") from error
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
