@@ -381,6 +381,8 @@ class _Reasoner:
         asked = [name for name, values in (("amr", require.amr), ("acr", require.acr)) if values]
         claim = next((name for name in asked if shown[name]), asked[0])
         need = f"needs a sign-in by {' or '.join(wanted)}"
+        if not require.can_be_met_by(identity.protocol):
+            return Reason("strength never stated", claim, f"{need}; SAML states no `amr`, so write `acr` as well", near)
         if not shown[claim]:
             return Reason(
                 "strength not stated", claim, f"{need}; the provider did not state how ({' or '.join(asked)})", near

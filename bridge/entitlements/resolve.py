@@ -143,7 +143,7 @@ def resolve(
     entitlements = tuple(outcome.entitlement for outcome in outcomes if outcome.entitlement)
     # After everything that is granted: what one rule grants is not within reach by another one.
     for place, (rule, findings) in enumerate(examined):
-        if _lacks_strength_alone(rule, findings):
+        if _lacks_strength_alone(rule, findings, identity):
             grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants)
             explanations[place] = replace(explanations[place], lacking=rule.require, within_reach=grants)
     return Resolution(entitlements, rules.version, tuple(explanations))
@@ -301,12 +301,15 @@ def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
     return all(finding.holds is True for finding in findings)
 
 
-def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding]) -> bool:
-    """Every other condition of a rule that grants is known to hold, and the sign-in is too weak or too old."""
+def _lacks_strength_alone(rule: Rule, findings: Sequence[Finding], identity: VerifiedIdentity) -> bool:
+    """Every other condition of a rule that grants is known to hold, and the sign-in is too weak or too old.
+
+    What no sign-in by the person's provider can show is not offered: the person would authenticate again for nothing.
+    """
+    if rule.require is None or not rule.require.can_be_met_by(identity.protocol):
+        return False
     others = all(finding.holds is True for finding in findings if not finding.about_sign_in)
-    return (
-        bool(rule.require) and others and any(finding.holds is False and finding.about_sign_in for finding in findings)
-    )
+    return others and any(finding.holds is False and finding.about_sign_in for finding in findings)
 
 
 def _may_grant(grant: Grant, role: str) -> bool:

@@ -11,10 +11,11 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
 Site = Literal["china", "international"]
+ConsoleSignIn = Literal["saml", "token", "mixed"]
 
 
 class Console(BaseModel):
-    """Where a browser posts a signed response, and what that response must say."""
+    """Where a browser is sent to sign in at the console, and what it must bring."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -28,6 +29,10 @@ class Console(BaseModel):
     """``{account}`` stands for the account's id."""
     form_action: tuple[str, ...]
     """The origins (CSP sources) that the hand-over form may reach, redirects included."""
+    federation_url: str | None = None
+    """Gives a sign-in token for temporary credentials, and takes it from the browser; without a query."""
+    home_url: str | None = None
+    """The page of the console on which a sign-in by token ends."""
 
 
 CONSOLES: dict[Site, Console] = {
@@ -37,6 +42,8 @@ CONSOLES: dict[Site, Console] = {
         user_sso_url="https://signin.aliyun.com/saml/SSO",
         user_sso_audience="https://signin.aliyun.com/{account}/saml/SSO",
         form_action=("https://*.aliyun.com",),
+        federation_url="https://signin.aliyun.com/federation",
+        home_url="https://home.console.aliyun.com/",
     ),
     "international": Console(
         role_sso_url="https://signin.alibabacloud.com/saml-role/sso",
@@ -44,6 +51,8 @@ CONSOLES: dict[Site, Console] = {
         user_sso_url="https://signin-intl.aliyun.com/saml/SSO",
         user_sso_audience="https://signin.aliyun.com/{account}/saml/SSO",
         form_action=("https://*.alibabacloud.com", "https://*.aliyun.com"),
+        federation_url="https://signin.alibabacloud.com/federation",
+        home_url="https://home-intl.console.aliyun.com/",
     ),
 }
 
@@ -81,7 +90,10 @@ class Account(BaseModel):
     site: Site = "china"
     """Decides the console's addresses."""
     trust: Literal["saml", "oidc", "access_key"] = "saml"
-    """How credentials are asked for: docs/operating.md has the three. The console always goes by SAML."""
+    """How credentials are asked for: docs/operating.md has the three."""
+    console: ConsoleSignIn = "saml"
+    """How a role's console is opened: by a signed response, by a sign-in token for temporary credentials, or ``mixed``:
+    by a token where a session policy narrows the role. A RAM user's console is always opened by SAML."""
     saml_provider: RAMName = "rambridge"
     """The name of the RAM SAML identity provider that holds our metadata."""
     oidc_provider: RAMName = "rambridge"
@@ -120,7 +132,7 @@ class Account(BaseModel):
     """For the sandbox: stands in for the site's own console addresses."""
 
     @property
-    def console(self) -> Console:
+    def console_addresses(self) -> Console:
         """Return the console sign-in addresses of this account's site."""
         return self.custom_console or CONSOLES[self.site]
 

@@ -72,8 +72,8 @@ def state_role(
     """Return the statement that lets its bearer become one RAM role of one account, for STS and console alike."""
     return Statement(
         issuer=issuer,
-        recipient=account.console.role_sso_url,
-        audience=account.console.role_sso_audience,
+        recipient=account.console_addresses.role_sso_url,
+        audience=account.console_addresses.role_sso_audience,
         subject=session_name,
         subject_format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
         attributes={

@@ -32,6 +32,7 @@ FINDING_KINDS: Mapping[str, str] = {
     "short-session": "Sessions so short that SDKs ask for new ones on each call.",
     "workload-unbound": "A rule for workloads that does not say whose: `sub` is missing, or a wildcard leaves it open.",
     "never-matches": "A rule whose conditions exclude one another, so that it never applies.",
+    "never-by-saml": "A rule that asks for `amr` alone, which SAML never states, and not for OpenID Connect only.",
     "shadowed": "A grant or denial that changes nothing, since another rule always says the same before.",
     "always-denied": "A grant that another rule denies to everybody who could have it.",
     "limits-differ": "Two rules grant the same with different limits, and one person can meet both.",

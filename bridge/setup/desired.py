@@ -3,7 +3,7 @@
 An account has our SAML provider wherever people open the console or credentials come by SAML, and our OIDC provider
 with ``trust: oidc``. A role's trust policy admits exactly the ways by which the rules hand it out, and nobody else:
 
-- the console, and credentials with ``trust: saml``: our SAML provider, for responses to the site's ACS
+- the console by SAML, and credentials with ``trust: saml``: our SAML provider, for responses to the site's ACS
 - credentials with ``trust: oidc``: our OIDC provider, our issuer, our audience, and as subject (``PROVIDER:SUBJECT``)
   the people, or workloads, of the providers whose rules grant the role
 - credentials with ``trust: access_key``: the RAM user that holds the key, with the account's ``external_id``
@@ -149,6 +149,7 @@ class _Use:
     """The identity providers, or issuers of workloads, whose people or workloads get it."""
     seconds: int
     console: bool
+    """Whether it opens the console by SAML."""
 
 
 def _grants(account: Account, rules: RuleSet) -> Iterator[tuple[Rule, Grant]]:
@@ -170,9 +171,11 @@ def _find_own_uses(account: Account, rules: RuleSet, people: Collection[str]) ->
     everybody = frozenset(people)
     for rule, grant in _grants(account, rules):
         providers = rule.providers or everybody
-        # A session policy has no place in a console sign-in, and a workload has no browser: those are for terminals.
+        # A sign-in token is got for credentials, a session policy has no place in a signed response, and a workload has
+        # no browser: those need no console by SAML.
         template = grant.name if grant.kind == "role" else grant.terminal_role
-        console = grant.kind == "role" and grant.session_policy is None and bool(providers & everybody)
+        by_saml = account.console != "token" and grant.session_policy is None
+        console = grant.kind == "role" and by_saml and bool(providers & everybody)
         if template is not None:
             yield _Use(template.text, rule.id, providers, grant.duration_seconds, console)
 
@@ -195,7 +198,7 @@ def _describe_role(  # noqa: PLR0917
     elif account.trust == "access_key":
         statements.append(admit_ram(f"acs:ram::{account.id}:user/{bridge_user}", account.external_id))
     if (account.trust == "saml" and not account.via) or any(use.console for use in uses):
-        statements.append(admit_saml(account.saml_provider_arn, account.console.role_sso_url))
+        statements.append(admit_saml(account.saml_provider_arn, account.console_addresses.role_sso_url))
     configured = account.role_max_duration_seconds.get(name, DEFAULT_SECONDS)
     return Role(
         name=name,

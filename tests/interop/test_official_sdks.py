@@ -142,7 +142,7 @@ def test_the_sts_sdk_presents_our_saml_response(installation, signer):
     )
     assert answer.body.assumed_role_user.arn == "acs:ram::1000000000000001:role/ReadOnly/someone@acme.example"
     assert answer.body.samlassertion_info.issuer == entity_id(installation.bridge)
-    assert answer.body.samlassertion_info.recipient == account.console.role_sso_url
+    assert answer.body.samlassertion_info.recipient == account.console_addresses.role_sso_url
 
 
 def test_the_sts_sdk_presents_our_oidc_token(installation, signer):

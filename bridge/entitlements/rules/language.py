@@ -159,6 +159,10 @@ class Requirement(_Strict):
             raise refusal("`require` asks for nothing", "Write `amr`, `acr` or `max_age_seconds`, or remove it.")
         return self
 
+    def can_be_met_by(self, protocol: Literal["saml", "oidc"]) -> bool:
+        """Return whether any sign-in by this protocol could ever show it: SAML states no ``amr``."""
+        return protocol != "saml" or self.amr is None or self.acr is not None
+
 
 class HoursEntry(_Strict):
     """At what hours of which days, by the clock on the wall in one time zone."""

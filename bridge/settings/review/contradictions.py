@@ -27,10 +27,18 @@ def find_contradictions(each: PlacedRule, providers: Mapping[str, SAMLProvider |
 def _find_never_sent(each: PlacedRule, concerned: Sequence[SAMLProvider | OIDCProvider]) -> Iterator[Problem]:
     """Yield what no provider of the rule can send."""
     require = each.rule.require
-    only_amr = require is not None and require.amr and not require.acr
-    if only_amr and all(provider.protocol == "saml" for provider in concerned):
+    if require is None:
+        return
+    hopeless = [provider.name for provider in concerned if not require.can_be_met_by(provider.protocol)]
+    if len(hopeless) == len(concerned):
         message = "no sign-in by SAML has an `amr`, and all its providers are SAML"
         yield _never(each, ("require", "amr"), message, "Write `acr` with the authentication contexts that they send.")
+    elif hopeless:
+        text = (
+            f"the rule `{each.rule.id}` never applies to people of {', '.join(sorted(hopeless))}: SAML states no `amr`"
+        )
+        fix = "Write `acr` as well, with the contexts that they send, or `provider` with the others."
+        yield each.warn((*each.loc, "require", "amr"), text, fix, "never-by-saml")
 
 
 def _never(each: PlacedRule, place: str | tuple[str, ...], message: str, fix: str) -> Problem:
