@@ -3,7 +3,7 @@
 An account has our SAML provider wherever people open the console or credentials come by SAML, and our OIDC provider
 with ``trust: oidc``. A role's trust policy admits exactly the ways by which the rules hand it out, and nobody else:
 
-- the console, and credentials with ``trust: saml``: our SAML provider, for responses to the site's ACS
+- the console by SAML, and credentials with ``trust: saml``: our SAML provider, for responses to the site's ACS
 - credentials with ``trust: oidc``: our OIDC provider, our issuer, our audience, and as subject (``PROVIDER:SUBJECT``)
   the people, or workloads, of the providers whose rules grant the role
 - credentials with ``trust: access_key``: the RAM user that holds the key, with the account's ``external_id``

@@ -75,6 +75,15 @@ def test_with_oidc_a_role_admits_the_people_of_the_providers_that_its_rules_name
     assert desired.oidc_provider.fingerprints == ("ab" * 20,)
 
 
+def test_a_console_that_a_token_opens_needs_no_saml_unless_a_ram_user_has_one(tmp_path):
+    rules = "rules:\n  - {name: a, groups: [a], grant: [{account: production, role: Admin}]}"
+    desired = desire(tmp_path, rules, trust="oidc", console="token")
+    assert len(role(desired, "Admin").statements) == 1
+    assert desired.saml_provider is None
+    assert desire(tmp_path, trust="oidc", console="token").saml_provider is not None
+    assert len(role(desire(tmp_path, rules, trust="oidc", console="mixed"), "Admin").statements) == 2
+
+
 def test_a_workloads_role_admits_its_issuer_and_opens_no_console(tmp_path):
     rules = "rules:\n  - {name: ci, provider: ci, claims: {sub: x}, grant: [{account: production, role: Deploy}]}"
     desired = desire(tmp_path, rules, trust="oidc")
