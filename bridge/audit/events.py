@@ -170,7 +170,7 @@ class ChoiceMade(EntitlementEvent):
     rule: str
     rules_version: str
     purpose: str
-    """``console`` or ``credentials``."""
+    """``console``, ``credentials``, or ``terminal`` for a program that asks with a terminal's token."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,39 @@ class SignedCallRefused(Event):
     """The vendor's."""
     request_digest: str
     """SHA-256 (hex) of what had to be signed."""
+
+
+@dataclass(frozen=True)
+class DeviceEvent(PersonEvent):
+    """What somebody decided in the browser about a terminal that waits."""
+
+    client: str
+    """What the program calls itself. Not believed."""
+    requested_from: str
+    """The address from which the terminal asked."""
+
+
+@dataclass(frozen=True)
+class DeviceAuthorized(DeviceEvent):
+    """A person allows a terminal to act for them until the session's end or their sign-out."""
+
+    name = "device.authorized"
+
+
+@dataclass(frozen=True)
+class DeviceRefused(DeviceEvent):
+    """A person says that a terminal is not theirs."""
+
+    name = "device.refused"
+
+
+@dataclass(frozen=True)
+class TerminalOpened(PersonEvent):
+    """A terminal that was allowed is about to get its token."""
+
+    name = "terminal.opened"
+    client: str
+    ends_at: str
 
 
 @dataclass(frozen=True)

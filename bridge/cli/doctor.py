@@ -143,7 +143,7 @@ class _Examination:
         except (KeyMissing, KeyUnusable):
             return  # said above, and nothing further could be compared
         yield check_published_metadata(self._outbound, url, metadata)
-        if any(account.trust == "oidc" for account in accounts):
+        if any(account.trust == "oidc" and not account.via for account in accounts):
             yield from check_discovery(self._outbound, url, tokens)
         for account in accounts:
             yield from self._examine(account, metadata, read_ram, key_given=key_given)
@@ -155,7 +155,9 @@ class _Examination:
         yield from reached
         desired = find_desired(
             account,
+            self._configuration.accounts,
             self._configuration.rules,
+            people=self._configuration.providers,
             issuer=self._settings.public_url,
             metadata=metadata,
             bridge_user=self._bridge_user,
@@ -196,7 +198,7 @@ class _Examination:
             return None  # what cannot be reached, the check of the discovery document says
 
     def _try_exchange(self, account: Account) -> Finding:
-        granted = find_granted_roles(account, self._configuration.rules)
+        granted = find_granted_roles(account, self._configuration.rules, self._configuration.providers)
         name = self._role or next(iter(granted), None)
         if name is None:
             return Finding("exchange", account.name, "skipped", "no rule names a role here", "Name one with --role.")
