@@ -175,6 +175,24 @@ def test_plain_http_is_for_development_only(tmp_path, file, text, line, word):
     assert faults(folder) == []
 
 
+@pytest.mark.parametrize("way", ["token", "mixed"])
+def test_a_console_by_token_needs_the_addresses_for_it(tmp_path, way):
+    console = (
+        "custom_console:\n  role_sso_url: https://c.example.com/r\n  role_sso_audience: a\n"
+        "  user_sso_url: https://c.example.com/u\n  user_sso_audience: a\n  form_action: [https://c.example.com]\n"
+    )
+    addresses = "  federation_url: https://c.example.com/f\n  home_url: https://c.example.com/\n"
+    for text, wrong in (
+        (console, True),
+        (console + addresses, False),
+        (console + addresses.replace("https://c.example.com/f", "ftp://c.example.com/f"), True),
+        ("", False),
+    ):
+        account = PRODUCTION + f"console: {way}\n" + text
+        folder = write_configuration(tmp_path, {"accounts/production.yaml": account, "bridge.yaml": DEVELOPMENT})
+        assert bool(faults(folder)) == wrong, text
+
+
 @pytest.mark.parametrize(
     ("file", "text", "line", "word"),
     [
