@@ -103,8 +103,10 @@ def test_t_sts_15_a_throttled_person_is_told_when_to_come_back(service, node):
 
 
 @pytest.mark.usefixtures("no_failures")
-def test_t_sts_15_many_at_once_are_each_recorded_and_share_one_exchange(service, node):
-    visitor = Visitor(node)
+def test_t_sts_15_many_at_once_are_each_recorded_and_share_one_exchange(service):
+    accounts = service.configuration.accounts.items()
+    patient = {name: account.model_copy(update={"timeout_seconds": 30}) for name, account in accounts}
+    visitor = Visitor(service.start(accounts=patient))
     sign_in(visitor)
     visitors, pages, last = [visitor.copy() for _ in range(12)], [], service.last()
     with answering_late(service.sts, 0.2):
