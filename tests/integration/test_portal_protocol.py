@@ -72,7 +72,8 @@ def test_from_the_code_in_the_terminal_to_credentials(installation):
     assert events(installation)[-8:] == [
         "device.authorized",
         "terminal.opened",
-        *["choice.made", "exchange.issued", "delivery.credentials"] * 2,
+        *["choice.made", "exchange.issued", "delivery.credentials"],
+        *["choice.made", "exchange.reused", "delivery.credentials"],
     ]
 
 
