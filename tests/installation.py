@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -34,6 +34,10 @@ from bridge.sandbox.workspace import copy_configuration, find_free_ports
 from bridge.settings import load_configuration, load_settings
 
 ROOT = Path(__file__).parents[1]
+
+
+ServeBridge = Callable[[Flask, str], AbstractContextManager[Any]]
+"""Serves an application at an address, for as long as a ``with`` block lasts."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -107,10 +111,12 @@ def prepare(folder: Path) -> Installation:
 
 
 @contextmanager
-def run_installation(folder: Path, configure: Callable[[Installation], None] = lambda _: None):
+def run_installation(
+    folder: Path, configure: Callable[[Installation], None] = lambda _: None, serve_bridge: ServeBridge | None = None
+):
     """Run everything in this process; yields the installation and the bridge's Flask application.
 
-    ``configure`` may change the configuration before anything reads it.
+    ``configure`` may change the configuration before anything reads it; ``serve_bridge`` is another server for it.
     """
     installation = prepare(folder)
     configure(installation)
@@ -118,7 +124,7 @@ def run_installation(folder: Path, configure: Callable[[Installation], None] = l
         stack.enter_context(run_sandbox(installation.config, folder / "certs" / "sandbox"))
         stack.callback(embedded_store.stop, installation.store_folder)
         app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
-        stack.enter_context(serve(app, installation.bridge))
+        stack.enter_context((serve_bridge or serve)(app, installation.bridge))
         yield installation, app
 
 

@@ -11,8 +11,6 @@ import yaml
 from click.testing import CliRunner
 
 from bridge.cli.main import main
-from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.sandbox.servers import run_sandbox
 from tests.installation import Installation, prepare
 
@@ -78,9 +76,9 @@ class RAMAccounts:
 @cache
 def make_keys() -> Path:
     """Return a folder of throw-away keys: making them is what a test of this kind would spend its time on."""
-    folder = Path(tempfile.mkdtemp(prefix="rambridge-keys-")) / "certs"
-    create_missing(folder, SystemClock())
-    return folder
+    installation = prepare(Path(tempfile.mkdtemp(prefix="rambridge-keys-")))
+    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"):
+        return installation.folder / "certs"
 
 
 def prepare_accounts(folder, monkeypatch) -> RAMAccounts:

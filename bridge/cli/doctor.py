@@ -143,7 +143,7 @@ class _Examination:
         except (KeyMissing, KeyUnusable):
             return  # said above, and nothing further could be compared
         yield check_published_metadata(self._outbound, url, metadata)
-        if any(account.trust == "oidc" for account in accounts):
+        if any(account.trust == "oidc" and not account.via for account in accounts):
             yield from check_discovery(self._outbound, url, tokens)
         for account in accounts:
             yield from self._examine(account, metadata, read_ram, key_given=key_given)
@@ -155,6 +155,7 @@ class _Examination:
         yield from reached
         desired = find_desired(
             account,
+            self._configuration.accounts,
             self._configuration.rules,
             people=self._configuration.providers,
             issuer=self._settings.public_url,

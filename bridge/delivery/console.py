@@ -145,6 +145,7 @@ class Console:
                 issuer=self._entity_id,
                 duration_seconds=duration.seconds,
                 now=now,
+                authenticated_at=choice.identity.authenticated_at,
                 proxy_count=count_further(choice.identity),
             )
         else:
@@ -156,6 +157,7 @@ class Console:
                 subject=f"{entitlement.name}@{account.user_domain}",
                 subject_format=UNSPECIFIED,
                 attributes={},
+                authenticated_at=choice.identity.authenticated_at,
                 session_ends_at=now + timedelta(seconds=duration.seconds),
                 proxy_count=count_further(choice.identity),
             )

@@ -92,6 +92,7 @@ def _find_reasons(  # noqa: PLR0917 - as above
         and identity.provider in (rule.providers or {identity.provider})
     ]
     denying = [rule for rule in rules.rules if any(target.account == account for target in rule.denials)]
+    with_role.sort(key=lambda rule: not rule.providers)  # those that name the provider say most
     asked = replace(rules, rules=(*with_role[:MAX_REASONS], *denying[:MAX_REASONS]))
     for outcome in resolve(identity, asked, now, source_address, every_rule=True).explanations:
         withheld = "; ".join(grant.reason for grant in outcome.grants if grant.name == role and grant.reason)

@@ -48,6 +48,8 @@ class RoleSession:
     """When the session ends at the latest, by our own clock; UTC."""
     source_identity: str | None
     """What STS is to remember of the person beside the session name, all along a chain of roles; None: nothing."""
+    authenticated_at: datetime
+    """When the person authenticated at their provider; UTC."""
     proxy_count: int | None
     """How many assertions may be based on ours; None: the provider sets no limit."""
 
@@ -173,6 +175,7 @@ class Exchange:
             entitlement.session_policy,
             latest_end=now + timedelta(seconds=duration.seconds),
             source_identity=person if account.source_identity and account.signs_calls else None,
+            authenticated_at=choice.identity.authenticated_at,
             proxy_count=further,
         )
 
@@ -185,6 +188,7 @@ class Exchange:
             issuer=self._entity_id,
             duration_seconds=session.duration.seconds,
             now=now,
+            authenticated_at=session.authenticated_at,
             proxy_count=session.proxy_count,
         )
         response = issue_response(statement, self._keys.signing("saml-issuer"), now)

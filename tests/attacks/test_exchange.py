@@ -103,8 +103,10 @@ def test_t_sts_15_a_throttled_person_is_told_when_to_come_back(service, node):
 
 
 @pytest.mark.usefixtures("no_failures")
-def test_t_sts_15_many_at_once_are_each_recorded_and_share_one_exchange(service, node):
-    visitor = Visitor(node)
+def test_t_sts_15_many_at_once_are_each_recorded_and_share_one_exchange(service):
+    accounts = service.configuration.accounts.items()
+    patient = {name: account.model_copy(update={"timeout_seconds": 30}) for name, account in accounts}
+    visitor = Visitor(service.start(accounts=patient))
     sign_in(visitor)
     visitors, pages, last = [visitor.copy() for _ in range(12)], [], service.last()
     with answering_late(service.sts, 0.2):
@@ -131,3 +133,16 @@ def test_t_sts_15_workers_are_free_again_when_the_deadline_is_over(service, node
 
     run_at_once(ask, [visitor.copy() for _ in range(8)])
     assert max(ends) < 3, "the account's time limit is one second"
+
+
+def test_a_sign_out_ends_what_is_kept_of_that_person_alone(service, node):
+    visitor, other = Visitor(node), Visitor(node)
+    sign_in(visitor)
+    sign_in(other, subject="bob@example.com")
+    assert [ask_for(each, "credentials").status_code for each in (visitor, other)] == [200, 200]
+    assert len(service.redis.keys("rambridge:credentials:*")) == 2
+    last = service.last()
+    assert visitor.submit(visitor.get("/"), "/sign-out").status_code in {200, 303}
+    assert len(service.redis.keys("rambridge:credentials:*")) == 1
+    assert ask_for(other, "credentials").status_code == 200
+    assert [record["event"] for record in service.records(last)][-2:] == ["exchange.reused", "delivery.credentials"]

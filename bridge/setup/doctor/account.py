@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from bridge.clock import Clock
 from bridge.errors import FetchFailed, FetchRefused
 from bridge.exchange.accounts import Account
+from bridge.exchange.sts_client import VERSION
 from bridge.outbound import Limits, Outbound
 from bridge.setup.desired import Desired, OIDCProvider, Role, SAMLProvider
 from bridge.setup.doctor.finding import Finding
@@ -27,7 +28,9 @@ def check_sts(outbound: Outbound, account: Account, clock: Clock) -> Iterator[Fi
     limits = Limits(account.connect_timeout_seconds, account.timeout_seconds, _MAX_BYTES)
     before = clock.now()
     try:
-        answer = outbound.get(f"{account.endpoint}/", limits=limits, ca_file=account.ca_file)
+        answer = outbound.post_form(
+            f"{account.endpoint}/", {"Version": VERSION}, limits=limits, ca_file=account.ca_file, proxy=account.proxy
+        )
     except (FetchFailed, FetchRefused) as error:
         advice = (
             "Correct `endpoint` in the account's file, or let this machine reach it: the name, the port, a proxy. "

@@ -43,7 +43,7 @@ def try_exchange(
     """Return whether STS gives a session of this role to somebody from this identity provider."""
     subject = f"{account.name}/{role}"
     origin = Origin(reference=secrets.token_hex(8), source_address="")
-    what = {"account": account.name, "role": role, "trust": account.trust}
+    what = {"account": account.name, "role": role, "trust": exchange.trust_of(account.name)}
     try:
         issued = exchange.issue(_choose(account, role, provider, clock))
     except BridgeError as error:

@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from joserfc.jwk import RSAKey
 from bridge.attack.scripted_server import Reply, ScriptedServer
 from bridge.clock import format_utc
 from bridge.sts_wire.signature import build_string_to_sign_v1, compute_signature, sign_v3
-from tests.installation import Installation, run_installation
+from tests.installation import Installation, ServeBridge, run_installation
 
 ACCOUNT = "1000000000000002"
 AUDIENCE = "https://bridge.acme.example/sts"
@@ -209,8 +210,14 @@ class Rig:
 
 
 @contextmanager
-def running_rig(folder, settings: str = "", rules: str = RULES):
-    """Yield a rig; ``settings`` is added to bridge.yaml."""
+def running_rig(
+    folder,
+    settings: str = "",
+    rules: str = RULES,
+    serve_bridge: ServeBridge | None = None,
+    change: Callable[[Installation], None] = lambda _: None,
+):
+    """Yield a rig; ``settings`` is added to bridge.yaml, ``change`` may do more; ``serve_bridge``: another server."""
     with ExitStack() as stack:
         issuers = {name: Issuer(name, stack.enter_context(ScriptedServer())) for name in WORKLOADS}
 
@@ -225,8 +232,9 @@ def running_rig(folder, settings: str = "", rules: str = RULES):
             (installation.config / "rules" / "30-workloads.yaml").write_text(rules)
             bridge = installation.config / "bridge.yaml"
             bridge.write_text(bridge.read_text() + settings)
+            change(installation)
 
-        installation, _ = stack.enter_context(run_installation(folder, configure))
+        installation, _ = stack.enter_context(run_installation(folder, configure, serve_bridge))
         yield Rig(installation, issuers)
 
 

@@ -1,10 +1,7 @@
 """A real oidc-provider (Node) on a loopback port, for as long as a ``with`` block lasts."""
 
-import fcntl
 import json
 import secrets
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,22 +11,12 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import RSAKey
 
+from tests.interop.npm import ROOT, install
 from tests.interop.parties import OIDCClient, Person
 from tests.interop.processes import Server, find_free_port
-from tests.requirements import skip_or_fail
 
 HERE = Path(__file__).parent
-INSTALLATION = HERE.parents[2] / "var" / "interop" / "node"
-INSTALL_WITHIN_SECONDS = 180
-NPM_INSTALL = (
-    "npm",
-    "install",
-    "--no-package-lock",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    "--no-update-notifier",
-)
+INSTALLATION = ROOT / "node"
 
 
 class NodeProvider:
@@ -68,7 +55,7 @@ class NodeProvider:
         }
 
     def __enter__(self) -> Self:
-        install()
+        install(HERE, INSTALLATION, "server.mjs", "oidc-provider")
         self._folder.mkdir(parents=True, exist_ok=True)
         configuration = self._folder / "provider.json"
         configuration.write_text(json.dumps(self._configuration))
@@ -89,42 +76,6 @@ class NodeProvider:
     ) -> None:
         if self._server:
             self._server.stop()
-
-
-def install() -> None:
-    """Leave the server beside its packages in a git-ignored folder; end the test if npm cannot bring them.
-
-    Node looks for packages beside the script, so the script is copied to them. Test processes take turns.
-    """
-    INSTALLATION.mkdir(parents=True, exist_ok=True)
-    with (INSTALLATION / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _copy_if_changed("server.mjs")
-        installed = INSTALLATION / "node_modules" / "installed.json"
-        wanted = (HERE / "package.json").read_text()
-        if installed.exists() and installed.read_text() == wanted:
-            return
-        _copy_if_changed("package.json")
-        _run_npm()
-        installed.write_text(wanted)
-
-
-def _copy_if_changed(name: str) -> None:
-    source, copy = HERE / name, INSTALLATION / name
-    if not copy.exists() or copy.read_bytes() != source.read_bytes():
-        shutil.copyfile(source, copy)
-
-
-def _run_npm() -> None:
-    try:
-        subprocess.run(
-            NPM_INSTALL, cwd=INSTALLATION, check=True, capture_output=True, text=True, timeout=INSTALL_WITHIN_SECONDS
-        )
-    except subprocess.CalledProcessError as failure:
-        first_line = (failure.stderr.strip() or "npm install failed").splitlines()[0]
-        skip_or_fail(f"needs the npm registry for oidc-provider: {first_line}")
-    except subprocess.TimeoutExpired:
-        skip_or_fail(f"needs the npm registry for oidc-provider: no answer in {INSTALL_WITHIN_SECONDS} s")
 
 
 def _make_signing_key() -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_a_proxy_that_drips_holds_nobody(behind_proxy, proxy):
     begun = time.monotonic()
     with pytest.raises(ExchangeUnavailable):
         behind_proxy.issue(make_choice())
-    assert time.monotonic() - begun < 1.6
+    assert time.monotonic() - begun < 5
 
 
 def test_no_proxy_is_asked_to_forward_plain_http(build_exchange, sts, proxy):
@@ -179,11 +179,11 @@ def test_t_sts_15_a_first_step_into_another_role_is_the_last(chained, sts):
 
 
 def test_both_steps_share_one_deadline(chained, sts):
-    sts.answer = lambda _: Reply(503, b"", delay_seconds=0.8)
+    sts.answer = lambda _: Reply(503, b"", delay_seconds=1.5)
     begun = time.monotonic()
     with pytest.raises(ExchangeUnavailable):
         chained.issue(make_choice())
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 3.5
 
 
 def test_the_source_identity_is_the_person_also_where_the_session_is_named_for_a_ram_user(build_exchange, sts):
