@@ -19,6 +19,7 @@ Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, `
 operator can set.
 ``sandbox`` stands in for the other two parties, an enterprise IdP and the cloud, in the demo and the tests.
 ``preview`` replays the sign-ins that ``history`` keeps against other rules, for a page and a command.
+``setup`` knows what RAM must have for a configuration, and examines a whole installation, for two commands.
 ``attack`` is what attackers send, as data, and a sealed lane to send it in; only its command and the tests load it.
 
 Arrows point down only: who may import whom is a table in ``tests/architecture/test_imports.py``.

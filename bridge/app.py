@@ -16,6 +16,7 @@ from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
+from bridge.delivery.sign_in_token import SignInTokens
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
@@ -38,6 +39,9 @@ from bridge.parties import (
     find_client_jwks,
     keep_renewed,
 )
+from bridge.portal_protocol.device_page import DevicePage
+from bridge.portal_protocol.devices import Devices
+from bridge.portal_protocol.protocol import PortalProtocol
 from bridge.preview.gate import measure_change
 from bridge.preview.runs import Runs
 from bridge.rollout.announcement import RedisAnnouncement
@@ -47,7 +51,7 @@ from bridge.rollout.roll_out import RollOut
 from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
 from bridge.sessions.store import SessionStore
-from bridge.settings import Configuration, compile_rule_files
+from bridge.settings import Configuration, Settings, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.sts_endpoint.actions import Actions
 from bridge.sts_endpoint.budget import Budget
@@ -124,19 +128,16 @@ def create_app(
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)
     credentials = CredentialsCache(exchange, redis, sealer, clock)
-    federation = _build_federation(configuration, rules, keys, exchange, credentials, audit, history, clock, issued)
-    sessions = SessionStore(
-        redis,
-        sealer,
-        clock,
-        idle_seconds=settings.session.idle_seconds,
-        absolute_seconds=settings.session.absolute_seconds,
+    federation = _build_federation(
+        configuration, rules, keys, outbound, exchange, credentials, audit, history, clock, issued
     )
+    sessions, terminals = _build_sessions(settings, redis, sealer, clock)
+    guesses, replay = GuessLimit(redis, clock), ReplayMemory(redis, clock)
     desk = SignInDesk(
         service_providers=service_providers,
         relying_parties=relying_parties,
         pending=PendingSignIns(redis, sealer, clock),
-        replay=ReplayMemory(redis, clock),
+        replay=replay,
         clock=clock,
     )
     unconfirmed = UnconfirmedSignIns(redis, sealer, clock)
@@ -154,11 +155,12 @@ def create_app(
         desk=SignOutDesk(
             service_providers=service_providers,
             relying_parties=relying_parties,
-            replay=ReplayMemory(redis, clock),
+            replay=replay,
         ),
         sessions=sessions,
+        terminals=terminals,
         unconfirmed=unconfirmed,
-        guesses=GuessLimit(redis, clock),
+        guesses=guesses,
         access=access,
         audit=audit,
         credentials=credentials,
@@ -168,11 +170,26 @@ def create_app(
     app = _create_flask(public_url)
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
-    app.register_blueprint(login.blueprint())
-    app.register_blueprint(logout.blueprint())
-    app.register_blueprint(portal.blueprint())
     administration = Administration(access, providers)
-    for page in (
+    devices = Devices(redis, sealer, clock)
+    for pages in (
+        login,
+        logout,
+        portal,
+        API(federation, access, accounts),
+        Published(public_url, keys, service_providers, find_client_jwks(providers, keys)),
+        DevicePage(access, devices, guesses, audit, providers),
+        PortalProtocol(
+            federation=federation,
+            devices=devices,
+            sessions=sessions,
+            terminals=terminals,
+            guesses=guesses,
+            audit=audit,
+            accounts=accounts,
+            public_url=public_url,
+            clock=clock,
+        ),
         SignIns(administration, AuditReader(records)),
         Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
         Explain(
@@ -182,7 +199,7 @@ def create_app(
             rules=rules,
             history=history,
             records=AuditReader(records),
-            providers=providers,
+            providers={**providers, **configuration.workloads},
             clock=clock,
         ),
         Preview(
@@ -206,14 +223,10 @@ def create_app(
         ),
         Providers(administration, providers, service_providers, keys, clock),
     ):
-        app.register_blueprint(page.blueprint())
-    app.register_blueprint(API(federation, access, accounts).blueprint())
-    client_jwks = find_client_jwks(providers, keys)
-    app.register_blueprint(Published(public_url, keys, service_providers, client_jwks).blueprint())
+        app.register_blueprint(pages.blueprint())
     app.register_blueprint(
         create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe, exchange.describe)
     )
-    proxies = settings.trusted_proxies
     budget = Budget(
         redis,
         clock,
@@ -221,19 +234,24 @@ def create_app(
         per_caller=settings.sts.calls_per_minute_per_caller,
     )
     actions = Actions(
-        federation,
-        accounts,
-        workloads,
-        service_providers,
-        ReplayMemory(redis, clock),
-        Callers(issued, redis, clock),
-        budget,
-        clock,
+        federation, accounts, workloads, service_providers, replay, Callers(issued, redis, clock), budget, clock
     )
+    proxies = settings.trusted_proxies
     app.wsgi_app = STSDoor(app.wsgi_app, actions, budget, public_url, knows_scheme=proxies.count > 0)  # type: ignore[method-assign]
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _build_sessions(
+    settings: Settings, redis: RedisClient, sealer: Sealer, clock: Clock
+) -> tuple[SessionStore, SessionStore]:
+    """Return the sessions of browsers and those of terminals."""
+    absolute = settings.session.absolute_seconds
+    browsers = SessionStore(redis, sealer, clock, idle_seconds=settings.session.idle_seconds, absolute_seconds=absolute)
+    # A terminal is not left open on a desk: it waits for work.
+    terminals = SessionStore(redis, sealer, clock, idle_seconds=absolute, absolute_seconds=absolute, kind="terminal")
+    return browsers, terminals
 
 
 def _build_roll_out(  # noqa: PLR0917
@@ -287,6 +305,7 @@ def _build_federation(  # noqa: PLR0917
     configuration: Configuration,
     rules: RulesInForce,
     keys: KeyFolder,
+    outbound: Outbound,
     exchange: Exchange,
     credentials: CredentialsCache,
     audit: AuditLog,
@@ -295,7 +314,7 @@ def _build_federation(  # noqa: PLR0917
     issued: IssuedCredentials,
 ) -> Federation:
     accounts, public_url = configuration.accounts, configuration.settings.public_url
-    console = Console(accounts, entity_id(public_url), keys, clock)
+    console = Console(accounts, entity_id(public_url), f"{public_url}/", keys, SignInTokens(outbound), clock)
     return Federation(
         audit=audit,
         rules=rules,

@@ -16,9 +16,11 @@
     │   ├── MissingClaim             a required statement is absent or ambiguous
     │   ├── LogoutRefused            a message about signing out is not acceptable
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
-    ├── SessionError               SessionMissing · SessionExpired
+    ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown
     ├── AccessError                NotEntitled · NotAdministrator · CrossSiteRequest · NotFound
+    │                              UserCodeUnknown
     ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
+    │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
     ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
@@ -843,6 +845,13 @@ class SessionExpired(SessionError):
     public = "Your session has ended. Sign in again to go on."
 
 
+class TerminalTokenUnknown(SessionError):
+    """A program's token that opens nothing: never issued, at its end, or ended by a sign-out."""
+
+    code = "terminal_token_unknown"
+    public = "This terminal is not signed in any more. Sign in again from the terminal."
+
+
 class AccessError(BridgeError):
     """The person is known but may not do this."""
 
@@ -889,6 +898,15 @@ class NotFound(AccessError):
     public = "There is no such page. Check the address, or go to the start page."
 
 
+class UserCodeUnknown(AccessError):
+    """No terminal waits with this code: it was never shown, is over, or was decided about."""
+
+    code = "user_code_unknown"
+    public = (
+        "No terminal waits with this code. Compare it with the one in your terminal; a code is good for eight minutes."
+    )
+
+
 class RequestError(BridgeError):
     """The caller's mistake."""
 
@@ -931,6 +949,34 @@ class CallsTooMany(TooManyRequests):
         """Take the seconds after which calls are possible again beside the detail."""
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class DeviceNotYetAllowed(RequestError):
+    """A terminal asks for its token, and nobody has decided yet."""
+
+    code = "device_pending"
+    public = "Nobody has allowed this in the browser yet. Ask again after the interval."
+
+
+class DevicePolledTooOften(DeviceNotYetAllowed):
+    """The same, within the interval that it was told to wait."""
+
+    code = "device_slow_down"
+    public = "Nobody has allowed this in the browser yet, and it was asked too soon. Wait five seconds longer."
+
+
+class DeviceOver(RequestError):
+    """A terminal asks for its token with a code that is unknown, too old, used, or another program's."""
+
+    code = "device_over"
+    public = "This sign-in from a terminal was used already, or took too long. Start it again."
+
+
+class DeviceRefused(DeviceOver):
+    """A person said in the browser that this terminal is not theirs."""
+
+    code = "device_refused"
+    public = "This sign-in from a terminal was refused in the browser."
 
 
 class FetchRefused(RequestError):
@@ -1114,6 +1160,23 @@ class TerminalNotGranted(ExchangeError):
         "This assignment opens the console only: it names no role for terminal use. "
         "Use the console, or ask IT to add a terminal role to it."
     )
+
+
+class ConsoleTokenRefused(ExchangeRefused):
+    """The console's federation endpoint gave no sign-in token for credentials that STS has just issued."""
+
+    code = "console_token_refused"
+    public = (
+        "Alibaba Cloud does not open its console for this session. "
+        "Get credentials for a terminal, or ask IT whether the role may log on to the console."
+    )
+
+
+class ConsoleTokenUnavailable(ExchangeUnavailable):
+    """The console's federation endpoint could not be reached in time, or failed."""
+
+    code = "console_token_unavailable"
+    public = "Alibaba Cloud's console sign-in cannot be reached at the moment. Try again in a minute."
 
 
 class ConsoleNotNarrowed(ExchangeError):

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from bridge.audit import events
 from bridge.audit.events import Origin
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
-from bridge.entitlements.choice import Choice, choose, choose_role
+from bridge.entitlements.choice import Choice, choose, find_role
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
@@ -26,6 +27,7 @@ from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdmin
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.exchange.duration import Duration
 from bridge.history.history import History
 from bridge.identity.sign_in import FinishedSignIn
 from bridge.identity.trace import Trace
@@ -52,6 +54,12 @@ class AskedRole:
     account: str | None
     """The name of the account in our configuration; None: none of ours has this number."""
     role: str
+    purpose: str
+    """``workload``, ``saml`` or ``chaining``."""
+
+
+Narrow: TypeAlias = Callable[[VerifiedIdentity, Entitlement], Choice]
+"""Makes the choice of what the rules grant and what a caller of the STS endpoint asks for, or raises a BridgeError."""
 
 
 def _forget(identity: VerifiedIdentity, credentials: TemporaryCredentials) -> None:
@@ -99,32 +107,39 @@ class Federation:
 
         Both are recorded in one step, since each step waits for the disk; or the refusal that one of them raises is.
         """
-        try:
+        with self._recording_refusal(origin, answer):
             finished = verify()
             now = self._clock.now()
             resolution = self._resolve(finished.identity, origin, now) if opens_session(finished) else None
-        except Exception as failure:
-            refusal = _describe(failure)
-            claimed_issuer, claimed_id = answer.trace.describe_claimed()
-            self._audit.append(
-                origin,
-                events.SignInRefused(
-                    provider=answer.provider,
-                    protocol=answer.protocol,
-                    code=refusal.code,
-                    detail=refusal.detail,
-                    message_digest=answer.digest,
-                    claimed_issuer=claimed_issuer,
-                    claimed_id=claimed_id,
-                    checks=answer.trace.describe() or None,
-                ),
-            )
-            raise
         decided = () if resolution is None else (_resolved(finished.identity, resolution),)
         self._audit.append(origin, _accepted(finished), *decided)
         if resolution is not None:
             self._history.note(finished.identity, origin.source_address, now, resolution)
         return finished, resolution
+
+    def sign_in_to_role(
+        self,
+        origin: Origin,
+        answer: Answer,
+        verify: Callable[[], FinishedSignIn],
+        asked: AskedRole,
+        narrow: Narrow,
+    ) -> Choice:
+        """Return the choice of a role by whoever ``verify`` accepts, in one step with the sign-in.
+
+        Everything is recorded at once: the sign-in, what it may become, and the choice or its refusal. Raises what
+        ``verify`` raises, and what :meth:`choose_role` raises.
+        """
+        with self._recording_refusal(origin, answer):
+            finished = verify()
+            now = self._clock.now()
+            resolution = self._resolve(finished.identity, origin, now)
+        identity = finished.identity
+        before = (_accepted(finished), _resolved(identity, resolution))
+        try:
+            return self._choose_role(origin, identity, resolution, asked, narrow, before)
+        finally:
+            self._history.note(identity, origin.source_address, now, resolution)
 
     def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> Resolution:
         """Return what the person may become now, at the end of a sign-in, and record the decision."""
@@ -204,46 +219,20 @@ class Federation:
         )
         return choice
 
-    def choose_role(
-        self,
-        origin: Origin,
-        identity: VerifiedIdentity,
-        asked: AskedRole,
-        *,
-        purpose: str,
-        narrow: Callable[[Entitlement], Choice],
-    ) -> Choice:
+    def choose_role(self, origin: Origin, identity: VerifiedIdentity, asked: AskedRole, narrow: Narrow) -> Choice:
         """Return the choice of a role that a caller of the STS endpoint named; record it or its refusal.
 
         Args:
             origin: where the request came from.
             identity: on whose behalf the call is.
-            asked: the account (None: none of ours) and the role.
-            purpose: ``workload`` or ``chaining``.
+            asked: the account, the role, and what for.
             narrow: makes the choice of what the rules grant and what the caller asks for, or raises a BridgeError.
 
         Raises:
             NotEntitled: the rules of this moment do not grant it.
         """
-        try:
-            entitlement = choose_role(
-                identity, asked.account, asked.role, self._rules.current, self._clock.now(), origin.source_address
-            )
-            choice = narrow(entitlement)
-        except Exception as failure:
-            refusal = _describe(failure)
-            self._audit.append(
-                origin,
-                events.ChoiceRefused(
-                    **_who(identity), entitlement=f"role {asked.arn}", code=refusal.code, detail=refusal.detail
-                ),
-            )
-            raise
-        chosen = choice.entitlement
-        self._audit.append(
-            origin, events.ChoiceMade(**_who(identity), **_what(chosen), **_why(chosen), purpose=purpose)
-        )
-        return choice
+        resolution = self._resolve(identity, origin, self._clock.now())
+        return self._choose_role(origin, identity, resolution, asked, narrow)
 
     def refuse_call(self, origin: Origin, action: str, access_key_id: str, code: str, digest: str) -> None:
         """Record that a signed call of the STS endpoint was turned away; ``digest`` is of what it had to sign."""
@@ -294,9 +283,17 @@ class Federation:
                 duration_seconds=credentials.duration_seconds,
                 decided_by=credentials.decided_by,
                 sts_request_id=credentials.request_id,
+                source_identity=credentials.source_identity,
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
+
+    def foresee(self, identity: VerifiedIdentity, entitlement: Entitlement) -> Duration | None:
+        """Return how long credentials would last if they were asked for now, and why; None if there would be none."""
+        try:
+            return self._exchange.plan(Choice(identity, entitlement)).duration
+        except ExchangeError:
+            return None
 
     def deliver_credentials(
         self, origin: Origin, choice: Choice, credentials: TemporaryCredentials, *, may_call: bool = False
@@ -320,28 +317,89 @@ class Federation:
         """Return the form that signs the person's browser in at the console; record it, or the failure.
 
         Raises:
-            ConsoleNotNarrowed: a session policy narrows the role.
-            ExchangeError: no session that is long enough can be opened.
+            ConsoleNotNarrowed: a session policy narrows it, and the account's settings allow no sign-in token.
+            ExchangeError: no session that is long enough can be opened, or STS or the console's sign-in refuses.
         """
-        with self._recording_failure(origin, choice):
-            form = self._console.build_form(choice)
         entitlement = choice.entitlement
+        access_key_id = ""
+        if self._console.find_way(entitlement) == "token":
+            credentials = self.exchange(origin, choice)
+            access_key_id = credentials.access_key_id
+            with self._recording_failure(origin, choice):
+                form = self._console.build_token_form(choice, credentials)
+        else:
+            with self._recording_failure(origin, choice):
+                form = self._console.build_form(choice)
         self._audit.append(
             origin,
             events.ConsoleOpened(
                 **_who(choice.identity),
                 **_what(entitlement),
                 **_why(entitlement),
+                way=form.way,
                 assertion_id=form.assertion_id,
                 role_session_name=form.role_session_name,
                 duration_seconds=form.duration.seconds,
                 decided_by=form.duration.decided_by,
+                access_key_id=access_key_id,
+                narrowed=True if entitlement.session_policy else None,
+                session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
         return form
 
     def _resolve(self, identity: VerifiedIdentity, origin: Origin, now: datetime) -> Resolution:
         return resolve(identity, self._rules.current, now, origin.source_address)
+
+    def _choose_role(  # noqa: PLR0917  who chooses what of which, and how
+        self,
+        origin: Origin,
+        identity: VerifiedIdentity,
+        resolution: Resolution,
+        asked: AskedRole,
+        narrow: Narrow,
+        before: Sequence[events.Event] = (),
+    ) -> Choice:
+        """``before`` is recorded in the same step."""
+        now, source_address = self._clock.now(), origin.source_address
+        try:
+            entitlement = find_role(
+                resolution, identity, asked.account, asked.role, self._rules.current, now, source_address
+            )
+            choice = narrow(identity, entitlement)
+        except Exception as failure:
+            refusal = _describe(failure)
+            refused = events.ChoiceRefused(
+                **_who(identity), entitlement=f"role {asked.arn}", code=refusal.code, detail=refusal.detail
+            )
+            self._audit.append(origin, *before, refused)
+            raise
+        chosen = choice.entitlement
+        made = events.ChoiceMade(**_who(identity), **_what(chosen), **_why(chosen), purpose=asked.purpose)
+        self._audit.append(origin, *before, made)
+        return choice
+
+    @contextmanager
+    def _recording_refusal(self, origin: Origin, answer: Answer) -> Iterator[None]:
+        try:
+            yield
+        except Exception as failure:
+            refusal = _describe(failure)
+            claimed_issuer, claimed_id = answer.trace.describe_claimed()
+            self._audit.append(
+                origin,
+                events.SignInRefused(
+                    provider=answer.provider,
+                    protocol=answer.protocol,
+                    code=refusal.code,
+                    detail=refusal.detail,
+                    message_digest=answer.digest,
+                    claimed_issuer=claimed_issuer,
+                    claimed_id=claimed_id,
+                    checks=answer.trace.describe() or None,
+                ),
+            )
+            raise
 
     @contextmanager
     def _recording_failure(self, origin: Origin, choice: Choice) -> Iterator[None]:

@@ -6,6 +6,8 @@ What every request gets, whoever the other side is (threats WEB-09, OIDC-16):
 - the name is resolved once, every address that comes back must be one that ``destinations`` allows, and the connection
   goes to an address of that answer: a name that means another machine a moment later (rebinding) gains nothing
 - no redirect is followed, no proxy, cookie or credential is taken from the environment
+- where a proxy is named, its address is judged like any other; it makes a tunnel to an https address, whose name it
+  resolves itself, and sees nothing of what goes through
 - a deadline for the whole exchange: urllib3's read time-out starts again with every byte, so that a server that
   drips would hold a worker for ever
 - a bound on the body, after decompression
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -87,7 +89,7 @@ class Outbound:
         self._destinations = destinations or Destinations(development)
         self._schemes = ("https", "http") if development else ("https",)
         self._ca_file = ca_file
-        self._pools: dict[Path | None, PoolManager] = {}
+        self._pools: dict[tuple[Path | None, str | None], PoolManager] = {}
         self._lock = threading.Lock()
 
     def check_url(self, url: str) -> None:
@@ -134,6 +136,7 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         limits: Limits = USUAL,
         ca_file: Path | None = None,
+        proxy: str | None = None,
     ) -> Answer:
         """Return the answer to a POST of ``fields``, form-encoded as UTF-8; never sent twice.
 
@@ -143,15 +146,17 @@ class Outbound:
             headers: further headers, such as ``Authorization``.
             limits: the bounds of this request.
             ca_file: a PEM bundle to trust for this request alone.
+            proxy: the address of a proxy to go through; https addresses only.
 
         Raises:
             FetchRefused: the address is not allowed, or the answer is a redirect.
             FetchTooLarge: the body is too long.
+            FetchNotConnected: no connection came about.
             FetchFailed: no complete answer in time, or no trusted connection. The request may have been acted on.
         """
         pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
         form = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-        return self._send(_Request("POST", url, urlencode(pairs).encode(), form), limits, ca_file)
+        return self._send(_Request("POST", url, urlencode(pairs).encode(), form), limits, ca_file, proxy)
 
     def post_json(
         self, url: str, members: Mapping[str, Any], *, headers: Mapping[str, str], limits: Limits = USUAL
@@ -160,11 +165,13 @@ class Outbound:
         body = json.dumps(members).encode()
         return self._send(_Request("POST", url, body, {"Content-Type": "application/json", **headers}), limits, None)
 
-    def _send(self, request: "_Request", limits: Limits, ca_file: Path | None) -> Answer:
-        self._parse(request.url)
+    def _send(self, request: "_Request", limits: Limits, ca_file: Path | None, proxy: str | None = None) -> Answer:
+        target = self._parse(request.url)
+        if proxy is not None and target.scheme != "https":
+            raise FetchRefused(f"{_describe(request.url)}: a proxy is for https addresses")
         place = _describe(request.url)
         try:
-            response = self._pool(ca_file or self._ca_file).urlopen(
+            response = self._pool(ca_file or self._ca_file, proxy).urlopen(
                 request.method,
                 request.url,
                 body=request.body,
@@ -206,11 +213,12 @@ class Outbound:
         port = usual if target.port is None else target.port
         return self._destinations.find_host_fault(target.host) or self._destinations.find_port_fault(port)
 
-    def _pool(self, ca_file: Path | None) -> PoolManager:
+    def _pool(self, ca_file: Path | None, proxy: str | None) -> PoolManager:
         with self._lock:
-            if ca_file not in self._pools:
-                self._pools[ca_file] = _build_pool(ca_file, self._destinations)
-            return self._pools[ca_file]
+            key = (ca_file, proxy)
+            if key not in self._pools:
+                self._pools[key] = _build_pool(ca_file, proxy, self._destinations)
+            return self._pools[key]
 
 
 @dataclass(frozen=True)
@@ -234,12 +242,15 @@ def _describe(url: str) -> str:
     return ascii(f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}")[1:-1][:_MAX_PLACE_CHARACTERS]
 
 
-def _build_pool(ca_file: Path | None, destinations: Destinations) -> PoolManager:
+def _build_pool(ca_file: Path | None, proxy: str | None, destinations: Destinations) -> PoolManager:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise FetchFailed(f"the certificate authorities in {ca_file} cannot be read") from error
-    pool = PoolManager(num_pools=_POOLS, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
+    if proxy is None:
+        pool = PoolManager(num_pools=_POOLS, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
+    else:
+        pool = ProxyManager(proxy, num_pools=_POOLS, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
     pool.pool_classes_by_scheme = {
         "http": functools.partial(_TimedPool, destinations=destinations),  # type: ignore[dict-item]  # it only calls it
         "https": functools.partial(_TimedTLSPool, destinations=destinations),  # type: ignore[dict-item]
@@ -334,7 +345,13 @@ class _TimedConnection(HTTPConnection):
 
 
 class _TimedTLSConnection(_TimedConnection, HTTPSConnection):
-    """The same over TLS."""
+    """The same over TLS, and where there is a proxy, through its tunnel."""
+
+    def connect(self) -> None:
+        # What a proxy says about the tunnel must arrive in the time for connecting, however it drips.
+        deadline = time.monotonic() + (self.timeout or USUAL.connect_seconds)
+        self.response_class = functools.partial(_TimedResponse, deadline=deadline)  # type: ignore[assignment]
+        super().connect()
 
 
 class _TimedPool(HTTPConnectionPool):

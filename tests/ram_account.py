@@ -11,13 +11,11 @@ import yaml
 from click.testing import CliRunner
 
 from bridge.cli.main import main
-from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.sandbox.servers import run_sandbox
 from tests.installation import Installation, prepare
 
 SECRET = "throw-away-secret-of-a-test"
-KEY = ("--access-key-id", "env:RAM_KEY_ID", "--access-key-secret", "env:RAM_KEY_SECRET")
+KEY = ("env:RAM_KEY_ID", "env:RAM_KEY_SECRET")
 
 
 class RAMAccounts:
@@ -65,19 +63,22 @@ class RAMAccounts:
         with run_sandbox(self.installation.config, self.installation.folder / "certs" / "sandbox"):
             yield
 
-    def run(self, *arguments: str, account: str = "acme-production", answer: str | None = None):
-        """Type a command with the account's key; return what click says of it."""
+    def run(
+        self, *arguments: str, account: str = "acme-production", answer: str | None = None, key: tuple[str, str] = KEY
+    ):
+        """Type a command with the account's key, or another one's references; return what click says of it."""
         environment = {"RAM_KEY_ID": f"LTAIAdministrator{account[5]}", "RAM_KEY_SECRET": SECRET}
-        command = ["--config", str(self.installation.config), *arguments, "--account", account, *KEY]
+        command = ["--config", str(self.installation.config), *arguments, "--account", account]
+        command += ["--access-key-id", key[0], "--access-key-secret", key[1]]
         return CliRunner().invoke(main, command, input=answer, env=environment)
 
 
 @cache
 def make_keys() -> Path:
     """Return a folder of throw-away keys: making them is what a test of this kind would spend its time on."""
-    folder = Path(tempfile.mkdtemp(prefix="rambridge-keys-")) / "certs"
-    create_missing(folder, SystemClock())
-    return folder
+    installation = prepare(Path(tempfile.mkdtemp(prefix="rambridge-keys-")))
+    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"):
+        return installation.folder / "certs"
 
 
 def prepare_accounts(folder, monkeypatch) -> RAMAccounts:

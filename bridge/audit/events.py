@@ -170,7 +170,7 @@ class ChoiceMade(EntitlementEvent):
     rule: str
     rules_version: str
     purpose: str
-    """``console`` or ``credentials``."""
+    """``console``, ``credentials``, or ``terminal`` for a program that asks with a terminal's token."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,39 @@ class SignedCallRefused(Event):
     """The vendor's."""
     request_digest: str
     """SHA-256 (hex) of what had to be signed."""
+
+
+@dataclass(frozen=True)
+class DeviceEvent(PersonEvent):
+    """What somebody decided in the browser about a terminal that waits."""
+
+    client: str
+    """What the program calls itself. Not believed."""
+    requested_from: str
+    """The address from which the terminal asked."""
+
+
+@dataclass(frozen=True)
+class DeviceAuthorized(DeviceEvent):
+    """A person allows a terminal to act for them until the session's end or their sign-out."""
+
+    name = "device.authorized"
+
+
+@dataclass(frozen=True)
+class DeviceRefused(DeviceEvent):
+    """A person says that a terminal is not theirs."""
+
+    name = "device.refused"
+
+
+@dataclass(frozen=True)
+class TerminalOpened(PersonEvent):
+    """A terminal that was allowed is about to get its token."""
+
+    name = "terminal.opened"
+    client: str
+    ends_at: str
 
 
 @dataclass(frozen=True)
@@ -232,6 +265,8 @@ class ExchangeIssued(EntitlementEvent):
     duration_seconds: int
     decided_by: str
     sts_request_id: str
+    source_identity: str = ""
+    """What STS was told of the person beside the session name; absent: nothing."""
     session_policy_digest: str = ""
     """SHA-256 (hex) of the session policy that narrowed the role, as STS got it; absent: the whole role."""
 
@@ -264,6 +299,33 @@ class ExchangeFailed(EntitlementEvent):
 
 
 @dataclass(frozen=True)
+class DoctorExchanged(Event):
+    """``rambridge doctor`` tried the way to STS. The credentials may do nothing, and were thrown away at once."""
+
+    name = "doctor.exchanged"
+    account: str
+    role: str
+    trust: str
+    access_key_id: str
+    expires_at: str
+    sts_request_id: str
+
+
+@dataclass(frozen=True)
+class DoctorRefused(Event):
+    """``rambridge doctor`` tried the way to STS, and it did not lead to credentials."""
+
+    name = "doctor.refused"
+    account: str
+    role: str
+    trust: str
+    code: str
+    detail: str
+    sts_code: str = ""
+    sts_request_id: str = ""
+
+
+@dataclass(frozen=True)
 class CredentialsDelivered(EntitlementEvent):
     """Credentials are about to be shown to the person who chose them."""
 
@@ -273,15 +335,23 @@ class CredentialsDelivered(EntitlementEvent):
 
 @dataclass(frozen=True)
 class ConsoleOpened(EntitlementEvent):
-    """A signed response for the console is about to be handed to the person's browser."""
+    """A signed response or a sign-in token for the console is about to be handed to the person's browser."""
 
     name = "delivery.console"
     rule: str
     rules_version: str
+    way: str
+    """``saml`` or ``token``."""
     assertion_id: str
     role_session_name: str
     duration_seconds: int
     decided_by: str
+    access_key_id: str = ""
+    """With a token: of the credentials that it was got for; they end when the console session does."""
+    narrowed: bool | None = None
+    """Whether a session policy narrows the console session; absent: the whole role or user."""
+    session_policy_digest: str = ""
+    """SHA-256 (hex) of that policy, as in ``exchange.issued``."""
 
 
 @dataclass(frozen=True)

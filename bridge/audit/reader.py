@@ -16,6 +16,7 @@ from bridge.errors import AuditUnavailable, ChainBroken
 
 _PAGE = 5_000
 _REFERENCE = re.compile(r"[0-9A-F]{12}")
+_REQUEST_ID = re.compile(r"[0-9A-F]{32}")
 
 
 def verify_log(engine: Engine, expected: Head | None = None) -> Head:
@@ -78,8 +79,13 @@ def find_reference(engine: Engine, reference: str) -> list[dict[str, Any]]:
 
 
 def parse_reference(text: str) -> str | None:
-    """Return a reference as records have it, whatever came of it on its way here; None if it is none."""
+    """Return a reference as records have it, whatever came of it on its way here; None if it is none.
+
+    Pages show 12 digits; calls of STS have a UUID, which an SDK shows as ``RequestId``.
+    """
     digits = re.sub(r"[\s-]", "", text).upper()
+    if _REQUEST_ID.fullmatch(digits):
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
     return f"{digits[:4]}-{digits[4:8]}-{digits[8:]}" if _REFERENCE.fullmatch(digits) else None
 
 

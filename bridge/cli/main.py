@@ -1,26 +1,61 @@
-"""The command ``rambridge``."""
+"""The command ``rambridge``. What a subcommand needs is imported when it runs, since programs wait for some of them."""
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from bridge import __version__
-from bridge.cli.attack import attack
-from bridge.cli.audit import audit
-from bridge.cli.check import check
-from bridge.cli.demo import demo
-from bridge.cli.explain import explain_command
-from bridge.cli.keys import keys
-from bridge.cli.preview import preview
-from bridge.cli.providers import providers
-from bridge.cli.rule_tests import test_rules
-from bridge.cli.rules import rules
-from bridge.cli.serve import serve
-from bridge.cli.setup import setup
-from bridge.cli.trace import trace
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(MutableMapping[str, click.Command]):
+    """Subcommands by name, each imported when somebody looks at it."""
+
+    def __init__(self, places: dict[str, str]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> click.Command:
+        module, _, attribute = self._places[name].partition(":")
+        return getattr(import_module(f"bridge.cli.{module}"), attribute)  # type: ignore[no-any-return]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        raise TypeError("subcommands stand in the table")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("subcommands stand in the table")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+COMMANDS = _Commands(
+    {
+        "serve": "serve:serve",
+        "check": "check:check",
+        "test-rules": "rule_tests:test_rules",
+        "explain": "explain:explain_command",
+        "preview": "preview:preview",
+        "rules": "rules:rules",
+        "setup": "setup:setup",
+        "doctor": "doctor:doctor",
+        "providers": "providers:providers",
+        "attack": "attack:attack",
+        "keys": "keys:keys",
+        "audit": "audit:audit",
+        "trace": "trace:trace",
+        "credentials": "credentials:credentials",
+        "agent": "agent:agent",
+        "demo": "demo:demo",
+    }
+)
+"""Where each subcommand stands: module and name, below ``bridge.cli``."""
+
+
+@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rambridge")
 @click.option(
     "--config",
@@ -35,21 +70,3 @@ from bridge.cli.trace import trace
 def main(context: click.Context, folder: Path) -> None:
     """Rambridge: from an enterprise identity provider to exactly the RAM roles that IT has written down."""
     context.obj = folder
-
-
-for command in (
-    serve,
-    check,
-    test_rules,
-    explain_command,
-    preview,
-    rules,
-    setup,
-    providers,
-    attack,
-    keys,
-    audit,
-    trace,
-    demo,
-):
-    main.add_command(command)

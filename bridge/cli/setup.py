@@ -138,14 +138,16 @@ def _find_desired(
     configuration = load_with_rules(folder, rules, secrets=False)
     account = find_account(configuration, name)
     url = configuration.settings.public_url
-    if account.trust == "oidc" and not fingerprints and url.startswith("https:"):
+    if account.trust == "oidc" and not account.via and not fingerprints and url.startswith("https:"):
         try:
             fingerprints = (fetch_fingerprint(url),)
         except SetupFailed as error:
             click.secho(error.detail, fg="yellow", err=True)
     return find_desired(
         account,
+        configuration.accounts,
         configuration.rules,
+        people=configuration.providers,
         issuer=url,
         metadata=describe_us(url, KeyFolder(configuration.settings.key_folder).published("saml-issuer")),
         fingerprints=tuple(each.replace(":", "").lower() for each in fingerprints),

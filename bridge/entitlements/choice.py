@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.entitlements.entitlement import Entitlement
-from bridge.entitlements.resolve import resolve
+from bridge.entitlements.resolve import Resolution, resolve
 from bridge.entitlements.rules import RuleSet
 from bridge.errors import NotEntitled
 from bridge.identity.verified import VerifiedIdentity
@@ -53,7 +53,8 @@ def choose(  # noqa: PLR0917 - the order of the sentence: who chooses what, by w
     )
 
 
-def choose_role(  # noqa: PLR0917 - as above
+def find_role(  # noqa: PLR0917 - as above
+    resolution: Resolution,
     identity: VerifiedIdentity,
     account: str | None,
     role: str,
@@ -61,12 +62,13 @@ def choose_role(  # noqa: PLR0917 - as above
     now: datetime,
     source_address: str | None,
 ) -> Entitlement:
-    """Return the role that the rules grant to this identity at this moment; None is an account that we do not have.
+    """Return a role of a resolution; None is an account that we do not have.
+
+    The rest is what was resolved, by which rules, when and from where.
 
     Raises:
         NotEntitled: they do not grant it. The detail says of each rule that could why it does not apply.
     """
-    resolution = resolve(identity, rules, now, source_address)
     for entitlement in resolution.entitlements:
         if (entitlement.kind, entitlement.account, entitlement.name) == ("role", account, role):
             return entitlement
@@ -90,6 +92,7 @@ def _find_reasons(  # noqa: PLR0917 - as above
         and identity.provider in (rule.providers or {identity.provider})
     ]
     denying = [rule for rule in rules.rules if any(target.account == account for target in rule.denials)]
+    with_role.sort(key=lambda rule: not rule.providers)  # those that name the provider say most
     asked = replace(rules, rules=(*with_role[:MAX_REASONS], *denying[:MAX_REASONS]))
     for outcome in resolve(identity, asked, now, source_address, every_rule=True).explanations:
         withheld = "; ".join(grant.reason for grant in outcome.grants if grant.name == role and grant.reason)

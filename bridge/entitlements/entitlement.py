@@ -31,11 +31,6 @@ class Entitlement:
     """For a RAM user: the role that a terminal gets, since STS has no credentials for a RAM user."""
 
     @property
-    def opens_console(self) -> bool:
-        """Whether the console can be opened for it: a console sign-in has no place for a session policy."""
-        return self.session_policy is None
-
-    @property
     def opens_terminal(self) -> bool:
         """Whether it has credentials for a terminal."""
         return self.kind == "role" or self.terminal_role is not None

@@ -17,6 +17,7 @@ from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, Texts,
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
+from bridge.entitlements.spans import describe_span
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "missed"]
@@ -79,6 +80,8 @@ class Verdict:
     given: tuple[Given, ...]
     concerns: bool
     """Whether the rule could concern this person at all."""
+    caution: str = ""
+    """Why somebody probably meant to leave this person out, though the rule does not; empty where nothing says so."""
 
     @property
     def name(self) -> str:
@@ -214,9 +217,22 @@ class _Reasoner:
             standing = "near" if reason.near else "missed"
             if any(each.outcome.entitlement for each in given):
                 standing = "reach"
-        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns)
+        caution = self._find_caution(rule, outcome) if given else ""
+        return Verdict(rule, outcome, standing, decided_by, reason, given, concerns, caution)
+
+    def _find_caution(self, rule: Rule, outcome: RuleOutcome) -> str:
+        """Return which group is spelled almost like one that the rule leaves out (threat MAP-05)."""
+        if not any(finding.condition == "not_groups" and finding.holds for finding in outcome.findings):
+            return ""
+        miss = self._sent.explain(self._groups_claim, rule.not_groups)
+        if not miss.is_near or miss.claim != self._groups_claim:
+            return ""
+        exactly = "" if rule.ignore_case else "; groups are compared exactly"
+        return f"but {miss.text}, and this rule leaves out {_list_words(rule.not_groups, miss.wanted)}{exactly}"
 
     def find_notes(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
+        if self._identity.protocol == "saml" and self._identity.amr:
+            yield "nobody can sign in like this: SAML states no `amr`, but an authentication context (`acr`)"
         kinds = {"absent": "sent no", "empty": "sent an empty", "overage": "did not send all of"}
         for kind, words in kinds.items():
             count = sum(
@@ -368,6 +384,8 @@ class _Reasoner:
         asked = [name for name, values in (("amr", require.amr), ("acr", require.acr)) if values]
         claim = next((name for name in asked if shown[name]), asked[0])
         need = f"needs a sign-in by {' or '.join(wanted)}"
+        if not require.can_be_met_by(identity.protocol):
+            return Reason("strength never stated", claim, f"{need}; SAML states no `amr`, so write `acr` as well", near)
         if not shown[claim]:
             return Reason(
                 "strength not stated", claim, f"{need}; the provider did not state how ({' or '.join(asked)})", near
@@ -379,12 +397,13 @@ class _Reasoner:
 
     def _explain_age(self, require: Requirement, *, near: bool) -> Reason:
         limit = require.max_age_seconds or 0
-        need = f"needs a sign-in at most {_words(limit)} ago"
+        need = f"needs a sign-in at most {describe_span(limit)} ago"
         if not self._identity.authentication_time_stated:
             text = f"{need}; the provider did not state when this one was"
             return Reason("age not stated", "authenticated_at", text, near)
         age = int((self._now - self._identity.authenticated_at).total_seconds())
-        return Reason("age", "authenticated_at", f"{need}; this one was {_words(age)} ago", near)
+        ago = f"{describe_span(age)} ago" if age >= 0 else "in the future"
+        return Reason("age", "authenticated_at", f"{need}; this one was {ago}", near)
 
     def _is_meant(self, rule: Rule) -> bool:
         """Return whether the rule's groups and claims are the person's."""
@@ -456,12 +475,3 @@ def _describe(claim: Claim) -> str:
 def _shorten(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= 120 else f"{flat[:119]}…"  # noqa: PLR2004  one line
-
-
-def _words(seconds: int) -> str:
-    if seconds < 0:
-        return f"{-seconds} s in the future, not"
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"] * bool(rest)
-    return " ".join(parts) or "0 s"

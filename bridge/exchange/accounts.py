@@ -9,11 +9,13 @@ TAG_KEY = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
 Site = Literal["china", "international"]
+ConsoleSignIn = Literal["saml", "token", "mixed"]
 
 
 class Console(BaseModel):
-    """Where a browser posts a signed response, and what that response must say."""
+    """Where a browser is sent to sign in at the console, and what it must bring."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -27,6 +29,10 @@ class Console(BaseModel):
     """``{account}`` stands for the account's id."""
     form_action: tuple[str, ...]
     """The origins (CSP sources) that the hand-over form may reach, redirects included."""
+    federation_url: str | None = None
+    """Gives a sign-in token for temporary credentials, and takes it from the browser; without a query."""
+    home_url: str | None = None
+    """The page of the console on which a sign-in by token ends."""
 
 
 CONSOLES: dict[Site, Console] = {
@@ -36,6 +42,8 @@ CONSOLES: dict[Site, Console] = {
         user_sso_url="https://signin.aliyun.com/saml/SSO",
         user_sso_audience="https://signin.aliyun.com/{account}/saml/SSO",
         form_action=("https://*.aliyun.com",),
+        federation_url="https://signin.aliyun.com/federation",
+        home_url="https://home.console.aliyun.com/",
     ),
     "international": Console(
         role_sso_url="https://signin.alibabacloud.com/saml-role/sso",
@@ -43,8 +51,21 @@ CONSOLES: dict[Site, Console] = {
         user_sso_url="https://signin-intl.aliyun.com/saml/SSO",
         user_sso_audience="https://signin.aliyun.com/{account}/saml/SSO",
         form_action=("https://*.alibabacloud.com", "https://*.aliyun.com"),
+        federation_url="https://signin.alibabacloud.com/federation",
+        home_url="https://home-intl.console.aliyun.com/",
     ),
 }
+
+
+class Via(BaseModel):
+    """A role in another account, from which this one is entered (role chaining)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    account: Name
+    """The other account's name; its own ``trust`` lets us in there."""
+    role: RAMName
+    """The role there, which may call ``sts:AssumeRole`` on the roles here."""
 
 
 class Account(BaseModel):
@@ -69,7 +90,10 @@ class Account(BaseModel):
     site: Site = "china"
     """Decides the console's addresses."""
     trust: Literal["saml", "oidc", "access_key"] = "saml"
-    """How credentials are asked for: docs/operating.md has the three. The console always goes by SAML."""
+    """How credentials are asked for: docs/operating.md has the three."""
+    console: ConsoleSignIn = "saml"
+    """How a role's console is opened: by a signed response, by a sign-in token for temporary credentials, or ``mixed``:
+    by a token where a session policy narrows the role. A RAM user's console is always opened by SAML."""
     saml_provider: RAMName = "rambridge"
     """The name of the RAM SAML identity provider that holds our metadata."""
     oidc_provider: RAMName = "rambridge"
@@ -80,18 +104,26 @@ class Account(BaseModel):
     """With ``trust: access_key``: a reference, ``env:NAME`` or ``file:PATH``."""
     access_key_secret: SecretStr | None = None
     """With ``trust: access_key``: a reference as well."""
+    via: Via | None = None
+    """Credentials are asked for from a role of another account, instead of by ``trust``. The console goes by SAML."""
+    external_id: ExternalId | None = None
+    """With ``via`` or ``trust: access_key``: what roles' trust policies here demand as ``sts:ExternalId``."""
+    source_identity: bool = False
+    """With ``via`` or ``trust: access_key``: STS remembers who the person is, along every further change of role."""
     endpoint: str = "https://sts.aliyuncs.com"
-    """The STS-compatible endpoint, without a path."""
+    """The STS-compatible endpoint, without a path: ``https://sts.<region>.aliyuncs.com``, in a VPC ``sts-vpc``."""
+    proxy: str | None = None
+    """The address of an HTTP proxy through which to reach the endpoint (CONNECT), for this account's STS alone."""
     ca_file: Path | None = None
     """A PEM bundle to trust for the endpoint instead of the system's."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
-    """For connecting."""
+    """For connecting, in seconds."""
     timeout_seconds: float = Field(default=8.0, gt=0, le=60)
-    """For everything together."""
+    """For everything together, in seconds."""
     max_duration_seconds: int = Field(default=43_200, ge=900, le=43_200)
-    """This account's limit on a session."""
+    """This account's limit on a session, in seconds."""
     role_max_duration_seconds: dict[str, int] = Field(default_factory=dict)
-    """``MaxSessionDuration`` of roles for which it is not 3600, by role name."""
+    """``MaxSessionDuration``, in seconds, of roles for which it is not 3600, by role name."""
     default_domain: str | None = None
     """The domain of RAM user names; ``<id>.onaliyun.com`` where this is absent."""
     session_name_claim: str = "email"
@@ -100,9 +132,14 @@ class Account(BaseModel):
     """For the sandbox: stands in for the site's own console addresses."""
 
     @property
-    def console(self) -> Console:
+    def console_addresses(self) -> Console:
         """Return the console sign-in addresses of this account's site."""
         return self.custom_console or CONSOLES[self.site]
+
+    @property
+    def signs_calls(self) -> bool:
+        """Return whether credentials are asked for by AssumeRole, the call that carries the most."""
+        return self.via is not None or self.trust == "access_key"
 
     @property
     def user_domain(self) -> str:

@@ -48,6 +48,8 @@ class Statement:
     subject: str
     subject_format: str
     attributes: Mapping[str, str]
+    authenticated_at: datetime
+    """When the person authenticated at their provider, never later than that (threat OUT-04); UTC."""
     session_ends_at: datetime
     """``SessionNotOnOrAfter``: the cloud gives no session beyond it; UTC."""
     proxy_count: int | None = None
@@ -67,13 +69,14 @@ def state_role(
     issuer: str,
     duration_seconds: int,
     now: datetime,
+    authenticated_at: datetime,
     proxy_count: int | None = None,
 ) -> Statement:
     """Return the statement that lets its bearer become one RAM role of one account, for STS and console alike."""
     return Statement(
         issuer=issuer,
-        recipient=account.console.role_sso_url,
-        audience=account.console.role_sso_audience,
+        recipient=account.console_addresses.role_sso_url,
+        audience=account.console_addresses.role_sso_audience,
         subject=session_name,
         subject_format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
         attributes={
@@ -81,6 +84,7 @@ def state_role(
             ROLE_SESSION_NAME: session_name,
             SESSION_DURATION: str(duration_seconds),
         },
+        authenticated_at=authenticated_at,
         session_ends_at=now + timedelta(seconds=duration_seconds + CLOCK_ALLOWANCE_SECONDS),
         proxy_count=proxy_count,
     )
@@ -129,7 +133,7 @@ def _add_assertion(response: etree._Element, statement: Statement, now: datetime
     authentication = _add(
         assertion,
         "AuthnStatement",
-        AuthnInstant=format_utc(now),
+        AuthnInstant=format_utc(min(statement.authenticated_at, now)),
         SessionIndex=str(assertion.get("ID")),
         SessionNotOnOrAfter=format_utc(statement.session_ends_at),
     )

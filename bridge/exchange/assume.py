@@ -1,20 +1,25 @@
-"""One function over AssumeRoleWithSAML, AssumeRoleWithOIDC and AssumeRole: a choice goes in, credentials come out."""
+"""One function over AssumeRoleWithSAML, AssumeRoleWithOIDC and AssumeRole: a choice goes in, credentials come out.
 
+An account with ``via`` takes two steps: into a role of the other account, for as short a time as there is and with a
+session policy that allows the second step and nothing else; then, signed by that session, into the chosen role.
+"""
+
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.clock import Clock
 from bridge.entitlements.choice import Choice
 from bridge.errors import ExchangeMismatch, TerminalNotGranted
-from bridge.exchange.accounts import Account
+from bridge.exchange.accounts import Account, Via
 from bridge.exchange.assertion import count_further, issue_response, state_role
 from bridge.exchange.breaker import Breaker, State
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.deadline import Deadline
-from bridge.exchange.duration import Duration, decide_duration
+from bridge.exchange.duration import MINIMUM_SECONDS, Duration, decide_duration
 from bridge.exchange.retries import try_repeatedly
 from bridge.exchange.session_name import derive_session_name
 from bridge.exchange.sts_client import AccessKey, STSClient
@@ -43,6 +48,8 @@ class RoleSession:
     """When the session ends at the latest, by our own clock; UTC."""
     source_identity: str | None
     """What STS is to remember of the person beside the session name, all along a chain of roles; None: nothing."""
+    authenticated_at: datetime
+    """When the person authenticated at their provider; UTC."""
     proxy_count: int | None
     """How many assertions may be based on ours; None: the provider sets no limit."""
 
@@ -75,8 +82,9 @@ class Exchange:
         }
 
     def trust_of(self, account: str) -> str:
-        """Return how the account trusts us: ``saml``, ``oidc`` or ``access_key``."""
-        return self._accounts[account].trust
+        """Return how the account lets us in: ``saml``, ``oidc``, ``access_key`` or ``via ACCOUNT/ROLE``."""
+        settings = self._accounts[account]
+        return f"via {settings.via.account}/{settings.via.role}" if settings.via else settings.trust
 
     def describe(self) -> dict[str, State]:
         """Return by account whether its STS is asked at the moment (see :mod:`bridge.exchange.breaker`)."""
@@ -102,9 +110,33 @@ class Exchange:
         """Return temporary credentials for a session as :meth:`plan` describes it; raises what :meth:`issue` raises."""
         account = session.account
         deadline = deadline or Deadline(account.timeout_seconds)
-        with self._breakers[account.name].guard():
-            answer = try_repeatedly(lambda: self._assume[account.trust](session, deadline), deadline)
+        if account.via is None:
+            answer = self._ask(session, deadline)
+        else:
+            answer = self._ask(session, deadline, self._enter(account.via, session, deadline))
         return _read_answer(answer, session, self._clock.now())
+
+    def _ask(self, session: RoleSession, deadline: Deadline, key: AccessKey | None = None) -> Mapping[str, Any]:
+        account = session.account
+
+        def attempt() -> Mapping[str, Any]:
+            return self._assume_role(session, deadline, key) if key else self._assume[account.trust](session, deadline)
+
+        with self._breakers[account.name].guard():
+            return try_repeatedly(attempt, deadline)
+
+    def _enter(self, via: Via, session: RoleSession, deadline: Deadline) -> AccessKey:
+        """Return the key of a session of the other account's role that can do the second step, and only that."""
+        step = replace(
+            session,
+            account=self._accounts[via.account],
+            role=via.role,
+            duration=Duration(MINIMUM_SECONDS, "api"),
+            policy=_allow_only(session.account.role_arn(session.role)),
+            source_identity=None,
+        )
+        issued = _read_answer(self._ask(step, deadline), step, self._clock.now())
+        return AccessKey(issued.access_key_id, issued.access_key_secret, issued.security_token)
 
     def plan(self, choice: Choice) -> RoleSession:
         """Return what STS would be asked for.
@@ -118,7 +150,8 @@ class Exchange:
         role = entitlement.name if entitlement.kind == "role" else entitlement.terminal_role
         if role is None:
             raise TerminalNotGranted(f"user {entitlement.name} in {account.name} has no terminal role")
-        name = choice.session_name or derive_session_name(choice.identity, account.session_name_claim)
+        person = derive_session_name(choice.identity, account.session_name_claim)
+        name = choice.session_name or person
         if entitlement.kind == "user" and _SESSION_NAME.fullmatch(entitlement.name):
             name = entitlement.name
         now = self._clock.now()
@@ -141,7 +174,8 @@ class Exchange:
             duration,
             entitlement.session_policy,
             latest_end=now + timedelta(seconds=duration.seconds),
-            source_identity=None,
+            source_identity=person if account.source_identity and account.signs_calls else None,
+            authenticated_at=choice.identity.authenticated_at,
             proxy_count=further,
         )
 
@@ -154,6 +188,7 @@ class Exchange:
             issuer=self._entity_id,
             duration_seconds=session.duration.seconds,
             now=now,
+            authenticated_at=session.authenticated_at,
             proxy_count=session.proxy_count,
         )
         response = issue_response(statement, self._keys.signing("saml-issuer"), now)
@@ -180,8 +215,20 @@ class Exchange:
         if account.access_key_id is None or account.access_key_secret is None:
             raise ExchangeMismatch(f"account {account.name} has no access key configured")
         key = AccessKey(account.access_key_id.get_secret_value(), account.access_key_secret.get_secret_value())
+        return self._assume_role(session, deadline, key)
+
+    def _assume_role(self, session: RoleSession, deadline: Deadline, key: AccessKey) -> Mapping[str, Any]:
         parameters = {"RoleSessionName": session.name}
-        return self._sts.call(account, "AssumeRole", _common(session) | parameters, deadline, key)
+        if session.account.external_id:
+            parameters["ExternalId"] = session.account.external_id
+        if session.source_identity:
+            parameters["SourceIdentity"] = session.source_identity
+        return self._sts.call(session.account, "AssumeRole", _common(session) | parameters, deadline, key)
+
+
+def _allow_only(role_arn: str) -> str:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn}
+    return json.dumps({"Version": "1", "Statement": [statement]}, separators=(",", ":"))
 
 
 def _common(session: RoleSession) -> dict[str, str]:
@@ -208,9 +255,12 @@ def _read_answer(answer: Mapping[str, Any], session: RoleSession, now: datetime)
             duration_seconds=session.duration.seconds,
             decided_by=session.duration.decided_by,
             limits=session.duration.limits,
+            source_identity=session.source_identity or "",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ExchangeMismatch(f"the answer of STS is incomplete: {type(error).__name__}") from None
+    if session.source_identity and answer.get("SourceIdentity") != session.source_identity:
+        raise ExchangeMismatch("STS does not say that it remembers the source identity that it was given")
     _check_answer(credentials, session, now)
     return credentials
 

@@ -288,6 +288,7 @@ def _pack(release: Release) -> dict[str, Any]:
         "duration_seconds": credentials.duration_seconds,
         "decided_by": credentials.decided_by,
         "limits": credentials.limits,
+        "source_identity": credentials.source_identity,
         "latest_end": release.latest_end.timestamp(),
         "reference": release.reference,
     }

@@ -28,6 +28,8 @@ class TemporaryCredentials:
     """Which limit set it: ``default``, ``asked``, ``rule``, ``account``, ``role``, ``api`` or ``identity provider``."""
     limits: tuple[tuple[str, int], ...] = ()
     """All of these limits in seconds, by name."""
+    source_identity: str = ""
+    """What STS remembers of the person, all along a chain of roles; empty: nothing."""
     reused: bool = False
     """Whether they were issued for an equal request before, so that less than the whole duration is left."""
     assumed_role_id: str = ""

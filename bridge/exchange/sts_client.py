@@ -94,6 +94,7 @@ class STSClient:
                 headers={"Accept": "application/json", **headers},
                 limits=Limits(min(account.connect_timeout_seconds, left), left, MAX_ANSWER_BYTES),
                 ca_file=account.ca_file,
+                proxy=account.proxy,
             )
         except (FetchFailed, FetchRefused) as error:
             detail = f"{action} at {account.endpoint}: {error.detail}"

@@ -1,4 +1,4 @@
-"""How often one address may name something that only a provider should know."""
+"""How often one address, or one person, may name something that they could be guessing at."""
 
 from datetime import timedelta
 from ipaddress import ip_network
@@ -14,24 +14,30 @@ _MINUTE = 60
 
 
 class GuessLimit:
-    """Counts the requests of each address at each provider, a minute of the clock at a time, for all machines."""
+    """Counts the requests of each address for each thing, a minute of the clock at a time, for all machines."""
 
     def __init__(self, redis: RedisClient, clock: Clock) -> None:
         """Take the store and the clock."""
         self._redis = redis
         self._clock = clock
 
-    def count(self, provider: str, address: str) -> None:
-        """Count one request more. Raises TooManyRequests above 300 in the same minute."""
+    def count(self, what: str, whose: str, limit: int = REQUESTS_PER_MINUTE) -> None:
+        """Count one request more. Raises TooManyRequests above ``limit`` in the same minute.
+
+        Args:
+            what: what is asked for or guessed at: a provider's name, or the purpose.
+            whose: the address that asks, or the name of whoever does.
+            limit: how many a minute are honest.
+        """
         minute = int(self._clock.now().timestamp()) // _MINUTE
-        key = build_key("guesses", provider, _find_network(address), str(minute))
+        key = build_key("guesses", what, _find_network(whose), str(minute))
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.incr(key)
         pipeline.pexpire(key, timedelta(seconds=2 * _MINUTE))
         with store_errors():
             count, _ = pipeline.execute()
-        if count > REQUESTS_PER_MINUTE:
-            raise TooManyRequests(f"more than {REQUESTS_PER_MINUTE} requests in a minute")
+        if count > limit:
+            raise TooManyRequests(f"more than {limit} requests in a minute")
 
 
 def _find_network(address: str) -> str:

@@ -76,6 +76,11 @@ class Workload(BaseModel):
             return values
         return {**DEFAULTS[values["preset"]], **values}
 
+    @property
+    def protocol(self) -> Literal["oidc"]:
+        """Its tokens are OpenID Connect's."""
+        return "oidc"
+
     def as_provider(self) -> OIDCProvider:
         """Return it as the checks of ID tokens know an issuer."""
         return OIDCProvider(

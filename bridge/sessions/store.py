@@ -1,7 +1,8 @@
-"""Sessions in Redis: create, load, end one or many.
+"""Sessions in Redis: create, load, end one or many. A browser has one by its cookie, a terminal by its token.
 
 =====================================================  =============================================================
 ``rambridge:session:<digest of the cookie>``           the session, sealed under this name; lives to its end
+``rambridge:terminal:<digest of the token>``           the same for a terminal; it has no idle end
 ``rambridge:sessions-of:<digest of the person>``       sorted set of the digests above by their absolute end
 ``rambridge:sessions-at:<digest of SessionIndex>``     the same, by the provider's own session
 =====================================================  =============================================================
@@ -15,6 +16,7 @@ import re
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from bridge.clock import Clock
 from bridge.errors import SessionError, SessionExpired, SessionMissing, Unsealable
@@ -30,18 +32,30 @@ _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 _LOG = logging.getLogger(__name__)
 
 
-def session_key(cookie_value: str) -> str:
+Kind = Literal["session", "terminal"]
+"""Part of the name under which a session is kept, so a terminal's token is no cookie, and the reverse."""
+
+
+def session_key(cookie_value: str, kind: Kind = "session") -> str:
     """Return the name under which the session of this cookie is kept. It does not lead back to the cookie."""
-    return build_key("session", cookie_value)
+    return build_key(kind, cookie_value)
 
 
 class SessionStore:
-    """The sessions of everybody who is signed in."""
+    """The sessions of everybody who is signed in, of one kind. The indexes of a person know those of every kind."""
 
     def __init__(
-        self, redis: RedisClient, sealer: Sealer, clock: Clock, idle_seconds: int, absolute_seconds: int
+        self,
+        redis: RedisClient,
+        sealer: Sealer,
+        clock: Clock,
+        idle_seconds: int,
+        absolute_seconds: int,
+        *,
+        kind: Kind = "session",
     ) -> None:
         """Take how long a session lives unused, and how long it lives at most."""
+        self._kind = kind
         self._redis = redis
         self._sealer = sealer
         self._clock = clock
@@ -49,21 +63,25 @@ class SessionStore:
         self._absolute = timedelta(seconds=absolute_seconds)
         self._touch_after = min(timedelta(seconds=LARGEST_TOUCH_SECONDS), self._idle / 10)
 
-    def create(self, identity: VerifiedIdentity, replaces: str | None = None) -> tuple[str, Session]:
+    def create(
+        self, identity: VerifiedIdentity, replaces: str | None = None, ends_by: datetime | None = None
+    ) -> tuple[str, Session]:
         """Start a session; return the value of its cookie, which exists nowhere else, and the session.
 
         The identifier is always new and the session that it ``replaces`` (a :func:`session_key`) is over: whoever
         planted or saw an identifier before sign-in has nothing after it (session fixation, CWE-384). One round trip.
+        It is over at ``ends_by`` (UTC) at the latest.
 
         Raises SessionExpired if the provider's own session is over already.
         """
         now = self._clock.now()
-        ends_at = min(now + self._absolute, identity.valid_until or datetime.max.replace(tzinfo=now.tzinfo))
+        limits = (now + self._absolute, identity.valid_until, ends_by)
+        ends_at = min(limit for limit in limits if limit is not None)
         if ends_at <= now:
             raise SessionExpired("the provider's session was over before ours began")
         session = Session(identity, now, now, ends_at, csrf_token=secrets.token_urlsafe(24))
         cookie_value = secrets.token_urlsafe(COOKIE_BYTES)
-        key = session_key(cookie_value)
+        key = session_key(cookie_value, self._kind)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(key, self._seal(key, session), px=self._lifetime(session))
         for index in _index_keys(identity):
@@ -85,7 +103,7 @@ class SessionStore:
         """
         if not _COOKIE_VALUE.fullmatch(cookie_value):
             raise SessionMissing("the cookie is not one of ours")
-        key = session_key(cookie_value)
+        key = session_key(cookie_value, self._kind)
         return self._touch(key, self._read(key))
 
     def find(self, key: str) -> Session | None:
@@ -98,7 +116,7 @@ class SessionStore:
     def end(self, cookie_value: str) -> bool:
         """Make the session of this cookie be over; return whether there was one."""
         with store_errors():
-            return self._redis.delete(session_key(cookie_value)) == 1
+            return self._redis.delete(session_key(cookie_value, self._kind)) == 1
 
     def end_all(self, issuer: str, subject: str) -> tuple[VerifiedIdentity, ...]:
         """Make every session of this person be over; return whose they were, one entry for each."""
@@ -115,6 +133,10 @@ class SessionStore:
         if subject is not None:
             indexes.append(_person_key(issuer, subject))
         return self._end_indexed(*indexes)
+
+    def end_own(self, issuer: str, subject: str) -> tuple[VerifiedIdentity, ...]:
+        """Make every session of this person be over that is of this store's kind; return whose they were."""
+        return self._end_indexed(_person_key(issuer, subject), prefix=session_key("", self._kind).rpartition(":")[0])
 
     def _read(self, key: str) -> Session:
         try:
@@ -141,10 +163,11 @@ class SessionStore:
             raise SessionMissing("the session was ended a moment ago")
         return seen
 
-    def _end_indexed(self, *indexes: str) -> tuple[VerifiedIdentity, ...]:
+    def _end_indexed(self, *indexes: str, prefix: str = "") -> tuple[VerifiedIdentity, ...]:
         """End the sessions that stand in each of these indexes. Taking a session and ending it is one command."""
         with store_errors():
-            keys = set.intersection(*(set(self._redis.zrange(index, 0, -1)) for index in indexes))
+            found = set.intersection(*(set(self._redis.zrange(index, 0, -1)) for index in indexes))
+            keys = {key for key in found if key.startswith(prefix.encode())}
             if not keys:
                 return ()
             pipeline = self._redis.pipeline(transaction=False)
@@ -154,8 +177,8 @@ class SessionStore:
             for index in indexes:
                 pipeline.zrem(index, *keys)
             values = pipeline.execute()[: len(keys)]
-        found = zip(keys, values, strict=True)
-        sessions = (self._open(key.decode(), sealed) for key, sealed in found if sealed is not None)
+        pairs = zip(keys, values, strict=True)
+        sessions = (self._open(key.decode(), sealed) for key, sealed in pairs if sealed is not None)
         return tuple(session.identity for session in sessions if session is not None)
 
     def _open(self, key: str, sealed: bytes) -> Session | None:

@@ -268,6 +268,12 @@ def _find_console_problems(account: Account, positions: Positions, *, developmen
     console = account.custom_console
     if console is None:
         return
+    if account.console != "saml" and not (console.federation_url and console.home_url):
+        yield positions.problem(
+            ("console",),
+            f"`console: {account.console}` needs addresses that `custom_console` does not have",
+            "Add `federation_url` and `home_url` to `custom_console`, or write `console: saml`.",
+        )
     if not development:
         yield positions.problem(
             ("custom_console",),
@@ -276,8 +282,10 @@ def _find_console_problems(account: Account, positions: Positions, *, developmen
             severity="warning",
             kind="insecure",
         )
-    for name in ("role_sso_url", "user_sso_url"):
+    for name in ("role_sso_url", "user_sso_url", "federation_url", "home_url"):
         url = getattr(console, name)
+        if url is None:
+            continue
         yield from find_url_problems(url, positions, ("custom_console", name), development=development)
     for number, source in enumerate(console.form_action):
         if not _FORM_ACTION.fullmatch(source):

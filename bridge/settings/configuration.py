@@ -17,6 +17,7 @@ from bridge.entitlements.rules import (
     RuleSet,
     compile_administrators,
     compile_rules,
+    find_unused_constants,
     find_unused_policies,
     read_rules,
 )
@@ -42,6 +43,7 @@ from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
+from bridge.settings.way_checks import find_way_problems
 from bridge.settings.workload_checks import find_workload_problems, find_workload_rule_problems
 from bridge.yaml_documents import Positions, Reading, read_model, sort_problems
 
@@ -192,6 +194,8 @@ def _read(
     problems += _look_at_files(providers, accounts, workloads, development=development)
     known_accounts: dict[str, Account | None] = dict.fromkeys(accounts.unusable)
     known_accounts |= {name: file.content for name, file in accounts.by_name.items()}
+    for account in accounts.files:
+        problems += find_way_problems(account.content, known_accounts, account.positions)
     known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
     misread = {problem.file for problem in problems}
@@ -213,6 +217,7 @@ def _read(
         administrators, found = compile_administrators(entries, positions)
         problems += found
         if compiled is not None:
+            problems += _find_idle_constants(documents, problems)
             settings = resolve_paths(bridge.content, folder)
             problems += _look_at_rules(place_rules(documents, compiled), settings, providers, review)
 
@@ -245,7 +250,7 @@ def _find_repetitions(
 ) -> Iterator[Problem]:
     yield from _find_repeated((*providers.files, *workloads.files), "name")
     yield from _find_shared_domains(providers.files)
-    for name in ("name", "id", "alias"):
+    for name in ("name", "id", "alias", "external_id"):
         yield from _find_repeated(accounts.files, name)
 
 
@@ -263,6 +268,14 @@ def _look_at_files(
         yield from find_account_problems(account.content, account.positions, development=development)
     for workload in workloads.files:
         yield from find_workload_problems(workload.content, workload.positions, development=development)
+
+
+def _find_idle_constants(documents: Sequence[RuleDocument], problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the constants that no rule names. Beside an error nothing is said: rules may be missing for it."""
+    if any(problem.severity == "error" for problem in problems):
+        return ()
+    written = [(each.positions, each.constants) for each in documents]
+    return tuple(find_unused_constants(written, (entry for each in documents for _, entry in each.entries)))
 
 
 def _look_at_rules(

@@ -10,6 +10,7 @@ from bridge.identity.workloads import Workload
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import Loc, Positions
 
+_IN_A_VPC = "100.100.1.1"
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -23,8 +24,30 @@ def find_reach_problems(
         return
     name = {"saml": "metadata", "oidc": "issuer"}.get(getattr(content, "protocol", ""), "endpoint")
     yield from _find_problems(getattr(content, name), positions, (name,), destinations)
+    if isinstance(content, Account):
+        yield from _find_way_problems(content, positions, destinations)
     if isinstance(content, OIDCProvider) and content.groups_endpoint is not None:
         yield from _find_problems(content.groups_endpoint.url, positions, ("groups_endpoint", "url"), destinations)
+
+
+def _find_way_problems(account: Account, positions: Positions, destinations: Destinations) -> Iterator[Problem]:
+    proxy, endpoint = split_web_url(account.proxy or ""), split_web_url(account.endpoint)
+    fault = destinations.find_host_fault(proxy.hostname) if proxy and proxy.hostname else None
+    if fault:
+        yield positions.problem(
+            ("proxy",),
+            f"`proxy` cannot be reached: {fault}",
+            "Correct the address, or allow it under `outbound` in bridge.yaml.",
+            kind="unreachable",
+        )
+    if endpoint and (endpoint.hostname or "").startswith("sts-vpc.") and destinations.find_address_fault(_IN_A_VPC):
+        yield positions.problem(
+            ("endpoint",),
+            "names of VPC endpoints lead to addresses in 100.64.0.0/10, and `outbound` does not allow those",
+            "Add 100.64.0.0/10 to `outbound.allowed_networks` in bridge.yaml. The metadata service stays forbidden.",
+            severity="warning",
+            kind="unreachable",
+        )
 
 
 def _find_problems(url: str, positions: Positions, loc: Loc, destinations: Destinations) -> Iterator[Problem]:

@@ -124,7 +124,7 @@ def _build_identity(given: Given, provider: Vouching, at: datetime) -> VerifiedI
     authenticated_at = given.authenticated_at or at - timedelta(seconds=given.age_seconds or 0)
     return VerifiedIdentity(
         provider=provider.name,
-        protocol="oidc" if isinstance(provider, Workload) else provider.protocol,
+        protocol=provider.protocol,
         issuer=given.issuer or (provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer),
         subject=given.subject,
         claims={"sub": given.subject, **given.claims} if isinstance(provider, Workload) else given.claims,

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lxml import etree
-
 from bridge.setup.desired import Desired, OIDCProvider, Role, SAMLProvider
 from bridge.setup.existing import Existing
+from bridge.setup.metadata import describe_metadata, same_metadata
 from bridge.setup.trust import find_losses, show
 
 Action = Literal["create", "change", "leave", "blocked"]
@@ -62,11 +61,6 @@ def compare(desired: Desired, existing: Existing) -> Plan:
     return Plan(tuple(_steps(desired, existing)))
 
 
-def same_metadata(one: bytes, other: bytes) -> bool:
-    """Whether two metadata documents say the same, whatever their spaces and prefixes' places (C14N 2.0)."""
-    return one == other or (_canonical(one) is not None and _canonical(one) == _canonical(other))
-
-
 def _steps(desired: Desired, existing: Existing) -> Iterator[Step]:
     if desired.saml_provider:
         yield _compare_saml_provider(desired.saml_provider, existing.saml_provider)
@@ -82,10 +76,12 @@ def _steps(desired: Desired, existing: Existing) -> Iterator[Step]:
 def _compare_saml_provider(wanted: SAMLProvider, found: SAMLProvider | None) -> Step:
     kind = "SAML provider"
     if found is None:
-        return Step("create", kind, wanted.name, wanted, details=tuple(_describe_saml(wanted)))
+        return Step("create", kind, wanted.name, wanted, details=tuple(describe_metadata(wanted.metadata)))
     details = []
     if not same_metadata(wanted.metadata, found.metadata):
-        details += _diff(_describe_saml(found), _describe_saml(wanted)) or ["the metadata document differs from ours"]
+        details += _diff(describe_metadata(found.metadata), describe_metadata(wanted.metadata)) or [
+            "the metadata document differs from ours"
+        ]
     if wanted.signature_algorithm != found.signature_algorithm:
         details.append(f"signature algorithm: {found.signature_algorithm} -> {wanted.signature_algorithm}")
     return Step("change" if details else "leave", kind, wanted.name, wanted, found, tuple(details))
@@ -127,24 +123,3 @@ def _compare_role(wanted: Role, found: Role | None) -> Step:
 
 def _diff(before: Sequence[str], after: Sequence[str]) -> list[str]:
     return list(difflib.unified_diff(before, after, "in RAM", "ours", lineterm="", n=2))
-
-
-def _canonical(document: bytes) -> str | None:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
-    try:
-        text = etree.tostring(etree.fromstring(document, parser), encoding="unicode")
-        canonical: str = etree.canonicalize(text, strip_text=True)
-    except (etree.XMLSyntaxError, ValueError):
-        return None
-    return canonical
-
-
-def _describe_saml(provider: SAMLProvider) -> list[str]:
-    """Return what of the metadata people compare: whose it is, and the certificates by their beginnings and ends."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.fromstring(provider.metadata, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        return ["no readable metadata"]
-    texts = ["".join((each.text or "").split()) for each in root.iter("{*}X509Certificate")]
-    return [f"entity ID: {root.get('entityID')}"] + [f"certificate: {each[:12]}…{each[-16:]}" for each in texts]

@@ -58,8 +58,7 @@ class Administration:
             SetupFailed: the default chain finds no credentials.
         """
         self._account = account
-        with _errors("the credentials"):
-            given = {"access_key_id": key.id, "access_key_secret": key.secret} if key else _find_credentials()
+        given = {"access_key_id": key.id, "access_key_secret": key.secret} if key else _find_credentials()
         self._ram = RAMClient(_configure(endpoint or RAM_ADDRESS, given))
         self._ims = IMSClient(_configure(endpoint or IMS_ADDRESS, given))
         self._sts = Client(_configure(account.endpoint, given, account.ca_file))
@@ -216,7 +215,11 @@ _GET_CALLER_IDENTITY = Params(
 def _find_credentials() -> dict[str, Any]:
     """Return what the SDKs' default chain finds; it is asked here, so that nothing found is told before any call."""
     client = DefaultCredentials()
-    client.get_credential()
+    try:
+        client.get_credential()
+    except Exception as error:  # whatever one link of the chain raises
+        said = "the official SDKs find no credentials in the environment, in files, or on this machine"
+        raise SetupFailed(said) from error
     return {"credential": client}
 
 

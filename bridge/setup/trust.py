@@ -32,9 +32,9 @@ def admit_oidc(provider_arn: str, issuer: str, audience: str, subjects: Sequence
     return _allow("Federated", provider_arn, condition)
 
 
-def admit_user(user_arn: str) -> dict[str, Any]:
-    """Return the statement that admits a RAM user."""
-    return _allow("RAM", user_arn, {})
+def admit_ram(arn: str, external_id: str | None = None) -> dict[str, Any]:
+    """Return the statement that admits a RAM user or a role, if it says the agreed ``ExternalId``."""
+    return _allow("RAM", arn, {"StringEquals": {"sts:ExternalId": external_id}} if external_id else {})
 
 
 def write_trust(statements: Sequence[Mapping[str, Any]]) -> Document:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bridge.audit.events import Origin
 from bridge.clock import Clock, format_utc
@@ -108,18 +109,19 @@ class Actions:
             self._budget.count_caller(identity.issuer, identity.subject)
             return FinishedSignIn(identity, solicited=False)
 
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        answer = Answer(provider=provider.name, protocol="workload", digest=digest, trace=trace)
-        finished, _ = self._federation.sign_in(origin, answer, verify, opens_session=lambda _: True)
-        fields = self._release(finished.identity, role, wish, "workload", origin)
+        answer = Answer(provider=provider.name, protocol="workload", digest=_digest(token), trace=trace)
+        choice = self._federation.sign_in_to_role(
+            origin, answer, verify, self._ask(role, "workload"), partial(self._narrow, wish)
+        )
+        stated = verified[0]
         return {
-            **fields,
+            **self._release(choice, origin),
             "OIDCTokenInfo": {
-                "Subject": finished.identity.subject,
-                "Issuer": finished.identity.issuer,
-                "ClientIds": ",".join(verified[0].audiences),
-                "ExpirationTime": format_utc(verified[0].expires_at),
-                "IssuanceTime": format_utc(verified[0].issued_at),
+                "Subject": stated.identity.subject,
+                "Issuer": stated.identity.issuer,
+                "ClientIds": ",".join(stated.audiences),
+                "ExpirationTime": format_utc(stated.expires_at),
+                "IssuanceTime": format_utc(stated.issued_at),
                 "VerificationInfo": "Success",
             },
         }
@@ -130,7 +132,7 @@ class Actions:
         pair = RolePair(
             read_arn(parameters, "RoleArn", "role"), read_arn(parameters, "SAMLProviderArn", "saml-provider")
         )
-        duration, policy = read_duration(parameters), read_policy(parameters)
+        wish = _Wish(None, read_duration(parameters), read_policy(parameters))
         trace = SAMLTrace(pair.provider.name)
 
         def verify() -> FinishedSignIn:
@@ -138,13 +140,14 @@ class Actions:
             self._budget.count_caller(identity.issuer, identity.subject)
             return FinishedSignIn(identity, solicited=False)
 
-        digest = hashlib.sha256(encoded.encode()).hexdigest()
-        answer = Answer(provider=pair.provider.name, protocol="saml", digest=digest, trace=trace)
-        finished, _ = self._federation.sign_in(origin, answer, verify, opens_session=lambda _: True)
-        identity = finished.identity
-        wish = _Wish(read_role_session_name(identity), duration, policy)
+        def narrow(identity: VerifiedIdentity, entitlement: Entitlement) -> Choice:
+            return self._narrow(replace(wish, session_name=read_role_session_name(identity)), identity, entitlement)
+
+        answer = Answer(provider=pair.provider.name, protocol="saml", digest=_digest(encoded), trace=trace)
+        choice = self._federation.sign_in_to_role(origin, answer, verify, self._ask(pair.role, "saml"), narrow)
+        identity = choice.identity
         return {
-            **self._release(identity, pair.role, wish, "saml", origin),
+            **self._release(choice, origin),
             "SAMLAssertionInfo": {
                 "SubjectType": (identity.name_format or "").rpartition("nameid-format:")[2],
                 "Subject": identity.subject,
@@ -176,13 +179,15 @@ class Actions:
         for name in ("ExternalId", "SourceIdentity"):
             if name in parameters:  # an expectation that nobody here would check
                 raise build_malformed(name, f"The parameter {name} is not supported by this endpoint.")
-        return self._release(session.identity, role, wish, "chaining", origin)
+        asked = self._ask(role, "chaining")
+        choice = self._federation.choose_role(origin, session.identity, asked, partial(self._narrow, wish))
+        return self._release(choice, origin)
 
     def _verify_caller(self, action: str, signature: Signature, origin: Origin) -> IssuedSession:
         try:
             return self._callers.verify(signature)
         except STSFault as fault:
-            digest = hashlib.sha256(signature.string_to_sign.encode()).hexdigest()
+            digest = _digest(signature.string_to_sign)
             self._federation.refuse_call(origin, action, signature.access_key_id, fault.code, digest)
             raise
 
@@ -195,19 +200,16 @@ class Actions:
             raise UnknownProvider("provider and role are not in the same account, or in none of ours")
         return verifier.verify(token, trace)
 
-    def _release(self, identity: VerifiedIdentity, role: ARN, wish: _Wish, purpose: str, origin: Origin) -> Fields:
-        """Exchange what the rules grant, as the caller wants it; it is recorded, remembered, and then returned."""
+    def _ask(self, role: ARN, purpose: str) -> AskedRole:
         account = self._accounts.get(role.account)
-        asked = AskedRole(str(role), account.name if account else None, role.name)
+        return AskedRole(str(role), account.name if account else None, role.name, purpose)
 
-        def narrow(entitlement: Entitlement) -> Choice:
-            return self._narrow(identity, entitlement, wish)
-
-        choice = self._federation.choose_role(origin, identity, asked, purpose=purpose, narrow=narrow)
+    def _release(self, choice: Choice, origin: Origin) -> Fields:
+        """Exchange what was chosen; it is recorded, remembered, and then returned."""
         credentials = self._federation.exchange(origin, choice)
         return _describe(self._federation.deliver_credentials(origin, choice, credentials, may_call=True))
 
-    def _narrow(self, identity: VerifiedIdentity, entitlement: Entitlement, wish: _Wish) -> Choice:
+    def _narrow(self, wish: _Wish, identity: VerifiedIdentity, entitlement: Entitlement) -> Choice:
         """Return the choice with what the caller asks for, which only ever narrows.
 
         Raises:
@@ -231,6 +233,10 @@ class Actions:
         policy = wish.policy if wish.policy is not None else entitlement.session_policy
         narrowed = replace(entitlement, session_policy=policy)
         return Choice(identity, narrowed, wish.duration_seconds, wish.session_name)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _describe(credentials: TemporaryCredentials) -> Fields:

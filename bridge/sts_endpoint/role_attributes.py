@@ -6,9 +6,9 @@ Rules are asked all the same: the attributes only bind an assertion to the roles
 import re
 from dataclasses import dataclass
 
+from bridge.errors import ClaimNotSingle
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sts_wire.arn import ARN, parse_arn
-from bridge.sts_wire.reply import build_fault, build_malformed
 
 ROLE = "https://www.aliyun.com/SAML-Role/Attributes/Role"
 ROLE_SESSION_NAME = "https://www.aliyun.com/SAML-Role/Attributes/RoleSessionName"
@@ -37,12 +37,10 @@ def read_role_pairs(identity: VerifiedIdentity) -> frozenset[RolePair]:
 
 
 def read_role_session_name(identity: VerifiedIdentity) -> str:
-    """Return the one role session name. Raises the fault for none, several, or one of other letters."""
+    """Return the one role session name. Raises ClaimNotSingle for none, several, or one of other letters."""
     names = _list_texts(identity, ROLE_SESSION_NAME)
-    if not names:
-        raise build_fault("AuthenticationFail.SAMLAssertion.Invalid", "The assertion has no role session name.")
     if len(names) != 1 or not _SESSION_NAME.fullmatch(names[0]):
-        raise build_malformed("RoleSessionName")
+        raise ClaimNotSingle("the assertion has not exactly one role session name of 2 to 64 allowed characters")
     return names[0]
 
 

@@ -87,12 +87,13 @@ FAULTS: dict[str, tuple[int, str]] = {
 class STSFault(Exception):
     """A request that STS refuses, in the vendor's own terms; ``message`` is shown to the caller."""
 
-    def __init__(self, code: str, status: int, message: str) -> None:
-        """Take the vendor's code, the HTTP status and the message."""
+    def __init__(self, code: str, status: int, message: str, detail: Fields | None = None) -> None:
+        """Take the vendor's code, the HTTP status, the message, and the ``AccessDeniedDetail`` where there is one."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.status = status
         self.message = message
+        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,15 @@ def build_fault_reply(
 
     ``retry_after_seconds`` is told in ``Retry-After`` (RFC 9110 10.2.3) and, in milliseconds, where the SDKs read it.
     """
-    fields = {
+    fields: dict[str, Value] = {
         "RequestId": request_id,
         "HostId": host_id,
         "Code": fault.code,
         "Message": fault.message,
         "Recommend": _RECOMMEND.format(code=fault.code),
     }
+    if fault.detail is not None:
+        fields["AccessDeniedDetail"] = fault.detail
     reply = _build(fault.status, "Error", request_id, fields, form)
     if retry_after_seconds is None:
         return reply

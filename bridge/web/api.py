@@ -1,11 +1,14 @@
 """The HTTP API, version 1: what a page's script or a command may ask for the signed-in person."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
 from bridge.clock import format_utc
+from bridge.delivery.console import find_way
 from bridge.exchange.accounts import Account
+from bridge.exchange.duration import Duration
 from bridge.federation import Federation
 from bridge.web.access import Access
 from bridge.web.origin import current_origin
@@ -50,10 +53,12 @@ class API:
                     "name": entitlement.name,
                     "title": entitlement.title,
                     "purpose": entitlement.purpose,
-                    "console": entitlement.opens_console,
+                    "console": find_way(entitlement, self._accounts[entitlement.account]) is not None,
+                    "narrowed": entitlement.session_policy is not None,
                     "terminal": entitlement.opens_terminal,
                     "terminal_role": entitlement.terminal_role,
                     "max_duration_seconds": entitlement.duration_seconds,
+                    "credentials_duration": _describe(self._federation.foresee(identity, entitlement)),
                 }
                 for entitlement in resolution.entitlements
             ],
@@ -73,3 +78,10 @@ class API:
                 for reach in resolution.within_reach
             ],
         )
+
+
+def _describe(duration: Duration | None) -> dict[str, Any] | None:
+    """Say how long credentials would last now, which limit decides, and all limits in seconds."""
+    if duration is None:
+        return None
+    return {"seconds": duration.seconds, "decided_by": duration.decided_by, "limits": dict(duration.limits)}

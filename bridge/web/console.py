@@ -14,7 +14,7 @@ from bridge.web.origin import current_origin
 def open_console(
     federation: Federation, accounts: Mapping[str, Account], identity: VerifiedIdentity, entitlement_id: str
 ) -> Response:
-    """Return the page that posts the signed response for this entitlement to the console.
+    """Return the page that sends the browser to the console with what opens it for this entitlement.
 
     Raises:
         NotEntitled: the rules of this moment do not grant it.
@@ -26,4 +26,13 @@ def open_console(
     form = federation.deliver_console(origin, choice)
     allow_form_action(form.form_action)
     what = f"{choice.entitlement.title or choice.entitlement.name} · {accounts[choice.entitlement.account].title}"
-    return make_response(render_template("hand_over.html", action=form.action, fields=form.fields, what=what))
+    page = render_template(
+        "hand_over.html",
+        action=form.action,
+        method=form.method,
+        fields=form.fields,
+        what=what,
+        narrowed=choice.entitlement.session_policy is not None,
+        half_a_minute=form.way == "token",
+    )
+    return make_response(page)

@@ -30,6 +30,7 @@ from bridge.errors import (
     TooLarge,
     TooManyRequests,
     UnknownHost,
+    UserCodeUnknown,
     VersionUnknown,
 )
 from bridge.exchange.refusals import show_upstream
@@ -44,6 +45,7 @@ STATUSES: dict[type[BridgeError], int] = {
     SessionError: 401,
     AccessError: 403,
     NotFound: 404,
+    UserCodeUnknown: 404,
     RequestError: 400,
     TooLarge: 413,
     TooManyRequests: 429,

@@ -16,6 +16,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.delivery.console import find_way
 from bridge.entitlements.resolve import Resolution
 from bridge.errors import ConfirmationUnknown, CrossSiteRequest, NotEntitled, StepUpNotMet, TooLarge, UnknownProvider
 from bridge.exchange.accounts import Account
@@ -268,7 +269,7 @@ class Login:
         cookie, _ = self._sessions.create(identity, finished.replaces_session)
         response: AnyResponse
         only = resolution.entitlements[0] if len(resolution.entitlements) == 1 and not resolution.within_reach else None
-        if only and only.opens_console and finished.return_to == "/":
+        if only and find_way(only, self._accounts[only.account]) and finished.return_to == "/":
             response = open_console(self._federation, self._accounts, identity, only.id)
         else:
             response = redirect(finished.return_to, 303)
@@ -278,7 +279,9 @@ class Login:
 
     def _console_origins(self) -> list[str]:
         # A confirmation can lead straight to the console, and browsers hold a form to its own page's policy.
-        return sorted({source for account in self._accounts.values() for source in account.console.form_action})
+        return sorted(
+            {source for account in self._accounts.values() for source in account.console_addresses.form_action}
+        )
 
     def _find_browser(self) -> str | None:
         cookie = find_browser_cookie()

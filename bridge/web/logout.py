@@ -52,6 +52,7 @@ class Logout:
         *,
         desk: SignOutDesk,
         sessions: SessionStore,
+        terminals: SessionStore,
         unconfirmed: UnconfirmedSignIns,
         guesses: GuessLimit,
         access: Access,
@@ -62,6 +63,7 @@ class Logout:
         """Take what decides about a message, what it ends, the guards, the log, what is kept, and the titles."""
         self._desk = desk
         self._sessions = sessions
+        self._terminals = terminals
         self._unconfirmed = unconfirmed
         self._guesses = guesses
         self._access = access
@@ -85,8 +87,10 @@ class Logout:
         cookie = self._access.find_cookie()
         if cookie:
             self._sessions.end(cookie)
+        terminals = self._terminals.end_own(session.identity.issuer, session.identity.subject)
+        ended = (session.identity, *terminals)
+        self._audit.append(current_origin(), *(_session_ended(identity, "signed_out_here") for identity in ended))
         self._credentials.forget(session.identity.issuer, session.identity.subject)
-        self._audit.append(current_origin(), _session_ended(session.identity, "signed_out_here"))
         browser = find_browser_cookie() or new_browser_cookie()
         onward = self._desk.leave(session.identity, browser_digest(browser))
         if onward is None:
@@ -220,21 +224,19 @@ class Logout:
             )
         for identity in identities:
             self._audit.append(current_origin(), _session_ended(identity, "signed_out_at_provider"))
+        for issuer, subject in {(identity.issuer, identity.subject) for identity in identities}:
+            self._credentials.forget(issuer, subject)
         return received
 
     def _end_sessions(self, over: EndedAtProvider) -> list[VerifiedIdentity]:
         self._unconfirmed.end(over)
         if over.session_indexes:
-            ended = [
+            return [
                 identity
                 for index in over.session_indexes
                 for identity in self._sessions.end_by_session_index(over.issuer, index, over.subject)
             ]
-        else:
-            ended = [] if over.subject is None else list(self._sessions.end_all(over.issuer, over.subject))
-        for issuer, subject in {(identity.issuer, identity.subject) for identity in ended}:
-            self._credentials.forget(issuer, subject)
-        return ended
+        return [] if over.subject is None else list(self._sessions.end_all(over.issuer, over.subject))
 
 
 def _session_ended(identity: VerifiedIdentity, reason: str) -> events.SessionEnded:

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template
 
 from bridge.clock import Clock, format_utc
+from bridge.delivery.console import find_way
 from bridge.delivery.profiles import write_environment, write_json, write_profile
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import Resolution, WithinReach
@@ -93,7 +94,7 @@ class Portal:
         account = self._accounts[entitlement.account]
         page = render_template(
             "credentials.html",
-            entitlement=_describe(entitlement),
+            entitlement=self._describe(entitlement),
             account={"name": account.name, "title": account.title, "id": account.id},
             credentials={
                 "access_key_id": credentials.access_key_id,
@@ -125,13 +126,28 @@ class Portal:
             "administrator": self._federation.is_administrator(session.identity, current_origin().source_address),
         }
 
+    def _describe(self, entitlement: Entitlement) -> dict[str, Any]:
+        return {
+            "id": entitlement.id,
+            "kind": entitlement.kind,
+            "name": entitlement.name,
+            "title": entitlement.title or entitlement.name,
+            "purpose": entitlement.purpose,
+            "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
+            "limit_note": "",
+            "narrowed": entitlement.session_policy is not None,
+            "console": find_way(entitlement, self._accounts[entitlement.account]) is not None,
+            "terminal": entitlement.opens_terminal,
+            "terminal_role": entitlement.terminal_role,
+        }
+
     def _group(self, resolution: Resolution) -> list[dict[str, Any]]:
         groups: dict[str, list[dict[str, Any]]] = {}
         for entitlement in resolution.entitlements:
-            groups.setdefault(entitlement.account, []).append(_describe(entitlement))
+            groups.setdefault(entitlement.account, []).append(self._describe(entitlement))
         for reach in resolution.within_reach:
             groups.setdefault(reach.entitlement.account, []).append(
-                _describe(reach.entitlement) | {"needs": _describe_need(reach)}
+                self._describe(reach.entitlement) | {"needs": _describe_need(reach)}
             )
         return [
             {
@@ -142,21 +158,6 @@ class Portal:
             }
             for name, described in groups.items()
         ]
-
-
-def _describe(entitlement: Entitlement) -> dict[str, Any]:
-    return {
-        "id": entitlement.id,
-        "kind": entitlement.kind,
-        "name": entitlement.name,
-        "title": entitlement.title or entitlement.name,
-        "purpose": entitlement.purpose,
-        "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
-        "limit_note": "",
-        "console": entitlement.opens_console,
-        "terminal": entitlement.opens_terminal,
-        "terminal_role": entitlement.terminal_role,
-    }
 
 
 def _describe_reuse(credentials: TemporaryCredentials) -> str:

@@ -46,7 +46,7 @@ def test_pasted_claims_are_explained_rule_by_rule(service, administrator):
     page = paste(administrator, {"groups": ["platform", "Finance"]})
     assert page.status_code == 200
     said = words(page)
-    assert "role production/ReadOnly Granted by `platform`: `groups` has platform" in said
+    assert "role production/ReadOnly, for at most 1 hour Granted by `platform`: `groups` has platform" in said
     assert "Near misses 1 Not granted: `finance` needs a group named `finance`; the provider sent `Finance`" in said
     assert "nobody vouches for it" in said.replace("them", "it")
     assert service.last() == before, "asking leaves no record"
@@ -115,7 +115,7 @@ DEEP = '{"provider": "corp", "claims": {"a": ' + "[" * 5000 + "]" * 5000 + "}}"
 @pytest.mark.parametrize(
     ("claims", "fault"),
     [
-        ("{", "not JSON"),
+        ("{", "not YAML"),
         ("a: [", "not YAML"),
         ("just words", "expected here"),
         (DEEP, "nested too deeply"),

@@ -8,12 +8,11 @@ from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
 from bridge.attack.saml.messages import NOW, NS, Draft, element
 from bridge.errors import SAMLProxyRestriction
-from bridge.exchange.metadata import build_saml_metadata
+from bridge.exchange.metadata import build_saml_metadata, entity_id
 from bridge.identity.saml.response import verify_response
 from bridge.keys import KeyFolder
 from bridge.sandbox.cloud.saml_metadata import parse_idp_metadata
 from bridge.sandbox.cloud.saml_response import Expectation, parse_saml_response, verify_saml_response
-from bridge.web.published import entity_id
 from tests.attacks.door import PUBLIC_URL, begin, check_refusal, draft_response, post_response, read
 
 pytestmark = pytest.mark.usefixtures("no_failures")
@@ -86,6 +85,6 @@ def test_the_stand_in_cloud_accepts_an_assertion_that_nothing_may_be_based_on(se
     encoded, _ = issued(service, visitor, "1")
     keys = KeyFolder(service.configuration.settings.key_folder)
     own = build_saml_metadata(entity_id(PUBLIC_URL), PUBLIC_URL, keys.published("saml-issuer"))
-    console = service.configuration.accounts["production"].console
+    console = service.configuration.accounts["production"].console_addresses
     expectation = Expectation(parse_idp_metadata(own), console.role_sso_url, console.role_sso_audience, NOW)
     assert verify_saml_response(parse_saml_response(encoded), expectation)

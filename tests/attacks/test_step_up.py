@@ -45,8 +45,12 @@ RULES = f"""rules:
   grant: [{{account: sandbox, role: Deployer}}]
 - name: by-method
   groups: [platform]
-  require: {{amr: [hwk]}}
+  require: {{amr: [hwk], acr: ["{UNASKED}"]}}
   grant: [{{account: sandbox, role: Vault}}]
+- name: by-openid-connect-only
+  groups: [tokens]
+  require: {{amr: [hwk]}}
+  grant: [{{account: sandbox, role: Signer}}]
 - name: others
   groups: [finance]
   require: {{acr: ["{MFA}"]}}
@@ -62,9 +66,9 @@ RULES = f"""rules:
   groups: [counter]
   grant: [{{account: production, role: Counter}}]
 """
-ADMIN, DEPLOYER, VAULT = (
+ADMIN, DEPLOYER, VAULT, SIGNER = (
     identify("role", account, name)
-    for account, name in (("production", "Admin"), ("sandbox", "Deployer"), ("sandbox", "Vault"))
+    for account, name in (("production", "Admin"), ("sandbox", "Deployer"), ("sandbox", "Vault"), ("sandbox", "Signer"))
 )
 AUDITOR = identify("role", "production", "Auditor")
 
@@ -117,6 +121,14 @@ def test_age_is_measured_at_every_look(service, visitor):
     assert held(visitor) == {"ReadOnly"}
     assert within_reach(visitor)["Deployer"] == ["freshness"]
     assert "Needs a fresh sign-in" in visitor.get("/").text
+
+
+def test_what_no_sign_in_by_saml_can_show_is_neither_offered_nor_asked_for(service, visitor):
+    sign_in(visitor, groups=("platform", "tokens"))
+    assert "Signer" not in within_reach(visitor)
+    before = service.memory()
+    assert visitor.get(f"/step-up/{SIGNER}").status_code == 403
+    assert service.memory() == before
 
 
 @pytest.mark.parametrize("entitlement", [AUDITOR, "0" * 16, "..", "x"])

@@ -96,6 +96,19 @@ def test_with_one_role_a_single_click_on_the_tile_opens_the_console(page, instal
     assert "You are FinanceAuditor" in page.get_by_role("heading", level=1).inner_text()
 
 
+@pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=["mouse", "keyboard"])
+def test_the_console_of_a_narrowed_role_is_opened_by_a_token_and_says_so(page, installation, shoot, hand):
+    sign_in_at_idp(page, hand(page), installation, "zhang.min")
+    click_tile(page, hand(page), "oidc")
+    page.get_by_role("heading", name="Your access").wait_for()
+    shoot(page, "portal-narrowed")
+    hand(page).activate("button", "Open console: My data in Acme Sandbox")
+    page.wait_for_url(f"{installation.cloud}/console")
+    assert "You are ReadOnly" in page.get_by_role("heading", level=1).inner_text()
+    assert "people/zhang.min/" in page.get_by_role("region", name="Narrowed by a session policy").first.inner_text()
+    shoot(page, "console-narrowed")
+
+
 def test_credentials_are_shown_hidden_and_can_be_copied(page, installation, shoot):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=installation.bridge)
     sign_in_at_idp(page, Mouse(page), installation)

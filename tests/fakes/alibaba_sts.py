@@ -6,6 +6,7 @@ It checks nothing: the sandbox does that. It gives answers that no real STS give
 import base64
 import json
 import secrets
+import ssl
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -23,8 +24,8 @@ _SESSION_NAME = (
 class AlibabaSTS(ScriptedServer):
     """``changes`` replaces members of every answer, by path; ``reply`` replaces it whole, ``script`` the next ones."""
 
-    def __init__(self) -> None:
-        super().__init__(self._answer)
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(self._answer, tls)
         self.now = time.time
         self.changes: dict[str, Any] = {}
         """``{"Credentials.Expiration": "…"}``; None removes the member."""

@@ -1,4 +1,7 @@
-"""A role that a session policy narrows: the policy reaches STS whatever the trust, and no console opens the role."""
+"""A role that a session policy narrows: the policy reaches STS whatever the trust, and no console opens all of it.
+
+It is opened by a sign-in token where the account allows one, else not at all.
+"""
 
 import hashlib
 import json
@@ -32,7 +35,7 @@ RULES = {
     "rules": [
         {
             "name": "narrowed",
-            "claims": {"uid": ["lin.wei", "greta.holm"]},
+            "claims": {"uid": ["lin.wei", "greta.holm", "tariq.haddad"]},
             "grant": [
                 {"account": account, "role": role, "session_policy_file": "policies/own.yaml"}
                 for account, role in ROLES.values()
@@ -69,6 +72,7 @@ def configure(installation):
     secret.chmod(0o600)
     account = yaml.safe_load((installation.config / "accounts" / "acme-production.yaml").read_text())
     key = {"access_key_id": f"file:{installation.folder}/key-id", "access_key_secret": f"file:{secret}"}
+    key["console"] = "token"
     (installation.folder / "key-id").write_text("LTAITestKeys")
     (installation.config / "accounts" / "keys.yaml").write_text(
         yaml.safe_dump(account | {"name": "keys", "id": "1000000000000003", "trust": "access_key"} | key)
@@ -178,6 +182,67 @@ def test_the_console_of_a_whole_role_is_offered(installation):
     assert "Terminal only" not in browser.page.text()
     browser.submit(f"/console/{chosen['id']}")
     assert "You are ReadOnly" in browser.auto_submit().text()
+
+
+def open_console(installation, uid, trust):
+    """Return the entitlement, the page that hands over, what the cloud's console says, and the records of that."""
+    browser = installation.sign_in(uid)
+    account, role = ROLES[trust]
+    chosen = entitlements(installation, browser)[f"role {account}/{role}"]
+    seen = len(installation.records())
+    handed_over = browser.submit(f"/console/{chosen['id']}")
+    return chosen, handed_over, browser.auto_submit(), installation.records(seen)
+
+
+@pytest.mark.parametrize("trust", ["oidc", "access_key"])
+def test_the_console_of_a_narrowed_role_is_opened_by_a_token_and_is_as_narrow(installation, trust):
+    chosen, handed_over, console, records = open_console(installation, "tariq.haddad", trust)
+    assert (chosen["console"], chosen["narrowed"]) == (True, True)
+    assert "narrowed" in handed_over.text()
+    form = handed_over.find_auto_submit_form()
+    assert (form.method, form.action) == ("GET", f"{installation.cloud}/federation")
+    assert form.fields.keys() == {"Action", "LoginUrl", "Destination", "SigninToken"}
+    assert form.fields["LoginUrl"] == f"{installation.bridge}/"
+    sources = handed_over.headers["Content-Security-Policy"].partition("form-action ")[2].partition(";")[0]
+    assert sources == f"'self' {installation.cloud}"
+    assert handed_over.headers["Referrer-Policy"] == "no-referrer"
+    assert handed_over.headers["Cache-Control"] == "no-store"
+
+    assert console.url == f"{installation.cloud}/console"
+    assert f"You are {ROLES[trust][1]}" in console.text()
+    assert "Narrowed by a session policy" in console.text()
+    assert "role/team-tariq.haddad" in console.text()
+
+    made, issued, delivered = records
+    assert [record["event"] for record in records] == ["choice.made", "exchange.issued", "delivery.console"]
+    assert made["purpose"] == "console"
+    assert (delivered["way"], delivered["narrowed"]) == ("token", True)
+    assert delivered["access_key_id"] == issued["access_key_id"]
+    assert delivered["session_policy_digest"] == issued["session_policy_digest"]
+    assert "assertion_id" not in delivered
+    assert form.fields["SigninToken"] not in json.dumps(records)
+
+
+@pytest.mark.parametrize(("trust", "way"), [("saml", "saml"), ("oidc", "saml"), ("access_key", "token")])
+def test_the_console_of_a_whole_role_is_opened_as_the_account_says(installation, trust, way):
+    _, handed_over, console, records = open_console(installation, "amara.okafor", trust)
+    assert "narrowed" not in handed_over.text()
+    assert handed_over.find_auto_submit_form().method == ("GET" if way == "token" else "POST")
+    assert f"You are {ROLES[trust][1]}" in console.text()
+    assert "Narrowed" not in console.text()
+    delivered = records[-1]
+    assert (delivered["event"], delivered["way"]) == ("delivery.console", way)
+    assert ("access_key_id" in delivered) == (way == "token")
+    assert "narrowed" not in delivered
+
+
+def test_a_sign_in_token_opens_one_console_only(installation):
+    browser = installation.sign_in("lin.wei")
+    chosen = entitlements(installation, browser)["role acme-sandbox/Developer"]
+    form = browser.submit(f"/console/{chosen['id']}").find_auto_submit_form()
+    first, second = (requests.get(form.action, params=form.fields, timeout=10) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 400)
+    assert "was used" in second.text
 
 
 def test_with_exactly_one_role_that_has_no_console_the_portal_is_shown(installation):

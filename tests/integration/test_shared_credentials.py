@@ -1,6 +1,23 @@
 """Credentials that are released once more: recorded, for the same person, and gone with the sign-out."""
 
+import threading
+
+from bridge.audit.events import Origin
+from bridge.audit.log import AuditLog
+from bridge.clock import SystemClock
+from bridge.entitlements.rules import RulesInForce
+from bridge.exchange.assume import Exchange
+from bridge.exchange.cache import CredentialsCache
+from bridge.exchange.sts_client import STSClient
+from bridge.federation import Federation
+from bridge.keys import KeyFolder
+from bridge.outbound import Outbound
+from bridge.sealing import Sealer
+from bridge.settings import load_configuration
+from bridge.web.published import entity_id
+from tests.factories import make_choice, make_entitlement, make_identity
 from tests.integration.test_main_job import entitlements, read_credentials
+from tests.live_store import running_store
 
 TARGET = "role acme-production/ReadOnly"
 
@@ -50,3 +67,69 @@ def test_the_page_says_every_limit_and_which_one_decided(installation):
     assert "They last 1 h, because of the default session length." in page.text()
     assert "The limits: usual session 1 h, rule " in page.text()
     assert "Alibaba Cloud 12 h" in page.text()
+
+
+def test_the_api_says_how_long_credentials_would_last_and_which_limit_decides(installation):
+    listed = entitlements(installation, installation.sign_in())
+    foreseen = listed[TARGET]["credentials_duration"]
+    assert (foreseen["seconds"], foreseen["decided_by"]) == (3600, "default")
+    assert foreseen["limits"].keys() >= {"default", "rule", "account", "role", "api"}
+    assert min(foreseen["limits"].values()) == foreseen["seconds"]
+
+
+class CountingOutbound(Outbound):
+    """Counts the calls of STS, which all leave by this door."""
+
+    calls = 0
+
+    def post_form(self, *arguments, **options):
+        self.calls += 1
+        return super().post_form(*arguments, **options)
+
+
+def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installation):
+    configuration, clock = load_configuration(installation.config), SystemClock()
+    settings, outbound, engine = configuration.settings, CountingOutbound(development=True), installation.open_audit()
+    exchange = Exchange(
+        configuration.accounts,
+        issuer=settings.public_url,
+        entity_id=entity_id(settings.public_url),
+        keys=KeyFolder(settings.key_folder),
+        sts=STSClient(outbound, clock),
+        clock=clock,
+    )
+    choice = make_choice(
+        identity=make_identity(subject="build-farm"),
+        entitlement=make_entitlement(account="acme-production", name="ReadOnly"),
+    )
+    before, released, start = len(installation.records()), [], threading.Barrier(500)
+    with running_store() as redis:
+        federation = Federation(
+            audit=AuditLog(engine, clock),
+            rules=RulesInForce(configuration.rules),
+            administrators=(),
+            exchange=exchange,
+            credentials=CredentialsCache(exchange, redis, Sealer(bytes(32)), clock),
+            console=None,
+            history=None,
+            clock=clock,
+        )
+
+        def ask(number):
+            start.wait()
+            released.append(federation.exchange(Origin(f"REF-{number}", "192.0.2.1"), choice))
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(500)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    records = installation.records()[before:]
+    engine.dispose()
+    assert outbound.calls == 1
+    assert len(released) == 500
+    assert {each.access_key_id for each in released} == {record["access_key_id"] for record in records}
+    events = [record["event"] for record in records]
+    assert (events[0], events.count("exchange.issued"), events.count("exchange.reused")) == ("exchange.issued", 1, 499)
+    assert {record["reference"] for record in records} == {f"REF-{number}" for number in range(500)}
+    assert {record["original_reference"] for record in records[1:]} == {records[0]["reference"]}

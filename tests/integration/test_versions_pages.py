@@ -112,6 +112,9 @@ def test_one_administrator_asks_and_only_another_one_confirms(installation, lin,
     page = lin.open(f"/requests/{request}")
     assert "Another administrator has to confirm it" in page.html
     assert "<script>alert" not in page.html
+    lin.browser.click("Who would gain and lose what")
+    chosen = re.search(r'name="draft" value="([0-9a-f]{64})" required checked', lin.browser.page.html)
+    assert chosen, "the preview begins with this change"
     token = lin.csrf_token()
     refused = lin.post(f"/requests/{request}/confirm", {"csrf_token": token})
     assert (refused.status_code, "rules_same_person" in refused.text) == (403, True)

@@ -14,10 +14,10 @@ from alibabacloud_sts20150401.models import AssumeRoleWithOIDCRequest, AssumeRol
 from alibabacloud_tea_openapi.models import Config
 
 from bridge.exchange.assertion import issue_response, state_role
+from bridge.exchange.metadata import entity_id
 from bridge.exchange.token import issue_token
 from bridge.keys import KeyFolder
 from bridge.settings import load_configuration
-from bridge.web.published import entity_id
 from tests.installation import run_installation
 from tests.integration.test_main_job import entitlements, read_credentials
 
@@ -131,6 +131,7 @@ def test_the_sts_sdk_presents_our_saml_response(installation, signer):
         issuer=entity_id(installation.bridge),
         duration_seconds=3600,
         now=now,
+        authenticated_at=now,
     )
     answer = anonymous_client(installation).assume_role_with_saml(
         AssumeRoleWithSAMLRequest(
@@ -142,7 +143,7 @@ def test_the_sts_sdk_presents_our_saml_response(installation, signer):
     )
     assert answer.body.assumed_role_user.arn == "acs:ram::1000000000000001:role/ReadOnly/someone@acme.example"
     assert answer.body.samlassertion_info.issuer == entity_id(installation.bridge)
-    assert answer.body.samlassertion_info.recipient == account.console.role_sso_url
+    assert answer.body.samlassertion_info.recipient == account.console_addresses.role_sso_url
 
 
 def test_the_sts_sdk_presents_our_oidc_token(installation, signer):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.entitlements.choice import choose_role
+from bridge.entitlements.choice import find_role
 from bridge.entitlements.explanation import explain
 from bridge.entitlements.resolve import resolve
 from bridge.errors import NotEntitled
@@ -169,11 +169,38 @@ def test_a_pattern_is_a_beginning_that_goes_on(tmp_path, sub, granted):
 def test_a_refusal_says_of_each_rule_with_the_role_why_it_does_not_apply(tmp_path):
     rules = load(tmp_path, f'claims: {{sub: "{MAIN}"}}').rules
 
-    assert choose_role(workload(), "sandbox", "Developer", rules, NOW, None).rule == "30.yaml:deploy"
+    def find(identity, account):
+        resolution = resolve(identity, rules, NOW)
+        return find_role(resolution, identity, account, "Developer", rules, NOW, None)
+
+    assert find(workload(), "sandbox").rule == "30.yaml:deploy"
     with pytest.raises(NotEntitled) as refused:
-        choose_role(workload("repo:mallory/app:x"), "sandbox", "Developer", rules, NOW, None)
+        find(workload("repo:mallory/app:x"), "sandbox")
     assert "30.yaml:deploy: " in refused.value.detail
     assert f"`sub` has none of: {MAIN}" in refused.value.detail
     with pytest.raises(NotEntitled) as refused:
-        choose_role(workload(), None, "Developer", rules, NOW, None)
+        find(workload(), None)
     assert "no rule grants this role" in refused.value.detail
+
+
+def test_rules_for_people_and_for_workloads_are_not_compared_with_one_another(tmp_path):
+    def warnings(first, second):
+        write_configuration(
+            tmp_path,
+            {
+                "workloads/github.yaml": GITHUB,
+                "rules/10-platform.yaml": first.replace("provider: github", "when: 'true'", 1),
+                "rules/30.yaml": second,
+            },
+        )
+        return [each.kind for each in check_configuration(tmp_path, now=NOW) if each.severity == "warning"]
+
+    people = "rules:\n- name: people\n  everyone: true\n  grant:\n  - {account: sandbox, role: Developer}\n"
+    deploy = rule(f'claims: {{sub: "{MAIN}"}}')
+    longer = deploy.replace("role: Developer", "role: Developer\n    duration_seconds: 1800")
+    wide = rule('claims_like: {sub: "repo:acme/*"}', name="wide")
+
+    assert warnings(people, longer) == []
+    assert "always-denied" in warnings(people.replace("grant", "deny"), deploy)
+    both = f"{wide}{deploy.removeprefix('rules:')}"
+    assert warnings(people, both) == ["shadowed"]

@@ -8,6 +8,7 @@ from bridge.sandbox.cloud.entities import Account, Attached
 from bridge.sandbox.cloud.policy import Context, Decision, Grant, Question, decide
 from bridge.sandbox.cloud.state import CloudState
 from bridge.sandbox.cloud.system_policies import SYSTEM_POLICIES
+from bridge.sts_wire.reply import FAULTS, STSFault
 
 
 def list_grants(state: CloudState, caller: Caller) -> list[Grant]:
@@ -22,13 +23,36 @@ def list_grants(state: CloudState, caller: Caller) -> list[Grant]:
         from_groups = [attached for group in account.groups if group.has(arn.name) for attached in group.policies]
         return _build_grants(account, (*own, *from_groups))
     role = state.find_role(arn)
-    return _build_grants(account, role.policies if role else ())
+    # A role that was deleted and made again under its name is another one, and its sessions have ended.
+    return _build_grants(account, role.policies if role and role.id == caller.role_id else ())
 
 
 def decide_for(state: CloudState, caller: Caller, question: Question) -> Decision:
     """Return whether the caller may do what is asked, session policy included."""
     session_policy = None if isinstance(caller, UserCaller) else caller.policy
     return decide(question, list_grants(state, caller), session_policy)
+
+
+def check_access(state: CloudState, caller: Caller, question: Question) -> None:
+    """The caller may do what is asked; raises ``NoPermission``, whose detail names the layer that did not allow it."""
+    decision = decide_for(state, caller, question)
+    if not decision.allowed:
+        raise refuse(caller, question.action, decision.outcome, decision.layer)
+
+
+def refuse(caller: Caller, action: str, outcome: str, layer: str) -> STSFault:
+    """Return ``NoPermission`` with the vendor's detail; ``outcome`` and ``layer`` are its words too."""
+    name = caller.arn.name
+    detail = {
+        "AuthAction": action,
+        "AuthPrincipalType": "SubUser" if isinstance(caller, UserCaller) else "AssumedRoleUser",
+        "AuthPrincipalDisplayName": name if isinstance(caller, UserCaller) else f"{name}:{caller.name}",
+        "AuthPrincipalOwnerId": caller.arn.account,
+        "NoPermissionType": outcome,
+        "PolicyType": layer,
+    }
+    status, message = FAULTS["NoPermission"]
+    return STSFault("NoPermission", status, message, detail)
 
 
 def build_context(caller: Caller | None, source_ip: str, now: datetime, *, secure: bool) -> Context:

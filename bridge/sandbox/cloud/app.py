@@ -17,6 +17,7 @@ from bridge.sandbox.cloud.console import Console
 from bridge.sandbox.cloud.credentials import CredentialStore
 from bridge.sandbox.cloud.directory import Directory
 from bridge.sandbox.cloud.documents import Documents, Fetch
+from bridge.sandbox.cloud.federation import Federation, build_federation
 from bridge.sandbox.cloud.gateway import Gateway
 from bridge.sandbox.cloud.metadata_service import build_metadata_service
 from bridge.sandbox.cloud.pages import build_pages
@@ -48,7 +49,9 @@ def create_cloud(
     sign_ins = SAMLSignIns(directory, documents, clock)
     sts = STS(directory, documents, sign_ins, issued, clock)
     gateway = Gateway(directory, documents, Authenticator(directory, issued, clock), sts, clock)
-    app.register_blueprint(build_pages(directory, Console(directory, sign_ins, clock), clock))
+    console = Console(directory, sign_ins, clock)
+    app.register_blueprint(build_pages(directory, console, clock))
+    app.register_blueprint(build_federation(Federation(directory, issued, console, clock)))
     app.register_blueprint(build_metadata_service(directory, issued, clock))
     if cluster_key is not None:
         app.register_blueprint(build_issuers(state, cluster_key))

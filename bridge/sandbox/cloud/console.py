@@ -50,6 +50,10 @@ class ConsoleSession:
     """The checks, in words."""
     relay_state: str
     opens_relay_state: bool
+    login_url: str = ""
+    """With a sign-in token: where its holder is sent when the session has ended."""
+    policy: tuple[str, ...] = ()
+    """The statements of the session policy, as JSON; only credentials bring one."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,12 @@ class Console:
             relay_state=relay_state,
         )
 
+    def open_session(self, session: ConsoleSession) -> str:
+        """Return the key of a console session that ends at its own time."""
+        key = secrets.token_urlsafe(32)
+        self._sessions.put(key, session, session.ends_at)
+        return key
+
     def find_session(self, key: str) -> ConsoleSession | None:
         """Return the console session with this key, if it has not ended."""
         return self._sessions.find(key)
@@ -209,9 +219,7 @@ class Console:
             relay_state=relay_state,
             opens_relay_state=is_console_address(relay_state),
         )
-        key = secrets.token_urlsafe(32)
-        self._sessions.put(key, session, ends_at)
-        return key
+        return self.open_session(session)
 
 
 def is_console_address(relay_state: str) -> bool:

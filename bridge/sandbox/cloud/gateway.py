@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from bridge.clock import Clock
-from bridge.sandbox.cloud import check_access, ims, ram, resource_manager
-from bridge.sandbox.cloud.access import build_context, decide_for
+from bridge.sandbox.cloud import access, check_access, ims, ram, resource_manager
+from bridge.sandbox.cloud.access import build_context
 from bridge.sandbox.cloud.authentication import Authenticator
 from bridge.sandbox.cloud.callers import Caller
 from bridge.sandbox.cloud.directory import Directory
@@ -97,9 +97,7 @@ class Gateway:
         account_id = caller.arn.account
         resource = operation.build_resource(account_id, request.parameters)
         question = Question(f"{service}:{request.action}", resource, context)
-        if not decide_for(self._directory.state, caller, question).allowed:
-            message = f"You are not authorized to do this action: {question.action} on {resource}."
-            raise build_fault("NoPermission", message)
+        access.check_access(self._directory.state, caller, question)
 
         def run(account: Account) -> Result:
             return operation.run(Request(account, request.parameters, self._clock.now(), caller, self._documents))

@@ -67,6 +67,11 @@ def build_pages(directory: Directory, console: Console, clock: Clock) -> Bluepri
     return pages
 
 
+def set_console_cookie(response: Response, key: str) -> None:
+    """Give the browser its console session."""
+    response.set_cookie(COOKIE, key, httponly=True, samesite="Lax")
+
+
 def _protect(response: Response) -> Response:
     """Add what every answer carries: nothing is loaded from elsewhere, framed, guessed at, or kept."""
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -87,5 +92,5 @@ def _read_form() -> tuple[str, str]:
 def _enter(key: str) -> Response:
     """Send the browser to the console with its new session."""
     response = redirect(url_for("console.show_console"), 303)
-    response.set_cookie(COOKIE, key, httponly=True, samesite="Lax")
+    set_console_cookie(response, key)
     return response

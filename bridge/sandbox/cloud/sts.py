@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bridge.clock import Clock, format_utc
-from bridge.sandbox.cloud.access import build_context, decide_for
+from bridge.sandbox.cloud.access import build_context, check_access, refuse
 from bridge.sandbox.cloud.callers import Caller, RoleSession, UserCaller
 from bridge.sandbox.cloud.credentials import CredentialStore
 from bridge.sandbox.cloud.directory import Directory
@@ -76,15 +76,13 @@ class STS:
             **context,
             "sts:RoleSessionName": (name,),
             "sts:ExternalId": (external_id,) if external_id else (),
-            "sts:SourceIdentity": (source_identity,) if source_identity else (),
+            "sts:SourceIdentity": tuple(each for each in (source_identity or inherited,) if each),
         }
-        sticks = inherited is None or source_identity in {None, inherited}
-        if not (
-            sticks
-            and decide_for(self._directory.state, caller, Question("sts:AssumeRole", str(arn), facts)).allowed
-            and role.trust.allows("RAM", _list_names(caller), facts)
-        ):
-            raise build_fault("NoPermission")
+        if inherited is not None and source_identity not in {None, inherited}:
+            raise build_fault("NoPermission", "A source identity cannot be changed along a chain of roles.")
+        check_access(self._directory.state, caller, Question("sts:AssumeRole", str(arn), facts))
+        if not role.trust.allows("RAM", _list_names(caller), facts):
+            raise refuse(caller, "sts:AssumeRole", "ImplicitDeny", "AssumeRolePolicy")
         expires_at = self._clock.now() + timedelta(seconds=read_duration(parameters, role))
         session = RoleSession(arn, role.id, name, expires_at, policy, source_identity or inherited)
         return self._issue(session)

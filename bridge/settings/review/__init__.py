@@ -31,10 +31,33 @@ def review_rules(
     """
     idle = yield from _collect_idle(placed, providers, now)
     working = [each for each in placed if each.number not in idle]
-    shadowed = yield from find_shadows(working)
-    yield from find_different_limits(working, shadowed, providers)
+    found: set[Problem] = set()
+    for group in _split(working, providers):
+        for problem in _compare(group, providers):
+            if problem not in found:
+                found.add(problem)
+                yield problem
     if seen_claims is not None:
         yield from find_claims_never_sent(placed, providers, seen_claims)
+
+
+def _split(
+    placed: Sequence[PlacedRule], providers: Mapping[str, SAMLProvider | OIDCProvider]
+) -> Iterator[Sequence[PlacedRule]]:
+    """Yield the rules that can meet: those for people, and those for workloads beside what is denied to everybody.
+
+    A rule that grants and names no provider is for people only.
+    """
+    workloads = {each.number for each in placed if each.rule.providers and each.rule.providers.isdisjoint(providers)}
+    yield [each for each in placed if each.number not in workloads]
+    if workloads:
+        everybody = {each.number for each in placed if each.rule.denials and not each.rule.providers}
+        yield [each for each in placed if each.number in workloads | everybody]
+
+
+def _compare(placed: Sequence[PlacedRule], providers: Mapping[str, SAMLProvider | OIDCProvider]) -> Iterator[Problem]:
+    shadowed = yield from find_shadows(placed)
+    yield from find_different_limits(placed, shadowed, providers)
 
 
 def _collect_idle(

@@ -20,6 +20,7 @@ from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
 from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
 from bridge.entitlements.rules import RulesInForce
+from bridge.entitlements.spans import describe_span
 from bridge.entitlements.supposed import Supposed, parse_moment, read_supposed
 from bridge.errors import SettingsError
 from bridge.history.find_people import find_people, find_sign_in
@@ -27,6 +28,7 @@ from bridge.history.history import History
 from bridge.history.kept_sign_in import KeptSignIn
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.identity.workloads import Workload
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.origin import current_origin
@@ -66,6 +68,7 @@ class Row:
     looked_at: tuple[tuple[str, str, str], ...]
     """Each condition: what came of it, which, and why."""
     further: tuple[str, ...]
+    caution: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Explain:
         rules: RulesInForce,
         history: History,
         records: AuditReader,
-        providers: Mapping[str, SAMLProvider | OIDCProvider],
+        providers: Mapping[str, SAMLProvider | OIDCProvider | Workload],
         clock: Clock,
     ) -> None:
         """Take the frame and the guards, the log, what decides, and where people and their sign-ins are found."""
@@ -177,14 +180,19 @@ class Explain:
         provider = providers[name]
         issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
         identity = supposed.build(name, provider.protocol, issuer, at)
-        source = "Pasted claims: nobody vouches for them"
+        if isinstance(provider, Workload):
+            identity = replace(identity, claims={"sub": identity.subject, **identity.claims})
+        source = "Pasted claims, made up: nobody vouches for them"
         return self._show(asked, identity, identity.name, source, at, address or supposed.source_address)
 
     def _show(  # noqa: PLR0917  what is known of one person
         self, asked: Asked, identity: VerifiedIdentity, label: str, source: str, at: datetime, address: str | None
     ) -> Response:
         explanation = explain(identity, self._rules.current, at, address or None)
-        gets = [(each, _describe(explanation.find_giver(each.id))) for each in explanation.resolution.entitlements]
+        gets = [
+            (each, describe_span(each.duration_seconds), _describe(explanation.find_giver(each.id)))
+            for each in explanation.resolution.entitlements
+        ]
         return self._render(
             asked,
             explanation=explanation,
@@ -263,6 +271,7 @@ def _describe(verdict: Verdict) -> Row:
         line=verdict.rule.line,
         looked_at=tuple((marks[each.holds], each.condition, each.reason) for each in verdict.outcome.findings),
         further=tuple(further),
+        caution=verdict.caution[:1].upper() + verdict.caution[1:],
     )
 
 

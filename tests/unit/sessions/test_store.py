@@ -338,3 +338,41 @@ def test_a_value_of_another_form_is_a_session_that_is_over(store, redis, key, fo
         store.load(cookie)
     assert "a session does not open" in caplog.text
     assert cookie not in caplog.text
+
+
+@pytest.fixture
+def terminals(redis, key, clock):
+    return SessionStore(redis, Sealer(key), clock, ABSOLUTE, ABSOLUTE, kind="terminal")
+
+
+def test_a_terminal_has_no_idle_end_but_never_outlives_what_let_it_in(store, terminals, clock):
+    _, session = store.create(make_identity())
+    clock.advance(IDLE - 1)
+    token, terminal = terminals.create(session.identity, ends_by=session.ends_at)
+    assert terminal.ends_at == session.ends_at
+    clock.advance(IDLE + 1)
+    assert terminals.load(token).identity == session.identity
+
+
+def test_a_token_opens_no_browser_and_a_cookie_no_terminal(store, terminals):
+    cookie, token = store.create(make_identity())[0], terminals.create(make_identity())[0]
+    for opened, value in ((store, token), (terminals, cookie)):
+        with pytest.raises(SessionMissing):
+            opened.load(value)
+
+
+def test_what_the_provider_ends_ends_in_terminals_too(store, terminals):
+    token = terminals.create(make_identity(session_index="_of-a-terminal"))[0]
+    assert len(store.end_by_session_index(ISSUER, "_of-a-terminal")) == 1
+    with pytest.raises(SessionMissing):
+        terminals.load(token)
+
+
+def test_a_person_s_terminals_end_without_their_browsers(store, terminals):
+    cookie, token = store.create(make_identity())[0], terminals.create(make_identity())[0]
+    others = terminals.create(make_identity(subject="somebody.else@example.com"))[0]
+    assert len(terminals.end_own(ISSUER, SUBJECT)) >= 1
+    with pytest.raises(SessionMissing):
+        terminals.load(token)
+    store.load(cookie)
+    terminals.load(others)

@@ -9,9 +9,10 @@ import pytest
 from bridge.exchange.accounts import Account
 from bridge.setup.desired import find_desired
 from bridge.setup.existing import Existing
-from bridge.setup.plan import compare, same_metadata
+from bridge.setup.metadata import same_metadata
+from bridge.setup.plan import compare
 from bridge.setup.terraform import write_terraform
-from bridge.setup.trust import admit_oidc, admit_saml, admit_user, write_trust
+from bridge.setup.trust import admit_oidc, admit_ram, admit_saml, write_trust
 from tests.unit.entitlements.factories import Rules
 
 METADATA = b'<m:EntityDescriptor xmlns:m="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://b.example"/>'
@@ -34,14 +35,18 @@ rules:
 """  # noqa: E501
 
 
+HUB = Account(name="hub", id="1000000000000009", title="Hub", trust="oidc")
+
+
 def account(**changes):
     values = {"name": "production", "id": "1000000000000001", "title": "Production"}
     return Account(**(values | {"role_max_duration_seconds": {"Admin": 7200}} | changes))
 
 
 def desire(tmp_path, rules=RULES, *, given=None, **changes):
-    options = {"issuer": ISSUER, "metadata": METADATA, **(given or {})}
-    return find_desired(account(**changes), Rules(tmp_path).compile(rules), **options)
+    options = {"people": ["acme-oidc", "acme-saml"], "issuer": ISSUER, "metadata": METADATA, **(given or {})}
+    this = account(**changes)
+    return find_desired(this, {"production": this, "hub": HUB}, Rules(tmp_path).compile(rules), **options)
 
 
 def role(desired, name):
@@ -70,9 +75,42 @@ def test_with_oidc_a_role_admits_the_people_of_the_providers_that_its_rules_name
     assert desired.oidc_provider.fingerprints == ("ab" * 20,)
 
 
+def test_a_console_that_a_token_opens_needs_no_saml_unless_a_ram_user_has_one(tmp_path):
+    rules = "rules:\n  - {name: a, groups: [a], grant: [{account: production, role: Admin}]}"
+    desired = desire(tmp_path, rules, trust="oidc", console="token")
+    assert len(role(desired, "Admin").statements) == 1
+    assert desired.saml_provider is None
+    assert desire(tmp_path, trust="oidc", console="token").saml_provider is not None
+    assert len(role(desire(tmp_path, rules, trust="oidc", console="mixed"), "Admin").statements) == 2
+
+
+def test_a_workloads_role_admits_its_issuer_and_opens_no_console(tmp_path):
+    rules = "rules:\n  - {name: ci, provider: ci, claims: {sub: x}, grant: [{account: production, role: Deploy}]}"
+    desired = desire(tmp_path, rules, trust="oidc")
+    arn = "acs:ram::1000000000000001:oidc-provider/rambridge"
+    assert role(desired, "Deploy").trust == write_trust([admit_oidc(arn, ISSUER, "sts.aliyuncs.com", ["ci:*"])])
+    assert desired.saml_provider is None
+
+
+def test_an_account_that_is_entered_from_another_admits_its_role_and_there_the_role_admits_us(tmp_path):
+    way = {"via": {"account": "hub", "role": "Gate"}, "external_id": "agreed-with-nobody-else"}
+    desired = desire(tmp_path, trust="oidc", **way)
+    gate = admit_ram("acs:ram::1000000000000009:role/Gate", "agreed-with-nobody-else")
+    assert role(desired, "Own").trust == write_trust([gate])
+    assert desired.oidc_provider is None
+    assert "hub/Gate needs a policy" in desired.notes[0]
+    accounts = {"production": account(**way), "hub": HUB}
+    rules = Rules(tmp_path).compile(RULES)
+    hub = find_desired(HUB, accounts, rules, people=["acme-oidc", "acme-saml"], issuer=ISSUER, metadata=METADATA)
+    arn = "acs:ram::1000000000000009:oidc-provider/rambridge"
+    us = admit_oidc(arn, ISSUER, "sts.aliyuncs.com", ["acme-oidc:*", "acme-saml:*"])
+    assert role(hub, "Gate").trust == write_trust([us])
+    assert hub.saml_provider is None
+
+
 def test_with_an_access_key_its_user_is_admitted(tmp_path):
     desired = desire(tmp_path, trust="access_key", given={"bridge_user": "bridge"})
-    assert role(desired, "Own").trust == write_trust([admit_user("acs:ram::1000000000000001:user/bridge")])
+    assert role(desired, "Own").trust == write_trust([admit_ram("acs:ram::1000000000000001:user/bridge")])
 
 
 def test_with_an_access_key_of_an_unknown_user_no_role_is_touched(tmp_path):

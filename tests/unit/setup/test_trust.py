@@ -6,8 +6,8 @@ import pytest
 
 from bridge.setup.trust import (
     admit_oidc,
+    admit_ram,
     admit_saml,
-    admit_user,
     encode,
     find_losses,
     find_refusal,
@@ -51,7 +51,7 @@ def test_what_is_no_policy_admits_nobody(text):
     assert find_refusal(parse_trust(text), SAML)
 
 
-@pytest.mark.parametrize("ours", [SAML, OIDC, admit_user("acs:ram::1000000000000001:user/bridge")])
+@pytest.mark.parametrize("ours", [SAML, OIDC, admit_ram("acs:ram::1000000000000001:user/bridge")])
 def test_our_own_policy_admits_us(ours):
     assert find_refusal(write_trust([ours]), ours) == ""
 

@@ -486,6 +486,61 @@ def test_a_deleted_role_s_sessions_may_do_nothing_more(cloud):
     assert refused(cloud.assume_role()) == (404, "EntityNotExist.Role")
 
 
+def test_a_role_made_again_is_another_one_for_old_sessions(cloud):
+    policy = {"PolicyName": "AliyunOSSReadOnlyAccess", "PolicyType": "System"}
+    document = trust(f"acs:ram::{PRODUCTION}:user/bridge")
+
+    def make():
+        done(cloud.manage("CreateRole", RoleName="Again", AssumeRolePolicyDocument=document))
+        done(cloud.manage("AttachPolicyToRole", RoleName="Again", **policy))
+
+    make()
+    old = read_key(cloud.assume_role("Again")[1])
+    assert check(cloud, old)["Allowed"]
+    done(cloud.manage("DetachPolicyFromRole", RoleName="Again", **policy))
+    done(cloud.manage("DeleteRole", RoleName="Again"))
+    make()
+
+    assert not check(cloud, old)["Allowed"]
+    assert check(cloud, read_key(cloud.assume_role("Again")[1]))["Allowed"]
+
+
+def test_a_refusal_names_the_layer_that_refuses(cloud):
+    def explain(answer):
+        status, body = answer
+        assert (status, body["Code"]) == (403, "NoPermission")
+        return body["AccessDeniedDetail"]
+
+    idle = ("LTAITestIdle", KEY_SECRET, None)
+    assert explain(cloud.manage("ListUsers", key=idle)) == {
+        "AuthAction": "ram:ListUsers",
+        "AuthPrincipalType": "SubUser",
+        "AuthPrincipalDisplayName": "idle",
+        "AuthPrincipalOwnerId": PRODUCTION,
+        "NoPermissionType": "ImplicitDeny",
+        "PolicyType": "AccountLevelIdentityBasedPolicy",
+    }
+    narrowed = read_key(cloud.assume_role(Policy=NEVER)[1])
+    detail = explain(cloud.manage("ListUsers", key=narrowed))
+    assert (detail["AuthPrincipalDisplayName"], detail["PolicyType"]) == ("Automation:bridge-1", "SessionPolicy")
+    assert explain(cloud.assume_role("PlatformAdmin"))["PolicyType"] == "AssumeRolePolicy"
+
+
+def test_a_source_identity_stays_along_a_chain(cloud):
+    document = trust(f"acs:ram::{PRODUCTION}:role/Automation", StringEquals={"sts:SourceIdentity": "lin.wei"})
+    done(cloud.manage("CreateRole", RoleName="Further", AssumeRolePolicyDocument=document))
+
+    def go_on(first, **given):
+        return cloud.call_signed(
+            "AssumeRole", key=read_key(first[1]), RoleArn=role_arn("Further"), RoleSessionName="job-1", **given
+        )
+
+    known, unknown = cloud.assume_role(SourceIdentity="lin.wei"), cloud.assume_role()
+    assert done(go_on(known))["SourceIdentity"] == "lin.wei"
+    assert refused(go_on(unknown)) == (403, "NoPermission")
+    assert refused(go_on(known, SourceIdentity="someone.else")) == (403, "NoPermission")
+
+
 # ── access keys ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,0 +1,79 @@
+"""``rambridge agent``: a server on loopback that programs take credentials from, always fresh."""
+
+import shlex
+import signal
+import sys
+import threading
+
+import click
+
+from bridge.cli.credentials import client_options, failures_to_exit_code, open_terminal
+from bridge.client.agent import METADATA_ADDRESS, AgentServer, Metadata, SecretPath
+from bridge.client.failure import ClientError
+from bridge.client.renewal import Renewal
+
+
+@click.command()
+@client_options
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen on 127.0.0.1; a free port if 0."
+)
+@click.option(
+    "--metadata",
+    metavar="HOST:PORT",
+    help="Also serve the shape of ECS metadata there, such as 100.100.100.200:80. Every program on this machine can "
+    "ask it: use it only where all of them are yours.",
+)
+def agent(server: str, account: str, role: str, port: int, metadata: str | None) -> None:
+    """Serve credentials for one role on this machine, and renew them before any SDK takes them for stale.
+
+    Prints the lines that programs need in their environment. Runs until it is stopped.
+    """
+    with failures_to_exit_code():
+        renewal = Renewal(open_terminal(server, account, role, ask=sys.stderr.isatty()).get_credentials)
+        shape = Metadata(renewal, role)
+        secret = SecretPath(renewal, shape)
+        servers = [AgentServer("127.0.0.1", port, secret.answer)]
+        if metadata:
+            servers.append(_open_metadata(metadata, shape))
+        ends_at = renewal.get().expires_at
+        # From here on nobody is asked: a page that opens by itself would teach people to allow what they did not start.
+        renewal_alone = open_terminal(server, account, role, ask=False)
+        renewal.fetch_with(renewal_alone.get_credentials)
+        lines = [f"export ALIBABA_CLOUD_CREDENTIALS_URI=http://127.0.0.1:{servers[0].server_port}{secret.path}"]
+        if metadata:
+            lines += [
+                f"export ALIBABA_CLOUD_ECS_METADATA={shlex.quote(role)}",
+                "export ALIBABA_CLOUD_IMDSV1_DISABLED=true",
+            ]
+        click.echo("\n".join(lines))
+        sys.stdout.flush()
+        click.echo(f"{role}, renewed before {ends_at:%H:%M} UTC and so on. Ctrl-C ends it.", err=True)
+        _run(servers, renewal)
+
+
+def _open_metadata(address: str, shape: Metadata) -> AgentServer:
+    host, _, port = address.rpartition(":")
+    if not port.isascii() or not port.isdigit():
+        raise ClientError(f"{address!r} is not of the form HOST:PORT.")
+    server = AgentServer(host, int(port), shape.answer)
+    server.also_answers_to(METADATA_ADDRESS)
+    return server
+
+
+def _run(servers: list[AgentServer], renewal: Renewal) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    report = threading.Thread(
+        target=renewal.keep_fresh, args=(stop, lambda text: click.echo(text, err=True)), daemon=True
+    )
+    report.start()
+    try:
+        stop.wait()
+    except KeyboardInterrupt:
+        stop.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
