@@ -3,6 +3,7 @@
 import difflib
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,8 @@ from bridge.cli.output import FAILED, errors_to_exit_code, printable
 from bridge.cli.subject import Subject, find_person, read_claims, read_response, read_token
 from bridge.clock import SystemClock, format_utc
 from bridge.entitlements.explanation import Explanation, Verdict, explain
+from bridge.entitlements.resolve import look_at_all
+from bridge.entitlements.rules import RuleSet
 from bridge.entitlements.supposed import parse_moment
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
@@ -29,7 +32,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 )
 @click.option("--saml-response", type=FILE, metavar="FILE", help="A SAML response, as the browser sent it or as XML.")
 @click.option("--id-token", type=FILE, metavar="FILE", help="An ID token.")
-@click.option("--rule", metavar="NAME", help="Only this rule, with everything that it looked at.")
+@click.option("--rule", metavar="NAME", help="Only this rule, with what each of its conditions comes to.")
 @click.option("--at", metavar="TIME", help="The moment to ask for: 2026-11-24T09:00:00Z, or `now`.")
 @click.option("--address", metavar="ADDRESS", help="The address that the person comes from.")
 @click.option("--rules", metavar="FOLDER|VERSION", help="Other rules than those in force.")
@@ -75,7 +78,7 @@ def explain_command(  # noqa: PLR0917  one for each option
     explanation = explain(
         subject.identity, configuration.rules, moment or subject.at, address or subject.source_address
     )
-    verdicts = _select(explanation, rule, every=every)
+    verdicts = _select(explanation, configuration.rules, rule, every=every)
     if form == "json":
         described = describe_explanation(explanation, verdicts)
         source = {"source": subject.source, "standing": subject.standing, "reason": subject.reason}
@@ -90,17 +93,25 @@ def explain_command(  # noqa: PLR0917  one for each option
         sys.exit(FAILED)
 
 
-def _select(explanation: Explanation, rule: str | None, *, every: bool) -> tuple[Verdict, ...]:
+def _select(explanation: Explanation, rules: RuleSet, rule: str | None, *, every: bool) -> tuple[Verdict, ...]:
     """Return the verdicts to show. Raises BadParameter for a rule that is not there."""
     if rule is None:
         return tuple(each for each in explanation.verdicts if every or each.concerns or each.standing != "missed")
-    found = tuple(each for each in explanation.verdicts if rule in {each.name, each.rule.id})
+    found = tuple(
+        _look_at_all(each, explanation, rules) for each in explanation.verdicts if rule in {each.name, each.rule.id}
+    )
     if not found and explanation.verdicts:
         names = sorted({each.name for each in explanation.verdicts})
         close = difflib.get_close_matches(rule, names[:1000], 3)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise click.BadParameter(f"there is no rule {rule!r}{hint}", param_hint="--rule")
     return found
+
+
+def _look_at_all(verdict: Verdict, explanation: Explanation, rules: RuleSet) -> Verdict:
+    """Return the verdict with each condition, also those behind the first that fails."""
+    findings = look_at_all(verdict.rule, explanation.identity, rules, explanation.at, explanation.source_address)
+    return replace(verdict, outcome=replace(verdict.outcome, findings=findings))
 
 
 def _print_heading(subject: Subject, explanation: Explanation) -> None:

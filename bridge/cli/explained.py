@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from bridge.cli.output import printable
+from bridge.cli.output import count, printable
 from bridge.clock import format_utc
+from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets
+from bridge.entitlements.spans import describe_span
 
 MAX_LISTED = 20
 _MARKS = {True: ("holds", "green"), False: ("fails", "red"), None: ("unknown", "yellow")}
@@ -29,10 +31,11 @@ def print_explanation(explanation: Explanation, *, every: bool) -> None:
     for note in explanation.notes:
         _print(f"Note: {note}", "", colour="yellow")
     entitlements = explanation.resolution.entitlements
-    click.secho(f"\nGets {len(entitlements) or 'nothing'}", bold=True)
+    click.secho(f"\nGets {_count_kinds(entitlements)}", bold=True)
     for entitlement in entitlements:
         verdict = explanation.find_giver(entitlement.id)
-        click.secho(printable(f"  {entitlement.kind} {entitlement.account}/{entitlement.name}"), fg="green")
+        limit = f"for at most {describe_span(entitlement.duration_seconds)}"
+        click.secho(printable(f"  {entitlement.kind} {entitlement.account}/{entitlement.name}, {limit}"), fg="green")
         _print(_sentence(verdict), "      ")
         _print(verdict.caution, "      ", colour="yellow")
     for standing, title, colour in _SECTIONS:
@@ -41,13 +44,13 @@ def print_explanation(explanation: Explanation, *, every: bool) -> None:
     listed = missed if every else [verdict for verdict in missed if verdict.concerns][:MAX_LISTED]
     _print_section("Did not match", listed, None)
     if len(listed) < len(missed):
-        count = len(missed) - len(listed)
+        left_out = len(missed) - len(listed)
         more = "more " if listed else ""
-        click.echo(f"\n{count} {more}rule{'s' if count != 1 else ''} did not match; --all lists them.")
+        click.echo(f"\n{left_out} {more}rule{'s' if left_out != 1 else ''} did not match; --all lists them.")
 
 
 def print_rule(verdict: Verdict) -> None:
-    """Print everything about one rule: what it looked at, one condition after the other, and what came of it."""
+    """Print everything about one rule: one condition after the other, and what came of it."""
     click.echo()
     _print(_sentence(verdict), "", colour=None)
     _print(verdict.caution, "", colour="yellow")
@@ -114,6 +117,11 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
             for given in verdict.given
         ],
     }
+
+
+def _count_kinds(entitlements: Sequence[Entitlement]) -> str:
+    numbers = ((kind, sum(each.kind == kind for each in entitlements)) for kind in ("role", "user"))
+    return " and ".join(count(number, kind) for kind, number in numbers if number) or "nothing"
 
 
 def _print_section(title: str, verdicts: Sequence[Verdict], colour: str | None) -> None:

@@ -40,7 +40,7 @@ class Subject:
     source: str
     """In words."""
     standing: str
-    """``kept``, ``supposed``, or what a message's verification came to."""
+    """``kept``, ``made up``, or what a message's verification came to."""
     reason: str
     at: datetime
     source_address: str | None
@@ -82,19 +82,19 @@ def read_claims(path: Path, configuration: Configuration, moment: datetime | Non
 
     Raises SettingsError.
     """
-    supposed = read_supposed(path, _read(path))
+    called = _name(path)
+    supposed = read_supposed(Path(called), _read(path))
     providers = configuration.providers
     name = supposed.provider or (next(iter(providers)) if len(providers) == 1 else None)
     if name is None or name not in providers:
         known = ", ".join(providers)
-        raise click.BadParameter(f"write `provider:` with one of {known}", param_hint=f"--claims {path}")
+        raise click.BadParameter(f"write `provider:` with one of {known}", param_hint="--claims")
     at = moment or supposed.find_time() or SystemClock().now()
     provider = providers[name]
     issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
     identity = supposed.build(name, provider.protocol, issuer, at)
-    source = f"claims from {'standard input' if path == Path('-') else path}"
-    standing = "supposed, nobody vouches for them"
-    return Subject(identity, identity.name, source, standing, "", at, supposed.source_address)
+    source, reason = f"claims from {called}", "nobody vouches for them"
+    return Subject(identity, identity.name, source, "made up", reason, at, supposed.source_address)
 
 
 def read_response(configuration: Configuration, path: Path) -> Subject:
@@ -145,6 +145,10 @@ def _no_keys() -> Iterator[list[BridgeError]]:
         missing.append(error)
 
 
+def _name(path: Path) -> str:
+    return "standard input" if path == Path("-") else str(path)
+
+
 def _read(path: Path) -> bytes:
     """Return what a file, or standard input, holds. Raises BadParameter if it is too large."""
     if path == Path("-"):
@@ -153,5 +157,5 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise click.BadParameter(f"{path} is larger than {MAX_BYTES} bytes")
+        raise click.BadParameter(f"{_name(path)} is larger than {MAX_BYTES} bytes")
     return content

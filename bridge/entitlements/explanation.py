@@ -17,6 +17,7 @@ from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, Texts,
 from bridge.entitlements.near_miss import Sent
 from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, resolve
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
+from bridge.entitlements.spans import describe_span
 from bridge.identity.verified import Claim, VerifiedIdentity
 
 Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "missed"]
@@ -230,6 +231,8 @@ class _Reasoner:
         return f"but {miss.text}, and this rule leaves out {_list_words(rule.not_groups, miss.wanted)}{exactly}"
 
     def find_notes(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
+        if self._identity.protocol == "saml" and self._identity.amr:
+            yield "nobody can sign in like this: SAML states no `amr`, but an authentication context (`acr`)"
         kinds = {"absent": "sent no", "empty": "sent an empty", "overage": "did not send all of"}
         for kind, words in kinds.items():
             count = sum(
@@ -394,12 +397,13 @@ class _Reasoner:
 
     def _explain_age(self, require: Requirement, *, near: bool) -> Reason:
         limit = require.max_age_seconds or 0
-        need = f"needs a sign-in at most {_words(limit)} ago"
+        need = f"needs a sign-in at most {describe_span(limit)} ago"
         if not self._identity.authentication_time_stated:
             text = f"{need}; the provider did not state when this one was"
             return Reason("age not stated", "authenticated_at", text, near)
         age = int((self._now - self._identity.authenticated_at).total_seconds())
-        return Reason("age", "authenticated_at", f"{need}; this one was {_words(age)} ago", near)
+        ago = f"{describe_span(age)} ago" if age >= 0 else "in the future"
+        return Reason("age", "authenticated_at", f"{need}; this one was {ago}", near)
 
     def _is_meant(self, rule: Rule) -> bool:
         """Return whether the rule's groups and claims are the person's."""
@@ -471,12 +475,3 @@ def _describe(claim: Claim) -> str:
 def _shorten(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= 120 else f"{flat[:119]}…"  # noqa: PLR2004  one line
-
-
-def _words(seconds: int) -> str:
-    if seconds < 0:
-        return f"{-seconds} s in the future, not"
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"] * bool(rest)
-    return " ".join(parts) or "0 s"

@@ -77,18 +77,36 @@ def find_zone(name: str) -> ZoneInfo:
         raise LookupError(name) from error
 
 
+class NetworkInvalid(ValueError):
+    """A text is no address or network; ``fix`` says what to write instead."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        """Take what is wrong and what to write."""
+        super().__init__(message)
+        self.fix = fix
+
+
 def read_network(text: str) -> Network:
     """Return an address or network as it is written in a rule.
 
     Raises:
-        ValueError: with what is wrong, for the person who wrote it.
+        NetworkInvalid: with what is wrong, for the person who wrote it.
     """
     try:
-        network = ip_network(text)
+        network = ip_network(text, strict=False)
+        address = ip_address(text.partition("/")[0])
     except ValueError as error:
-        raise ValueError(f"{text!r} is not an address or network") from error
+        raise NetworkInvalid(
+            f"{text!r} is not an address or network", "Write an address or network, such as 10.0.0.0/8, or `$name`."
+        ) from error
+    if address != network.network_address:
+        fix = f"Write {network} for the whole network, or {address} for the one address."
+        raise NetworkInvalid(f"{text!r} has host bits set, so it is neither a network nor an address", fix)
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
-        raise ValueError(f"{text!r} is an IPv4 network in the clothes of IPv6, and no address is compared so")
+        raise NetworkInvalid(
+            f"{text!r} is an IPv4 network in the clothes of IPv6, and no address is compared so",
+            "Write it as an IPv4 network, such as 10.0.0.0/8.",
+        )
     return network
 
 

@@ -27,6 +27,7 @@ from bridge.entitlements.matching import (
     read_texts,
 )
 from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
+from bridge.entitlements.spans import describe_span
 from bridge.entitlements.templates import TextTemplate
 from bridge.identity.verified import VerifiedIdentity
 
@@ -146,6 +147,19 @@ def resolve(
             grants = tuple(desk.hand_out(grant, rule) for grant in rule.grants)
             explanations[place] = replace(explanations[place], lacking=rule.require, within_reach=grants)
     return Resolution(entitlements, rules.version, tuple(explanations))
+
+
+def look_at_all(
+    rule: Rule, identity: VerifiedIdentity, rules: RuleSet, now: datetime, source_address: str | None = None
+) -> tuple[Finding, ...]:
+    """Return what each condition of a rule comes to, also those behind the first that fails. It decides nothing.
+
+    The identity's provider must be configured.
+    """
+    groups_claim, schema = rules.groups_claims[identity.provider], rules.schemas.get(identity.provider)
+    claims = rules.claims_in_expressions
+    person = _Person(identity, groups_claim, now, source_address, schema=schema, claims_in_expressions=claims)
+    return (*_look_at_conditions(rule, person), *(_look_at_strength(rule.require, person) if rule.require else ()))
 
 
 def meets_any(
@@ -268,15 +282,17 @@ def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding
     identity = person.identity
     if require.amr or require.acr:
         enough = set(identity.amr).intersection(require.amr or ()) | {identity.acr}.intersection(require.acr or ())
-        wanted = ", ".join([*(require.amr or ()), *(require.acr or ())])
-        shown = ", ".join([*identity.amr, identity.acr or ""]).strip(", ") or "not stated"
-        yield Finding(bool(enough), f"the sign-in was: {shown}; one of these is needed: {wanted}", "strength")
+        wanted = " or ".join([*(require.amr or ()), *(require.acr or ())])
+        shown = ", ".join(filter(None, (*identity.amr, identity.acr)))
+        how = f"signed in by {shown}" if shown else "the provider does not state how"
+        yield Finding(bool(enough), f"{how} (needed: {wanted})", "strength")
     if require.max_age_seconds is not None:
         age = int((person.now - identity.authenticated_at).total_seconds())
         limit = require.max_age_seconds
-        shown = f"authenticated {age} s ago" if identity.authentication_time_stated else "no authentication time stated"
+        when = f"authenticated {describe_span(age)} ago" if age >= 0 else "authenticated in the future"
         holds = identity.authentication_time_stated and age <= limit
-        yield Finding(holds, f"{shown}; at most {limit} s are allowed", "age")
+        shown = when if identity.authentication_time_stated else "the provider does not state when"
+        yield Finding(holds, f"{shown} (needed: at most {describe_span(limit)} ago)", "age")
 
 
 def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:

@@ -1,7 +1,9 @@
 """A person that an administrator makes up, to ask what the rules would give them. Nobody vouches for what it says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -106,19 +108,29 @@ def read_supposed(path: Path, content: bytes) -> Supposed:
         raise _refuse(path, f"this is larger than {MAX_BYTES} bytes", "Leave out what no rule reads.")
     if content.lstrip().startswith(b"{"):
         try:
-            data: Any = parse_object(content)
+            return _validate(parse_object(content), Positions(path, {}, {}))
         except ValueError as error:
-            raise _refuse(path, f"this is {error}", "Write one JSON object.") from error
-        positions = Positions(path, {}, {})
-    else:
-        document = read_document(path, content)
-        if document.problems:
-            raise SettingsError(document.problems)
-        data, positions = document.data, document.positions
+            if not isinstance(error.__cause__, JSONDecodeError):
+                raise _refuse(path, f"this is {error}", "Write one JSON object.") from error
+            # Not JSON: YAML begins so as well.
+    document = read_document(path, content)
+    if document.problems:
+        raise SettingsError(document.problems)
+    return _validate(document.data, document.positions)
+
+
+def _validate(data: Any, positions: Positions) -> Supposed:
     try:
         return SUPPOSED.validate_python(data)
     except ValidationError as error:
-        raise SettingsError(list(explain(error, positions, SUPPOSED))) from error
+        raise SettingsError(list(map(_point_to_claims, explain(error, positions, SUPPOSED)))) from error
+
+
+def _point_to_claims(problem: Problem) -> Problem:
+    """What is not known beside ``claims`` is most often a claim."""
+    if not problem.message.endswith("is not known here") or not problem.fix.startswith("Remove it."):
+        return problem
+    return replace(problem, fix=f"If it is a claim, put it inside `claims`.{problem.fix.removeprefix('Remove it.')}")
 
 
 def parse_moment(text: str) -> datetime:

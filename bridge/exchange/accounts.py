@@ -105,13 +105,13 @@ class Account(BaseModel):
     ca_file: Path | None = None
     """A PEM bundle to trust for the endpoint instead of the system's."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
-    """For connecting."""
+    """For connecting, in seconds."""
     timeout_seconds: float = Field(default=8.0, gt=0, le=60)
-    """For everything together."""
+    """For everything together, in seconds."""
     max_duration_seconds: int = Field(default=43_200, ge=900, le=43_200)
-    """This account's limit on a session."""
+    """This account's limit on a session, in seconds."""
     role_max_duration_seconds: dict[str, int] = Field(default_factory=dict)
-    """``MaxSessionDuration`` of roles for which it is not 3600, by role name."""
+    """``MaxSessionDuration``, in seconds, of roles for which it is not 3600, by role name."""
     default_domain: str | None = None
     """The domain of RAM user names; ``<id>.onaliyun.com`` where this is absent."""
     session_name_claim: str = "email"

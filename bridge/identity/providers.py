@@ -69,7 +69,7 @@ class _Provider(BaseModel):
     single_valued: frozenset[str] = frozenset()
     """SAML attributes (by our claim name) that become one string instead of a list; several values are refused."""
     clock_skew_seconds: int = Field(default=60, ge=0, le=300)
-    """How far the provider's clock and ours may differ."""
+    """How far the provider's clock and ours may differ, in seconds."""
     logout: Literal["local", "provider"] = "local"
     """Whether signing out here ends our session alone, or then leads on to the provider to end its own as well."""
     step_up_contexts: tuple[ACR, ...] = ()
@@ -96,7 +96,7 @@ class SAMLProvider(_Provider):
     name_id_format: str | None = None
     """The ``NameID`` format that we request, and then the only one that we accept."""
     max_authentication_age_seconds: int = Field(default=43_200, ge=60)
-    """How long ago the person may have authenticated at the provider."""
+    """How long ago, in seconds, the person may have authenticated at the provider."""
     encryption: Literal["refuse", "allow", "require"] = "allow"
     """Whether the assertion may, or must, be encrypted for us; where it may, so may its name and attributes.
 
@@ -160,7 +160,7 @@ class OIDCProvider(_Provider):
     encryption: Literal["refuse", "allow", "require"] = "refuse"
     """Whether an ID token may, or must, be encrypted for us. It is signed in any case."""
     max_age_seconds: int | None = Field(default=None, ge=60)
-    """``max_age`` to ask for; ``auth_time`` is then required and checked."""
+    """``max_age`` to ask for, in seconds; ``auth_time`` is then required and checked."""
     acr_values: tuple[ACR, ...] = ()
     """The authentication contexts to ask for, the preferred one first."""
     required_acr: tuple[ACR, ...] = ()

@@ -16,6 +16,7 @@ from bridge.entitlements.rules import (
     RuleSet,
     compile_administrators,
     compile_rules,
+    find_unused_constants,
     find_unused_policies,
     read_rules,
 )
@@ -206,6 +207,7 @@ def _read(
         administrators, found = compile_administrators(entries, positions)
         problems += found
         if compiled is not None:
+            problems += _find_idle_constants(documents, problems)
             settings = resolve_paths(bridge.content, folder)
             problems += _look_at_rules(place_rules(documents, compiled), settings, providers, review)
 
@@ -223,6 +225,14 @@ def _read(
         warnings=found_problems,
     )
     return configuration, found_problems
+
+
+def _find_idle_constants(documents: Sequence[RuleDocument], problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the constants that no rule names. Beside an error nothing is said: rules may be missing for it."""
+    if any(problem.severity == "error" for problem in problems):
+        return ()
+    written = [(each.positions, each.constants) for each in documents]
+    return tuple(find_unused_constants(written, (entry for each in documents for _, entry in each.entries)))
 
 
 def _look_at_rules(

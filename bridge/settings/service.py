@@ -81,9 +81,9 @@ class SessionLimits(_Strict):
     """How long a person stays signed in here."""
 
     idle_seconds: int = Field(default=1800, ge=60, le=86_400)
-    """Without any request."""
+    """Without any request, in seconds."""
     absolute_seconds: int = Field(default=36_000, ge=300, le=604_800)
-    """At most, whatever happens."""
+    """At most, in seconds, whatever happens."""
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -131,13 +131,13 @@ class Ceiling(_Strict):
     roles: tuple[Pattern, ...] | None = Field(default=None, min_length=1)
     """For grants of these roles, and of RAM users whose terminal gets one of them. Absent: for every grant."""
     max_duration_seconds: int | None = Field(default=None, ge=900, le=43_200)
-    """A grant's `duration_seconds` may not be longer."""
+    """A grant's `duration_seconds` may not be longer; in seconds."""
     amr: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The rule must require a method, and may accept these only."""
     acr: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The same for authentication contexts. With `amr` beside it, the rule needs one of the two."""
     max_age_seconds: int | None = Field(default=None, ge=60, le=86_400)
-    """The rule must require a sign-in that is no older."""
+    """The rule must require a sign-in that is no older, in seconds."""
     networks: tuple[Annotated[str, AfterValidator(_check_network)], ...] | None = Field(default=None, min_length=1)
     """The rule must have `networks`, each of them within one of these."""
 

@@ -17,6 +17,7 @@ _MESSAGES = {
     "tuple_type": "a list is expected here",
     "list_type": "a list is expected here",
     "string_type": "text is expected here",
+    "int_type": "a whole number is expected here",
     "too_short": "this is empty",
 }
 _FIXES = {
@@ -35,7 +36,7 @@ _FIXES = {
     "union_tag_not_found": "Add {discriminator}.",
     "union_tag_invalid": "Write {expected_tags}.",
     "int_parsing": "Write a whole number.",
-    "int_type": "Write a whole number.",
+    "int_type": "Write a whole number, without quotes.",
     "bool_parsing": "Write true or false.",
     "bool_type": "Write true or false.",
     "dict_type": "Write `name: value` lines below it.",

@@ -56,8 +56,8 @@ def test_claims_are_explained_as_text(run, write):
     result = run("--claims", write(json.dumps(CLAIMS)))
     assert result.exit_code == 0
     said = words(result)
-    assert "supposed, nobody vouches for them" in said
-    assert "Gets 2 role production/ReadOnly granted by `platform`: `groups` has platform [10.yaml:2]" in said
+    assert "made up (nobody vouches for them)" in said
+    assert "Gets 2 roles role production/ReadOnly, for at most 1 hour granted by `platform`: `groups` has" in said
     assert "needs a group named `finance`; the provider sent `Finance` (differs in case) [10.yaml:7]" in said
 
 
@@ -76,11 +76,41 @@ def test_a_grant_to_somebody_with_almost_the_group_that_is_left_out_is_marked(ru
 def test_claims_are_explained_as_json_and_from_standard_input(run):
     result = run("--claims", "-", "--format", "json", input="provider: corp\nclaims: {groups: Finance}\n")
     told = json.loads(result.output)
-    assert (told["of"]["standing"], told["gets"]) == ("supposed, nobody vouches for them", [])
+    assert (told["of"]["standing"], told["gets"]) == ("made up", [])
     near = {each["rule"]: each["decided_by"] for each in told["rules"] if each["standing"] == "near"}
     assert near == {"10.yaml:finance": {"rule": "10.yaml:finance", "claim": "groups", "kind": "case"}}
     every = json.loads(run("--claims", "-", "--format", "json", "--all", input=json.dumps(CLAIMS)).output)
     assert (len(every["rules"]), every["not_listed"]) == (2, 0)
+
+
+def test_claims_in_the_flow_form_of_yaml_are_read_too(run):
+    assert "Gets 2 roles" in words(run("--claims", "-", input="{provider: corp, claims: {groups: [platform]}}"))
+
+
+def test_somebody_who_cannot_be_is_noted(run):
+    person = "{provider: %s, claims: {groups: [platform]}, amr: [mfa]}"
+    assert "Note: nobody can sign in like this: SAML states no `amr`" in words(
+        run("--claims", "-", input=person % "corp")
+    )
+    assert "nobody can sign in" not in words(run("--claims", "-", input=person % "staff"))
+
+
+def test_of_one_rule_also_what_stands_behind_the_first_failing_condition_is_looked_at(run, tmp_path):
+    rule = "groups: [hr], networks: [10.0.0.0/8], claims: {a: b}, require: {acr: [x], max_age_seconds: 60}"
+    (tmp_path / "a.yaml").write_text(f"rules:\n- {{name: draft, {rule}, grant: [{{account: sandbox, role: A}}]}}\n")
+    person = "{provider: corp, claims: {a: b}, acr: y, age_seconds: 300, source_address: 192.0.2.1}"
+    options = ("--claims", "-", "--rules", str(tmp_path), "--rule", "draft")
+    said = words(run(*options, input=person))
+    for words_of_one in (
+        "fails networks the request came from 192.0.2.1",
+        "fails groups `groups` is absent or empty",
+        "holds claims `a` has b",
+        "fails strength signed in by y (needed: x)",
+        "fails age authenticated 5 minutes ago (needed: at most 60 seconds ago)",
+    ):
+        assert words_of_one in said
+    [told] = json.loads(run(*options, "--format", "json", input=person).output)["rules"]
+    assert [each["condition"] for each in told["looked_at"]] == ["networks", "groups", "claims", "strength", "age"]
 
 
 def test_one_rule_is_explained_condition_by_condition(run, write):
@@ -104,19 +134,21 @@ def test_other_rules_can_be_asked(run, write, tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "not JSON"),
+        (b"{", "standard input"),
         (b"\xff\xfe", "not UTF-8"),
         (b'{"claims": ' + b"[" * 100_000, "nested too deeply"),
         (b"claims: " + b"[" * 2_000, "not YAML"),
         (b" " * 1_000_001, "larger than 1000000 bytes"),
         (b'{"claims": {}}', "write `provider:` with one of"),
-        (b'{"provider": "corp", "claims": {"a": !!python/object:os.system {}}}', "not JSON"),
+        (b'{"provider": "corp", "claims": {"a": !!python/object:os.system {}}}', "a tag"),
         (b"provider: corp\nsource_address: here\n", "is not an address"),
+        (b'{"provider": "corp", "provider": "staff"}', "a member comes twice"),
+        (b"{provider: corp, groups: [platform]}", "If it is a claim, put it inside `claims`."),
     ],
-    ids=["json", "bytes", "deep", "deep yaml", "long", "no provider", "tag", "address"],
+    ids=["json", "bytes", "deep", "deep yaml", "long", "no provider", "tag", "address", "twice", "beside"],
 )
-def test_claims_that_cannot_be_read_are_refused_in_words(run, write, content, said):
-    result = run("--claims", write(content))
+def test_claims_that_cannot_be_read_are_refused_in_words(run, content, said):
+    result = run("--claims", "-", input=content)
     assert result.exit_code in {1, 2}
     assert said in words(result)
     assert "Traceback" not in result.output

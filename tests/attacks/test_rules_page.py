@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +10,8 @@ from sqlalchemy import text
 from bridge.attack.scripted_server import wait_until
 from bridge.database import open_engine
 from bridge.entitlements.rules import RuleFiles
+from bridge.rollout.starting import open_tables
+from bridge.rollout.versions import InForce, add_change
 from bridge.settings.configuration import compile_rule_files
 from bridge.settings.service import RulesSettings
 from tests.attacks.door import Visitor, find_code, sign_in
@@ -168,8 +171,13 @@ def test_without_kept_sign_ins_the_page_says_so_and_marks_nothing(look):
     assert "not used" not in words
 
 
-def test_a_database_that_does_not_answer_takes_nothing_but_the_use(start):
+def test_a_database_that_does_not_answer_takes_nothing_but_the_use(service, start):
     node, settings = start()
+    with closing(open_tables(settings)) as tables, tables.writing() as connection:
+        change = InForce(
+            1, service.configuration.rules.version, None, "files", service.clock.now(), "files", "", "", 1, 0
+        )
+        add_change(connection, change)
     visitor = Visitor(node)
     sign_in(visitor)
     assert wait_until(lambda: "Use at sign-ins" in read_words(visitor))

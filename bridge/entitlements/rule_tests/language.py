@@ -38,7 +38,7 @@ class Given(_Strict):
     amr: tuple[Text, ...] = ()
     """The authentication methods of the sign-in; SAML has none."""
     age_seconds: int | None = Field(default=None, ge=0, le=864_000)
-    """How long ago the person authenticated. Without it and `authenticated_at`, the provider does not say when."""
+    """How long ago, in seconds, the person authenticated. Without it and `authenticated_at`, nobody says when."""
     authenticated_at: AwareDatetime | None = None
     """When the person authenticated, such as `2026-11-24T08:45:00Z`."""
     source_address: Annotated[str, AfterValidator(_check_address)] | None = None
@@ -87,7 +87,7 @@ class Expected(_Entitled):
     """One entitlement that the person must have."""
 
     duration_seconds: int | None = None
-    """The limit that the rule must give it; absent: any."""
+    """The limit that the rule must give it, in seconds; absent: any."""
 
 
 class Denied(_Entitled):

@@ -7,6 +7,7 @@ ever half-applied.
 
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
 from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
+from bridge.entitlements.rules.constants import find_unused_constants
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
@@ -46,6 +47,7 @@ __all__ = [
     "compile_administrators",
     "compile_rules",
     "find_accounts",
+    "find_unused_constants",
     "find_unused_policies",
     "read_rules",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
-from bridge.entitlements.limits import Hours, Network, find_zone, read_network
+from bridge.entitlements.limits import Hours, Network, NetworkInvalid, find_zone, read_network
 from bridge.entitlements.matching import ClaimSchema, fold_case
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
@@ -86,7 +86,8 @@ def compile_rules(
     whose claims more is known.
 
     Raises:
-        SettingsError: with every problem of every file.
+        SettingsError: with every problem of every file, but for those of constants that were found when the file
+            was read.
     """
     ordered = sorted(documents, key=lambda document: document.positions.file.name)
     policies, found = read_policy_files(files)
@@ -95,7 +96,7 @@ def compile_rules(
     rules: list[Rule] = []
     for document in ordered:
         rules += _compile_document(document, constants, accounts or {}, policies, problems)
-    if problems:
+    if problems or not constants.are_usable:
         raise SettingsError(sort_problems(problems))
     return build_rule_set(files.version, rules, groups_claims, schemas or {}, sources=tuple(ordered))
 
@@ -169,13 +170,22 @@ class _Context:
         message = f"`{name}`: {error.message}"
         self.problems.append(Problem(self.positions.file, mark.line, mark.column, message, fix, kind="expression"))
 
+    def report_network(self, error: NetworkInvalid, loc: Loc, text: str, number: int) -> None:
+        """Report a value where it stands: in the rule, or in the constant of which it is the value of that number."""
+        positions, place = self.constants.locate(text, number) or (self.positions, (*self.loc, *loc))
+        self.problems.append(positions.problem(place, str(error), error.fix))
+
     def put_in_constants(self, written: Sequence[str] | None, loc: Loc) -> Iterator[tuple[Loc, str]]:
         for number, text in enumerate(written or ()):
             place = (*loc, number)
-            try:
-                yield from ((place, value) for value in self.constants.read(text))
-            except ConstantUnknown as error:
-                self.report(place, str(error), error.fix, kind="unknown-constant")
+            yield from ((place, value) for value in self.put_in_constant(text, place))
+
+    def put_in_constant(self, text: str, place: Loc) -> tuple[str, ...]:
+        try:
+            return self.constants.read(text)
+        except ConstantUnknown as error:
+            self.report(place, str(error), error.fix, kind="unknown-constant")
+            return ()
 
 
 def _compile_conditions(entry: ConditionsEntry, context: _Context) -> Conditions:
@@ -233,11 +243,12 @@ class _Values:
 
     def read_networks(self, written: Sequence[str] | None, loc: Loc) -> tuple[Network, ...]:
         networks: list[Network] = []
-        for place, value in self.context.put_in_constants(written, loc):
-            try:
-                networks.append(read_network(value))
-            except ValueError as error:
-                self.context.report(place, str(error), "Write an address or network, such as 10.0.0.0/8.")
+        for place, text in enumerate(written or ()):
+            for number, value in enumerate(self.context.put_in_constant(text, (*loc, place))):
+                try:
+                    networks.append(read_network(value))
+                except NetworkInvalid as error:
+                    self.context.report_network(error, (*loc, place), text, number)
         return tuple(networks)
 
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.entitlements.limits import DAYS, MIDNIGHT, find_zone, read_network, read_time
+from bridge.entitlements.limits import DAYS, MIDNIGHT, NetworkInvalid, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
 from bridge.entitlements.ram_policy import build_policy_schema
 from bridge.entitlements.templates import MAX_PURPOSE_CHARACTERS, MAX_TITLE_CHARACTERS, PLACEHOLDER
@@ -54,8 +54,8 @@ def _check_network(text: str) -> str:
     if not text.startswith("$"):
         try:
             read_network(text)
-        except ValueError as error:
-            raise refusal(str(error), "Write an address or network, such as 10.0.0.0/8, or `$name`.") from error
+        except NetworkInvalid as error:
+            raise refusal(str(error), error.fix) from error
     return text
 
 
@@ -99,7 +99,20 @@ ConstantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 OneOrMoreNames = Annotated[
     tuple[Name, ...], Field(min_length=1), BeforeValidator(_wrap, json_schema_input_type=str | list[str])
 ]
-Network = Annotated[str, AfterValidator(_check_network)]
+Network = Annotated[
+    str,
+    AfterValidator(_check_network),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?"
+            r"|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:/[0-9]{1,3})?|\$[a-z][a-z0-9_-]*)$",
+        }
+    ),
+]
+"""The pattern is loose: an editor marks what cannot be one, and `check` what is not."""
+Seconds = Annotated[int, Field(strict=True)]
+"""No text in quotes, which editors mark as wrong."""
 TimeOfDay = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]$"), AfterValidator(_check_time)]
 TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$"), AfterValidator(_check_zone)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -128,8 +141,8 @@ class Requirement(_Strict):
     """Authentication methods, any of which is enough. OIDC sends them; SAML has ``acr`` only."""
     acr: Words | None = None
     """Authentication contexts, any of which is enough. With ``amr`` beside it, one of the two is enough."""
-    max_age_seconds: int | None = Field(default=None, ge=60, le=86_400)
-    """How long ago the person may have authenticated at the provider."""
+    max_age_seconds: Seconds | None = Field(default=None, ge=60, le=86_400)
+    """How long ago, in seconds, the person may have authenticated, as the provider states it."""
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
@@ -189,8 +202,8 @@ class _Grant(AccountChoice):
     """What the card says; ``${ claims.team }`` takes a part of it from a claim."""
     purpose: Purpose = ""
     """What the card explains: one sentence. ``${ … }`` as in ``title``."""
-    duration_seconds: int = Field(default=3600, ge=900, le=43_200)
-    """This rule's limit on a session; the account's and the role's own limits come on top."""
+    duration_seconds: Seconds = Field(default=3600, ge=900, le=43_200)
+    """This rule's limit on a session, in seconds; the account's and the role's own limits come on top."""
 
 
 class RoleGrant(_Grant):
@@ -333,6 +346,8 @@ class AdministratorEntry(ConditionsEntry):
 class RuleEntry(ConditionsEntry):
     """One rule. All its conditions must hold; then it grants, or denies."""
 
+    model_config = ConfigDict(json_schema_extra=_require_one("grant", "deny"))
+
     name: Name
     """How records and explanations name this rule."""
     owner: str = Field(default="", max_length=200)
@@ -360,8 +375,10 @@ class RuleEntry(ConditionsEntry):
 
     @model_validator(mode="after")
     def _check_effect(self) -> Self:
-        if (self.grant is None) == (self.deny is None):
-            raise refusal(f"the rule `{self.name}` must either grant or deny", "Write `grant:` or `deny:`, not both.")
+        if self.grant is None and self.deny is None:
+            raise refusal(f"the rule `{self.name}` must grant or deny", "Add `grant:` or `deny:`.")
+        if self.grant is not None and self.deny is not None:
+            raise refusal(f"the rule `{self.name}` grants and denies", "Make two rules of it.")
         if self.deny is not None and self.require is not None:
             raise refusal(
                 f"the rule `{self.name}` denies, and `require` would make it deny the strong sign-ins only",

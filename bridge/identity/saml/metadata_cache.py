@@ -30,6 +30,7 @@ RETRY_WITHOUT_COPY = timedelta(minutes=1)
 FIRST_ATTEMPT_SECONDS = 10.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _MAX_DOUBLINGS = 8
+_SPREAD = random.Random()  # noqa: S311  no secret depends on it
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def find_interval(metadata: IdPMetadata, now: datetime) -> timedelta:
     longest = min(max(metadata.cache_duration or REFRESH_AFTER, REFRESH_AT_LEAST_AFTER), KEEP_AT_MOST)
     if metadata.valid_until is not None:
         longest = min(longest, (metadata.valid_until - now) / 2)
-    return max(longest * random.uniform(0.75, 0.9), REFRESH_AT_LEAST_AFTER)  # noqa: S311  no secret depends on it
+    return max(longest * _SPREAD.uniform(0.75, 0.9), REFRESH_AT_LEAST_AFTER)
 
 
 def _report_addresses(entity_id: str, before: IdPMetadata, after: IdPMetadata) -> None:

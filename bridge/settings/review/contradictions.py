@@ -1,7 +1,9 @@
-"""Rules whose conditions exclude one another: nobody can ever meet them."""
+"""Conditions that nobody can ever meet, alone or beside one another, and networks that everybody is in."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
+from bridge.entitlements.limits import Network
 from bridge.errors import Problem
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.settings.review.placed import PlacedRule
@@ -19,9 +21,19 @@ def find_contradictions(each: PlacedRule, providers: Mapping[str, SAMLProvider |
             yield _never(each, "not_groups", message, fix)
     if rule.when is not None and rule.when.constant is False:
         yield _never(each, "when", "`when` is false for everybody", "Correct the expression, or remove the rule.")
+    if any(not network.prefixlen for network in _join(rule.networks)):
+        text = f"the networks of the rule `{rule.id}` hold every address there is, so they keep nobody out"
+        fix = "Write the networks that are meant, or remove `networks`."
+        yield each.warn((*each.loc, "networks"), text, fix, "any-address")
     concerned = [providers[name] for name in rule.providers or providers if name in providers]
     if concerned:
         yield from _find_never_sent(each, concerned)
+
+
+def _join(networks: Sequence[Network]) -> Iterator[Network]:
+    """Yield the same addresses in as few networks as there can be: two halves of everything are everything."""
+    yield from collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
+    yield from collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
 
 
 def _find_never_sent(each: PlacedRule, concerned: Sequence[SAMLProvider | OIDCProvider]) -> Iterator[Problem]:

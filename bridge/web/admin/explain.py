@@ -20,6 +20,7 @@ from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
 from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
 from bridge.entitlements.rules import RulesInForce
+from bridge.entitlements.spans import describe_span
 from bridge.entitlements.supposed import Supposed, parse_moment, read_supposed
 from bridge.errors import SettingsError
 from bridge.history.find_people import find_people, find_sign_in
@@ -178,14 +179,17 @@ class Explain:
         provider = providers[name]
         issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
         identity = supposed.build(name, provider.protocol, issuer, at)
-        source = "Pasted claims: nobody vouches for them"
+        source = "Pasted claims, made up: nobody vouches for them"
         return self._show(asked, identity, identity.name, source, at, address or supposed.source_address)
 
     def _show(  # noqa: PLR0917  what is known of one person
         self, asked: Asked, identity: VerifiedIdentity, label: str, source: str, at: datetime, address: str | None
     ) -> Response:
         explanation = explain(identity, self._rules.current, at, address or None)
-        gets = [(each, _describe(explanation.find_giver(each.id))) for each in explanation.resolution.entitlements]
+        gets = [
+            (each, describe_span(each.duration_seconds), _describe(explanation.find_giver(each.id)))
+            for each in explanation.resolution.entitlements
+        ]
         return self._render(
             asked,
             explanation=explanation,

@@ -234,7 +234,7 @@ CASES = (
         ago(minutes=20),
         "age",
         "authenticated_at",
-        "at most 15 min ago; this one was 20 min ago",
+        "at most 15 minutes ago; this one was 20 minutes ago",
         "reach",
     ),
     Case(
@@ -252,7 +252,7 @@ CASES = (
         OIDC | ago(hours=1),
         "strength not stated",
         "amr",
-        "and needs a sign-in at most 15 min ago; this one was 1 h ago",
+        "and needs a sign-in at most 15 minutes ago; this one was 1 hour ago",
         "reach",
     ),
     Case(

@@ -1,8 +1,11 @@
 """Constants: put in whole, where they are named, and nowhere else."""
 
+from pathlib import Path
+
 import pytest
 
 from bridge.entitlements.resolve import resolve
+from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
 from bridge.errors import SettingsError
 from bridge.settings import check_configuration
 from tests.unit.configurations import write_configuration
@@ -125,10 +128,15 @@ def test_a_constant_stands_in_one_file(rules):
     assert "stands in a.yaml already" in problem.message
 
 
-def test_networks_in_a_constant_are_checked_where_they_are_used(rules):
-    text = "constants: {office: [10.0.0.1/8]}\n" + rule("groups: [x]", "networks: [$office]")
-    (problem,) = problems(lambda: rules.compile(text))
-    assert (problem.line, "10.0.0.1/8" in problem.message) == (5, True)
+def test_a_network_in_a_constant_is_refused_once_and_where_it_stands(rules):
+    used = rule("groups: [x]", "networks: [$office]")
+    constants = "constants: {office: [10.0.0.0/8, 10.0.0.1/8]}\n"
+    twice = used + used.replace("rules:\n", "").replace("name: a", "name: b")
+    for files in ({"a": constants + twice}, {"a": constants, "b": twice}, {"a": twice, "z": constants}):
+        (problem,) = problems(lambda files=files: rules.compile(**files))
+        assert (problem.line, problem.column, "10.0.0.1/8" in problem.message) == (1, 34, True)
+        assert "10.0.0.0/8" in problem.fix
+    assert opens(rules.compile("constants: {office: here}\n" + rule("groups: [platform, $office]")))
 
 
 def test_a_constant_with_a_mistake_does_not_look_like_an_unknown_one(tmp_path):
@@ -138,13 +146,28 @@ def test_a_constant_with_a_mistake_does_not_look_like_an_unknown_one(tmp_path):
     }
     found = check_configuration(write_configuration(tmp_path, changes))
     told = [(problem.file.name, problem.line, problem.message) for problem in found]
-    assert [each[:2] for each in told] == [("00-constants.yaml", 2), ("20-b.yaml", 3), ("20-b.yaml", 3)]
-    assert "is wrong" in told[1][2]
-    assert "no constant `$bad`" in told[2][2]
+    assert [each[:2] for each in told] == [("00-constants.yaml", 2), ("20-b.yaml", 3)]
+    assert "no constant `$bad`" in told[1][2]
+
+
+def test_rules_with_a_constant_that_has_a_mistake_are_never_compiled(rules):
+    document, found = read_rules(Path("a.yaml"), ("constants: {office: [7]}\n" + rule("groups: [$office]")).encode())
+    assert found
+    with pytest.raises(SettingsError):
+        compile_rules([document], {"acme-saml": "groups"}, RuleFiles(Path("none"), {}))
+
+
+def test_a_constant_of_a_rule_with_a_mistake_is_not_called_unused(tmp_path):
+    text = "constants: {office: [10.0.0.0/8]}\n" + rule("groups: [x]", "networks: [$office]")
+    changes = {"rules/20-b.yaml": text.replace("role: ReadOnly", "role: ReadOnly, duration_seconds: 1")}
+    (problem,) = check_configuration(write_configuration(tmp_path, changes))
+    assert (problem.kind, problem.line) == ("invalid", 6)
 
 
 def test_a_dollar_means_nothing_where_administrators_are_described(tmp_path):
     bridge = "public_url: https://bridge.example.com\nadministrators:\n- groups: [$admins]\n"
     changes = {"bridge.yaml": bridge, "rules/00-constants.yaml": "constants: {admins: [x]}\n"}
-    (problem,) = check_configuration(write_configuration(tmp_path, changes))
+    (problem,) = [
+        each for each in check_configuration(write_configuration(tmp_path, changes)) if each.kind != "unused-constant"
+    ]
     assert (problem.file.name, problem.line) == ("bridge.yaml", 3)

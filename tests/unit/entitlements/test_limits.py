@@ -189,7 +189,7 @@ def test_the_owner_and_the_reason_of_a_rule_are_in_its_explanation(rules):
 @pytest.mark.parametrize(
     ("line", "word"),
     [
-        pytest.param("networks: [10.0.0.1/8]", "not an address or network", id="host bits"),
+        pytest.param("networks: [10.0.0.1/8]", "has host bits set", id="host bits"),
         pytest.param("networks: [office]", "not an address or network", id="a name without a dollar"),
         pytest.param("networks: ['::ffff:10.0.0.0/104']", "clothes of IPv6", id="IPv4 within IPv6"),
         pytest.param("networks: []", "empty", id="no network"),

@@ -142,6 +142,9 @@ def test_the_example_and_all_committed_rules_are_right_by_the_schema():
         ("networks: [$office]", "hours: {days: [mon]}"),
         ("networks: [$office]", "expires: soon"),
         ("networks: [$office]", "ignore_case: yes"),
+        ("networks: [$office]", "networks: [office]"),
+        ("duration_seconds: 3600", "duration_seconds: '3600'"),
+        ("    groups: [engineering]", "    deny: [{account: production}]\n    groups: [engineering]"),
     ],
 )
 def test_a_slip_of_the_pen_is_marked_while_one_types(old, new):
@@ -153,6 +156,20 @@ def iterate_properties(schema):
     for name, model in {"": schema, **schema.get("$defs", {})}.items():
         for key, value in model.get("properties", {}).items():
             yield f"{name}.{key}", value
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "config" / "schema").glob("*.json")))
+def test_no_schema_shows_what_only_our_code_knows(file):
+    text = (ROOT / "config" / "schema" / file).read_text()
+    assert not re.findall(r'"type": "null"|"default": null|"title": "|``', text)
+    assert not re.findall(r'[$]defs/[^"]*[A-Z]', text)
+    for name, value in iterate_properties(json.loads(text)):
+        assert not name.endswith("_seconds") or "in seconds" in value["description"], name
+
+
+def test_the_schema_takes_every_form_of_a_network():
+    for network in ("10.0.0.0/8", "203.0.113.7", "2001:db8::/32", "::1", "::ffff:10.0.0.1", "$office"):
+        assert faults(example().replace("[$office]", f'["{network}"]')) == []
 
 
 @pytest.mark.parametrize("file", ["rules.json", "account.json", "provider.json"])

@@ -33,8 +33,16 @@ def faults(call):
         pytest.param(f"- name: a\n  group: [x]\n  {GRANT}", 3, "`group` is not known", id="unknown key"),
         pytest.param(f"- name: A b\n  groups: [x]\n  {GRANT}", 2, "name", id="bad name"),
         pytest.param(f"- groups: [x]\n  {GRANT}", 2, "`name` is missing", id="no name"),
-        pytest.param("- name: a\n  groups: [x]", 2, "grant or deny", id="neither grant nor deny"),
-        pytest.param(f"- name: a\n  groups: [x]\n  {GRANT}\n  deny: [{{account: b}}]", 2, "grant or deny", id="both"),
+        pytest.param("- name: a\n  groups: [x]", 2, "must grant or deny", id="neither grant nor deny"),
+        pytest.param(
+            f"- name: a\n  groups: [x]\n  {GRANT}\n  deny: [{{account: b}}]", 2, "grants and denies", id="both"
+        ),
+        pytest.param(
+            f"- name: a\n  groups: [x]\n  {GRANT}".replace("}]", ", duration_seconds: '3600'}]"),
+            4,
+            "a whole number is expected here",
+            id="a number as text",
+        ),
         pytest.param(
             "- name: a\n  groups: [x]\n  require: {amr: [mfa]}\n  deny: [{account: b}]", 2, "require", id="deny require"
         ),

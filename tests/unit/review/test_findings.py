@@ -67,6 +67,25 @@ FINDINGS = {
             (4, 15),
         ),
     ],
+    "any-address": [
+        (
+            [rule("r", "groups: [a]\n  networks: [10.0.0.0/8, 0.0.0.0/0]")],
+            [rule("r", "groups: [a]\n  networks: [10.0.0.0/8, 0.0.0.0/1]")],
+            (4, 13),
+        ),
+        (
+            [rule("r", 'groups: [a]\n  networks: ["::/1", "8000::/1"]')],
+            [rule("r", 'groups: [a]\n  networks: ["::/1", "8000::/2"]')],
+            (4, 13),
+        ),
+    ],
+    "unused-constant": [
+        (
+            [rule("r"), "constants:\n  office: [a]\n"],
+            [rule("r", "groups: [$office]"), "constants:\n  office: [a]\n"],
+            (6, 3),
+        ),
+    ],
     "expired": [
         ([rule("r", "groups: [a]\n  expires: 2026-11-23")], [rule("r", "groups: [a]\n  expires: 2027-11-23")], (4, 12)),
     ],
