@@ -8,13 +8,13 @@ from bridge.clock import SystemClock
 from bridge.entitlements.rules import RulesInForce
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
+from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
 from bridge.federation import Federation
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.sealing import Sealer
 from bridge.settings import load_configuration
-from bridge.web.published import entity_id
 from tests.factories import make_choice, make_entitlement, make_identity
 from tests.integration.test_main_job import entitlements, read_credentials
 from tests.live_store import running_store
