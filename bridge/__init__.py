@@ -10,9 +10,9 @@ Five stages, each a package, each handing a type of its own to the next::
     audit         every arrow, accepted or refused, recorded before anything is released
 
 ``federation`` is the line through them: short functions, one for each arrow. The doors into it are ``web`` (people with
-browsers), ``sts_endpoint`` (programs, through the SDKs of Alibaba Cloud) and ``cli`` (people with terminals). ``app``
-wires everything, ``parties`` what deals with identity providers; nothing else builds clients. ``rollout`` brings
-other rules into force, on every node, and back.
+browsers), ``sts_endpoint`` (programs, through the SDKs of Alibaba Cloud), ``portal_protocol`` (people's programs,
+through its CLI and SDKs) and ``cli`` (people with terminals). ``app`` wires everything, ``parties`` what deals with
+identity providers; nothing else builds clients. ``rollout`` brings other rules into force, on every node, and back.
 
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
 ``store_connection``, ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an
@@ -20,6 +20,7 @@ operator can set.
 ``sandbox`` stands in for the other two parties, an enterprise IdP and the cloud, in the demo and the tests.
 ``preview`` replays the sign-ins that ``history`` keeps against other rules, for a page and a command.
 ``setup`` knows what RAM must have for a configuration, and examines a whole installation, for two commands.
+``client`` runs on people's machines and hands credentials to what is started there; it knows nothing of the service.
 ``attack`` is what attackers send, as data, and a sealed lane to send it in; only its command and the tests load it.
 
 Arrows point down only: who may import whom is a table in ``tests/architecture/test_imports.py``.

@@ -1300,7 +1300,7 @@ class SetupFailed(BridgeError):
     """RAM could not be read or changed, or is not ready for what was asked."""
 
     code = "setup_failed"
-    public = "RAM could not be set up."
+    public = "RAM could not be read or set up."
 
 
 class DemoFailed(BridgeError):

@@ -13,7 +13,7 @@ What every request gets, whoever the other side is (threats WEB-09, OIDC-16):
 - a bound on the body, after decompression
 - no retry: a request that was sent may have been acted on
 
-The time that the operating system's resolver takes is outside the deadline: it has its own limit.
+The operating system's resolver knows no deadline, so it runs beside, and is waited for no longer than for a connection.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ import functools
 import http.client
 import io
 import json
+import queue
 import socket
 import ssl
 import threading
@@ -304,6 +305,29 @@ class _TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimedReader(raw, sock, deadline))
 
 
+def _resolve(host: str, port: int, seconds: float) -> list[tuple[Any, ...]]:
+    """Return what ``getaddrinfo`` says, which may take half a minute where name servers are silent.
+
+    Raises what it raises; ``socket.gaierror`` too if it does not answer in time.
+    """
+    answer: queue.SimpleQueue[list[tuple[Any, ...]] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # noqa: BLE001  it is raised where somebody waits for it
+            answer.put(error)
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        found = answer.get(timeout=max(seconds, 0.001))
+    except queue.Empty:
+        raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 class _TimedConnection(HTTPConnection):
     """A connection to a checked address, within urllib3's total time-out, which urllib3 itself applies to each read."""
 
@@ -313,7 +337,7 @@ class _TimedConnection(HTTPConnection):
         # TCP to the first address that answers, in the time that urllib3 would give to each; the rest is for TLS.
         deadline = time.monotonic() + (self.timeout or USUAL.connect_seconds)
         try:
-            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            addresses = _resolve(self._dns_host, self.port, deadline - time.monotonic())
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:  # a label of more than 63 characters

@@ -7,7 +7,8 @@ import pytest
 
 from bridge.attack.scripted_server import wait_until
 from bridge.audit.events import EntitlementsResolved, SignInExplained
-from bridge.entitlements.rules import Conditions
+from bridge.entitlements.rules import Conditions, RuleFiles
+from bridge.settings import compile_rule_files
 from tests.attacks.door import Visitor, sign_in
 
 ADMINISTRATORS = (Conditions(providers=frozenset(), groups=frozenset({"admins"}), claims=(), when=None, require=None),)
@@ -50,6 +51,18 @@ def test_pasted_claims_are_explained_rule_by_rule(service, administrator):
     assert "Near misses 1 Not granted: `finance` needs a group named `finance`; the provider sent `Finance`" in said
     assert "nobody vouches for it" in said.replace("them", "it")
     assert service.last() == before, "asking leaves no record"
+
+
+@pytest.mark.usefixtures("no_failures")
+def test_a_grant_to_somebody_with_almost_the_group_that_is_left_out_is_marked(running_service, tmp_path):
+    rule = "{name: a, groups: [staff], not_groups: [netops], grant: [{account: sandbox, role: Auditor}]}"
+    files = RuleFiles(tmp_path, {"10.yaml": f"rules:\n- {rule}\n".encode()})
+    rules = compile_rule_files(running_service.configuration, files)
+    administrator = Visitor(running_service.start(administrators=ADMINISTRATORS, rules=rules))
+    sign_in(administrator, "root@example.com", groups=("admins",))
+    warning = "But the provider sent `NetOps` (differs in case), and this rule leaves out `netops`"
+    assert warning in words(paste(administrator, {"groups": ["staff", "NetOps"]}))
+    assert "leaves out" not in words(paste(administrator, {"groups": ["staff", "sales"]}))
 
 
 @pytest.mark.usefixtures("no_failures")

@@ -15,6 +15,7 @@ from bridge.clock import SystemClock
 from bridge.destinations import Destinations
 from bridge.errors import ExchangeUnavailable, FetchFailed, FetchRefused, OIDCMetadata, ProviderUnavailable
 from bridge.exchange.accounts import Account
+from bridge.exchange.deadline import Deadline
 from bridge.exchange.sts_client import STSClient
 from bridge.identity.oidc.discovery import Discovery, parse_metadata
 from bridge.outbound import Limits, Outbound
@@ -256,6 +257,6 @@ def test_t_web_09_an_sts_that_leads_to_the_metadata_service_gets_no_assertion(re
     client = STSClient(Outbound(development=False, destinations=inside), SystemClock())
     resolve(["100.100.100.200"])
     with pytest.raises(ExchangeUnavailable) as refused:
-        client.call(account, "AssumeRoleWithSAML", {"SAMLAssertion": "secret"})
+        client.call(account, "AssumeRoleWithSAML", {"SAMLAssertion": "secret"}, Deadline(5))
     assert "metadata service" in refused.value.detail
     assert "secret" not in refused.value.detail

@@ -458,8 +458,16 @@ def test_t_web_07_a_forwarded_scheme_does_not_weaken_cookies_or_headers(service,
 
 # ── WEB-11: cross-site requests ──────────────────────────────────────────────────────────────────────────────
 
-FROM_ELSEWHERE = {"login.acs", "login.initiate", "logout.slo", "logout.backchannel"}
-"""What other sites are meant to post to; neither trusts a session for it."""
+FROM_ELSEWHERE = {
+    "login.acs",
+    "login.initiate",
+    "logout.slo",
+    "logout.backchannel",
+    "portal_protocol.authorize_device",
+    "portal_protocol.create_token",
+    "portal_protocol.create_credentials",
+}
+"""What other sites, and programs, are meant to post to; none of them trusts a session for it."""
 
 
 WITHOUT_A_SESSION = {"login.confirm", "login.lead"}
@@ -477,6 +485,8 @@ def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app
         "logout.end",
         "portal.console",
         "portal.credentials",
+        "devices.allow",
+        "devices.refuse",
         "admin_explain.answer",
         "admin_preview.start",
         "admin_versions.promote",
@@ -624,6 +634,11 @@ def test_t_web_17_a_body_that_is_too_large_is_refused_everywhere(service, app, v
         response = visitor.post(url.replace("/oidc/corp", "/oidc/staff"), **options)
         if endpoint == "logout.backchannel":  # the standard knows 200 and 400 alone
             assert (response.status_code, response.json["code"]) == (400, "web_too_large")
+        elif endpoint == "portal_protocol.create_credentials":  # who asks is looked at before what is asked
+            assert (response.status_code, response.json["ErrorCode"]) == (401, "terminal_token_unknown")
+        elif endpoint.startswith("portal_protocol."):
+            assert response.status_code == 413
+            assert response.json["ErrorCode"] in ("web_too_large", "InvalidDeviceCodeError")
         else:
             assert (endpoint, response.status_code, find_code(response)) == (endpoint, 413, "web_too_large")
         assert_protected(response)

@@ -1,5 +1,7 @@
 """What the CLI's mode CloudSSO asks, over real HTTP, from the code in the terminal to credentials and sign-out."""
 
+import http.client
+import json
 import re
 import time
 
@@ -7,7 +9,7 @@ import pytest
 import requests
 import yaml
 
-from tests.integration.terminal import Terminal, sign_in_terminal
+from tests.integration.terminal import CLIENT, Terminal, sign_in_terminal
 
 PRODUCTION, SANDBOX = "1000000000000001", "1000000000000002"
 
@@ -70,7 +72,8 @@ def test_from_the_code_in_the_terminal_to_credentials(installation):
     assert events(installation)[-8:] == [
         "device.authorized",
         "terminal.opened",
-        *["choice.made", "exchange.issued", "delivery.credentials"] * 2,
+        *["choice.made", "exchange.issued", "delivery.credentials"],
+        *["choice.made", "exchange.reused", "delivery.credentials"],
     ]
 
 
@@ -168,6 +171,23 @@ def test_opening_an_address_or_a_form_of_another_site_lets_nobody_in(installatio
     assert terminal.poll().json()["ErrorCode"] == "AuthorizationPending"
     browser.submit("/device/allow")
     assert terminal.poll().status_code == 200
+
+
+def test_a_terminal_on_another_network_is_pointed_out(installation):
+    """T-WEB-19."""
+    near = Terminal(installation.bridge)
+    near.start()
+    browser = installation.sign_in("siobhan.oneill")
+    assert "not on this network" not in browser.open(near.device["VerificationUriComplete"]).text()
+    host, _, port = installation.bridge.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5, source_address=("127.0.0.2", 0))
+    body = {"CodeChallenge": "A" * 43, "CodeChallengeMethod": "S256", "ClientId": CLIENT, "PortalUrl": ""}
+    connection.request("POST", "/device-authorization", json.dumps(body), {"Host": host})
+    device = json.loads(connection.getresponse().read())
+    connection.close()
+    page = browser.open(device["VerificationUriComplete"]).text()
+    assert "not on this network" in page
+    assert "127.0.0.2" in page
 
 
 def test_a_code_is_decided_about_once(installation):

@@ -31,8 +31,8 @@ class Constants:
 
     values: Written = field(default_factory=dict)
     """None: it exists, and what it holds is wrong, which is said where it stands."""
-    homes: Mapping[str, Positions] = field(default_factory=dict)
-    """The file of each constant."""
+    homes: Mapping[str, Positions] = field(default_factory=dict, compare=False)
+    """The file of each constant. Rules stay as they are compiled where a constant only moves."""
 
     @property
     def are_usable(self) -> bool:

@@ -1,5 +1,6 @@
 """The way to an account's STS: through a proxy, with a private authority, over connections that are used again."""
 
+import threading
 import time
 
 import pytest
@@ -202,3 +203,13 @@ def test_what_has_no_place_is_not_sent(build_exchange, sts, trust):
     exchange = build_exchange(trust=trust, source_identity=True, external_id="rambridge-0123456789")
     exchange.issue(make_choice(identity=make_identity()))
     assert not {"ExternalId", "SourceIdentity"} & set(sts.requests[0].form)
+
+
+def test_a_resolver_that_is_silent_holds_nobody(build_exchange, monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr("bridge.outbound.socket.getaddrinfo", lambda *_, **__: over.wait(10))
+    begun = time.monotonic()
+    with pytest.raises(ExchangeUnavailable, match="NameResolutionError"):
+        build_exchange(make_account(endpoint="http://sts.example", timeout_seconds=0.5)).issue(make_choice())
+    over.set()
+    assert time.monotonic() - begun < 3
