@@ -156,6 +156,16 @@ def test_a_change_is_held_when_more_than_the_share_would_change(world, changed, 
     assert world.events()[-1] == ("held" if held else "promoted")
 
 
+def test_where_nobody_is_known_only_the_first_version_comes_into_force_alone(world):
+    world.change = Change(0, 0)
+    assert promote(world, "Admin", share=0.5).in_force
+    held = promote(world, "Auditor", share=0.5)
+    assert held.in_force is None
+    assert held.request.describe_share() == "how many people it changes could not be found out"
+    world.change = Change(0, 1)
+    assert promote(world, "Operator", share=0.5).in_force
+
+
 def test_a_change_of_which_nobody_knows_how_much_it_changes_is_held(world):
     promote(world, "Admin", share=0.5)
     world.change = None
