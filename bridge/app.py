@@ -273,7 +273,7 @@ def _build_roll_out(  # noqa: PLR0917
         announcement,
         compile_files,
         max_changed_share=settings.rules.max_changed_share,
-        measure=measure_change(history, settings.rules.keep_days, clock),
+        measure=measure_change(history, settings.rules.keep_days, clock, settings.rules.kept_claims),
     )
     nodes = Nodes(tables)
     follower = Follower(

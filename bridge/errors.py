@@ -1268,6 +1268,13 @@ class RulesUnchanged(RolloutError):
     public = "These rules are in force already. Nothing was changed."
 
 
+class ChangeUnmeasured(RolloutError):
+    """How many people a change concerns cannot be told from the sign-ins that are kept, so it waits."""
+
+    code = "rules_change_unmeasured"
+    public = "How many people this change concerns could not be found out, so another administrator has to confirm it."
+
+
 class RolloutUnavailable(RolloutError):
     """The database with the versions of the rules does not answer, or holds something else than was put there."""
 

@@ -139,7 +139,9 @@ class Federation:
         try:
             return self._choose_role(origin, identity, resolution, asked, narrow, before)
         finally:
-            self._history.note(identity, origin.source_address, now, resolution)
+            # A platform vouches for strangers' jobs as well: they must not fill the history with as many as they like.
+            if asked.purpose != "workload" or any(outcome.applied for outcome in resolution.explanations):
+                self._history.note(identity, origin.source_address, now, resolution)
 
     def entitlements(self, origin: Origin, identity: VerifiedIdentity) -> Resolution:
         """Return what the person may become now, at the end of a sign-in, and record the decision."""

@@ -233,7 +233,8 @@ def _run_tests(configuration: Configuration, files: RuleFiles) -> None:
 def _measure(settings: Settings, before: RuleSet, after: RuleSet) -> Change:
     """Return what would change. Raises KeyMissing on a machine that has not the keys of the service."""
     with open_kept_sign_ins(settings) as history:
-        return measure_change(history, settings.rules.keep_days, SystemClock())(before, after)
+        rules = settings.rules
+        return measure_change(history, rules.keep_days, SystemClock(), rules.kept_claims)(before, after)
 
 
 def _find_announcement(settings: Settings) -> Announcement:

@@ -96,7 +96,7 @@ class History:
         Raises:
             HistoryUnavailable: the database does not answer.
         """
-        self.unreadable = 0
+        unreadable = 0
         place = tuple_(sign_ins.c.at, sign_ins.c.tie)
         query = select(sign_ins).where(sign_ins.c.at < to_microseconds(until)).order_by(sign_ins.c.at, sign_ins.c.tie)
         last = (to_microseconds(since), -1)
@@ -108,14 +108,15 @@ class History:
                     inputs = self._sealer.open_json(name_of(at, tie, person), sealed)
                     kept = unpack_inputs(inputs, from_microseconds(at), person)
                 except Unsealable:
-                    self.unreadable += 1
+                    unreadable += 1
                     continue
                 yield kept
             if len(page) < PAGE:
                 break
             last = (page[-1].at, page[-1].tie)
-        if self.unreadable:
-            _logger.warning("%d kept sign-ins cannot be opened: the key that sealed them is gone", self.unreadable)
+        self.unreadable = unreadable  # at the end: another thread may read at the same time
+        if unreadable:
+            _logger.warning("%d kept sign-ins cannot be opened: the key that sealed them is gone", unreadable)
 
     def count(self, since: datetime, until: datetime) -> int:
         """Return how many sign-ins are kept from ``since`` to before ``until``. Raises HistoryUnavailable."""

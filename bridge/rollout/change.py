@@ -17,8 +17,8 @@ class Change:
 
     @property
     def share(self) -> float:
-        """Return the part of them that would change, 0 to 1; 0 where nobody is known."""
-        return self.changed / self.people if self.people else 0.0
+        """Return the part of them that would change, 0 to 1; 1 where nobody is known: it may be everybody."""
+        return self.changed / self.people if self.people else 1.0
 
 
 MeasureChange: TypeAlias = Callable[[RuleSet, RuleSet], Change]

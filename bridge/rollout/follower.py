@@ -4,6 +4,9 @@ A thread asks Redis each second whether there is something new, looks into the d
 any case. Where rules come from files, it also looks at the files. New rules are compiled beside the requests and
 replace the old ones by one assignment: a request has the old rules or the new ones, and none waits. What cannot be
 loaded changes nothing, and is said in the log, in the audit log, and to whoever asks for the state of the nodes.
+
+Where large changes wait for a second administrator, files that came into force nowhere decide nothing here either, not
+even at a start without the database: until it is known what is in force, and it can be loaded, nobody gets anything.
 """
 
 import logging
@@ -17,7 +20,7 @@ from bridge.audit import events
 from bridge.audit.events import BACKGROUND
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock
-from bridge.entitlements.rules import RuleFiles, RuleSet, RulesInForce
+from bridge.entitlements.rules import RuleFiles, RuleSet, RulesInForce, build_rule_set
 from bridge.errors import AuditError, BridgeError, RolloutUnavailable, SettingsError
 from bridge.rollout.announcement import Announcement
 from bridge.rollout.author import Author
@@ -36,6 +39,8 @@ REPORT_TICKS = 20
 REMEMBERED = 500
 """So many changes back a start looks for the files that it finds."""
 MAX_DETAIL = 400
+NOTHING = "none"
+"""Stands for the version of a process that grants nothing, since it does not know what is in force."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Follower:
     ) -> None:
         """Take the rules with which the process starts, which are those of the configuration."""
         self._mode = configuration.settings.rules.rollout
+        self._gated = configuration.settings.rules.max_changed_share is not None
+        """Whether large changes wait: then files count only once the database says that they are in force."""
         self._rules = rules
         self._roll_out = roll_out
         self._nodes = nodes
@@ -106,7 +113,7 @@ class Follower:
 
         Raises:
             BridgeError: rules are promoted, and what is in force cannot be found out or be loaded. Where they come
-                from files, the process begins with them and goes on trying.
+                from files, the process begins with them and goes on trying; with none at all where large changes wait.
         """
         self._known = self._announcement.read()
         if self._mode == "promote":
@@ -140,6 +147,8 @@ class Follower:
                 self._follow_promoted()
             else:
                 self._follow_files()
+                if self._gated:
+                    self._keep_last()
         except RolloutUnavailable as error:
             self._note(self._version, error)
             return False
@@ -171,6 +180,8 @@ class Follower:
 
     def _begin_with_files(self) -> None:
         """Begin with the files as they are now: the server that starts this process may have read them long ago."""
+        if self._gated:
+            self._grant_nothing()
         try:
             self._files = self._watch.read_now()
         except SettingsError as error:
@@ -180,7 +191,18 @@ class Follower:
             self._follow_files()
             self._keep_last()
         except RolloutUnavailable as error:
-            _logger.error("what was in force cannot be found out, so the files are: %s", error.detail)  # noqa: TRY400
+            if self._gated:
+                self._note(self._version, error)
+            else:
+                _logger.error("what was in force cannot be found out, so the files are: %s", error.detail)  # noqa: TRY400
+        if self._version == NOTHING:
+            _logger.error("nobody gets anything here until what is in force can be found out and be loaded")
+
+    def _grant_nothing(self) -> None:
+        """Whoever can write to the folder must not bring rules past the gate by a start at which it cannot be asked."""
+        mine = self._rules.current
+        self._rules.current = build_rule_set(NOTHING, (), mine.groups_claims, mine.schemas)
+        self._version = NOTHING
 
     def _follow_files(self) -> None:
         """Obey whoever promoted or rolled back since the files changed; otherwise have the files come into force."""
@@ -228,12 +250,16 @@ class Follower:
             self._note(files.version, BridgeError(f"request {outcome.request.id}: {state}"), code="rules_held")
 
     def _keep_last(self) -> None:
-        """Where the files cannot come into force, a process that has just begun takes what was in force before."""
-        latest = self._roll_out.versions.latest()
+        """Where the files cannot come into force, take what is; and so does a process that grants nothing so far."""
         fault = self._fault
-        if fault and latest:
+        kept_out = fault is not None and fault.code != RolloutUnavailable.code
+        if not kept_out and self._version != NOTHING:
+            return
+        latest = self._roll_out.versions.latest()
+        if latest:
             self._take_over(latest.version)
-            self._fault = self._fault or fault
+            if kept_out:
+                self._fault = fault
 
     def _take_over(self, version: str, files: RuleFiles | None = None) -> None:
         """Decide by a version from now on, or say why not."""

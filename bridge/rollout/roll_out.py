@@ -5,6 +5,7 @@ row before until the end: of two changes at once, one is refused as stale. The a
 table has it, so nothing that is unrecorded can take effect.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from bridge.rollout.difference import Difference, compare_files
 from bridge.rollout.requests import Request, Requests, add_request, decide, find_request, make_id
 from bridge.rollout.tables import Tables
 from bridge.rollout.versions import InForce, Reason, Versions, add_change, keep, read_latest
+
+_logger = logging.getLogger(__name__)
 
 RECORDED_CHARACTERS = 16_000
 """How much of a difference stands in its record."""
@@ -189,9 +192,11 @@ class RollOut:
         if self._measure is None:
             return None
         try:
-            return self._measure(self._compile(old_files), after)
-        except BridgeError:
+            change = self._measure(self._compile(old_files), after)
+        except BridgeError as error:
+            _logger.warning("how many people a change of the rules concerns is unknown: %s", error.detail)
             return None
+        return change if change.people else None  # of nobody nobody changes, which says nothing
 
     def _compile_recorded(self, origin: Origin, wish: _Wish, previous: str | None) -> RuleSet:
         try:

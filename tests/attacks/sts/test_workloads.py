@@ -1,10 +1,16 @@
 """A workload becomes exactly the role that a rule grants it, and what is like it becomes nothing (threat STS-10)."""
 
+import time
+from datetime import timedelta
+
 import pytest
 import requests
 from click.testing import CliRunner
 
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.main import main
+from bridge.clock import SystemClock
+from bridge.settings import load_settings
 from tests.attacks.sts.rig import ACCOUNT, AUDIENCE, code_of, unsigned
 
 
@@ -215,3 +221,18 @@ def test_trace_explains_a_refusal_by_the_request_id_that_the_sdk_shows(rig):
     assert "Sign-in refused: oidc_aud" in shown.output
     assert "The token is meant for us alone" in shown.output
     assert "sts.aliyuncs.com" in shown.output
+
+
+def test_t_sts_10_strangers_jobs_are_not_kept_and_so_make_no_change_of_the_rules_look_small(rig):
+    begun, gitlab = SystemClock().now(), rig.issuers["gitlab"]
+    for number in range(3):
+        stranger = gitlab.token(sub=f"project_path:stranger/x{number}:ref_type:branch:ref:main")
+        assert rig.assume(stranger, "DataScientist", "gitlab").status_code == 401
+    assert rig.assume(gitlab.token(), "DataScientist", "gitlab").status_code == 200
+    kept, until = [], time.monotonic() + 10
+    with open_kept_sign_ins(load_settings(rig.installation.config)) as history:
+        while not kept and time.monotonic() < until:  # kept in the order in which they came
+            time.sleep(0.1)
+            kept = list(history.read(begun, begun + timedelta(minutes=1)))
+    assert {each.identity.provider for each in kept} == {"gitlab"}
+    assert [bool(each.applied) for each in kept] == [True]

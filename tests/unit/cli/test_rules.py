@@ -1,16 +1,21 @@
 """``rambridge rules`` as somebody types it, and the commands that judge by the version in force."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.main import main
 from bridge.cli.rules import HELD
 from bridge.clock import SystemClock
+from bridge.entitlements.resolve import resolve
+from bridge.entitlements.rules import RulesInForce
 from bridge.keys import create_missing
-from bridge.settings import read_rule_files
+from bridge.settings import load_configuration, load_settings, read_rule_files
+from tests.unit.entitlements.factories import make_identity
 
 CONFIG = Path(__file__).parents[3] / "config"
 RULES = """rules:
@@ -51,6 +56,15 @@ def write(config, role, *, tested=None):
     (config / "rules" / "finance.yaml").write_text(RULES.format(name="finance", role=role))
     (config / "rules" / "tests" / "finance.yaml").write_text(TEST.format(role=tested or role))
     return read_rule_files(config / "rules").version[:12]
+
+
+def keep_a_sign_in(config, group):
+    rules = load_configuration(config, secrets=False).rules
+    identity, at = make_identity(claims={"groups": [group]}), SystemClock().now() - timedelta(minutes=1)
+    with open_kept_sign_ins(load_settings(config)) as history:
+        history.start(RulesInForce(rules))
+        history.note(identity, "10.1.2.3", at, resolve(identity, rules, at, "10.1.2.3"))
+        assert history.flush()
 
 
 def test_what_was_promoted_is_listed_compared_shown_and_rolled_back(run, config):
@@ -102,7 +116,10 @@ def test_without_the_service_s_keys_nobody_knows_how_many_change_so_the_change_w
     assert "another administrator has to confirm this" in held.output
     create_missing(config.parent / "certs", SystemClock())
     write(config, "Third")
-    assert run("rules", "promote", "--author", "lin").exit_code == 0, "nobody signed in, so nobody changes"
+    assert run("rules", "promote", "--author", "lin").exit_code == HELD, "nobody signed in, so nobody knows"
+    keep_a_sign_in(config, "engineering")
+    write(config, "Fourth")
+    assert run("rules", "promote", "--author", "lin").exit_code == 0, "whoever signed in stays what they were"
 
 
 def test_explain_judges_by_what_is_in_force_and_by_others_when_asked(run, config):

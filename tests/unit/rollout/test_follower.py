@@ -263,3 +263,77 @@ def test_a_process_that_is_silent_for_a_minute_is_no_node_any_more(world):
     assert [node.node.endswith(f"/{os.getpid()}") for node in Nodes(world.tables).list(world.clock.now())] == [True]
     world.clock.advance(seconds=61)
     assert Nodes(world.tables).list(world.clock.now()) == []
+
+
+# ── Files that wait for an administrator, and a start ────────────────────────────────────────────────────────
+
+
+def restart(world, accounts=None, share=0.1):
+    """Start another process, as a service starts: its configuration has the files that stand in the folder."""
+    there = replace(world.configuration, accounts=accounts or world.configuration.accounts)
+    there = replace(there, rule_files=read_rule_files(world.folder))
+    return world.follower(share=share, configuration=replace(there, rules=compile_rule_files(there, there.rule_files)))
+
+
+def test_at_a_start_without_the_database_files_that_nobody_approved_grant_nothing(world, tmp_path):
+    world.follower(share=0.1)
+    world.change = Change(100, 100)
+    unapproved = world.write("Owner")
+    fail_to_reach_the_database(world, tmp_path)
+    follower, rules = restart(world)
+    assert rules.current.rules == ()
+    assert follower.describe() == {"version": "none", "state": "rules_database_unavailable"}
+    reach_it_again(tmp_path)
+    for number in range(1, 31):
+        follower.tick(number)
+    assert roles(rules) == {"Admin"}
+    assert follower.describe() == {"version": world.files("Admin").version, "state": "rules_held"}
+    assert world.events().count("held") == 1
+    [request] = world.roll_out(0.1).requests.waiting(follower.version, world.clock.now())
+    world.roll_out(0.1).confirm(BACKGROUND, BOB, request.id)
+    follower.tick(31)
+    assert (roles(rules), follower.version, follower.fault) == ({"Owner"}, unapproved, None)
+
+
+def test_at_a_start_without_the_database_approved_files_count_as_soon_as_it_is_back(world, tmp_path):
+    world.follower(share=0.1)
+    fail_to_reach_the_database(world, tmp_path)
+    follower, rules = restart(world)
+    assert rules.current.rules == ()
+    reach_it_again(tmp_path)
+    follower.tick(10)
+    assert (roles(rules), follower.fault) == ({"Admin"}, None)
+
+
+@pytest.mark.parametrize("state", ["held", "rejected"])
+def test_files_that_are_held_count_at_no_start_even_if_what_is_in_force_cannot_be_loaded(world, state):
+    world.follower(share=0.1)
+    world.change = Change(100, 100)
+    accounts = {name: account for name, account in world.configuration.accounts.items() if name != "sandbox"}
+    text = world.files("Owner").texts["10-platform.yaml"].replace(b"  - account: sandbox\n    role: Developer\n", b"")
+    (world.folder / "10-platform.yaml").write_bytes(text)
+    follower, rules = restart(world, accounts)
+    latest = world.roll_out().versions.latest()
+    [request] = world.roll_out(0.1).requests.waiting(latest.version, world.clock.now())
+    if state == "rejected":
+        world.roll_out(0.1).reject(BACKGROUND, BOB, request.id)
+        follower, rules = restart(world, accounts)
+    for number in range(1, 31):
+        follower.tick(number)
+    assert rules.current.rules == ()
+    assert follower.describe() == {"version": "none", "state": "rules_held"}
+    assert world.events().count("not_loaded") == (2 if state == "held" else 4), "each start says both faults, once"
+    if state == "held":
+        world.roll_out(0.1).confirm(BACKGROUND, BOB, request.id)
+        follower.tick(31)
+        assert (roles(rules), follower.fault) == ({"Owner"}, None)
+
+
+def test_files_that_are_held_give_way_to_what_is_in_force_by_now(world):
+    follower, rules = world.follower(share=0.1)
+    world.roll_out().take_files(BOB, world.files("Auditor"))  # of another machine
+    world.change = Change(100, 100)
+    world.write("Owner")
+    settle(follower)
+    assert roles(rules) == {"Auditor"}
+    assert follower.describe()["state"] == "rules_held"

@@ -156,6 +156,16 @@ def test_a_change_is_held_when_more_than_the_share_would_change(world, changed, 
     assert world.events()[-1] == ("held" if held else "promoted")
 
 
+def test_where_nobody_is_known_only_the_first_version_comes_into_force_alone(world):
+    world.change = Change(0, 0)
+    assert promote(world, "Admin", share=0.5).in_force
+    held = promote(world, "Auditor", share=0.5)
+    assert held.in_force is None
+    assert held.request.describe_share() == "how many people it changes could not be found out"
+    world.change = Change(0, 1)
+    assert promote(world, "Operator", share=0.5).in_force
+
+
 def test_a_change_of_which_nobody_knows_how_much_it_changes_is_held(world):
     promote(world, "Admin", share=0.5)
     world.change = None
@@ -182,6 +192,10 @@ def test_another_person_confirms_and_only_then_it_is_in_force(world):
 ALICE_ON_THE_WEB = Author.signed_in(make_identity(subject="a-1", claims={"email": "Alice@Acme.Example"}))
 
 
+def sign_in_at_another(**changes):
+    return Author.signed_in(make_identity(issuer="https://other.example", **changes))
+
+
 @pytest.mark.parametrize(
     ("asks", "confirms"),
     [
@@ -190,6 +204,8 @@ ALICE_ON_THE_WEB = Author.signed_in(make_identity(subject="a-1", claims={"email"
         (ALICE, ALICE_ON_THE_WEB),
         (ALICE_ON_THE_WEB, Author.of_command("alice@acme.example")),
         (ALICE_ON_THE_WEB, Author.signed_in(make_identity(subject="a-1", claims={"email": "other@acme.example"}))),
+        (ALICE_ON_THE_WEB, sign_in_at_another(subject="2", claims={"email": "alice@acme.example"})),
+        (ALICE_ON_THE_WEB, sign_in_at_another(subject="alice@acme.example", claims={"name": "Somebody"})),
     ],
 )
 def test_nobody_confirms_their_own_change_under_whatever_name(world, asks, confirms):
@@ -200,10 +216,18 @@ def test_nobody_confirms_their_own_change_under_whatever_name(world, asks, confi
     assert world.records()[-1]["code"] == "rules_same_person"
 
 
-def test_two_people_of_one_name_at_two_issuers_are_two(world):
-    one = Author.signed_in(make_identity(subject="1", issuer="https://a.example", claims={"name": "Li Na"}))
-    other = Author.signed_in(make_identity(subject="1", issuer="https://b.example", claims={"name": "Li Na"}))
-    request = hold(world, author=one)
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(sign_in_at_another(subject="b-1", claims={"email": "bob@acme.example"}), id="another issuer"),
+        pytest.param(
+            Author.signed_in(make_identity(subject="b-1", claims={"email": "Alice@Acme.Example"})),
+            id="two subjects of one issuer, which may share a mailbox",
+        ),
+    ],
+)
+def test_two_people_who_signed_in_are_two(world, other):
+    request = hold(world, author=ALICE_ON_THE_WEB)
     assert world.roll_out(0.1).confirm(BACKGROUND, other, request.id).in_force
 
 
