@@ -180,7 +180,8 @@ class Actions:
             if name in parameters:  # an expectation that nobody here would check
                 raise build_malformed(name, f"The parameter {name} is not supported by this endpoint.")
         asked = self._ask(role, "chaining")
-        choice = self._federation.choose_role(origin, session.identity, asked, partial(self._narrow, wish))
+        narrow = partial(self._narrow, wish)
+        choice = self._federation.choose_role(origin, session.identity, asked, narrow, session.known)
         return self._release(choice, origin)
 
     def _verify_caller(self, action: str, signature: Signature, origin: Origin) -> IssuedSession:
