@@ -29,6 +29,8 @@ class Choice:
     """None: as long as the limits allow. Only ever shortens."""
     session_name: str | None = None
     """The role session name that a caller of the STS endpoint asked for; None: derived from the identity."""
+    narrowed_by_caller: bool = False
+    """Whether the session policy is the caller's, not the rule's: what holds the credentials is to do no more."""
     reading: Reading = READS_ALL
     """What the rules of this moment read: whoever has the same of it may share the credentials."""
 

@@ -262,6 +262,7 @@ def _name(choice: Choice, session: RoleSession) -> str:
         session.name,
         session.source_identity or "",
         session.policy or "",
+        str(choice.narrowed_by_caller),
         str(choice.requested_duration_seconds or ""),
         str(entitlement.duration_seconds),
         str(session.proxy_count),

@@ -43,6 +43,8 @@ class IssuedSession:
     """Its ``valid_until`` is no later than the end of the credentials: no chain of roles outlasts its first one."""
     known: Reading
     """What of the identity is the same for all to whom these credentials were released."""
+    narrowed: bool
+    """Whether a policy of the caller narrows it."""
 
     def has_token(self, token: str) -> bool:
         """Return whether it is the security token of these credentials; in constant time."""
@@ -80,6 +82,7 @@ class IssuedCredentials:
                 credentials.assumed_role_id.partition(":")[0],
                 pack_identity(replace(identity, valid_until=min(ends))),
                 [None if reading.claims is None else sorted(reading.claims), reading.authentication_time],
+                choice.narrowed_by_caller,
             ],
         )
         lifetime = max(credentials.expires_at - self._clock.now(), timedelta(0)) + KEPT_AFTER_END
@@ -87,8 +90,8 @@ class IssuedCredentials:
             first = self._redis.set(key, sealed, nx=True, px=lifetime)
         if first is None:
             kept = self.find(credentials.access_key_id)
-            if kept is None or kept.known.digest(kept.identity) != kept.known.digest(identity):
-                raise ExchangeMismatch("these credentials were released for another statement about somebody")
+            if kept is None or not _is_same(kept, choice):
+                raise ExchangeMismatch("these credentials were released for another statement, or narrowed otherwise")
 
     def find(self, access_key_id: str) -> IssuedSession | None:
         """Return the session of these credentials, None for a key that we do not know. Raises StoreUnavailable."""
@@ -103,9 +106,14 @@ class IssuedCredentials:
             return None
 
 
+def _is_same(kept: IssuedSession, choice: Choice) -> bool:
+    statement = kept.known.digest(kept.identity)
+    return statement == kept.known.digest(choice.identity) and kept.narrowed == choice.narrowed_by_caller
+
+
 def _unpack(value: Any) -> IssuedSession:
     try:
-        secret, token_digest, expires_at, arn, session_name, role_id, identity, (claims, time) = value
+        secret, token_digest, expires_at, arn, session_name, role_id, identity, (claims, time), narrowed = value
         return IssuedSession(
             secret=secret,
             token_digest=bytes.fromhex(token_digest),
@@ -115,6 +123,7 @@ def _unpack(value: Any) -> IssuedSession:
             role_id=role_id,
             identity=unpack_identity(identity),
             known=Reading(None if claims is None else frozenset(claims), bool(time)),
+            narrowed=bool(narrowed),
         )
     except (ValueError, TypeError) as error:
         raise Unsealable("not a session in the form that this version writes") from error

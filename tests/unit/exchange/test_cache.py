@@ -166,6 +166,14 @@ def test_what_no_rule_reads_makes_no_request_unequal_and_what_one_reads_does(sts
         assert len(keys | {first.credentials.access_key_id}) == 3
 
 
+def test_t_sts_07_what_a_caller_narrowed_is_not_what_a_rule_narrowed_by_the_same_policy(sts, build_cache):
+    cache, entitlement = build_cache(), make_entitlement(session_policy='{"Version":"1","Statement":[]}')
+    choices = [Choice(PERSON, entitlement, narrowed_by_caller=narrowed) for narrowed in (False, True)]
+    first, second = (cache.obtain(choice, "REF", lambda _: None) for choice in choices)
+    assert first.credentials.access_key_id != second.credentials.access_key_id
+    assert cache.obtain(choices[1], "REF", lambda _: None).credentials.reused
+
+
 def test_a_changed_account_file_makes_everything_new(sts, build_cache):
     ask(build_cache())
     assert not ask(build_cache(max_duration_seconds=40_000)).credentials.reused

@@ -44,8 +44,9 @@ def remember(memory):
         decided_by="default",
     )
 
-    def remember(identity, reading=READING):
-        memory.remember(Choice(identity, make_entitlement(), reading=reading), credentials)
+    def remember(identity, *, narrowed=False):
+        choice = Choice(identity, make_entitlement(), narrowed_by_caller=narrowed, reading=READING)
+        memory.remember(choice, credentials)
 
     return remember
 
@@ -76,3 +77,13 @@ def test_t_sts_05_the_same_statement_may_be_released_again(memory, remember):
 
     assert memory.find("STS.shared").known == READING
     assert "run_id" not in memory.find("STS.shared").identity.claims
+
+
+@pytest.mark.parametrize("narrowed", [False, True])
+def test_t_sts_07_that_a_caller_narrowed_them_is_remembered_and_stays(memory, remember, narrowed):
+    remember(WITHOUT_MFA, narrowed=narrowed)
+    remember(WITHOUT_MFA, narrowed=narrowed)
+    with pytest.raises(ExchangeMismatch):
+        remember(WITHOUT_MFA, narrowed=not narrowed)
+
+    assert memory.find("STS.shared").narrowed is narrowed
