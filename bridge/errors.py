@@ -877,6 +877,13 @@ class PolicyNotNarrower(AccessError):
     public = "The rule for this role has a session policy of its own, and STS takes one only."
 
 
+class SessionNarrowed(AccessError):
+    """AssumeRole was signed by a session that its caller narrowed by a policy; the next role would come whole."""
+
+    code = "sts_session_narrowed"
+    public = "A session that a policy of its caller narrows becomes no other role."
+
+
 class NotAdministrator(AccessError):
     """A page for administrators, and a person who is none at this moment."""
 

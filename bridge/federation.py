@@ -9,7 +9,7 @@ and nothing is returned.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -20,10 +20,11 @@ from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
 from bridge.entitlements.choice import Choice, choose, find_role
 from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
-from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator
+from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator, NotEntitled
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
@@ -62,7 +63,7 @@ Narrow: TypeAlias = Callable[[VerifiedIdentity, Entitlement], Choice]
 """Makes the choice of what the rules grant and what a caller of the STS endpoint asks for, or raises a BridgeError."""
 
 
-def _forget(identity: VerifiedIdentity, credentials: TemporaryCredentials) -> None:
+def _forget(choice: Choice, credentials: TemporaryCredentials) -> None:
     """Keep nothing: where there is no STS endpoint."""
 
 
@@ -80,7 +81,7 @@ class Federation:
         console: Console,
         history: History,
         clock: Clock,
-        remember: Callable[[VerifiedIdentity, TemporaryCredentials], None] = _forget,
+        remember: Callable[[Choice, TemporaryCredentials], None] = _forget,
     ) -> None:
         """Take the stages, the log and the history; an administrator meets one of ``administrators``.
 
@@ -221,7 +222,9 @@ class Federation:
         )
         return choice
 
-    def choose_role(self, origin: Origin, identity: VerifiedIdentity, asked: AskedRole, narrow: Narrow) -> Choice:
+    def choose_role(
+        self, origin: Origin, identity: VerifiedIdentity, asked: AskedRole, narrow: Narrow, known: Reading
+    ) -> Choice:
         """Return the choice of a role that a caller of the STS endpoint named; record it or its refusal.
 
         Args:
@@ -229,12 +232,13 @@ class Federation:
             identity: on whose behalf the call is.
             asked: the account, the role, and what for.
             narrow: makes the choice of what the rules grant and what the caller asks for, or raises a BridgeError.
+            known: what is certain of the identity, since it is the same for all who hold the caller's credentials.
 
         Raises:
-            NotEntitled: the rules of this moment do not grant it.
+            NotEntitled: the rules of this moment do not grant it, or read more of the identity than is known.
         """
         resolution = self._resolve(identity, origin, self._clock.now())
-        return self._choose_role(origin, identity, resolution, asked, narrow)
+        return self._choose_role(origin, identity, resolution, asked, narrow, known=known)
 
     def refuse_call(self, origin: Origin, action: str, access_key_id: str, code: str, digest: str) -> None:
         """Record that a signed call of the STS endpoint was turned away; ``digest`` is of what it had to sign."""
@@ -302,11 +306,13 @@ class Federation:
     ) -> TemporaryCredentials:
         """Record that the credentials are handed to the person, and return them for it.
 
-        With ``may_call`` they are remembered first, so that their holder may call the STS endpoint with them; raises
-        StoreUnavailable if they cannot be.
+        With ``may_call`` they are remembered first, so that their holder may call the STS endpoint with them. If they
+        cannot be, or are remembered as somebody else's, that is recorded, and StoreUnavailable or ExchangeMismatch
+        raised.
         """
         if may_call:
-            self._remember(choice.identity, credentials)
+            with self._recording_failure(origin, choice):
+                self._remember(choice, credentials)
         self._audit.append(
             origin,
             events.CredentialsDelivered(
@@ -361,6 +367,8 @@ class Federation:
         asked: AskedRole,
         narrow: Narrow,
         before: Sequence[events.Event] = (),
+        *,
+        known: Reading = READS_ALL,
     ) -> Choice:
         """``before`` is recorded in the same step."""
         now, source_address = self._clock.now(), origin.source_address
@@ -368,7 +376,9 @@ class Federation:
             entitlement = find_role(
                 resolution, identity, asked.account, asked.role, self._rules.current, now, source_address
             )
-            choice = narrow(identity, entitlement)
+            reading = find_reading(self._rules.current)
+            _check_known(known, reading)
+            choice = replace(narrow(identity, entitlement), reading=reading)
         except Exception as failure:
             refusal = _describe(failure)
             refused = events.ChoiceRefused(
@@ -424,6 +434,12 @@ class Federation:
                 ),
             )
             raise
+
+
+def _check_known(known: Reading, reading: Reading) -> None:
+    """Of credentials that many hold only one identity is remembered; it speaks for all in what was compared."""
+    if not known.covers(reading):
+        raise NotEntitled("the rules read more of an identity than when the caller's credentials were released")
 
 
 def _describe(failure: Exception) -> BridgeError:

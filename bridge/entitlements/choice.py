@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.resolve import Resolution, resolve
 from bridge.entitlements.rules import RuleSet
 from bridge.errors import NotEntitled
@@ -28,6 +29,10 @@ class Choice:
     """None: as long as the limits allow. Only ever shortens."""
     session_name: str | None = None
     """The role session name that a caller of the STS endpoint asked for; None: derived from the identity."""
+    narrowed_by_caller: bool = False
+    """Whether the session policy is the caller's, not the rule's: what holds the credentials is to do no more."""
+    reading: Reading = READS_ALL
+    """What the rules of this moment read: whoever has the same of it may share the credentials."""
 
 
 def choose(  # noqa: PLR0917 - the order of the sentence: who chooses what, by which rules, when, from where
@@ -46,7 +51,7 @@ def choose(  # noqa: PLR0917 - the order of the sentence: who chooses what, by w
     resolution = resolve(identity, rules, now, source_address)
     for entitlement in resolution.entitlements:
         if entitlement.id == entitlement_id:
-            return Choice(identity, entitlement, requested_duration_seconds)
+            return Choice(identity, entitlement, requested_duration_seconds, reading=find_reading(rules))
     raise NotEntitled(
         f"the rules {resolution.rules_version[:12]} grant this identity {len(resolution.entitlements)} entitlements, "
         "and the chosen one is not among them"

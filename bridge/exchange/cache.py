@@ -1,8 +1,8 @@
 """Equal requests share one exchange: while it is under way, and afterwards while enough of its lifetime is left.
 
 STS answers about 100 calls a second for a whole account, so a build farm or a Monday morning must not become one call
-for each person's click. Two requests are equal if the same person asks for the same role with the same policy, length
-and session name, under the same account file.
+for each person's click. Two requests are equal if the same person, of whom the provider states the same as far as any
+rule reads it, asks for the same role with the same policy, length and session name, under the same account file.
 
 - Within a process the first of equal requests asks, and the others wait for it: for what it got, or how it failed.
 - Between processes a short lock in Redis says who asks. The lock is for economy alone: whoever holds it for too long
@@ -254,9 +254,7 @@ def _name(choice: Choice, session: RoleSession) -> str:
     identity, entitlement = choice.identity, choice.entitlement
     return build_key(
         "credentials",
-        identity.provider,
-        identity.issuer,
-        identity.subject,
+        choice.reading.digest(identity),
         entitlement.kind,
         entitlement.name,
         session.account.model_dump_json(),
@@ -264,6 +262,7 @@ def _name(choice: Choice, session: RoleSession) -> str:
         session.name,
         session.source_identity or "",
         session.policy or "",
+        str(choice.narrowed_by_caller),
         str(choice.requested_duration_seconds or ""),
         str(entitlement.duration_seconds),
         str(session.proxy_count),

@@ -9,7 +9,7 @@ from bridge.audit.events import Origin
 from bridge.clock import Clock, format_utc
 from bridge.entitlements.choice import Choice
 from bridge.entitlements.entitlement import Entitlement
-from bridge.errors import DurationTooLong, NotEntitled, PolicyNotNarrower, SAMLReplay, UnknownProvider
+from bridge.errors import DurationTooLong, NotEntitled, PolicyNotNarrower, SAMLReplay, SessionNarrowed, UnknownProvider
 from bridge.exchange.accounts import Account
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import decide_duration
@@ -173,6 +173,7 @@ class Actions:
         """A session that we issued becomes another role: one that the rules grant to whoever is behind it.
 
         Its permissions are not handed down: the new session is exchanged like the first one, and outlasts it never.
+        So a session that its caller narrowed becomes no other role.
         """
         role = read_arn(parameters, "RoleArn", "role")
         wish = _Wish(read_session_name(parameters), read_duration(parameters), read_policy(parameters))
@@ -180,7 +181,13 @@ class Actions:
             if name in parameters:  # an expectation that nobody here would check
                 raise build_malformed(name, f"The parameter {name} is not supported by this endpoint.")
         asked = self._ask(role, "chaining")
-        choice = self._federation.choose_role(origin, session.identity, asked, partial(self._narrow, wish))
+
+        def narrow(identity: VerifiedIdentity, entitlement: Entitlement) -> Choice:
+            if session.narrowed:  # or whoever the caller gave less to would have it all (threat STS-07)
+                raise SessionNarrowed("the session that signed was narrowed by a policy of its caller")
+            return self._narrow(wish, identity, entitlement)
+
+        choice = self._federation.choose_role(origin, session.identity, asked, narrow, session.known)
         return self._release(choice, origin)
 
     def _verify_caller(self, action: str, signature: Signature, origin: Origin) -> IssuedSession:
@@ -232,7 +239,7 @@ class Actions:
                 raise DurationTooLong(f"{limit.decided_by} allows {limit.seconds} s, not {wish.duration_seconds} s")
         policy = wish.policy if wish.policy is not None else entitlement.session_policy
         narrowed = replace(entitlement, session_policy=policy)
-        return Choice(identity, narrowed, wish.duration_seconds, wish.session_name)
+        return Choice(identity, narrowed, wish.duration_seconds, wish.session_name, wish.policy is not None)
 
 
 def _digest(text: str) -> str:

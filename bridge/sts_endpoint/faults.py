@@ -28,6 +28,7 @@ from bridge.errors import (
     SAMLSessionOver,
     SAMLStale,
     SessionEndsTooSoon,
+    SessionNarrowed,
     StoreUnavailable,
     UnknownProvider,
 )
@@ -63,6 +64,7 @@ _ALWAYS: Mapping[type[BridgeError], str] = {
     ExchangeRefused: "NoPermission",
     PolicyNotNarrower: "NoPermission",
     SessionEndsTooSoon: "NoPermission",
+    SessionNarrowed: "NoPermission",
     ExchangeUnavailable: "ServiceUnavailable",
     AuditError: "ServiceUnavailable",
     StoreUnavailable: "ServiceUnavailable",
@@ -84,5 +86,5 @@ def translate(error: BridgeError, action: str) -> tuple[STSFault, int | None]:
     code = next(codes[ancestor] for ancestor in type(error).__mro__ if ancestor in codes)
     if isinstance(error, CallsTooMany):
         return build_fault(code), error.retry_after_seconds
-    message = error.public if isinstance(error, PolicyNotNarrower | SessionEndsTooSoon) else ""
+    message = error.public if isinstance(error, PolicyNotNarrower | SessionEndsTooSoon | SessionNarrowed) else ""
     return build_fault(code, message), RETRY_SECONDS if code == "ServiceUnavailable" else None

@@ -3,6 +3,9 @@
 Whoever asks a question with them is the session that they were issued for, on behalf of the identity that was verified
 at the beginning: rules are asked about that one again. What is kept is sealed, under the key id, until an hour after
 the credentials end. Of the token only a digest is kept: it has to be the same, and is never needed again.
+
+Equal requests share credentials, so the same may be released to many. What is remembered of them is written once:
+whoever gets them later must come to the same for every rule, or does not get them (threat STS-05).
 """
 
 import hashlib
@@ -12,7 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.clock import Clock
-from bridge.errors import Unsealable
+from bridge.entitlements.choice import Choice
+from bridge.entitlements.reading import Reading
+from bridge.errors import ExchangeMismatch, Unsealable
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.identity.stored import pack_identity, unpack_identity
 from bridge.identity.verified import VerifiedIdentity
@@ -36,6 +41,10 @@ class IssuedSession:
     role_id: str
     identity: VerifiedIdentity
     """Its ``valid_until`` is no later than the end of the credentials: no chain of roles outlasts its first one."""
+    known: Reading
+    """What of the identity is the same for all to whom these credentials were released."""
+    narrowed: bool
+    """Whether a policy of the caller narrows it."""
 
     def has_token(self, token: str) -> bool:
         """Return whether it is the security token of these credentials; in constant time."""
@@ -51,8 +60,14 @@ class IssuedCredentials:
         self._sealer = sealer
         self._clock = clock
 
-    def remember(self, identity: VerifiedIdentity, credentials: TemporaryCredentials) -> None:
-        """Keep the credentials that are about to be released. Raises StoreUnavailable."""
+    def remember(self, choice: Choice, credentials: TemporaryCredentials) -> None:
+        """Keep the credentials that are about to be released for a choice.
+
+        Raises:
+            ExchangeMismatch: they are remembered already, for somebody of whom something else was stated.
+            StoreUnavailable: they cannot be kept.
+        """
+        identity, reading = choice.identity, choice.reading
         ends = [moment for moment in (identity.valid_until, credentials.expires_at) if moment is not None]
         arn = credentials.assumed_role_arn.removesuffix(f"/{credentials.role_session_name}")
         key = build_key("issued", credentials.access_key_id)
@@ -66,11 +81,17 @@ class IssuedCredentials:
                 credentials.role_session_name,
                 credentials.assumed_role_id.partition(":")[0],
                 pack_identity(replace(identity, valid_until=min(ends))),
+                [None if reading.claims is None else sorted(reading.claims), reading.authentication_time],
+                choice.narrowed_by_caller,
             ],
         )
         lifetime = max(credentials.expires_at - self._clock.now(), timedelta(0)) + KEPT_AFTER_END
         with store_errors():
-            self._redis.set(key, sealed, px=lifetime)
+            first = self._redis.set(key, sealed, nx=True, px=lifetime)
+        if first is None:
+            kept = self.find(credentials.access_key_id)
+            if kept is None or not _is_same(kept, choice):
+                raise ExchangeMismatch("these credentials were released for another statement, or narrowed otherwise")
 
     def find(self, access_key_id: str) -> IssuedSession | None:
         """Return the session of these credentials, None for a key that we do not know. Raises StoreUnavailable."""
@@ -85,9 +106,14 @@ class IssuedCredentials:
             return None
 
 
+def _is_same(kept: IssuedSession, choice: Choice) -> bool:
+    statement = kept.known.digest(kept.identity)
+    return statement == kept.known.digest(choice.identity) and kept.narrowed == choice.narrowed_by_caller
+
+
 def _unpack(value: Any) -> IssuedSession:
     try:
-        secret, token_digest, expires_at, arn, session_name, role_id, identity = value
+        secret, token_digest, expires_at, arn, session_name, role_id, identity, (claims, time), narrowed = value
         return IssuedSession(
             secret=secret,
             token_digest=bytes.fromhex(token_digest),
@@ -96,6 +122,8 @@ def _unpack(value: Any) -> IssuedSession:
             session_name=session_name,
             role_id=role_id,
             identity=unpack_identity(identity),
+            known=Reading(None if claims is None else frozenset(claims), bool(time)),
+            narrowed=bool(narrowed),
         )
     except (ValueError, TypeError) as error:
         raise Unsealable("not a session in the form that this version writes") from error

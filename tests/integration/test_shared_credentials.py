@@ -1,16 +1,22 @@
 """Credentials that are released once more: recorded, for the same person, and gone with the sign-out."""
 
 import threading
+from dataclasses import replace
+
+import pytest
 
 from bridge.audit.events import Origin
 from bridge.audit.log import AuditLog
 from bridge.clock import SystemClock
+from bridge.entitlements.choice import Choice
+from bridge.entitlements.reading import READS_ALL, find_reading
 from bridge.entitlements.rules import RulesInForce
+from bridge.errors import NotEntitled
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
-from bridge.federation import Federation
+from bridge.federation import AskedRole, Federation
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from bridge.sealing import Sealer
@@ -133,3 +139,33 @@ def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installatio
     assert (events[0], events.count("exchange.issued"), events.count("exchange.reused")) == ("exchange.issued", 1, 499)
     assert {record["reference"] for record in records} == {f"REF-{number}" for number in range(500)}
     assert {record["original_reference"] for record in records[1:]} == {records[0]["reference"]}
+
+
+def test_t_sts_05_rules_that_read_more_than_was_compared_end_a_chain_of_roles(installation):
+    configuration, clock = load_configuration(installation.config), SystemClock()
+    engine, rules = installation.open_audit(), RulesInForce(configuration.rules)
+    federation = Federation(
+        audit=AuditLog(engine, clock),
+        rules=rules,
+        administrators=(),
+        exchange=None,
+        credentials=None,
+        console=None,
+        history=None,
+        clock=clock,
+    )
+    origin, identity = Origin("REF-CHAIN", "192.0.2.1"), make_identity()
+    granted = next(each for each in federation.look(identity, "192.0.2.1").entitlements if each.kind == "role")
+    asked = AskedRole("arn", granted.account, granted.name, "chaining")
+
+    def chain(known):
+        return federation.choose_role(origin, identity, asked, Choice, known)
+
+    reading = find_reading(rules.current)
+    assert chain(reading).reading == chain(READS_ALL).reading == reading
+    less = replace(reading, claims=frozenset()), replace(reading, authentication_time=False)
+    for known in less[: 1 + reading.authentication_time]:
+        with pytest.raises(NotEntitled):
+            chain(known)
+        assert installation.records()[-1]["detail"].startswith("the rules read more of an identity")
+    engine.dispose()

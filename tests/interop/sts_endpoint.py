@@ -12,6 +12,7 @@ from pathlib import Path
 from bridge import embedded_store
 from bridge.attack.saml.messages import build_idp_metadata
 from bridge.clock import SystemClock
+from bridge.entitlements.choice import Choice
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.keys import KeyFolder
 from bridge.sealing import Sealer
@@ -19,6 +20,7 @@ from bridge.settings import load_settings
 from bridge.store_connection import connect_store
 from bridge.sts_endpoint.issued import IssuedCredentials
 from tests.attacks.sts.rig import ACCOUNT, Credentials, Rig, running_rig
+from tests.factories import make_entitlement
 from tests.installation import Installation
 from tests.interop.private_ca import PrivateCA
 from tests.unit.sandbox.cloud.parties import ENTITY_ID, PRODUCTION, ROLE, SESSION_NAME, Response, make_key
@@ -91,7 +93,7 @@ class STSEndpoint:
         assert session is not None
         ended = Credentials(f"STS.Ended{pod}", "a-secret-that-was-good", "a-token-that-was-good")
         memory.remember(
-            session.identity,
+            Choice(session.identity, make_entitlement()),
             TemporaryCredentials(
                 access_key_id=ended.id,
                 access_key_secret=ended.secret,

@@ -85,14 +85,12 @@ def chain(sts, **changes):
 
 @PROTOCOLS
 def test_sts_sdk_becomes_a_role_sees_itself_and_becomes_the_next_role(node, sts, protocol, pod):
-    first = STS(node, sts, protocol).call(
-        "assumeRoleWithOIDC", **oidc(sts, sts.token(pod), durationSeconds=1800, policy=POLICY)
-    )
+    first = STS(node, sts, protocol).call("assumeRoleWithOIDC", **oidc(sts, sts.token(pod), durationSeconds=1800))
     assert first["AssumedRoleUser"]["Arn"] == f"{sts.role()}/pod-1"
     client = STS(node, sts, protocol, as_key(first["Credentials"]))
     assert client.identify() == "Developer/pod-1"
 
-    second = client.call("assumeRole", **chain(sts, durationSeconds=900))
+    second = client.call("assumeRole", **chain(sts, durationSeconds=900, policy=POLICY))
 
     assert STS(node, sts, protocol, as_key(second["Credentials"])).identify() == "ReadOnly/next"
 

@@ -92,7 +92,7 @@ def chain(sts, client, **changes):
 
 @SIGNATURES
 def test_sts_sdk_becomes_a_role_sees_itself_and_becomes_the_next_role(sts, protocol, signature, pod):
-    answer = with_oidc(sts, make_client(sts, protocol=protocol), sts.token(pod), duration_seconds=1800, policy=POLICY)
+    answer = with_oidc(sts, make_client(sts, protocol=protocol), sts.token(pod), duration_seconds=1800)
     assert answer.assumed_role_user.arn == f"{sts.role()}/pod-1"
     assert answer.oidctoken_info.subject == f"system:serviceaccount:shop:{pod}"
 
@@ -105,6 +105,8 @@ def test_sts_sdk_becomes_a_role_sees_itself_and_becomes_the_next_role(sts, proto
     assert following.assumed_role_user.arn == f"{sts.role('ReadOnly')}/next"
     again = make_client(sts, as_key(following.credentials), protocol, signature).get_caller_identity().body
     assert again.arn == f"{ASSUMED}/ReadOnly/next"
+    narrowed = make_client(sts, as_key(following.credentials), protocol, signature)
+    assert refused(chain, sts, narrowed) == (403, "NoPermission")
 
 
 def test_sts_sdk_trades_a_saml_response(sts, protocol):
@@ -295,7 +297,8 @@ def legacy_request(kind, **parameters):
 
 
 def legacy_chain(sts, role="ReadOnly"):
-    return legacy_request(AssumeRoleRequest, RoleArn=sts.role(role), RoleSessionName="next", DurationSeconds=900)
+    asked = {"RoleArn": sts.role(role), "RoleSessionName": "next", "DurationSeconds": 900, "Policy": POLICY}
+    return legacy_request(AssumeRoleRequest, **asked)
 
 
 def legacy_key(answer):
@@ -311,7 +314,6 @@ def legacy_oidc(sts, token):
         OIDCToken=token,
         RoleSessionName="legacy",
         DurationSeconds=1800,
-        Policy=POLICY,
     )
 
 

@@ -15,6 +15,8 @@ from bridge.entitlements.rules.language import Requirement
 from bridge.entitlements.templates import Template, TextTemplate
 from bridge.identity.verified import VerifiedIdentity
 
+_AUTHENTICATED_AT = "identity.authenticated_at"
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -131,6 +133,17 @@ class RuleSet:
         if ("claims",) in paths:
             return None
         return frozenset(path[1] for path in paths if path[0] == "claims")
+
+    @cached_property
+    def reads_authentication_time(self) -> bool:
+        """Return whether some rule reads when the person authenticated."""
+        return any(
+            (rule.require is not None and rule.require.max_age_seconds is not None)
+            or any(
+                path[0] in {"identity", _AUTHENTICATED_AT} for each in rule.iterate_expressions() for path in each.paths
+            )
+            for rule in self.rules
+        )
 
     def find_candidates(
         self, identity: VerifiedIdentity, groups: Texts, read: Callable[[str], Texts]

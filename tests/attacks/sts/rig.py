@@ -38,6 +38,13 @@ RULES = """rules:
       - account: acme-sandbox
         role: ReadOnly
         session_policy: {Version: "1", Statement: [{Effect: Allow, Action: "oss:Get*", Resource: "*"}]}
+  - name: analyse-by-workflow
+    provider: github
+    claims:
+      sub: repo:acme/app:ref:refs/heads/main
+      job_workflow_ref: acme/app/.github/workflows/analyse.yml@refs/heads/main
+    grant:
+      - {account: acme-sandbox, role: DataScientist}
   - name: protected-branches
     provider: gitlab
     claims: {sub: "project_path:acme/app:ref_type:branch:ref:main"}

@@ -5,7 +5,7 @@ import json
 import pytest
 import requests
 
-from tests.attacks.sts.rig import ACCOUNT, code_of, running_rig
+from tests.attacks.sts.rig import ACCOUNT, Credentials, code_of, running_rig
 
 
 @pytest.fixture
@@ -69,6 +69,29 @@ def test_t_sts_07_a_policy_narrows_and_never_replaces_the_rules_own(rig, ask):
     answer = rig.assume(branch, "ReadOnly", Policy=wide)
     assert (answer.status_code, code_of(answer)) == (403, "NoPermission")
     assert rig.records("choice.refused")[-1]["code"] == "sts_policy_twice"
+
+
+@pytest.mark.parametrize("role", ["Developer", "ReadOnly"])
+def test_t_sts_07_a_session_that_its_caller_narrowed_becomes_no_other_role(rig, role):
+    narrowed, whole = (rig.issue("Developer", "pods", **more) for more in ({"Policy": policy()}, {}))
+    asked = {"Action": "AssumeRole", "RoleArn": rig.role(role), "RoleSessionName": "next"}
+
+    for more in ({}, {"Policy": policy()}):
+        refused = rig.post(rig.sign_v1(narrowed, **asked, **more))
+        assert (refused.status_code, code_of(refused)) == (403, "NoPermission")
+        assert rig.records("choice.refused")[-1]["code"] == "sts_session_narrowed"
+    assert rig.post(rig.sign_v1(narrowed)).status_code == 200
+    assert rig.post(rig.sign_v1(whole, **asked)).status_code == 200
+
+
+def test_t_sts_07_a_chain_that_narrows_ends_there(rig):
+    asked = {"Action": "AssumeRole", "RoleArn": rig.role("ReadOnly"), "RoleSessionName": "next"}
+    answer = rig.post(rig.sign_v1(rig.issue("Developer", "pods"), **asked, Policy=policy()))
+    assert answer.status_code == 200, answer.text
+    issued = answer.json()["Credentials"]
+    narrowed = Credentials(issued["AccessKeyId"], issued["AccessKeySecret"], issued["SecurityToken"])
+
+    assert code_of(rig.post(rig.sign_v1(narrowed, **asked))) == "NoPermission"
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,23 @@ def test_a_rule_set_names_the_claims_that_its_rules_read(rules):
     assert rules.compile(text, f"rules:\n- name: any\n  when: size(claims) > 3\n  {GRANT}\n").claims_read is None
 
 
+@pytest.mark.parametrize(
+    ("condition", "reads"),
+    [
+        ("everyone: true", False),
+        ("when: identity.acr == 'x'", False),
+        ("require: {acr: [x]}", False),
+        ("require: {max_age_seconds: 600}", True),
+        ("when: request.time - identity.authenticated_at < duration('1h')", True),
+        ("when: claims.groups.exists(group, identity.authenticated_at < request.time)", True),
+    ],
+)
+def test_the_rules_say_whether_they_read_when_somebody_authenticated(rules, condition, reads):
+    everyone = "everyone: true\n  " if condition.startswith("require") else ""
+    text = f"rules:\n- name: one\n  {everyone}{condition}\n  {GRANT}\n"
+    assert rules.compile(text).reads_authentication_time is reads
+
+
 def test_a_version_is_all_files_of_the_folder_and_no_other(tmp_path):
     names = ["10-a.yaml", "20-b.yaml", "policies/p.json", "tests/t.yaml", ".hidden.yaml", "notes.txt", "policies/x.md"]
     for name in names:

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from bridge.attack.scripted_server import Reply
 from bridge.clock import SystemClock
 from bridge.entitlements.choice import Choice
+from bridge.entitlements.reading import READS_ALL, Reading
 from bridge.errors import AuditUnavailable, ExchangeNotTrusted, ExchangeUnavailable
 from bridge.exchange.cache import CredentialsCache
 from bridge.sealing import Sealer
 from bridge.store_connection import connect_store
-from tests.factories import make_account, make_entitlement, make_identity
+from tests.factories import NOW, make_account, make_entitlement, make_identity
 from tests.fakes.alibaba_sts import fault
 from tests.live_store import MovableClock, running_store
 
@@ -53,8 +55,8 @@ def build_cache(redis, build_exchange, clock):
     return build
 
 
-def ask(cache, identity=PERSON, *, asked=None, reference="REF", recorded=None, **entitlement):
-    choice = Choice(identity, make_entitlement(**entitlement), asked)
+def ask(cache, identity=PERSON, *, asked=None, reference="REF", recorded=None, reading=READS_ALL, **entitlement):
+    choice = Choice(identity, make_entitlement(**entitlement), asked, reading=reading)
     return cache.obtain(choice, reference, lambda issued: recorded is not None and recorded.append(issued))
 
 
@@ -132,6 +134,9 @@ OTHERS = {
     "another session name": {"identity": make_identity(claims={"email": "wei.lin@acme.example"})},
     "another length": {"asked": 1800},
     "another limit of the rule": {"duration_seconds": 1800},
+    "the same person after another kind of sign-in": {"identity": make_identity(acr="urn:acme:mfa")},
+    "the same person by other means": {"identity": make_identity(amr=("pwd", "otp"))},
+    "the same person in another group": {"identity": make_identity(claims=PERSON.claims | {"groups": ["finance"]})},
     "another role": {"name": "Developer"},
     "a policy": {"session_policy": '{"Version":"1","Statement":[]}'},
     "a RAM user with that role": {"kind": "user", "name": "lin.wei", "terminal_role": "ReadOnly"},
@@ -147,6 +152,26 @@ def test_an_unequal_request_gets_its_own(sts, build_cache, other):
     assert len(sts.requests) == 2
     assert ask(cache).credentials.access_key_id == first.credentials.access_key_id
     assert ask(cache, **other).credentials.access_key_id == second.credentials.access_key_id
+
+
+def test_what_no_rule_reads_makes_no_request_unequal_and_what_one_reads_does(sts, build_cache):
+    cache, reading = build_cache(), Reading(frozenset({"groups"}), authentication_time=False)
+    later = make_identity(
+        message_id="_2", authenticated_at=NOW + timedelta(minutes=1), claims=PERSON.claims | {"run_id": "7"}
+    )
+    first = ask(cache, reading=reading)
+    assert ask(cache, later, reading=reading).credentials.access_key_id == first.credentials.access_key_id
+    for more in (replace(reading, authentication_time=True), replace(reading, claims=reading.claims | {"run_id"})):
+        keys = {ask(cache, each, reading=more).credentials.access_key_id for each in (PERSON, later)}
+        assert len(keys | {first.credentials.access_key_id}) == 3
+
+
+def test_t_sts_07_what_a_caller_narrowed_is_not_what_a_rule_narrowed_by_the_same_policy(sts, build_cache):
+    cache, entitlement = build_cache(), make_entitlement(session_policy='{"Version":"1","Statement":[]}')
+    choices = [Choice(PERSON, entitlement, narrowed_by_caller=narrowed) for narrowed in (False, True)]
+    first, second = (cache.obtain(choice, "REF", lambda _: None) for choice in choices)
+    assert first.credentials.access_key_id != second.credentials.access_key_id
+    assert cache.obtain(choices[1], "REF", lambda _: None).credentials.reused
 
 
 def test_a_changed_account_file_makes_everything_new(sts, build_cache):
