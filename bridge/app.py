@@ -23,6 +23,7 @@ from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
+from bridge.exchange.waiting_room import WaitingRoom
 from bridge.federation import Federation
 from bridge.history.history import History
 from bridge.identity.guesses import GuessLimit
@@ -127,7 +128,8 @@ def create_app(
     history.start(rules, settings.rules.kept_claims)
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)
-    credentials = CredentialsCache(exchange, redis, sealer, clock)
+    room = WaitingRoom(max(1, settings.threads - 1))
+    credentials = CredentialsCache(exchange, redis, sealer, clock, room)
     federation = _build_federation(
         configuration, rules, keys, outbound, exchange, credentials, audit, history, clock, issued
     )

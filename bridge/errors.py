@@ -1152,6 +1152,13 @@ class ExchangePaused(ExchangeUnavailable):
     )
 
 
+class ExchangeCrowded(ExchangeUnavailable):
+    """So many releases of this process wait for STS that no thread would be left for anything else."""
+
+    code = "exchange_crowded"
+    public = "Very many people ask for credentials at this moment. Try again in a few seconds."
+
+
 class SessionEndsTooSoon(ExchangeError):
     """The provider's session ends before the shortest session that STS issues would."""
 

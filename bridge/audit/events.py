@@ -120,7 +120,7 @@ class SessionEnded(PersonEvent):
 
     name = "session.ended"
     reason: str = "signed_out_here"
-    """``signed_out_here`` or ``signed_out_at_provider``."""
+    """``signed_out_here`` or ``signed_out_at_provider``; ``signed_out_meanwhile``: a terminal, as it was opened."""
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,17 @@ class SignInTokens:
             "SecurityToken": credentials.security_token,
             "TicketType": "mini",
         }
+        # `ca_file` and `proxy` are the way to the account's STS, perhaps in a VPC; the console's address is public, and
+        # whoever may vouch for a private endpoint must not vouch for this one. Only the sandbox has both in one place.
+        like_sts = account.custom_console is not None
         try:
             answer = self._outbound.post_form(
                 url,
                 fields,
                 headers={"Accept": "application/json"},
                 limits=Limits(account.connect_timeout_seconds, account.timeout_seconds, MAX_ANSWER_BYTES),
-                ca_file=account.ca_file,
-                proxy=account.proxy,
+                ca_file=account.ca_file if like_sts else None,
+                proxy=account.proxy if like_sts else None,
             )
         except (FetchFailed, FetchRefused) as error:
             raise ConsoleTokenUnavailable(f"GetSigninToken at {url}: {error.detail}") from error

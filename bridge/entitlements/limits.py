@@ -7,14 +7,13 @@ and in every network for one that denies.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
+from bridge.addresses import Address, Network
 from bridge.entitlements.matching import Finding
 
-Network: TypeAlias = IPv4Network | IPv6Network
-Address: TypeAlias = IPv4Address | IPv6Address
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -108,15 +107,6 @@ def read_network(text: str) -> Network:
             "Write it as an IPv4 network, such as 10.0.0.0/8.",
         )
     return network
-
-
-def read_address(text: str | None) -> Address | None:
-    """Return the address that a request came from, an IPv4 address within IPv6 as itself; None if it is none."""
-    try:
-        address = ip_address(text or "")
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def is_within(part: Network, whole: Network) -> bool:

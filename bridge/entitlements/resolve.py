@@ -12,9 +12,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from bridge.addresses import Address, read_address
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.expressions import Variables, bind_variables
-from bridge.entitlements.limits import Address, look_at_address, look_at_expiry, read_address
+from bridge.entitlements.limits import look_at_address, look_at_expiry
 from bridge.entitlements.matching import (
     ClaimSchema,
     Finding,

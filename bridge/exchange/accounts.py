@@ -113,9 +113,10 @@ class Account(BaseModel):
     endpoint: str = "https://sts.aliyuncs.com"
     """The STS-compatible endpoint, without a path: ``https://sts.<region>.aliyuncs.com``, in a VPC ``sts-vpc``."""
     proxy: str | None = None
-    """The address of an HTTP proxy through which to reach the endpoint (CONNECT), for this account's STS alone."""
+    """The address of an HTTP proxy through which to reach the endpoint (CONNECT), for this account's STS alone.
+    The console's federation endpoint is reached without it, unless ``custom_console`` names another one."""
     ca_file: Path | None = None
-    """A PEM bundle to trust for the endpoint instead of the system's."""
+    """A PEM bundle to trust for the endpoint instead of the system's; for a console only with ``custom_console``."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
     """For connecting, in seconds."""
     timeout_seconds: float = Field(default=8.0, gt=0, le=60)

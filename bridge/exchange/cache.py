@@ -35,6 +35,7 @@ from bridge.errors import ExchangeUnavailable, StoreUnavailable, Unsealable
 from bridge.exchange.assume import Exchange, RoleSession
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.deadline import Deadline
+from bridge.exchange.waiting_room import WaitingRoom
 from bridge.sealing import Sealer
 from bridge.store_connection import RedisClient, build_key, store_errors
 
@@ -74,12 +75,13 @@ class _Flight:
 class CredentialsCache:
     """Stands in front of the exchange."""
 
-    def __init__(self, exchange: Exchange, redis: RedisClient, sealer: Sealer, clock: Clock) -> None:
-        """Take the exchange, and the store with what seals in it."""
+    def __init__(self, exchange: Exchange, redis: RedisClient, sealer: Sealer, clock: Clock, room: WaitingRoom) -> None:
+        """Take the exchange, the store with what seals in it, and where releases wait."""
         self._exchange = exchange
         self._redis = redis
         self._sealer = sealer
         self._clock = clock
+        self._room = room
         self._flights: dict[str, _Flight] = {}
         self._lock = threading.Lock()
 
@@ -92,11 +94,18 @@ class CredentialsCache:
             record: records new credentials; nobody gets them before it has returned. Not called for others.
 
         Raises:
+            ExchangeCrowded: too many of this process wait already.
             ExchangeError: see :meth:`bridge.exchange.assume.Exchange.issue`; of the request that asked, for all.
             Exception: what ``record`` raises; nothing is shared then.
         """
         session = self._exchange.plan(choice)
         deadline = Deadline(session.account.timeout_seconds)
+        with self._room.place():
+            return self._obtain(choice, session, deadline, reference, record)
+
+    def _obtain(
+        self, choice: Choice, session: RoleSession, deadline: Deadline, reference: str, record: Record
+    ) -> Release:
         key = _name(choice, session)
         while True:
             with self._lock:

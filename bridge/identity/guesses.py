@@ -1,8 +1,8 @@
 """How often one address, or one person, may name something that they could be guessing at."""
 
 from datetime import timedelta
-from ipaddress import ip_network
 
+from bridge.addresses import find_customer
 from bridge.clock import Clock
 from bridge.errors import TooManyRequests
 from bridge.store_connection import RedisClient, build_key, store_errors
@@ -30,7 +30,7 @@ class GuessLimit:
             limit: how many a minute are honest.
         """
         minute = int(self._clock.now().timestamp()) // _MINUTE
-        key = build_key("guesses", what, _find_network(whose), str(minute))
+        key = build_key("guesses", what, find_customer(whose), str(minute))
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.incr(key)
         pipeline.pexpire(key, timedelta(seconds=2 * _MINUTE))
@@ -38,11 +38,3 @@ class GuessLimit:
             count, _ = pipeline.execute()
         if count > limit:
             raise TooManyRequests(f"more than {limit} requests in a minute")
-
-
-def _find_network(address: str) -> str:
-    """Return whose address it is: of IPv6 the /64, which one customer has whole."""
-    try:
-        return str(ip_network((address, 64 if ":" in address else 32), strict=False))
-    except ValueError:
-        return address

@@ -67,7 +67,7 @@ class Workload(BaseModel):
     single_use: bool = True
     """Whether a token is accepted once only."""
     clock_skew_seconds: int = Field(default=60, ge=0, le=300)
-    """How far the issuer's clock and ours may differ."""
+    """How far the issuer's clock and ours may differ, in seconds."""
 
     @model_validator(mode="before")
     @classmethod

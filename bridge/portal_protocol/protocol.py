@@ -34,6 +34,7 @@ from bridge.exchange.accounts import Account
 from bridge.federation import Federation
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.verified import VerifiedIdentity
 from bridge.portal_protocol.assignments import cut_page, describe_accounts, describe_configurations, find_entitlement
 from bridge.portal_protocol.devices import INTERVAL_SECONDS, LIFETIME_SECONDS, Devices
 from bridge.sessions.session import Session
@@ -135,8 +136,24 @@ class PortalProtocol:
             ),
         )
         token, session = self._terminals.create(identity, ends_by=browser.ends_at)
+        # A sign-out since the first look ended the terminals that there were then, and this one was not among them.
+        if self._sessions.find(key) is None:
+            self._end_newborn(token, identity)
+            raise DeviceOver("the session in which it was allowed ended while the terminal was opened")
         seconds = int((session.ends_at - self._clock.now()).total_seconds())
         return jsonify(AccessToken=token, TokenType="Bearer", ExpiresIn=seconds, RequestId=current_origin().reference)
+
+    def _end_newborn(self, token: str, identity: VerifiedIdentity) -> None:
+        if not self._terminals.end(token):
+            return  # the sign-out did, and recorded it
+        ended = events.SessionEnded(
+            provider=identity.provider,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            person=identity.name,
+            reason="signed_out_meanwhile",
+        )
+        self._audit.append(current_origin(), ended)
 
     def list_accounts(self) -> Response:
         """List the accounts in which this terminal's person has something."""

@@ -120,7 +120,7 @@ class SessionStore:
 
     def end_all(self, issuer: str, subject: str) -> tuple[VerifiedIdentity, ...]:
         """Make every session of this person be over; return whose they were, one entry for each."""
-        return self._end_indexed(_person_key(issuer, subject))
+        return self._end_with_newborn_terminals(_person_key(issuer, subject))
 
     def end_by_session_index(
         self, issuer: str, session_index: str, subject: str | None = None
@@ -132,11 +132,11 @@ class SessionStore:
         indexes = [_provider_session_key(issuer, session_index)]
         if subject is not None:
             indexes.append(_person_key(issuer, subject))
-        return self._end_indexed(*indexes)
+        return self._end_with_newborn_terminals(*indexes)
 
     def end_own(self, issuer: str, subject: str) -> tuple[VerifiedIdentity, ...]:
         """Make every session of this person be over that is of this store's kind; return whose they were."""
-        return self._end_indexed(_person_key(issuer, subject), prefix=session_key("", self._kind).rpartition(":")[0])
+        return self._end_indexed(_person_key(issuer, subject), kind=self._kind)
 
     def _read(self, key: str) -> Session:
         try:
@@ -163,8 +163,16 @@ class SessionStore:
             raise SessionMissing("the session was ended a moment ago")
         return seen
 
-    def _end_indexed(self, *indexes: str, prefix: str = "") -> tuple[VerifiedIdentity, ...]:
+    def _end_with_newborn_terminals(self, *indexes: str) -> tuple[VerifiedIdentity, ...]:
+        """End all, and then the terminals that were opened from one of these between the look and its end.
+
+        From here on, whoever opens one sees that the session that let it in is gone.
+        """
+        return self._end_indexed(*indexes) + self._end_indexed(*indexes, kind="terminal")
+
+    def _end_indexed(self, *indexes: str, kind: Kind | None = None) -> tuple[VerifiedIdentity, ...]:
         """End the sessions that stand in each of these indexes. Taking a session and ending it is one command."""
+        prefix = session_key("", kind).rpartition(":")[0] if kind else ""
         with store_errors():
             found = set.intersection(*(set(self._redis.zrange(index, 0, -1)) for index in indexes))
             keys = {key for key in found if key.startswith(prefix.encode())}

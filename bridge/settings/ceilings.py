@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
 
-from bridge.entitlements.limits import Network, is_within
+from bridge.addresses import Network
+from bridge.entitlements.limits import is_within
 from bridge.entitlements.rules import Grant, Rule
 from bridge.errors import Problem
 from bridge.settings.review.placed import PlacedRule

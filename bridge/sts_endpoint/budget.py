@@ -5,8 +5,8 @@ the minute of the clock, for all machines together.
 """
 
 from datetime import timedelta
-from ipaddress import ip_network
 
+from bridge.addresses import find_customer
 from bridge.clock import Clock
 from bridge.errors import CallsTooMany
 from bridge.store_connection import RedisClient, build_key, store_errors
@@ -26,7 +26,7 @@ class Budget:
 
     def count_address(self, address: str) -> None:
         """Count one call more from an address. Raises CallsTooMany above the limit."""
-        self._count("address", _find_network(address), self._per_address)
+        self._count("address", find_customer(address), self._per_address)
 
     def count_caller(self, issuer: str, subject: str) -> None:
         """Count one call more on behalf of somebody. Raises CallsTooMany above the limit."""
@@ -42,11 +42,3 @@ class Budget:
             count, _ = pipeline.execute()
         if count > limit:
             raise CallsTooMany(f"more than {limit} calls in a minute by one {kind}", _MINUTE - second)
-
-
-def _find_network(address: str) -> str:
-    """Return whose address it is: of IPv6 the /64, which one customer has whole."""
-    try:
-        return str(ip_network((address, 64 if ":" in address else 32), strict=False))
-    except ValueError:
-        return address

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2] / "bridge"
 
 ALLOWED = {
     "advice": set(),
+    "addresses": set(),
     "clock": set(),
     "errors": set(),
     "yaml_documents": {"errors"},
@@ -23,8 +24,8 @@ ALLOWED = {
     "sts_wire": set(),
     "database": set(),
     "audit": {"errors", "clock", "database"},
-    "identity": {"errors", "clock", "keys", "sealing", "outbound", "store_connection"},
-    "entitlements": {"errors", "yaml_documents", "identity.verified", "identity.oidc.strict_json"},
+    "identity": {"errors", "addresses", "clock", "keys", "sealing", "outbound", "store_connection"},
+    "entitlements": {"errors", "addresses", "yaml_documents", "identity.verified", "identity.oidc.strict_json"},
     "history": {"errors", "clock", "sealing", "database", "identity.verified", "identity.stored", "entitlements"},
     "preview": {"clock", "entitlements", "errors", "history", "rollout", "sealing", "store_connection"},
     "exchange": {
@@ -41,6 +42,7 @@ ALLOWED = {
     "delivery": {"errors", "clock", "keys", "outbound", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
     "settings": {
+        "addresses",
         "destinations",
         "errors",
         "yaml_documents",
@@ -67,6 +69,7 @@ ALLOWED = {
     },
     "federation": {"errors", "clock", "audit", "identity", "entitlements", "exchange", "delivery", "history"},
     "sts_endpoint": {
+        "addresses",
         "errors",
         "clock",
         "audit.events",
@@ -79,6 +82,7 @@ ALLOWED = {
         "sts_wire",
     },
     "web": {
+        "addresses",
         "advice",
         "errors",
         "clock",

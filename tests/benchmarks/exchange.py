@@ -19,6 +19,7 @@ from bridge.entitlements.choice import Choice
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.sts_client import STSClient
+from bridge.exchange.waiting_room import WaitingRoom
 from bridge.keys import KeyFolder, create_missing
 from bridge.outbound import Outbound
 from bridge.sealing import Sealer
@@ -79,7 +80,7 @@ def main() -> None:
             sts=STSClient(Outbound(development=True), clock),
             clock=clock,
         )
-        cache = CredentialsCache(exchange, redis, Sealer(bytes(32)), clock)
+        cache = CredentialsCache(exchange, redis, Sealer(bytes(32)), clock, WaitingRoom(1000))
         ask(cache, "warm")
         asked = measure(lambda number: ask(cache, f"person {number}"))
         kept = measure(lambda _: ask(cache, "warm"))

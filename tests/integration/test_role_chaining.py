@@ -44,13 +44,13 @@ def open_the_way(cloud):
             "name": "RambridgeHub",
             "id": "300000000000000199",
             "trust": trust({"Federated": "acs:ram::1000000000000001:saml-provider/rambridge"}),
-            "policy": {
-                "Version": "1",
-                "Statement": [
-                    {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "acs:ram::1000000000000002:*"}
-                ],
-            },
+            "policies": ["EnterSandbox"],
         }
+    )
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "acs:ram::1000000000000002:*"}
+    policy = {"Version": "1", "Statement": [statement]}
+    production.setdefault("policies", []).append(
+        {"name": "EnterSandbox", "versions": [{"id": "v1", "document": policy}]}
     )
     roles = {role["name"]: role for role in sandbox["roles"]}
     roles["Developer"]["trust"] = trust({"RAM": HUB}, StringEquals={"sts:ExternalId": EXTERNAL_ID})

@@ -16,6 +16,7 @@ from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
+from bridge.exchange.waiting_room import WaitingRoom
 from bridge.federation import AskedRole, Federation
 from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
@@ -115,7 +116,7 @@ def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installatio
             rules=RulesInForce(configuration.rules),
             administrators=(),
             exchange=exchange,
-            credentials=CredentialsCache(exchange, redis, Sealer(bytes(32)), clock),
+            credentials=CredentialsCache(exchange, redis, Sealer(bytes(32)), clock, WaitingRoom(1000)),
             console=None,
             history=None,
             clock=clock,

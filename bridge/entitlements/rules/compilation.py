@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.addresses import Network
 from bridge.entitlements.expressions import ExpressionInvalid, compile_expression
-from bridge.entitlements.limits import Hours, Network, NetworkInvalid, find_zone, read_network
+from bridge.entitlements.limits import Hours, NetworkInvalid, find_zone, read_network
 from bridge.entitlements.matching import ClaimSchema, fold_case
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts

@@ -6,8 +6,9 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
+from bridge.addresses import Network
 from bridge.entitlements.expressions import Expression
-from bridge.entitlements.limits import Hours, Network
+from bridge.entitlements.limits import Hours
 from bridge.entitlements.matching import ClaimSchema, Texts
 from bridge.entitlements.policy_templates import PolicyTemplate
 from bridge.entitlements.rules.index import Index, build_index

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from bridge.entitlements.limits import Network
+from bridge.addresses import Network
 from bridge.errors import Problem
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.settings.review.placed import PlacedRule

@@ -6,7 +6,8 @@ The answer "yes" is certain; "no" means that it cannot be seen. Two expressions,
 from collections.abc import Collection, Iterator, Sequence
 from typing import TypeAlias
 
-from bridge.entitlements.limits import Network, is_within
+from bridge.addresses import Network
+from bridge.entitlements.limits import is_within
 from bridge.entitlements.rules import Requirement, Rule
 
 MAX_COMPARED = 16

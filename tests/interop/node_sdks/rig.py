@@ -2,7 +2,7 @@
 
 import json
 import os
-import select
+import selectors
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -67,7 +67,9 @@ class NodeSDKs:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"sdk": sdk, **call}) + "\n")
         self._process.stdin.flush()
-        ready, _, _ = select.select([self._process.stdout], [], [], ANSWERS_WITHIN_SECONDS)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            ready = selector.select(ANSWERS_WITHIN_SECONDS)
         line = self._process.stdout.readline() if ready else ""
         assert line, (self.home / "node.log").read_text()
         outcome = json.loads(line)

@@ -14,6 +14,7 @@ from bridge.entitlements.choice import Choice
 from bridge.entitlements.reading import READS_ALL, Reading
 from bridge.errors import AuditUnavailable, ExchangeNotTrusted, ExchangeUnavailable
 from bridge.exchange.cache import CredentialsCache
+from bridge.exchange.waiting_room import WaitingRoom
 from bridge.sealing import Sealer
 from bridge.store_connection import connect_store
 from tests.factories import NOW, make_account, make_entitlement, make_identity
@@ -50,7 +51,7 @@ def build_cache(redis, build_exchange, clock):
     def build(*accounts, store=redis, **settings):
         exchange = build_exchange(*accounts, **settings)
         exchange._clock = clock
-        return CredentialsCache(exchange, store, Sealer(KEY), clock)
+        return CredentialsCache(exchange, store, Sealer(KEY), clock, WaitingRoom(1000))
 
     return build
 
@@ -319,6 +320,6 @@ def test_other_accounts_do_not_meet(sts, build_cache):
 
 
 def test_the_system_clock_will_do(redis, sts, build_exchange):
-    cache = CredentialsCache(build_exchange(), redis, Sealer(KEY), SystemClock())
+    cache = CredentialsCache(build_exchange(), redis, Sealer(KEY), SystemClock(), WaitingRoom(1))
     assert not ask(cache).credentials.reused
     assert ask(cache).credentials.reused

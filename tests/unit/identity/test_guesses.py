@@ -12,6 +12,7 @@ from tests.live_store import MovableClock, running_store
     [
         ("192.0.2.7", "192.0.2.7", "192.0.2.8"),
         ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"),
+        ("::ffff:192.0.2.7", "192.0.2.7", "::ffff:192.0.2.8"),
         ("no address", "no address", "another"),
     ],
 )

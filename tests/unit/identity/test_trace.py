@@ -9,6 +9,7 @@ import pytest
 from bridge.audit.events import MAX_TEXT
 from bridge.identity.checks import explain_checks
 from bridge.identity.oidc.trace import OIDCTrace
+from bridge.identity.oidc.workload_token import WorkloadTrace
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.trace import (
     Row,
@@ -110,11 +111,12 @@ def test_every_check_that_the_code_names_has_a_row_and_every_row_is_named(protoc
                 named |= _find_names(node)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_verify":
                 named |= {each.value for each in node.args if isinstance(each, ast.Constant)}
-    rows = [row.name for row in (SAMLTrace if protocol == "saml" else OIDCTrace).rows]
-    assert len(rows) == len(set(rows))
-    assert set(rows) <= named
-    other = {row.name for row in (OIDCTrace if protocol == "saml" else SAMLTrace).rows}
-    assert named - other <= set(rows)
+    rows = {"saml": [SAMLTrace], "oidc": [OIDCTrace, WorkloadTrace]}
+    for kind in rows[protocol]:
+        assert len(kind.rows) == len({row.name for row in kind.rows})
+    listed = {name: {row.name for kind in kinds for row in kind.rows} for name, kinds in rows.items()}
+    assert listed[protocol] <= named
+    assert named - listed["saml" if protocol == "oidc" else "oidc"] <= listed[protocol]
 
 
 def _find_names(node):

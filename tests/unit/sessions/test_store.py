@@ -228,11 +228,12 @@ def test_the_sessions_of_one_session_at_the_provider_end(store):
 
 def test_a_session_that_begins_while_all_are_ended_stays_findable(store, redis, monkeypatch):
     store.create(make_identity())
-    zrange = redis.zrange
+    zrange, begun = redis.zrange, []
 
     def begin_after_reading(*arguments):
         keys = zrange(*arguments)
-        store.create(make_identity())
+        if not begun:
+            begun.append(store.create(make_identity()))
         return keys
 
     monkeypatch.setattr(redis, "zrange", begin_after_reading)
@@ -376,3 +377,20 @@ def test_a_person_s_terminals_end_without_their_browsers(store, terminals):
         terminals.load(token)
     store.load(cookie)
     terminals.load(others)
+
+
+def test_a_terminal_that_is_opened_while_all_are_ended_ends_too(store, redis, key, clock, monkeypatch):
+    terminals = SessionStore(redis, Sealer(key), clock, IDLE, ABSOLUTE, kind="terminal")
+    store.create(make_identity())
+    zrange, opened = redis.zrange, []
+
+    def open_after_reading(*arguments):
+        keys = zrange(*arguments)
+        if not opened:
+            opened.append(terminals.create(make_identity())[0])
+        return keys
+
+    monkeypatch.setattr(redis, "zrange", open_after_reading)
+    assert len(store.end_all(ISSUER, SUBJECT)) == 2
+    with pytest.raises(SessionMissing):
+        terminals.load(opened[0])

@@ -24,6 +24,13 @@ def test_a_listed_proxy_names_the_client(peer):
     assert seen(peer, "2001:db8::9") == "2001:db8::9"
 
 
+def test_an_ipv4_proxy_at_a_socket_for_both_families_is_the_one_that_is_listed():
+    assert seen("::ffff:10.1.2.3", "203.0.113.9") == "203.0.113.9"
+    assert seen("::ffff:10.1.2.3", "203.0.113.9", networks=["::ffff:10.0.0.0/104"]) == "203.0.113.9"
+    assert seen("10.1.2.3", "203.0.113.9", networks=["::ffff:10.0.0.0/104"]) == "203.0.113.9"
+    assert seen("11.1.2.3", "203.0.113.9", networks=["::ffff:10.0.0.0/104"]) == "11.1.2.3"
+
+
 @pytest.mark.parametrize("peer", ["11.0.0.1", "::ffff:11.0.0.1", "fe80::1%eth0", "", "unix:", "localhost"])
 def test_nobody_else_does(peer):
     assert seen(peer, "203.0.113.9") == peer
