@@ -1,6 +1,7 @@
 """What every folder of tests shares: a database server and a browser."""
 
 import os
+import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,6 +21,14 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
+
+
+def pytest_configure():
+    """Allow many open files: a service that a test starts in this process keeps its databases open to the end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8_192 if hard == resource.RLIM_INFINITY else min(8_192, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @pytest.fixture(scope="session")
