@@ -16,6 +16,7 @@ Redis does not answer, each process asks for itself.
 ``rambridge:credentials:<digest of the request>``         the credentials, sealed; until too little is left of them
 ``rambridge:credentials-asked:<digest of the request>``   who asks STS at this moment; for one deadline
 ``rambridge:credentials-of:<digest of the person>``       sorted set of the first kind of name by its end
+``rambridge:credentials-since:<digest of the person>``    a random word, new at each sign-out; part of the first two
 ========================================================  ==========================================================
 """
 
@@ -44,6 +45,8 @@ ENOUGH = timedelta(minutes=20)
 ENOUGH_OF_SHORT = 2 / 3
 """Of a session that is too short for that."""
 POLL_SECONDS = 0.05
+LONGEST = timedelta(hours=12)
+"""STS issues nothing that lasts longer."""
 
 _TOLERANCE = timedelta(seconds=2)
 """Limits are in whole seconds, and asking takes time."""
@@ -123,12 +126,25 @@ class CredentialsCache:
                 return replace(flight.release, credentials=replace(flight.release.credentials, reused=True))
 
     def forget(self, issuer: str, subject: str) -> None:
-        """Drop all that is kept for a person. Raises StoreUnavailable."""
+        """Drop all that is kept for a person, and what is under way: it is kept under a name that nobody asks for.
+
+        Raises StoreUnavailable.
+        """
         index = _index(issuer, subject)
         with store_errors():
+            self._redis.set(_since(issuer, subject), secrets.token_hex(16).encode(), px=LONGEST + timedelta(hours=1))
             for key in self._redis.zrange(index, 0, -1):
                 self._redis.delete(key)
             self._redis.delete(index)
+
+    def _find_last_sign_out(self, choice: Choice) -> str | None:
+        """Return the word of the person's last sign-out, empty without one; None if the store does not answer."""
+        try:
+            with store_errors():
+                return (self._redis.get(_since(choice.identity.issuer, choice.identity.subject)) or b"").decode()
+        except StoreUnavailable as error:
+            _LOG.warning("credentials are not shared: %s", error.detail)
+            return None
 
     def _lead(  # noqa: PLR0917
         self,
@@ -141,7 +157,11 @@ class CredentialsCache:
         record: Record,
     ) -> Release:
         try:
-            flight.release = release = self._find_or_issue(key, choice, session, deadline, reference, record)
+            since = self._find_last_sign_out(choice)
+            name = build_key("credentials", key, since or "")
+            release = self._find_or_issue(name, choice, session, deadline, reference, record, stored=since is not None)
+            if release.credentials.reused or since is None or since == self._find_last_sign_out(choice):
+                flight.release = release  # else those who wait may have come after the sign-out, and ask again
         except Exception as failure:
             flight.failure = failure
             raise
@@ -160,11 +180,12 @@ class CredentialsCache:
         deadline: Deadline,
         reference: str,
         record: Record,
+        *,
+        stored: bool,
     ) -> Release:
-        turn, stored = build_key("credentials-asked", key), True
-        token = secrets.token_bytes(16)
+        turn, token = build_key("credentials-asked", key), secrets.token_bytes(16)
         try:
-            kept = self._wait_for_turn(key, turn, token, session, deadline)
+            kept = self._wait_for_turn(key, turn, token, session, deadline) if stored else None
             if kept is not None:
                 return kept
         except StoreUnavailable as error:
@@ -233,7 +254,7 @@ class CredentialsCache:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zadd(index, {key: (now + lifetime).timestamp()})
         pipeline.zremrangebyscore(index, "-inf", now.timestamp())
-        pipeline.pexpire(index, timedelta(hours=12))
+        pipeline.pexpire(index, LONGEST)
         pipeline.set(key, self._sealer.seal_json(key, _pack(release)), px=lifetime)
         try:
             with store_errors():
@@ -280,6 +301,10 @@ def _name(choice: Choice, session: RoleSession) -> str:
 
 def _index(issuer: str, subject: str) -> str:
     return build_key("credentials-of", issuer, subject)
+
+
+def _since(issuer: str, subject: str) -> str:
+    return build_key("credentials-since", issuer, subject)
 
 
 def _pack(release: Release) -> dict[str, Any]:

@@ -291,6 +291,46 @@ def test_forgetting_a_person_drops_theirs_alone(redis, sts, build_cache):
     assert ask(cache, another).credentials.reused
 
 
+@pytest.mark.parametrize("signs_out", [True, False])
+def test_what_is_under_way_at_a_sign_out_is_for_nobody_after_it(sts, build_cache, signs_out):
+    cache, another = build_cache(), build_cache()
+
+    def sign_out(_):
+        if signs_out:
+            another.forget(PERSON.issuer, PERSON.subject)
+
+    first = cache.obtain(Choice(PERSON, make_entitlement()), "REF", sign_out)
+    second, third = ask(another), ask(cache)
+    assert (second.credentials.access_key_id == first.credentials.access_key_id) is not signs_out
+    assert second.credentials.access_key_id == third.credentials.access_key_id
+
+
+def test_whoever_waits_since_a_sign_out_for_what_was_asked_before_it_gets_their_own(sts, build_cache):
+    cache, under_way, signed_out, results = build_cache(timeout_seconds=10), threading.Event(), threading.Event(), []
+
+    def record(_):
+        under_way.set()
+        assert signed_out.wait(5)
+
+    def ask_first():
+        results.append(cache.obtain(Choice(PERSON, make_entitlement()), "FIRST", record))
+
+    def ask_again():
+        results.append(ask(cache, reference="SECOND"))
+
+    threads = [threading.Thread(target=ask_first), threading.Thread(target=ask_again)]
+    threads[0].start()
+    assert under_way.wait(5)
+    cache.forget(PERSON.issuer, PERSON.subject)
+    threads[1].start()
+    time.sleep(0.1)
+    signed_out.set()
+    for thread in threads:
+        thread.join()
+    assert len({result.credentials.access_key_id for result in results}) == 2
+    assert ask(cache).reference == "SECOND"
+
+
 def test_whoever_dies_while_asking_holds_nobody_for_longer_than_a_deadline(redis, sts, build_cache, monkeypatch):
     cache = build_cache(timeout_seconds=0.5)
     monkeypatch.setattr(cache, "_end_turn", lambda *_: None)
