@@ -249,3 +249,12 @@ def test_no_chain_of_roles_outlasts_its_first_session(rig):
     longer = rig.issue("Developer", "pods", DurationSeconds="1800")
     assert rig.post(rig.sign_v1(longer, **asked)).status_code == 200
     assert rig.records("exchange.issued")[-1]["duration_seconds"] <= 1800
+
+
+def test_t_sts_11_a_caller_never_chooses_the_external_id_by_which_we_are_trusted(rig, credentials):
+    asked = {"Action": "AssumeRole", "RoleSessionName": "next", "RoleArn": rig.role("ReadOnly")}
+
+    for external_id in ("rambridge", "*", "", "x" * 1225):
+        refused = rig.post(rig.sign_v1(credentials, **asked, ExternalId=external_id))
+        assert (refused.status_code, code_of(refused)) == (400, "InvalidParameter.ExternalId")
+    assert rig.post(rig.sign_v1(credentials, **asked)).status_code == 200
