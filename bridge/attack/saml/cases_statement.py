@@ -247,13 +247,13 @@ def window_without_extent(draft: Draft, seconds: Any) -> None:
     draft.find("//saml:Conditions").set("NotOnOrAfter", at(seconds))
 
 
-@hostile_table("SAML-20", SAMLLifetime, {"over_an_hour": at(3601), "forever": "2999-12-31T23:59:59Z"})
+@hostile_table("SAML-20", SAMLLifetime, {"over_an_hour": at(3661), "forever": "2999-12-31T23:59:59Z"})
 def valid_for_too_long(draft: Draft, end: Any) -> None:
     """An assertion that the provider cannot take back."""
     draft.find("//saml:Conditions").set("NotOnOrAfter", end)
 
 
-@hostile_table("SAML-20", SAMLLifetime, {"over_an_hour": at(3601), "forever": "2999-12-31T23:59:59Z"})
+@hostile_table("SAML-20", SAMLLifetime, {"over_an_hour": at(3661), "forever": "2999-12-31T23:59:59Z"})
 def confirmation_valid_for_too_long(draft: Draft, end: Any) -> None:
     """A confirmation that the provider cannot take back."""
     draft.find(DATA).set("NotOnOrAfter", end)

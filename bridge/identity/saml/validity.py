@@ -10,8 +10,10 @@ from bridge.identity.saml.expected import Expected
 
 MAX_AGE = timedelta(minutes=10)
 """How long after its ``IssueInstant`` a message may arrive."""
-MAX_LIFETIME = timedelta(hours=1)
-"""How long a provider may let its assertion live, counted from ``IssueInstant``.
+MAX_LIFETIME = timedelta(hours=1, minutes=1)
+"""How long a provider may let its assertion live, counted from ``IssueInstant``: an hour.
+
+And a minute, since some (pysaml2) read their clock once for each time, and a second may begin in between.
 
 Not from ``NotBefore``, which some providers date five minutes back while they grant a full hour.
 """
@@ -37,7 +39,7 @@ def check_age(moment: datetime, max_age: timedelta, expected: Expected) -> None:
 
 
 def check_lifetime(start: datetime | None, issued: datetime, end: datetime) -> None:
-    """The end comes after the start, and at most an hour after the issue. Raises SAMLLifetime.
+    """The end comes after the start, and at most ``MAX_LIFETIME`` after the issue. Raises SAMLLifetime.
 
     A statement that is valid for years is a password that the provider cannot take back.
     """

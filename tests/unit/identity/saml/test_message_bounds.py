@@ -136,10 +136,10 @@ BOUNDS = {
     "end right after the start": (times(at(0), at(1)), times(at(0), at(0)), SAMLLifetime),
     "end right after a later start": (times(at(50), at(51)), times(at(50), at(50)), SAMLLifetime),
     "end right after the issue, without a start": (times(None, at(1)), times(None, at(0)), SAMLLifetime),
-    "lifetime": (times(at(0), at(3_600)), times(at(0), at(3_601)), SAMLLifetime),
+    "lifetime": (times(at(0), at(3_660)), times(at(0), at(3_661)), SAMLLifetime),
     "lifetime of the confirmation": (
-        both(setting(CONDITIONS, NotOnOrAfter=at(3_600)), setting(CONFIRMATION, NotOnOrAfter=at(3_600))),
-        both(setting(CONDITIONS, NotOnOrAfter=at(3_600)), setting(CONFIRMATION, NotOnOrAfter=at(3_601))),
+        both(setting(CONDITIONS, NotOnOrAfter=at(3_660)), setting(CONFIRMATION, NotOnOrAfter=at(3_660))),
+        both(setting(CONDITIONS, NotOnOrAfter=at(3_660)), setting(CONFIRMATION, NotOnOrAfter=at(3_661))),
         SAMLLifetime,
     ),
     "end of the confirmation": (
