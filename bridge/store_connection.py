@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -238,6 +238,20 @@ def build_key(purpose: str, *parts: str) -> str:
     """Return ``rambridge:<purpose>:<SHA-256 of the parts>``: parts cannot run into each other, nor be read back."""
     lengths_and_parts = "".join(f"{len(part)}:{part}" for part in parts)
     return f"rambridge:{purpose}:{_digest(lengths_and_parts)}"
+
+
+def count_within_minute(redis: "RedisClient", now: datetime, purpose: str, *parts: str) -> int:
+    """Count one more of something, and return how many there were in this minute of the clock, on all machines.
+
+    ``purpose`` and ``parts`` name it, as for :func:`build_key`. Raises StoreUnavailable.
+    """
+    key = build_key(purpose, *parts, str(int(now.timestamp()) // 60))
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.incr(key)
+    pipeline.pexpire(key, timedelta(minutes=2))
+    with store_errors():
+        count, _ = pipeline.execute()
+    return int(count)
 
 
 def _digest(text: str) -> str:

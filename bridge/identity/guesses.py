@@ -1,16 +1,12 @@
 """How often one address, or one person, may name something that they could be guessing at."""
 
-from datetime import timedelta
-
 from bridge.addresses import find_customer
 from bridge.clock import Clock
 from bridge.errors import TooManyRequests
-from bridge.store_connection import RedisClient, build_key, store_errors
+from bridge.store_connection import RedisClient, count_within_minute
 
 REQUESTS_PER_MINUTE = 300
 """More than a large office signs out in a minute, and far too few to find a name of any length."""
-
-_MINUTE = 60
 
 
 class GuessLimit:
@@ -29,12 +25,6 @@ class GuessLimit:
             whose: the address that asks, or the name of whoever does.
             limit: how many a minute are honest.
         """
-        minute = int(self._clock.now().timestamp()) // _MINUTE
-        key = build_key("guesses", what, find_customer(whose), str(minute))
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.incr(key)
-        pipeline.pexpire(key, timedelta(seconds=2 * _MINUTE))
-        with store_errors():
-            count, _ = pipeline.execute()
+        count = count_within_minute(self._redis, self._clock.now(), "guesses", what, find_customer(whose))
         if count > limit:
             raise TooManyRequests(f"more than {limit} requests in a minute")

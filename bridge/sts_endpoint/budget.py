@@ -4,12 +4,10 @@ STS itself allows about a hundred calls a second for a whole account, which one 
 the minute of the clock, for all machines together.
 """
 
-from datetime import timedelta
-
 from bridge.addresses import find_customer
 from bridge.clock import Clock
 from bridge.errors import CallsTooMany
-from bridge.store_connection import RedisClient, build_key, store_errors
+from bridge.store_connection import RedisClient, count_within_minute
 
 _MINUTE = 60
 
@@ -33,12 +31,9 @@ class Budget:
         self._count("caller", f"{len(issuer)}:{issuer}{subject}", self._per_caller)
 
     def _count(self, kind: str, who: str, limit: int) -> None:
-        minute, second = divmod(int(self._clock.now().timestamp()), _MINUTE)
-        key = build_key("sts-calls", kind, who, str(minute))
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.incr(key)
-        pipeline.pexpire(key, timedelta(seconds=2 * _MINUTE))
-        with store_errors():
-            count, _ = pipeline.execute()
+        now = self._clock.now()
+        count = count_within_minute(self._redis, now, "sts-calls", kind, who)
         if count > limit:
-            raise CallsTooMany(f"more than {limit} calls in a minute by one {kind}", _MINUTE - second)
+            raise CallsTooMany(
+                f"more than {limit} calls in a minute by one {kind}", _MINUTE - int(now.timestamp()) % _MINUTE
+            )
