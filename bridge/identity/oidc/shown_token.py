@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.errors import OIDCJSON, BridgeError, IdentityError, OIDCIssuer, OutsideValidity
+from bridge.errors import OIDCJSON, BridgeError, OIDCIssuer
 from bridge.identity.oidc.id_token import decode_token, name_claims
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.identity.oidc.strict_json import parse_object
 from bridge.identity.providers import TENANT, OIDCProvider
-from bridge.identity.shown import Shown
+from bridge.identity.shown import Shown, judge_shown
 from bridge.identity.verified import VerifiedIdentity
 
 _YEAR_9999 = 253_402_300_799
@@ -43,21 +43,12 @@ class ShownToken:
 
         Raises a leaf of IdentityError where it passes neither and cannot be read without that.
         """
-        try:
-            return Shown(us.verify_shown(self._token, now), "verified", "", now)
-        except OutsideValidity as error:
-            refusal: IdentityError = error
-            issued = _read_moment(self._claims.get("iat"))
-            if issued is not None:
-                try:
-                    identity = us.verify_shown(self._token, issued)
-                except IdentityError as other:
-                    refusal = other
-                else:
-                    return Shown(identity, "verified but for its age", f"{error.code}: {error.detail}", issued)
-        except IdentityError as error:
-            refusal = error
-        return self.suppose(us.provider, now, refusal)
+        return judge_shown(
+            lambda moment: us.verify_shown(self._token, moment),
+            lambda: _read_moment(self._claims.get("iat")),
+            lambda refusal: self.suppose(us.provider, now, refusal),
+            now,
+        )
 
     def suppose(self, provider: OIDCProvider, now: datetime, refusal: BridgeError) -> Shown:
         """Return who it says it is about, marked UNVERIFIED."""

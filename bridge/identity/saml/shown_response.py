@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
-from bridge.errors import BridgeError, IdentityError, OutsideValidity, SAMLEncrypted, SAMLIssuer, SAMLSubject
+from bridge.errors import BridgeError, IdentityError, SAMLEncrypted, SAMLIssuer, SAMLSubject
 from bridge.identity.providers import SAMLProvider
 from bridge.identity.saml.document import Element, decode_base64, parse_untrusted
 from bridge.identity.saml.elements import (
@@ -27,7 +27,7 @@ from bridge.identity.saml.elements import (
 )
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.identity.saml.statements import read_claims
-from bridge.identity.shown import Shown
+from bridge.identity.shown import Shown, judge_shown
 from bridge.identity.verified import VerifiedIdentity
 
 _LONG_AGO = timedelta(days=1)
@@ -57,21 +57,12 @@ class ShownResponse:
 
         Raises a leaf of IdentityError where it passes neither and cannot be read without that.
         """
-        try:
-            return Shown(self._verify_at(us, now), "verified", "", now)
-        except OutsideValidity as error:
-            refusal: IdentityError = error
-            issued = self._find_issued()
-            if issued is not None:
-                try:
-                    identity = self._verify_at(us, issued)
-                except IdentityError as other:
-                    refusal = other
-                else:
-                    return Shown(identity, "verified but for its age", f"{error.code}: {error.detail}", issued)
-        except IdentityError as error:
-            refusal = error
-        return self.suppose(us.provider, now, refusal)
+        return judge_shown(
+            lambda moment: self._verify_at(us, moment),
+            self._find_issued,
+            lambda refusal: self.suppose(us.provider, now, refusal),
+            now,
+        )
 
     def suppose(self, provider: SAMLProvider, now: datetime, refusal: BridgeError) -> Shown:
         """Return who it says it is about, marked UNVERIFIED. Raises ``refusal`` itself if it cannot even be read."""
