@@ -5,9 +5,9 @@ That is an assertion, or inside a verified one its name and its attributes.
 1. ``read_form``: the element has one of the few forms that honest providers send: one ``EncryptedData``, one
    ``EncryptedKey`` inside its ``KeyInfo`` or beside it, RSA-OAEP, AES-GCM, both values in place. Nothing is computed
    before this, and nothing that the message points to is followed, other than to the key beside the data.
-2. ``open_content``: each of our keys is tried until one opens it. A key that does not unwrap gives a random content
-   key, so that the content is always tried too: of what does not open, neither answer nor time says which step failed
-   (Bleichenbacher 1998, Manger 2001; Jager and Somorovsky 2011).
+2. ``open_content``: each of our keys is tried until one opens it to a document. A key that does not unwrap gives a
+   random content key, so that the content is always tried too: of what does not open, neither answer nor time says
+   which step failed (Bleichenbacher 1998, Manger 2001; Jager and Somorovsky 2011).
 3. The plaintext is a stranger's document, whoever encrypted it: it passes every check of :mod:`document`, is one
    element of the kind that belongs there, and holds nothing that a reader could take for more.
 
@@ -22,7 +22,7 @@ SAML-26.
 
 import base64
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -183,13 +183,15 @@ def _open_element(encrypted: Element, expected: Expected, *, signature_covers_it
     form = read_form(encrypted, expected.sp_entity_id)
     if form.is_cbc and not (expected.provider.encryption_cbc and signature_covers_it):
         raise SAMLEncrypted("AES-CBC, without a setting that allows it and a signature around it")
-    plaintext = open_content(form, expected.decryption_keys)
-    if plaintext is None:
+    refused: IdentityError | None = None
+    for plaintext in open_content(form, expected.decryption_keys):
+        try:
+            return parse_fragment(plaintext, encrypted.nsmap)
+        except IdentityError as error:
+            refused = error
+    if refused is None:
         raise SAMLEncrypted("none of our keys opens it")
-    try:
-        return parse_fragment(plaintext, encrypted.nsmap)
-    except IdentityError as error:
-        raise SAMLEncrypted(f"what is in it is not acceptable: {error.code}: {error.detail}") from error
+    raise SAMLEncrypted(f"what is in it is not acceptable: {refused.code}: {refused.detail}") from refused
 
 
 def read_form(encrypted: Element, recipient: str) -> EncryptedForm:
@@ -220,13 +222,14 @@ def read_form(encrypted: Element, recipient: str) -> EncryptedForm:
     )
 
 
-def open_content(form: EncryptedForm, keys: Sequence[RSAPrivateKey]) -> bytes | None:
-    """Return the plaintext, or None. If no key opens it, each one got the same work, whatever was wrong.
+def open_content(form: EncryptedForm, keys: Sequence[RSAPrivateKey]) -> Iterator[bytes]:
+    """Yield what may be the plaintext. If no key opens it, each one got the same work, whatever was wrong.
 
-    Where one does, the rest is not tried: whoever encrypted it knows already for which key that was.
+    With AES-CBC a key that is not the one may seem to open it: its noise ends like padding once in sixteen times. Where
+    the caller is content, the rest is not tried: whoever encrypted it knows already for which key that was.
     """
     opened = (_open(form, _unwrap(form, key)) for key in keys)
-    return next((plaintext for plaintext in opened if plaintext is not None), None)
+    return (plaintext for plaintext in opened if plaintext is not None)
 
 
 def _unwrap(form: EncryptedForm, key: RSAPrivateKey) -> bytes:

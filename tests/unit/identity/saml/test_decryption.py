@@ -335,22 +335,22 @@ KEYS = [make_key(name) for name in DECRYPTION_KEYS]
 @pytest.mark.parametrize("name", DECRYPTION_KEYS)
 def test_each_of_our_keys_opens_what_is_for_it(name):
     iv = os.urandom(12)
-    assert open_content(form(iv + AESGCM(b"k" * 32).encrypt(iv, b"secret", None), name=name), KEYS) == b"secret"
+    assert list(open_content(form(iv + AESGCM(b"k" * 32).encrypt(iv, b"secret", None), name=name), KEYS)) == [b"secret"]
 
 
 def test_the_shortest_content_is_nothing_and_what_is_shorter_is_not_opened():
     iv = os.urandom(12)
     nothing = iv + AESGCM(b"k" * 32).encrypt(iv, b"", None)
-    assert open_content(form(nothing), KEYS) == b""
+    assert list(open_content(form(nothing), KEYS)) == [b""]
     for size in (27, 13, 12, 7, 0):
-        assert open_content(form(nothing[:size]), KEYS) is None
+        assert not list(open_content(form(nothing[:size]), KEYS))
 
 
 @pytest.mark.parametrize("key", [b"k" * 16, b"k" * 31, b"k" * 24, b""])
 def test_a_content_key_of_another_length_opens_nothing(key):
     iv = os.urandom(12)
     usable = key if len(key) in {16, 24} else b"k" * 32
-    assert open_content(form(iv + AESGCM(usable).encrypt(iv, b"x", None), key=key), KEYS) is None
+    assert not list(open_content(form(iv + AESGCM(usable).encrypt(iv, b"x", None), key=key), KEYS))
 
 
 def cbc(padded, key=b"k" * 32):
@@ -372,13 +372,25 @@ def cbc(padded, key=b"k" * 32):
 )
 def test_the_last_byte_says_how_much_is_padding(padded, plaintext):
     # With one key: to another, the content is noise, whose last byte says what padding is once in sixteen times.
-    assert open_content(form(cbc(padded), CBC), KEYS[:1]) == plaintext
+    assert list(open_content(form(cbc(padded), CBC), KEYS[:1])) == ([] if plaintext is None else [plaintext])
+
+
+def test_noise_that_ends_like_padding_does_not_keep_the_next_key_from_being_tried():
+    """As one key of ours follows another, both are tried; of a hundred messages six seem to open with the wrong one."""
+    expected = replace(Draft().expected, provider=make_provider(encryption_cbc=True))
+    last = make_key(DECRYPTION_KEYS[-1]).public_key()
+    seemed_open = 0
+    for _ in range(200):
+        message = encrypted(content=CBC, key=last)
+        assert opened(message, covered=True, expected=expected).get("ID") == "_assertion1"
+        seemed_open += len(list(open_content(read_form(message, SP), KEYS))) > 1
+    assert seemed_open
 
 
 @pytest.mark.parametrize("size", [0, 16, 31, 33, 47])
 def test_cbc_comes_in_whole_blocks_and_at_least_two(size):
     content = cbc(b"x" * 15 + b"\x01" + b"x" * 15 + b"\x01")[:size]
-    assert open_content(form(content, CBC), KEYS[:1]) is None
+    assert not list(open_content(form(content, CBC), KEYS[:1]))
 
 
 def test_the_parts_are_what_the_message_says():
