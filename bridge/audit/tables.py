@@ -1,0 +1,119 @@
+"""The tables of the audit log, the same on SQLite and PostgreSQL. What may be done to them: ``migrations/``.
+
+Three kinds, and the difference matters to whoever has to believe the log:
+
+- **What was recorded and what proves it**: ``audit_writers``, ``audit_records``, ``audit_checkpoints``,
+  ``audit_blocks``, ``audit_retired``. Rows are added and never changed; the database itself refuses anything else.
+- **What can be destroyed on purpose**: ``audit_keys``. Without its key what a record says of a person cannot be read,
+  and the record still verifies.
+- **What is computed from the first kind**, to be found quickly: ``audit_index`` and whatever else search needs. It can
+  be thrown away and computed again, and verification compares it with the records.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+NUMBER_BITS = 40
+"""A record's ``id`` is ``writer << NUMBER_BITS | number``."""
+BLOCK_LEAVES = 256
+
+writers = Table(
+    "audit_writers",
+    metadata,
+    Column("writer", BigInteger, primary_key=True, autoincrement=False),
+    Column("node", Text, nullable=False),
+    Column("started", String(32), nullable=False),
+)
+"""Each process that writes has a number of its own, from 1, and its records have theirs, from 1 without a gap."""
+
+records = Table(
+    "audit_records",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("month", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("mac", LargeBinary(32), nullable=False),
+)
+"""``month`` is ``year * 100 + month`` of the record's time, UTC; PostgreSQL keeps a partition for each (and ``month`` is
+part of its primary keys there).
+
+``mac`` is HMAC-SHA256 over the mac of the same writer's record before and the body (see ``record.py``).
+"""
+
+index = Table(
+    "audit_index",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("month", Integer, nullable=False),
+    Column("id", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("code", String(64)),
+    Column("reference", String(64), nullable=False),
+    Column("protocol", String(16)),
+    Column("provider", Text),
+    Column("account", Text),
+    Column("entitlement", Text),
+    Column("rule", Text),
+    Column("access_key_id", Text),
+    Column("sts_request_id", Text),
+    Column("subject", String(32)),
+    Column("address", String(32)),
+    Column("session_name", String(32)),
+    Column("network", Text),
+    Column("mfa", Boolean),
+    Column("privileged", Boolean),
+)
+"""One row for each sequenced record, by its place in the log (``position``, from 0 without a gap: the leaf's index).
+
+``time`` is in microseconds since 1970, UTC. ``subject``, ``address`` and ``session_name`` are keyed digests.
+"""
+
+blocks = Table(
+    "audit_blocks",
+    metadata,
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+)
+"""The tree's inner hash over each 256 leaves that are complete: what proofs are made of without reading all records."""
+
+checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+)
+"""Signed checkpoints, in order; ``note`` is the whole signed note, ``time`` in microseconds since 1970, UTC."""
+
+sequenced = Table(
+    "audit_sequenced",
+    metadata,
+    Column("writer", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""Up to which number the records of a writer have a position. Computed: the greatest in ``audit_index``."""
+
+retired = Table(
+    "audit_retired",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary(32), nullable=False),
+)
+"""Of records whose time was over: the leaf hashes that proofs still need, those in blocks that were not dropped whole."""
+
+keys = Table(
+    "audit_keys",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("label", LargeBinary),
+)
+"""Random keys, sealed under the ``audit-records`` key of the key folder.
+
+``digest`` and ``mac`` are the log's own; ``subject/DIGEST`` and ``address/DIGEST`` seal what records say of one person,
+or of an address that nobody signed in from. ``label``: what the subject is called, sealed under that same key.
+"""
