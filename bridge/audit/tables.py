@@ -35,8 +35,8 @@ records = Table(
     Column("body", Text, nullable=False),
     Column("mac", LargeBinary(32), nullable=False),
 )
-"""``month`` is ``year * 100 + month`` of the record's time, UTC; PostgreSQL keeps a partition for each (and ``month`` is
-part of its primary keys there).
+"""``month`` is ``year * 100 + month`` of the record's time, UTC; in PostgreSQL there is a partition for each, and it is
+part of the primary key.
 
 ``mac`` is HMAC-SHA256 over the mac of the same writer's record before and the body (see ``record.py``).
 """
@@ -103,7 +103,7 @@ retired = Table(
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary(32), nullable=False),
 )
-"""Of records whose time was over: the leaf hashes that proofs still need, those in blocks that were not dropped whole."""
+"""Of records whose time was over: the leaf hashes that proofs still need, where a block was not dropped whole."""
 
 keys = Table(
     "audit_keys",

@@ -25,6 +25,7 @@ from bridge.errors import Problem, SettingsError
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.workloads import Workload
+from bridge.settings.audit import AUDIT, AuditSettings
 from bridge.settings.ceilings import find_wide_grants
 from bridge.settings.checks import (
     find_account_problems,
@@ -68,6 +69,7 @@ class Configuration:
     warnings: tuple[Problem, ...]
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     """The issuers of tokens for workloads."""
+    audit: AuditSettings = field(default_factory=AuditSettings)
 
 
 def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None) -> Configuration:
@@ -181,6 +183,7 @@ def _read(
     providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
     accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
     workloads = _read_workloads(folder / "workloads", problems, secrets=secrets)
+    audit = _read_audit(folder / "audit.yaml", problems, secrets=secrets)
     files = rules if isinstance(rules, RuleFiles) else _read_rule_files((rules or folder / "rules").resolve(), problems)
     documents = _read_documents(files, problems)
 
@@ -234,6 +237,7 @@ def _read(
         administrators=administrators,
         warnings=found_problems,
         workloads={name: _resolve_keys_file(file) for name, file in workloads.by_name.items()},
+        audit=audit,
     )
     return configuration, found_problems
 
@@ -243,6 +247,15 @@ def _read_workloads(folder: Path, problems: list[Problem], *, secrets: bool) -> 
     if not folder.is_dir():
         return _Folder((), frozenset())
     return _read_folder(folder, WORKLOAD, problems, secrets=secrets)
+
+
+def _read_audit(path: Path, problems: list[Problem], *, secrets: bool) -> AuditSettings:
+    """Return what the file says, the defaults without it or beside an error in it."""
+    if not path.exists():
+        return AuditSettings()
+    reading = read_model(path, AUDIT, secrets=secrets)
+    problems += reading.problems
+    return reading.content or AuditSettings()
 
 
 def _find_repetitions(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.entitlements.rule_tests import RULE_TEST_FILE
 from bridge.entitlements.rules import RULE_FILE, SESSION_POLICY
+from bridge.settings.audit import AUDIT
 from bridge.settings.configuration import ACCOUNT, PROVIDER, WORKLOAD
 from bridge.settings.service import SETTINGS
 
@@ -25,6 +26,7 @@ def build_schemas() -> dict[str, str]:
     """Return the text of each schema by file name."""
     adapters: dict[str, TypeAdapter[Any]] = {
         "bridge.json": SETTINGS,
+        "audit.json": AUDIT,
         "provider.json": PROVIDER,
         "account.json": ACCOUNT,
         "workload.json": WORKLOAD,
