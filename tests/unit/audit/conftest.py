@@ -4,7 +4,9 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
+from bridge.audit import tables
 from bridge.audit.schema import open_database
+from bridge.database import open_engine
 
 _numbers = itertools.count()
 
@@ -37,5 +39,35 @@ def audit_database(request, tmp_path):
     if request.param == "postgresql":
         with administration.connect() as connection:
             for database in databases.values():
+                connection.execute(text(f"DROP DATABASE {database}"))
+        administration.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def audit_tables(request, tmp_path):
+    """Return a function that opens a new database with the empty tables of the log."""
+    engines, databases = [], []
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql_url")
+        administration = create_engine(server, isolation_level="AUTOCOMMIT")
+
+    def open_one():
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path}/t{next(_numbers)}.db"
+        else:
+            databases.append(f"audit_{uuid.uuid4().hex}")
+            with administration.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {databases[-1]}"))
+            url = server.set(database=databases[-1])
+        engines.append(open_engine(url))
+        tables.metadata.create_all(engines[-1])
+        return engines[-1]
+
+    yield open_one
+    for engine in engines:
+        engine.dispose()
+    if request.param == "postgresql":
+        with administration.connect() as connection:
+            for database in databases:
                 connection.execute(text(f"DROP DATABASE {database}"))
         administration.dispose()
