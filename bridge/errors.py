@@ -25,7 +25,7 @@
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
-    ├── AuditError                 AuditUnavailable · ChainBroken
+    ├── AuditError                 AuditUnavailable · AuditLayout · ChainBroken
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1229,6 +1229,13 @@ class AuditUnavailable(AuditError):
 
     code = "audit_unavailable"
     public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
+
+
+class AuditLayout(AuditError):
+    """The audit database does not have the tables that this version of Rambridge works with."""
+
+    code = "audit_layout"
+    public = "The audit database is not of this version of Rambridge."
 
 
 class ChainBroken(AuditError):
