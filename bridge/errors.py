@@ -17,8 +17,8 @@
     │   ├── LogoutRefused            a message about signing out is not acceptable
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown
-    ├── AccessError                NotEntitled · NotAdministrator · CrossSiteRequest · NotFound
-    │                              UserCodeUnknown
+    ├── AccessError                NotEntitled · NotAdministrator · NotAuditor · CrossSiteRequest
+    │                              NotFound · UserCodeUnknown
     ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
     ├── FetchFailed                our own outgoing request got no complete answer
@@ -889,6 +889,13 @@ class NotAdministrator(AccessError):
 
     code = "web_forbidden"
     public = "This page is for administrators. If your work needs it, give IT the reference number."
+
+
+class NotAuditor(AccessError):
+    """A page for auditors, and a person who is none at this moment."""
+
+    code = "web_not_auditor"
+    public = "This page is for auditors. If your work needs it, give IT the reference number."
 
 
 class CrossSiteRequest(AccessError):
