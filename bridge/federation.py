@@ -86,7 +86,8 @@ class Federation:
     ) -> None:
         """Take the stages, the log and the history.
 
-        An administrator meets one of ``administrators``, an auditor one of ``auditors``. ``remember`` keeps credentials with which their holder may call the STS endpoint.
+        An administrator meets one of ``administrators``, an auditor one of ``auditors``. ``remember``
+        keeps credentials with which their holder may call the STS endpoint.
         """
         self._audit = audit
         self._rules = rules
