@@ -310,7 +310,7 @@ def test_a_file_that_is_no_key_for_checkpoints_is_refused(folder, content):
 
 
 def test_a_checkpoint_is_signed_by_the_key_of_before_as_well_until_the_next_rotation(folder):
-    """T-AUD-06: whoever knows one key of two follows the log to the next."""
+    """Whoever knows one key of two follows the log to the next."""
     before = KeyFolder(folder).checkpoint_keys()
     assert before.previous is None
     rotate(folder, "audit-checkpoints", FixedClock())

@@ -116,7 +116,7 @@ def test_sealed_text_does_not_open_under_another_name(secrets):
     assert secrets.open(sealed | {"sealed_for": "subject/two"}) == {"event": "x", "erased": True}
 
 
-def test_t_aud_06_after_a_rotation_everything_opens_with_the_new_key_alone(engine, secrets):
+def test_after_a_rotation_everything_opens_with_the_new_key_alone(engine, secrets):
     before = record(secrets, "d", person="Lin Wei")
     new = os.urandom(32)
     assert again(engine, new, bytes(32)).renew() == 3
