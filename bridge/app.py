@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from bridge.audit.log import AuditLog
+from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit_log import open_audit_log
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
@@ -112,6 +113,8 @@ def create_app(
     sealer = Sealer(*keys.sealing_keys())
     records = open_audit_log(settings, clock)
     audit = records.build_log(privileged=configuration.audit.privileged)
+    partitions = PartitionKeeper(records.engine, clock)
+    partitions.start()
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     workloads = build_workload_verifiers(configuration, outbound, redis, clock)
@@ -224,7 +227,12 @@ def create_app(
     ):
         app.register_blueprint(pages.blueprint())
     app.register_blueprint(
-        create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe, exchange.describe)
+        create_health(
+            {"store": lambda: _ping(redis), "audit": audit.check},
+            follower.describe,
+            exchange.describe,
+            partitions.describe,
+        )
     )
     budget = Budget(
         redis,
@@ -318,6 +326,7 @@ def _build_federation(  # noqa: PLR0917
         audit=audit,
         rules=rules,
         administrators=configuration.administrators,
+        auditors=configuration.auditors,
         exchange=exchange,
         credentials=credentials,
         console=console,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bridge.audit_log import OpenedLog, opened_audit_log
+from bridge.cli.audit_keeping import migrate, roles
 from bridge.cli.output import errors_to_exit_code, printable, short_path
 from bridge.clock import SystemClock
 from bridge.errors import AuditUnavailable
@@ -20,7 +21,11 @@ POLL_SECONDS = 0.5
 
 @click.group()
 def audit() -> None:
-    """Watch the end of the audit log."""
+    """Watch the end of the audit log, and keep its database."""
+
+
+audit.add_command(migrate)
+audit.add_command(roles)
 
 
 @audit.command("tail")
