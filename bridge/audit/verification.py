@@ -11,10 +11,11 @@ one of them tells it less exactly (a checkpoint is over many records), one withi
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, func, select
 
@@ -82,33 +83,55 @@ def verify_log(
         ChainBroken: the log is not what was written; with the first bad position.
         sqlalchemy.exc.SQLAlchemyError: the database does not answer.
     """
-    found: list[ChainBroken] = []
-    checkpoint = None
     with snapshot(engine) as connection:
         size = _count_positions(connection)
         last = size if end is None else min(end, size)
         first = min(begin, last)
-        try:
-            check_noted(connection, noted, size)
-        except ChainBroken as error:
-            found.append(error)
-        try:
-            kept = read_checkpoints(connection, keys, first, None if last == size else last)
-            checkpoint = check_tree(connection, kept, first, last, size)
-        except ChainBroken as error:
-            found.append(error)
-        # What is wrong before the first of these is still to be found.
-        stop = min([last, *(error.position if error.end is None else error.end for error in found)])
-        try:
-            parts = list(pairwise([*range(first, stop, PART), stop]))
-            spans = _check_records(engine, mac_key, parts, processes, progress)
-            if (first, stop) == (0, size):
-                _check_counts(connection, spans, size)
-        except ChainBroken as error:
-            found.append(error)
+        if processes > 1 and last - first >= WORTH_PROCESSES:
+            records: _Records = _RecordsBeside(engine, mac_key, processes, progress)
+        else:
+            records = _RecordsHere(connection, mac_key, progress)
+        checkpoint = _verify(connection, records, keys, noted, _Range(first, last, size))
+    return Verified(first, last, size, checkpoint, mac_key is not None)
+
+
+@dataclass(frozen=True)
+class _Range:
+    begin: int
+    end: int
+    size: int
+    """Of the whole log."""
+
+
+def _verify(
+    connection: Connection,
+    records: "_Records",
+    keys: Sequence[VerifierKey],
+    noted: Sequence[Checkpoint],
+    of: _Range,
+) -> Checkpoint | None:
+    found: list[ChainBroken] = []
+    checkpoint = None
+    try:
+        check_noted(connection, noted, of.size)
+    except ChainBroken as error:
+        found.append(error)
+    try:
+        kept = read_checkpoints(connection, keys, of.begin, None if of.end == of.size else of.end)
+        checkpoint = check_tree(connection, kept, of.begin, of.end, of.size)
+    except ChainBroken as error:
+        found.append(error)
+    # What is wrong before the first of these is still to be found.
+    stop = min([of.end, *(error.position if error.end is None else error.end for error in found)])
+    try:
+        spans = records.check(of.begin, stop)
+        if (of.begin, stop) == (0, of.size):
+            _check_counts(connection, spans, of.size)
+    except ChainBroken as error:
+        found.append(error)
     if found:
         raise _find_first(found)
-    return Verified(first, last, size, checkpoint, mac_key is not None)
+    return checkpoint
 
 
 def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
@@ -123,45 +146,68 @@ def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
     return ChainBroken(f"{nearest.detail}; {first.detail}", nearest.position)
 
 
-def _check_records(
-    engine: Engine, mac_key: bytes | None, parts: Sequence[tuple[int, int]], processes: int, progress: Progress
-) -> dict[int, Span]:
-    if not parts:
-        return {}
-    begin, end = parts[0][0], parts[-1][1]
-    if processes > 1 and end - begin >= WORTH_PROCESSES:
-        return _check_beside(engine, mac_key, parts, processes, progress)
-    with snapshot(engine) as connection:
-        check = RecordCheck(connection, mac_key)
-        for first, last in parts:
+class _Records(Protocol):
+    """How records are verified."""
+
+    def check(self, begin: int, end: int) -> dict[int, Span]:
+        """Verify a range; return what of each writer's records is in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class _RecordsHere:
+    """One part after the other."""
+
+    connection: Connection
+    mac_key: bytes | None
+    progress: Progress
+
+    def check(self, begin: int, end: int) -> dict[int, Span]:
+        check = RecordCheck(self.connection, self.mac_key)
+        for first, last in _parts(begin, end):
             check.check(first, last)
-            progress(last - begin, end - begin)
-    return join_spans({}, check.spans, begin=begin)
+            self.progress(last - begin, end - begin)
+        return join_spans({}, check.spans, begin=begin)
 
 
-def _check_beside(
-    engine: Engine, mac_key: bytes | None, parts: Sequence[tuple[int, int]], processes: int, progress: Progress
-) -> dict[int, Span]:
-    """Verify parts in several processes, and that what each writer wrote goes on from part to part."""
-    begin, end = parts[0][0], parts[-1][1]
-    spans: dict[int, Span] = {}
-    url = engine.url.render_as_string(hide_password=False)
-    with ProcessPoolExecutor(processes, get_context("spawn"), _open_beside, (url, mac_key)) as pool:
-        waiting = [pool.submit(_check_part, *part) for part in parts]
+@dataclass(frozen=True)
+class _RecordsBeside:
+    """Parts in several processes, and whether what each writer wrote goes on from part to part."""
+
+    engine: Engine
+    mac_key: bytes | None
+    processes: int
+    progress: Progress
+
+    def check(self, begin: int, end: int) -> dict[int, Span]:
+        spans: dict[int, Span] = {}
+        url = self.engine.url.render_as_string(hide_password=False)
+        arguments = (url, self.mac_key)
+        with ProcessPoolExecutor(self.processes, get_context("spawn"), _open_beside, arguments) as pool:
+            parts = _parts(begin, end)
+            waiting = [pool.submit(_check_part, *part) for part in parts]
+            try:
+                for (first, last), result in zip(parts, waiting, strict=True):
+                    spans = join_spans(spans, self._wait(result, spans, first, begin), begin=begin)
+                    self.progress(last - begin, end - begin)
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return spans
+
+    def _wait(
+        self, result: "Future[dict[int, Span]]", spans: dict[int, Span], first: int, begin: int
+    ) -> dict[int, Span]:
         try:
-            for (first, last), result in zip(parts, waiting, strict=True):
-                try:
-                    found = result.result()
-                except ChainBroken as error:
-                    # What comes before it in this part may still not go on from the parts before.
-                    with snapshot(engine) as connection:
-                        join_spans(spans, check_records(connection, first, error.position, mac_key), begin=begin)
-                    raise
-                spans = join_spans(spans, found, begin=begin)
-                progress(last - begin, end - begin)
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return spans
+            return result.result()
+        except ChainBroken as error:
+            # What comes before it in this part may still not go on from the parts before.
+            with snapshot(self.engine) as connection:
+                join_spans(spans, check_records(connection, first, error.position, self.mac_key), begin=begin)
+            raise
+
+
+def _parts(begin: int, end: int) -> list[tuple[int, int]]:
+    return list(pairwise([*range(begin, end, PART), end]))
 
 
 _beside: dict[str, tuple[Engine, bytes | None]] = {}
