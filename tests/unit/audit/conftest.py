@@ -4,9 +4,8 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
-from bridge.audit import tables
+from bridge.audit import database
 from bridge.audit.schema import open_database
-from bridge.database import open_engine
 
 _numbers = itertools.count()
 
@@ -44,30 +43,37 @@ def audit_database(request, tmp_path):
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def audit_tables(request, tmp_path):
+def new_database(request, tmp_path):
+    """Return a function that gives the URL of a new empty database."""
+    if request.param == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path}/n{next(_numbers)}.db"
+        return
+    server = request.getfixturevalue("postgresql_url")
+    administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    made = []
+
+    def create():
+        made.append(f"audit_{uuid.uuid4().hex}")
+        with administration.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {made[-1]}"))
+        return server.set(database=made[-1])
+
+    yield create
+    with administration.connect() as connection:
+        for database in made:
+            connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
+    administration.dispose()
+
+
+@pytest.fixture
+def audit_tables(new_database):
     """Return a function that opens a new database with the empty tables of the log."""
-    engines, databases = [], []
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql_url")
-        administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    engines = []
 
     def open_one():
-        if request.param == "sqlite":
-            url = f"sqlite:///{tmp_path}/t{next(_numbers)}.db"
-        else:
-            databases.append(f"audit_{uuid.uuid4().hex}")
-            with administration.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {databases[-1]}"))
-            url = server.set(database=databases[-1])
-        engines.append(open_engine(url))
-        tables.metadata.create_all(engines[-1])
+        engines.append(database.open_database(new_database()))
         return engines[-1]
 
     yield open_one
     for engine in engines:
         engine.dispose()
-    if request.param == "postgresql":
-        with administration.connect() as connection:
-            for database in databases:
-                connection.execute(text(f"DROP DATABASE {database}"))
-        administration.dispose()
