@@ -4,7 +4,9 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
+from bridge.audit import tables
 from bridge.audit.schema import open_database
+from bridge.database import open_engine
 
 _numbers = itertools.count()
 
@@ -62,3 +64,18 @@ def new_database(request, tmp_path):
         for database in made:
             connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
     administration.dispose()
+
+
+@pytest.fixture
+def audit_tables(new_database):
+    """Return a function that opens a new database with the empty tables of the log, which nothing guards."""
+    engines = []
+
+    def open_one():
+        engines.append(open_engine(new_database()))
+        tables.metadata.create_all(engines[-1])
+        return engines[-1]
+
+    yield open_one
+    for engine in engines:
+        engine.dispose()
