@@ -23,7 +23,7 @@ ALLOWED = {
     "embedded_store": {"errors"},
     "sts_wire": set(),
     "database": set(),
-    "audit": {"errors", "clock", "database"},
+    "audit": {"errors", "clock", "database", "outbound"},
     "identity": {"errors", "addresses", "clock", "keys", "sealing", "outbound", "store_connection"},
     "entitlements": {"errors", "addresses", "yaml_documents", "identity.verified", "identity.oidc.strict_json"},
     "history": {"errors", "clock", "sealing", "database", "identity.verified", "identity.stored", "entitlements"},
