@@ -3,6 +3,10 @@
 Syslog has no receipts. What TLS has is a close that both sides confirm: whoever answers our ``close_notify`` with its
 own has read everything before it, and a receiver must answer (RFC 5425, 4.4). So a batch is one connection, and it
 counts as received once that answer is there. A connection that ends in any other way is a batch that is sent again.
+
+Some receivers never answer (rsyslog with its driver ``gtls``; ``ossl`` and syslog-ng do). For them the end of TCP can
+be taken as an answer: a system that still has unread bytes resets the connection, so an orderly end says that the
+program has read all of them, if not that it understood them.
 """
 
 import json
@@ -39,8 +43,9 @@ class SyslogSender:
         encode: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         ca_file: Path | None = None,
         certificate: Path | None = None,
+        tcp_close_is_enough: bool = False,
     ) -> None:
-        """Take the receiver's address, our own name for ``HOSTNAME``, and the form of a record."""
+        """Take the receiver's address, our own name for ``HOSTNAME``, the form of a record, and what confirms."""
         self._outbound = outbound
         self._host = host
         self._port = port
@@ -48,6 +53,7 @@ class SyslogSender:
         self._encode = encode
         self._ca_file = ca_file
         self._certificate = certificate
+        self._tcp_close_is_enough = tcp_close_is_enough
 
     def send(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Return once the receiver has closed the connection as TLS wants it, after all of ``records``.
@@ -68,12 +74,21 @@ class SyslogSender:
         )
         try:
             connection.sendall(frames)
-            connection.unwrap().close()
-        except (ssl.SSLError, OSError, ValueError) as error:
+            self._confirm(connection)
+        except (OSError, ValueError) as error:
             place = f"{self._host}:{self._port}"
             raise ForwardingFailed(f"{place} did not confirm: {type(error).__name__}") from error
         finally:
             connection.close()
+
+    def _confirm(self, connection: ssl.SSLSocket) -> None:
+        try:
+            connection.unwrap().close()
+        except ssl.SSLEOFError as error:  # TCP ended in order, without a word of TLS
+            if not self._tcp_close_is_enough:
+                place = f"{self._host}:{self._port}"
+                fault = f"{place} closed without close_notify; if it always does, set `confirmed_by: tcp_close`"
+                raise ForwardingFailed(fault) from error
 
 
 def frame(message: bytes) -> bytes:

@@ -63,7 +63,9 @@ def receivers():
 
 
 def syslog(outbound, authority, port, **options):
-    return SyslogSender(outbound, "127.0.0.1", port, hostname="bridge.example.com", encode=dict, ca_file=authority[0])
+    return SyslogSender(
+        outbound, "127.0.0.1", port, hostname="bridge.example.com", encode=dict, ca_file=authority[0], **options
+    )
 
 
 def webhook(outbound, url, clock=None):
@@ -128,6 +130,18 @@ def test_syslog_only_a_confirmed_close_counts(log, outbound, authority, receiver
         one.forward_once()
     assert forward_all(one) == 0
     assert [record["position"] for record in receiver.records()] == [0, 1, 2, 0, 1, 2]
+
+
+def test_syslog_an_orderly_end_of_tcp_counts_where_the_settings_say_so_and_a_reset_never_does(
+    log, outbound, authority, receivers
+):
+    log.add(3)
+    receiver = receivers(SyslogReceiver, authority[1], [("crash", 2), ("mute", 3)])
+    one = forwarder(log, syslog(outbound, authority, receiver.port, tcp_close_is_enough=True))
+    with pytest.raises(ForwardingFailed):
+        one.forward_once()
+    assert forward_all(one) == 0
+    assert [record["position"] for record in receiver.records()] == [0, 1, 0, 1, 2]
 
 
 def test_syslog_messages_are_of_rfc_5424(log, outbound, authority, receivers):
