@@ -45,6 +45,9 @@ PLAIN_INDEX_FIELDS = (
 )
 DIGEST_INDEX_FIELDS = ("subject", "address", "session_name")
 
+UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
+"""What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -101,3 +104,12 @@ def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dic
         "time": to_microseconds(content["time"]),
         "refused": content["event"].endswith(".refused"),
     }
+
+
+def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return a record's content, and its row in ``audit_index``; ``UNREADABLE`` if nobody of us wrote it."""
+    try:
+        content = json.loads(body)
+        return content, index_row(position, identifier, content)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return UNREADABLE, index_row(position, identifier, UNREADABLE)

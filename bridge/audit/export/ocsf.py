@@ -78,6 +78,7 @@ _KINDS: Mapping[str, _Kind] = {
     "delivery.credentials": _Kind(_API_ACTIVITY, 2, "DeliverCredentials"),
     "delivery.console": _Kind(_API_ACTIVITY, 1, "ConsoleSignin"),
     "call.refused": _Kind(_API_ACTIVITY, _OTHER, "SignedCall"),
+    "audit.refused": _Kind(_API_ACTIVITY, 2, "OpenPage"),
     "administration.refused": _Kind(_API_ACTIVITY, 2, "OpenPage"),
     "sign_in.explained": _Kind(_ENTITY_MANAGEMENT, 2, entity="sign-in"),
     "rules.promoted": _Kind(_ENTITY_MANAGEMENT, 3, entity="rules"),
@@ -229,7 +230,7 @@ def _describe_api_activity(kind: _Kind, fields: _Fields) -> dict[str, Any]:
 
 
 def _describe_entity(kind: _Kind, fields: _Fields) -> dict[str, Any]:
-    names = {"identity provider": "provider", "sign-in": "of_subject"}
+    names = {"identity provider": "provider", "sign-in": "of"}
     name = fields.take(names.get(kind.entity, ""))
     version = fields.take("version")
     entity = {"name": str(name) if name else kind.entity, "type": kind.entity, **_filled({"version": version})}
