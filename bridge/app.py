@@ -11,6 +11,7 @@ from flask import Flask
 from bridge.audit.log import AuditLog
 from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit_log import open_audit_log
+from bridge.audit_receivers import AuditReceivers
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
@@ -113,6 +114,7 @@ def create_app(
     sealer = Sealer(*keys.sealing_keys())
     records = open_audit_log(settings, clock)
     audit = records.build_log(privileged=configuration.audit.privileged)
+    receivers = AuditReceivers(configuration.audit, records, audit, outbound, public_url).start()
     partitions = PartitionKeeper(records.engine, clock)
     partitions.start()
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
@@ -231,7 +233,7 @@ def create_app(
             {"store": lambda: _ping(redis), "audit": audit.check},
             follower.describe,
             exchange.describe,
-            partitions.describe,
+            lambda: {**partitions.describe(), **receivers.describe()},
         )
     )
     budget = Budget(

@@ -9,8 +9,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
+from functools import cache
 from typing import Any
+
+from alibabacloud_credentials.client import Client as DefaultCredentials
+from aliyun.log import LogClient, LogException, LogItem, PutLogsRequest
 
 from bridge.errors import ForwardingFailed
 
@@ -50,11 +53,7 @@ class SimpleLogServiceSender:
         source: str,
         encode: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
-        """Take the log store, what finds a key that is valid now, our own name, and the form of a record.
-
-        Raises:
-            ForwardingFailed: the SDK is not installed.
-        """
+        """Take the log store, what finds a key that is valid now, our own name, and the form of a record."""
         self._store = store
         self._find_key = find_key
         self._source = source
@@ -62,10 +61,6 @@ class SimpleLogServiceSender:
         self._hash_key = hashlib.md5(source.encode(), usedforsecurity=False).hexdigest()  # SLS wants its 128 bits
         self._client: Any = None
         self._key: Key | None = None
-        try:
-            self._sdk = import_module("aliyun.log")
-        except ImportError as error:
-            raise ForwardingFailed("the SDK is not installed: pip install 'rambridge[sls]'") from error
 
     def send(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Return once the service has all of ``records``.
@@ -75,18 +70,16 @@ class SimpleLogServiceSender:
         """
         items = [self._item(record) for record in records]
         store = self._store
-        request = self._sdk.PutLogsRequest(
-            store.project, store.logstore, TOPIC, self._source, items, hashKey=self._hash_key
-        )
+        request = PutLogsRequest(store.project, store.logstore, TOPIC, self._source, items, hashKey=self._hash_key)
         try:
             self._connect(self._find_key()).put_logs(request)
-        except self._sdk.LogException as error:
+        except LogException as error:
             raise ForwardingFailed(f"Simple Log Service: {error.get_error_code()}") from error
 
     def _connect(self, key: Key) -> Any:
         """Return the client for a key; it keeps its connections."""
         if self._client is None or self._key != key:
-            self._client = self._sdk.LogClient(
+            self._client = LogClient(
                 self._store.endpoint,
                 key.access_key_id,
                 key.access_key_secret,
@@ -102,9 +95,28 @@ class SimpleLogServiceSender:
     def _item(self, record: Mapping[str, Any]) -> Any:
         moment = datetime.fromisoformat(record["time"])
         contents = [(name, _text(value)) for name, value in sorted(self._encode(record).items())]
-        item = self._sdk.LogItem(int(moment.timestamp()), contents)
-        item.time_nano_part = moment.microsecond * 1000  # its constructor takes 0 for "now"
+        item = LogItem(int(moment.timestamp()), contents)
+        item.set_time_nano_part(moment.microsecond * 1000)  # its constructor takes 0 for "now"
         return item
+
+
+def find_machine_key() -> Key:
+    """Return a key from the SDKs' default chain: environment, configuration file, or the machine's own RAM role.
+
+    Raises:
+        ForwardingFailed: there is none.
+    """
+    try:
+        found = _machine_credentials().get_credential()
+    except Exception as error:  # the chain raises many kinds, with addresses in them
+        raise ForwardingFailed(f"no AccessKey for Simple Log Service: {type(error).__name__}") from error
+    return Key(found.access_key_id, found.access_key_secret, found.security_token)
+
+
+@cache
+def _machine_credentials() -> DefaultCredentials:
+    """Return what renews temporary keys by itself; one for the process."""
+    return DefaultCredentials()
 
 
 def _text(value: Any) -> str:
