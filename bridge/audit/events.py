@@ -250,16 +250,6 @@ class TerminalOpened(PersonEvent):
 
 
 @dataclass(frozen=True)
-class AuditRefused(PersonEvent):
-    """A person asked for a page of auditors, and is none at this moment."""
-
-    name = "audit.refused"
-    page: str
-    """The path of the page."""
-    code: str
-
-
-@dataclass(frozen=True)
 class AdministrationRefused(PersonEvent):
     """A person asked for a page of administrators, and is none at this moment."""
 

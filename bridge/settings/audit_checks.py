@@ -39,11 +39,8 @@ def find_audit_problems(audit: AuditSettings, positions: Positions, destinations
             yield from _unreachable(fault, positions, (*loc, "host"))
         elif isinstance(receiver, WebhookReceiver):
             yield from _find_webhook_problems(receiver, positions, loc, destinations)
-        elif isinstance(receiver, SimpleLogServiceReceiver) and (receiver.access_key_id is None) != (
-            receiver.access_key_secret is None
-        ):
-            message = "`access_key_id` and `access_key_secret` belong together"
-            yield positions.problem(loc, message, "Write both, or neither where the machine has a RAM role.")
+        else:
+            yield from _find_log_service_problems(receiver, positions, loc, destinations)
     for number, export in enumerate(audit.exports):
         if not (positions.file.parent / export.folder).is_dir():
             yield positions.problem(
@@ -88,6 +85,17 @@ def _find_webhook_problems(
     if not _is_usable(receiver.secret):
         message = "`secret` begins with whsec_, and what follows is not base64"
         yield positions.problem((*loc, "secret"), message, "Take the whole secret as it was given out.")
+
+
+def _find_log_service_problems(
+    receiver: SimpleLogServiceReceiver, positions: Positions, loc: Loc, destinations: Destinations
+) -> Iterator[Problem]:
+    if receiver.endpoint.startswith("http:") and not destinations.development:
+        message = "`endpoint` is plain http: everybody on the way could read the records"
+        yield positions.problem((*loc, "endpoint"), message, "Write the https address.", kind="insecure")
+    if (receiver.access_key_id is None) != (receiver.access_key_secret is None):
+        message = "`access_key_id` and `access_key_secret` belong together"
+        yield positions.problem(loc, message, "Write both, or neither where the machine has a RAM role.")
 
 
 def _is_usable(secret: SecretStr) -> bool:

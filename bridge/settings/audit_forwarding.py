@@ -21,6 +21,13 @@ def _check_url(url: str) -> str:
     return url
 
 
+def _check_endpoint(endpoint: str) -> str:
+    parts = split_web_url(endpoint)
+    if parts is None or endpoint != f"{parts.scheme}://{parts.netloc}":
+        raise refusal("`endpoint` is not the address of a service", "Write https://REGION.log.aliyuncs.com.")
+    return endpoint
+
+
 class _Receiver(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -66,8 +73,8 @@ class SimpleLogServiceReceiver(_Receiver):
     """Alibaba Cloud's Simple Log Service, through its SDK: `pip install 'rambridge[sls]'`."""
 
     to: Literal["sls"]
-    endpoint: Annotated[str, Field(pattern=r"^(https?://)?[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
-    """Such as cn-hangzhou.log.aliyuncs.com."""
+    endpoint: Annotated[str, AfterValidator(_check_endpoint)]
+    """Such as https://cn-hangzhou.log.aliyuncs.com; within a VPC https://cn-hangzhou-intranet.log.aliyuncs.com."""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,40}$")]
     """Such as cn-hangzhou."""
     project: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]

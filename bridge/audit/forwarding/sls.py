@@ -26,7 +26,7 @@ class LogStore:
     """Where in the service records go."""
 
     endpoint: str
-    """Such as ``cn-hangzhou.log.aliyuncs.com``."""
+    """Such as ``https://cn-hangzhou.log.aliyuncs.com``: without a scheme the SDK takes plain http."""
     region: str
     """Such as ``cn-hangzhou``: signatures (version 4) name it."""
     project: str
@@ -74,7 +74,9 @@ class SimpleLogServiceSender:
         try:
             self._connect(self._find_key()).put_logs(request)
         except LogException as error:
-            raise ForwardingFailed(f"Simple Log Service: {error.get_error_code()}") from error
+            code = error.get_error_code()
+            fault = "it cannot be reached" if code == "LogRequestError" and not error.get_resp_status() else code
+            raise ForwardingFailed(f"Simple Log Service: {fault}") from error
 
     def _connect(self, key: Key) -> Any:
         """Return the client for a key; it keeps its connections."""
