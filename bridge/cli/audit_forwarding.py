@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bridge.audit.forwarding.lag import Lag, measure_lags
-from bridge.audit_receivers import describe_way
+from bridge.audit_tasks import describe_way
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import count, errors_to_exit_code, printable
 from bridge.clock import SystemClock

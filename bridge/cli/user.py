@@ -1,11 +1,11 @@
-"""Who gives a command, as this machine knows them."""
+"""Who gives the command."""
 
 import getpass
 import os
 
 
 def find_user() -> str:
-    """Return the name of the user of this machine, or a number where there is none."""
+    """Return the name of this machine's user who gives the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -78,7 +78,9 @@ def test_all_go_to_one_shard_of_the_log_store_since_a_shard_keeps_the_order(log,
     one.forward_once()
     paths = [path for path, _, _ in receiver.requests]
     assert len(set(paths)) == 1
-    assert paths[0].startswith("http://acme-audit.cn-hangzhou.log.aliyuncs.com:80/logstores/rambridge/shards/route?key=")
+    assert paths[0].startswith(
+        "http://acme-audit.cn-hangzhou.log.aliyuncs.com:80/logstores/rambridge/shards/route?key="
+    )
 
 
 def test_requests_are_signed_with_version_4_and_carry_the_token(log, service):

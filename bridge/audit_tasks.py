@@ -1,14 +1,14 @@
-"""Who gets the audit records, and which files are written regularly, as ``audit.yaml`` says it.
+"""What a service does with the audit log beside its requests: order it, make room, hand records on, write files.
 
-The service runs a thread for each receiver, and one for the files. They share nothing with the requests but the
-database, so a receiver that is down costs nobody anything.
+Each task has a thread. They share nothing with the requests but the database, so a receiver that is down costs nobody
+anything. Of several processes all order records, and one at a time sends to a receiver or writes files.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +22,7 @@ from bridge.audit.forwarding.lag import measure_lags
 from bridge.audit.forwarding.syslog import SyslogSender
 from bridge.audit.forwarding.webhook import WebhookSender, read_secret
 from bridge.audit.log import AuditLog
+from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit_log import OpenedLog
 from bridge.errors import ForwardingFailed
 from bridge.outbound import Outbound
@@ -38,8 +39,8 @@ _logger = logging.getLogger(__name__)
 Encode = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-class AuditReceivers:
-    """What hands records on, for one process."""
+class AuditTasks:
+    """The tasks of one process."""
 
     def __init__(
         self, settings: AuditSettings, log: OpenedLog, audit: AuditLog, outbound: Outbound, public_url: str
@@ -50,10 +51,13 @@ class AuditReceivers:
         self._audit = audit
         self._outbound = outbound
         self._name = name_log(public_url)
+        self._partitions = PartitionKeeper(log.engine, log.clock)
         self._stop = threading.Event()
 
-    def start(self) -> Self:
+    def start(self) -> None:
         """Begin, in threads of their own."""
+        self._partitions.start()
+        self._start(self._log.sequencer.run_forever, "audit-sequencer")
         for receiver in self._build_receivers():
             forwarder = Forwarder(receiver, self._log.engine, self._log.clock)
             self._start(forwarder.run_forever, f"audit-to-{receiver.name}")
@@ -66,17 +70,18 @@ class AuditReceivers:
                 for each in self._settings.exports
             ]
             self._start(Schedule(plans, exporter, self._log.engine, self._log.clock).run_forever, "audit-exports")
-        return self
 
     def stop(self) -> None:
         """Let the threads end."""
         self._stop.set()
 
-    def describe(self) -> Mapping[str, Mapping[str, Mapping[str, str | int]]]:
-        """Return how far behind each receiver is, for whoever watches the service; nothing of what was answered."""
+    def describe(self) -> Mapping[str, Any]:
+        """Return what somebody who watches the service should see: partitions that are missing, receivers and lags."""
+        receivers = self._describe_receivers() if self._settings.forwarding else {}
+        return {**self._partitions.describe(), **receivers}
+
+    def _describe_receivers(self) -> Mapping[str, Any]:
         names = [receiver.name for receiver in self._settings.forwarding]
-        if not names:
-            return {}
         try:
             lags = measure_lags(self._log.engine, names, self._log.clock)
         except SQLAlchemyError:
