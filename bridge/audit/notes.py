@@ -32,6 +32,10 @@ class NoteRefused(ValueError):
     """A text is no signed note, or not one that a known key signed."""
 
 
+class UnknownSigner(NoteRefused):
+    """It is a signed note, and none of the known keys signed it."""
+
+
 @dataclass(frozen=True)
 class VerifierKey:
     """Who signs, and with what public key; in text ``NAME+KEY ID+base64(type ‖ key)``."""
@@ -154,7 +158,7 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> OpenedNote:
         else:
             signed_by[key] = None
     if not signed_by:
-        raise NoteRefused("no known key signed the note")
+        raise UnknownSigner("no known key signed the note")
     return OpenedNote(text, tuple(signed_by), min(times, default=None))
 
 
