@@ -25,7 +25,7 @@
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
-    ├── AuditError                 AuditUnavailable · ChainBroken
+    ├── AuditError                 AuditUnavailable · ChainBroken · TrailUnreadable
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1241,6 +1241,13 @@ class ChainBroken(AuditError):
         """Take what is wrong and the sequence number of the first bad record."""
         super().__init__(detail)
         self.position = position
+
+
+class TrailUnreadable(AuditError):
+    """A file of ActionTrail events cannot be read to its end. What stood before was taken in; it may be tried again."""
+
+    code = "trail_unreadable"
+    public = "A file of ActionTrail events cannot be read."
 
 
 class RolloutError(BridgeError):
