@@ -351,10 +351,11 @@ class _Writer:
         self._calls(_identity(name, account, role, session_name, moment + self._drift(moment)), moment, at_least)
 
     def _calls(self, identity: dict[str, Any], moment: int, at_least: int = 0) -> None:
+        address = f"203.0.113.{self._random.randrange(1, 250)}"
         for _ in range(max(at_least, int(self._random.expovariate(1 / 12)))):
             service, name, rw = self._random.choice(_CALLS)
             then = moment + self._random.randrange(1, 3_500) * SECOND
-            event = self._event(identity, then, service, name, rw)
+            event = self._event(identity, then, service, name, rw) | {"sourceIpAddress": address}
             if self._random.random() < 0.03:
                 event |= {"errorCode": "Forbidden.RAM", "errorMessage": "no permission"}
             self._deliver(event, then)

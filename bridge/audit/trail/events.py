@@ -149,7 +149,11 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else ""
+    """Return a text without what a database refuses or a terminal obeys, and not too long."""
+    if not isinstance(value, str):
+        return ""
+    text = value[:MAX_TEXT]
+    return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def _time(value: Any) -> int | None:

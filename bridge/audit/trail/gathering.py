@@ -33,9 +33,7 @@ def gather(events: Iterable[TrailEvent], accounts: Collection[str], digest: Call
         if event.role and event.account in accounts:
             session = digest(event.session_name)
             name = event.access_key_id or _name_session(event, session)
-            actor = Credentials(
-                name, event.account, event.role, session, event.time, event.time, event.created, calls=1
-            )
+            actor = Credentials(name, event.account, event.role, session, event.time, event.time, event.created)
             if event.access_key_id:
                 actor.created = None  # in some events it is the moment of the call
         birth = event.birth
@@ -48,7 +46,6 @@ def gather(events: Iterable[TrailEvent], accounts: Collection[str], digest: Call
 def merge(into: Credentials, other: Credentials) -> None:
     """Add to what is known of credentials what another event says of them."""
     into.first, into.last = min(into.first, other.first), max(into.last, other.last)
-    into.calls += other.calls
     into.created = other.created if into.created is None else into.created
     if other.action and not into.action:
         into.account, into.role, into.session = other.account, other.role, other.session

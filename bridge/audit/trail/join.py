@@ -58,6 +58,10 @@ class Credentials:
     subject: str | None = None
     """The keyed digest of the person, as in records."""
     calls: int = 0
+    number: int = 0
+    """The number of their row; 0: there is none yet."""
+    sealed: str | None = None
+    """What is sealed of them."""
 
     @property
     def born(self) -> int:
@@ -121,11 +125,17 @@ class Join:
     tolerance: int
     """How far their clock and ours may be apart, in microseconds."""
 
-    def explain(self, credentials: Iterable[Credentials]) -> list[Credentials]:
-        """Set ``way``, ``position`` and ``subject`` of those that can be explained now, and return these."""
+    def explain(self, credentials: Iterable[Credentials], *, settled: bool = True) -> list[Credentials]:
+        """Set ``way``, ``position`` and ``subject`` of those that can be explained now, and return these.
+
+        Unless ``settled``, more is to come at once, and what depends on the order of events is left for then.
+        """
         left = {each.name: each for each in credentials if not each.way}
         explained: list[Credentials] = []
-        for step in (self._by_key, self._by_request, self._by_step, self._by_console, self._by_parent):
+        steps = [self._by_key, self._by_request, self._by_step, self._by_console, self._by_parent]
+        if not settled:
+            steps.remove(self._by_console)
+        for step in steps:
             found = step(left, explained)
             explained += found
             for each in found:
