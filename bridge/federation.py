@@ -9,12 +9,14 @@ and nothing is returned.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from bridge.audit import events
 from bridge.audit.events import Origin
+from bridge.audit.held import HeldRecords
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
@@ -24,7 +26,7 @@ from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
-from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator, NotEntitled
+from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator, NotAuditor, NotEntitled
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
@@ -67,6 +69,10 @@ def _forget(choice: Choice, credentials: TemporaryCredentials) -> None:
     """Keep nothing: where there is no STS endpoint."""
 
 
+def _write_nothing() -> None:
+    """Hold nothing, write nothing: where each event is written at once."""
+
+
 class Federation:
     """The five arrows."""
 
@@ -76,6 +82,7 @@ class Federation:
         audit: AuditLog,
         rules: RulesInForce,
         administrators: Sequence[Conditions],
+        auditors: Sequence[Conditions],
         exchange: Exchange,
         credentials: CredentialsCache,
         console: Console,
@@ -83,19 +90,37 @@ class Federation:
         clock: Clock,
         remember: Callable[[Choice, TemporaryCredentials], None] = _forget,
     ) -> None:
-        """Take the stages, the log and the history; an administrator meets one of ``administrators``.
+        """Take the stages, the log and the history.
 
-        ``remember`` keeps credentials with which their holder may call the STS endpoint.
+        An administrator meets one of ``administrators``, an auditor one of ``auditors``. ``remember``
+        keeps credentials with which their holder may call the STS endpoint.
         """
-        self._audit = audit
+        self._log = audit
+        self._audit: AuditLog | HeldRecords = audit
+        self._write_held: Callable[[], None] = _write_nothing
         self._rules = rules
         self._administrators = administrators
+        self._auditors = auditors
         self._exchange = exchange
         self._credentials = credentials
         self._console = console
         self._history = history
         self._clock = clock
         self._remember = remember
+
+    @contextmanager
+    def in_one_step(self, origin: Origin) -> Iterator["Federation"]:
+        """Yield this federation for one call, whose events are written together: each step waits for the disk.
+
+        They are on disk when the block is left, however it is left, so release nothing inside; and before STS is
+        asked, since what it then does cannot be undone. Raises AuditUnavailable at the end if they cannot be written.
+        """
+        held, one_call = HeldRecords(self._log, origin), copy(self)
+        one_call._audit, one_call._write_held = held, held.write  # noqa: SLF001  a copy of our own
+        try:
+            yield one_call
+        finally:
+            held.write()
 
     def sign_in(
         self,
@@ -158,10 +183,15 @@ class Federation:
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""
+        return self._meets_any(self._administrators, identity, source_address)
+
+    def is_auditor(self, identity: VerifiedIdentity, source_address: str) -> bool:
+        """Return whether the person is an auditor now. An administrator is none by that."""
+        return self._meets_any(self._auditors, identity, source_address)
+
+    def _meets_any(self, people: Sequence[Conditions], identity: VerifiedIdentity, source_address: str) -> bool:
         now, rules = self._clock.now(), self._rules.current
-        return meets_any(
-            identity, self._administrators, rules.groups_claims, now, source_address, schemas=rules.schemas
-        )
+        return meets_any(identity, people, rules.groups_claims, now, source_address, schemas=rules.schemas)
 
     def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
         """The person is an administrator now; record the refusal if not. Raises NotAdministrator."""
@@ -169,6 +199,14 @@ class Federation:
             return
         refusal = NotAdministrator("none of the conditions on administrators holds")
         self._audit.append(origin, events.AdministrationRefused(**_who(identity), page=page, code=refusal.code))
+        raise refusal
+
+    def check_auditor(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
+        """The person is an auditor now; record the refusal if not. Raises NotAuditor."""
+        if self.is_auditor(identity, origin.source_address):
+            return
+        refusal = NotAuditor("none of the conditions on auditors holds")
+        self._audit.append(origin, events.AuditRefused(**_who(identity), page=page, code=refusal.code))
         raise refusal
 
     def choose(
@@ -255,7 +293,7 @@ class Federation:
         """
         with self._recording_failure(origin, choice):
             release = self._credentials.obtain(
-                choice, origin.reference, lambda issued: self._record_issued(origin, choice, issued)
+                choice, origin.reference, lambda issued: self._record_issued(origin, choice, issued), self._write_held
             )
         credentials = release.credentials
         if credentials.reused:
@@ -293,6 +331,7 @@ class Federation:
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
+        self._write_held()  # others may wait for the same credentials
 
     def foresee(self, identity: VerifiedIdentity, entitlement: Entitlement) -> Duration | None:
         """Return how long credentials would last if they were asked for now, and why; None if there would be none."""
