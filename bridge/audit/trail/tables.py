@@ -81,7 +81,7 @@ addresses = Table(
     Column("sealed", Text, nullable=False),
     Index("audit_trail_addresses_place", "session", "address", unique=True),
 )
-"""From where the sessions of one name were used: the keyed digest of the address, its network, and it itself, sealed."""
+"""From where the sessions of one name were used: the address's keyed digest, its network, and it itself, sealed."""
 
 progress = Table(
     "audit_trail_progress",
