@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 MAX_TEXT = 128
+_ROLE = "assumed-role"
 _BIRTHS = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithOIDC"})
 
 
@@ -28,32 +29,32 @@ class Birth(NamedTuple):
 
 
 class TrailEvent(NamedTuple):
-    """One event."""
+    """One event. Where neither a role's session acted nor credentials were given out, only when it was."""
 
     event_id: str
     time: int
     """Microseconds since 1970, by their clock."""
-    account: str
+    account: str = ""
     """The id of the account of whoever acted."""
-    actor: str
+    actor: str = ""
     """``assumed-role``, ``ram-user``, ``root-account``, ``saml-user`` and so on."""
-    access_key_id: str
+    access_key_id: str = ""
     """Of whoever acted; nothing for much of what a console does."""
-    role: str
-    session_name: str
+    role: str = ""
+    session_name: str = ""
     """Both only of an assumed role."""
-    user: str
+    user: str = ""
     """What the account calls whoever acted, unless it is a role."""
-    created: int | None
+    created: int | None = None
     """When the session of whoever acted began, as they say it; microseconds since 1970."""
-    service: str
-    name: str
-    region: str
-    write: bool
-    error_code: str
-    request_id: str
-    address: str
-    birth: Birth | None
+    service: str = ""
+    name: str = ""
+    region: str = ""
+    write: bool = False
+    error_code: str = ""
+    request_id: str = ""
+    address: str = ""
+    birth: Birth | None = None
 
 
 def read_event(raw: dict[str, Any]) -> TrailEvent | None:
@@ -61,17 +62,20 @@ def read_event(raw: dict[str, Any]) -> TrailEvent | None:
     event_id, time = _text(raw.get("eventId")), _time(raw.get("eventTime"))
     if not event_id or time is None:
         return None
+    name = _text(raw.get("eventName"))
     identity = _object(raw.get("userIdentity"))
     actor = _text(identity.get("type"))
+    if actor != _ROLE and name not in _BIRTHS:
+        return TrailEvent(event_id, time)
     user = _text(identity.get("userName"))
     role = session_name = ""
     created = None
-    if actor == "assumed-role":
+    if actor == _ROLE:
         role, session_name = _read_session(raw, identity, user)
         user = ""
         attributes = _object(_object(identity.get("sessionContext")).get("attributes"))
         created = _time(attributes.get("creationDate"))
-    name, error_code = _text(raw.get("eventName")), _text(raw.get("errorCode"))
+    error_code = _text(raw.get("errorCode"))
     access_key_id = _text(identity.get("accessKeyId"))
     return TrailEvent(
         event_id,
@@ -92,6 +96,11 @@ def read_event(raw: dict[str, Any]) -> TrailEvent | None:
         _text(raw.get("sourceIpAddress")),
         _read_birth(raw, name, access_key_id) if name in _BIRTHS and not error_code else None,
     )
+
+
+def read_key(raw: dict[str, Any]) -> str:
+    """Return the AccessKeyId with which an event was done, without looking at anything else of it."""
+    return _text(_object(raw.get("userIdentity")).get("accessKeyId"))
 
 
 def _read_session(raw: dict[str, Any], identity: dict[str, Any], user: str) -> tuple[str, str]:
@@ -152,6 +161,8 @@ def _text(value: Any) -> str:
     """Return a text without what a database refuses or a terminal obeys, and not too long."""
     if not isinstance(value, str):
         return ""
+    if len(value) <= MAX_TEXT and value.isprintable():
+        return value
     text = value[:MAX_TEXT]
     return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)
 

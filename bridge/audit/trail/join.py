@@ -164,13 +164,16 @@ class Join:
             vouched = each.action == _WITH_SAML and (each.account, each.action, each.provider) in self.our_providers
             if vouched or not each.action:
                 by_place[_place(each)].append(each)
+        found = self.log.find_console_sign_ins(by_place.keys())
+        used = set(self.parents.find_used([each.position for sign_ins in found.values() for each in sign_ins]))
         explained: list[Credentials] = []
-        for place, sign_ins in self.log.find_console_sign_ins(by_place.keys()).items():
-            explained += self._match(sorted(by_place[place], key=lambda each: each.born), sign_ins)
+        for place, sign_ins in found.items():
+            explained += self._match(sorted(by_place[place], key=lambda each: each.born), sign_ins, used)
         return explained
 
-    def _match(self, credentials: Sequence[Credentials], sign_ins: Sequence[Issue]) -> list[Credentials]:
-        used = set(self.parents.find_used([each.position for each in sign_ins]))
+    def _match(
+        self, credentials: Sequence[Credentials], sign_ins: Sequence[Issue], used: set[int]
+    ) -> list[Credentials]:
         explained = []
         for each in credentials:
             # For answers of STS the first that is left, in the order of both: no other choice explains more.

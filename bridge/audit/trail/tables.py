@@ -75,13 +75,11 @@ addresses = Table(
     "audit_trail_addresses",
     metadata,
     Column("number", _Key, primary_key=True, autoincrement=False),
-    Column("session", String(32), nullable=False),
-    Column("address", String(32), nullable=False),
+    Column("place", String(65), nullable=False, unique=True),
     Column("network", String(64), nullable=False),
     Column("sealed", Text, nullable=False),
-    Index("audit_trail_addresses_place", "session", "address", unique=True),
 )
-"""From where the sessions of one name were used: the address's keyed digest, its network, and it itself, sealed."""
+"""From where the sessions of one name were used. ``place`` has the digests of session name and address."""
 
 progress = Table(
     "audit_trail_progress",
