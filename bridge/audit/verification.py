@@ -24,7 +24,7 @@ from bridge.audit.checked_records import RecordCheck, Span, check_records, join_
 from bridge.audit.checked_tree import check_noted, check_tree, read_checkpoints
 from bridge.audit.checkpoints import Checkpoint
 from bridge.audit.notes import VerifierKey
-from bridge.audit.record import record_id
+from bridge.audit.record import record_id, split_id
 from bridge.audit.tree import read_size
 from bridge.database import open_engine, snapshot
 from bridge.errors import ChainBroken
@@ -231,16 +231,17 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int) -> 
     ends = {row.writer: row.number for row in connection.execute(select(tables.sequenced))}
     if ends != {writer: span.last_number for writer, span in spans.items()}:
         raise ChainBroken("how far each writer is sequenced is not what the index says", size)
-    for writer, last in sorted(ends.items()):
-        within = select(func.count()).where(
-            tables.records.c.id > record_id(writer, 0), tables.records.c.id <= record_id(writer, last)
-        )
-        if connection.execute(within).scalar_one() != last:
-            raise ChainBroken(f"writer {writer} has more records than have a position", size)
-    known = set(connection.scalars(select(tables.writers.c.writer)))
-    strangers = [writer for writer in ends if writer not in known]
-    if strangers:
-        raise ChainBroken(f"there is no writer {strangers[0]}", spans[strangers[0]].first_position)
+    of_us = 0
+    for writer in connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all():
+        first, last = record_id(writer, 0), record_id(writer, ends.pop(writer, 0))
+        within = select(func.count()).select_from(tables.records).where(tables.records.c.id > first)
+        if connection.execute(within.where(tables.records.c.id <= last)).scalar_one() != split_id(last)[1]:
+            raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
+        of_us += connection.execute(within.where(tables.records.c.id < record_id(writer + 1, 0))).scalar_one()
+    if ends:
+        raise ChainBroken(f"there is no writer {min(ends)}", spans[min(ends)].first_position)
+    if connection.execute(select(func.count()).select_from(tables.records)).scalar_one() != of_us:
+        raise ChainBroken("there are records of writers that there are not", size)
 
 
 def _count_positions(connection: Connection) -> int:
