@@ -14,7 +14,7 @@ from bridge.sessions.session import Session
 from bridge.sessions.store import SessionStore
 from bridge.web.origin import current_origin
 
-Level: TypeAlias = Literal["public", "session", "administrator"]
+Level: TypeAlias = Literal["public", "session", "administrator", "auditor"]
 
 LEVELS: Mapping[str, Level] = {
     "static": "public",
@@ -109,6 +109,8 @@ class Access:
             self.require_session_post()
         if level == "administrator":
             self.require_administrator()
+        elif level == "auditor":
+            self.require_auditor()
         else:
             self.require_session()
 
@@ -140,6 +142,21 @@ class Access:
         if "administrator" not in g:
             self._federation.check_administrator(current_origin(), session.identity, request.path)
             g.administrator = True
+        return session
+
+    def require_auditor(self) -> Session:
+        """Return the session of this request; its person is an auditor at this moment.
+
+        Raises:
+            SessionError: there is no session.
+            NotAuditor: the person is none. Recorded.
+            StoreUnavailable: the session cannot be looked up.
+            AuditUnavailable: the refusal cannot be recorded.
+        """
+        session = self.require_session()
+        if "auditor" not in g:
+            self._federation.check_auditor(current_origin(), session.identity, request.path)
+            g.auditor = True
         return session
 
     def find_session(self) -> Session | None:

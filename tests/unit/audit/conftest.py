@@ -4,6 +4,7 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
+from bridge.audit import database
 from bridge.audit.schema import open_database
 
 _numbers = itertools.count()
@@ -39,3 +40,40 @@ def audit_database(request, tmp_path):
             for database in databases.values():
                 connection.execute(text(f"DROP DATABASE {database}"))
         administration.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request, tmp_path):
+    """Return a function that gives the URL of a new empty database."""
+    if request.param == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path}/n{next(_numbers)}.db"
+        return
+    server = request.getfixturevalue("postgresql_url")
+    administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    made = []
+
+    def create():
+        made.append(f"audit_{uuid.uuid4().hex}")
+        with administration.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {made[-1]}"))
+        return server.set(database=made[-1])
+
+    yield create
+    with administration.connect() as connection:
+        for database in made:
+            connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
+    administration.dispose()
+
+
+@pytest.fixture
+def audit_tables(new_database):
+    """Return a function that opens a new database with the empty tables of the log."""
+    engines = []
+
+    def open_one():
+        engines.append(database.open_database(new_database()))
+        return engines[-1]
+
+    yield open_one
+    for engine in engines:
+        engine.dispose()
