@@ -7,12 +7,10 @@ Unlike the real one, it does not ask who asks: here, whoever does is the job.
 
 import secrets
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 
 from flask import Blueprint, jsonify, request
 from joserfc import jwt
-from joserfc.jwk import RSAKey
 from werkzeug.wrappers import Response
 
 from bridge.clock import Clock
@@ -29,15 +27,11 @@ def build_jobs(url: str, keys: Path, clock: Clock) -> Blueprint:
 
     Args:
         url: of the identity provider.
-        keys: the folder with the signing key; made when it is first needed.
+        keys: the folder with the signing key, which is made where it is missing.
         clock: what the tokens' times come from.
     """
     jobs = Blueprint("jobs", __name__, url_prefix="/ci")
-    issuer = f"{url}/ci"
-
-    @lru_cache(maxsize=1)
-    def find_key() -> RSAKey:
-        return load_or_create_token_key(keys / "jobs-signing.key")
+    issuer, key = f"{url}/ci", load_or_create_token_key(keys / "jobs-signing.key")
 
     @jobs.get("/.well-known/openid-configuration")
     def show_discovery() -> Response:
@@ -51,7 +45,7 @@ def build_jobs(url: str, keys: Path, clock: Clock) -> Blueprint:
 
     @jobs.get("/jwks")
     def show_keys() -> Response:
-        return jsonify(keys=[find_key().as_dict(private=False)])
+        return jsonify(keys=[key.as_dict(private=False)])
 
     @jobs.get("/<owner>/<repository>/id-token")
     def issue_token(owner: str, repository: str) -> Response:
@@ -74,7 +68,6 @@ def build_jobs(url: str, keys: Path, clock: Clock) -> Blueprint:
             "nbf": now,
             "exp": now + int(LIFETIME.total_seconds()),
         }
-        key = find_key()
         return jsonify(value=jwt.encode({"alg": "RS256", "typ": "JWT", "kid": key.kid}, claims, key))
 
     return jobs
