@@ -7,19 +7,15 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.log import AuditLog
-from bridge.audit.partition_keeper import PartitionKeeper
-from bridge.audit.reader import AuditReader
-from bridge.audit.schema import open_database
+from bridge.audit_log import open_audit_log
+from bridge.audit_tasks import AuditTasks
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
 from bridge.delivery.sign_in_token import SignInTokens
 from bridge.entitlements.rules import RulesInForce
-from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.metadata import entity_id
@@ -100,10 +96,12 @@ def create_app(
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
-        follow_rules: whether other rules can come into force; else those of the configuration stay.
+        follow_rules: whether other rules can come into force, and the audit log has its tasks; else the rules of the
+            configuration stay, and nothing runs beside the requests.
 
     Raises:
         KeyMissing: a key is not in the key folder.
+        KeyUnusable: a key is not what it should be, or not that of the audit log.
         AuditUnavailable: the audit database cannot be opened.
         RolloutUnavailable: rules are promoted, and what is in force cannot be found out.
     """
@@ -114,10 +112,9 @@ def create_app(
     outbound = outbound or Outbound(development=settings.development, destinations=settings.destinations())
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
-    records = _open_records(settings.audit_url())
-    audit = AuditLog(records, clock)
-    partitions = PartitionKeeper(records, clock)
-    partitions.start()
+    records = open_audit_log(settings, clock)
+    audit = records.build_log(configuration.audit)
+    tasks = AuditTasks(configuration.audit, records, audit, outbound, public_url)
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     workloads = build_workload_verifiers(configuration, outbound, redis, clock)
@@ -128,6 +125,7 @@ def create_app(
     if follow_rules:
         follower.begin()
         follower.start()
+        tasks.start()
     history.start(rules, settings.rules.kept_claims)
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)
@@ -173,6 +171,7 @@ def create_app(
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
     app = _create_flask(public_url)
+    app.extensions["audit_tasks"] = tasks
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     administration = Administration(access, providers)
@@ -195,7 +194,7 @@ def create_app(
             public_url=public_url,
             clock=clock,
         ),
-        SignIns(administration, AuditReader(records)),
+        SignIns(administration, records.reader),
         Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
         Explain(
             administration,
@@ -203,7 +202,7 @@ def create_app(
             audit=audit,
             rules=rules,
             history=history,
-            records=AuditReader(records),
+            records=records.reader,
             providers={**providers, **configuration.workloads},
             clock=clock,
         ),
@@ -234,7 +233,7 @@ def create_app(
             {"store": lambda: _ping(redis), "audit": audit.check},
             follower.describe,
             exchange.describe,
-            partitions.describe,
+            tasks.describe,
         )
     )
     budget = Budget(
@@ -355,13 +354,6 @@ def _create_flask(public_url: str) -> Flask:
     install_errors(app)
     install_headers(app, https=public_url.startswith("https:"))
     return app
-
-
-def _open_records(url: str) -> Engine:
-    try:
-        return open_database(url)
-    except SQLAlchemyError as error:
-        raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
 
 
 def _ping(redis: RedisClient) -> None:

@@ -3,13 +3,14 @@
 A name is ``thing.what-happened``; ``refused`` is always the last word of a refusal. Values are plain strings and
 numbers, so that a record written today stays readable after the code has changed. Never in an event: a secret, a
 token, a cookie, an assertion. A digest stands for a message where one is needed.
+
+Each field is either in :data:`PERSONAL`, and then it is recorded under a key that can be destroyed, or in
+:data:`PLAIN`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
-
-Value = str | int | float | bool | list["str | list[str]"] | None
 
 MAX_TEXT = 512
 """Characters kept of any text that came from outside."""
@@ -30,6 +31,16 @@ BACKGROUND = Origin(reference="", source_address="")
 
 
 @dataclass(frozen=True)
+class Person:
+    """Somebody beside the one whom an event is about. What it says of them is sealed under their own key."""
+
+    issuer: str
+    subject: str
+    person: str = ""
+    """What people call them; may be absent where it is known already."""
+
+
+@dataclass(frozen=True)
 class Event:
     """What every event shares: a name, and whether it is a refusal."""
 
@@ -40,9 +51,13 @@ class Event:
         """Tell whether somebody was turned away."""
         return self.name.endswith(".refused")
 
-    def fields(self) -> Mapping[str, Value]:
-        """Return the event's own fields, texts capped at ``MAX_TEXT`` characters."""
-        return {key: _cap(value) for key, value in vars(self).items() if value is not None and value != ""}
+    def fields(self) -> Mapping[str, Any]:
+        """Return the event's own fields that hold something, texts capped at ``MAX_TEXT`` characters.
+
+        Raises:
+            TypeError: one holds what cannot be recorded.
+        """
+        return {name: _cap(value) for name, value in vars(self).items() if value is not None and value != ""}
 
 
 def _cap(value: Any) -> Any:
@@ -50,7 +65,9 @@ def _cap(value: Any) -> Any:
         return value[:MAX_TEXT]
     if isinstance(value, list | tuple):
         return [_cap(item) for item in value]
-    return value
+    if isinstance(value, int | float | Person):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be recorded")
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,10 @@ class PersonEvent(Event):
     """Unique only together with the issuer."""
     person: str
     """What people call the person; it identifies nobody."""
+    acr: str | None = field(default=None, kw_only=True)
+    """How the person signed in, as the provider says: ``AuthnContextClassRef`` or ``acr``."""
+    amr: tuple[str, ...] = field(default=(), kw_only=True)
+    """RFC 8176."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +103,6 @@ class SignInAccepted(PersonEvent):
     protocol: str
     message_id: str
     authenticated_at: str
-    acr: str | None
-    amr: tuple[str, ...]
     session_index: str | None
     solicited: bool
     """Whether the sign-in was started here (true) or by the provider."""
@@ -241,6 +260,34 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class AuditErased(Event):
+    """What the log says of a person is about to become unreadable, for good."""
+
+    name = "audit.erased"
+    of_subject_digest: str
+    """The person, as the log's own digest: whoever knows issuer and subject, and has the log's key, can tell."""
+    addresses: int
+    """How many addresses that nobody else used become unreadable with the person."""
+    author: str
+
+
+@dataclass(frozen=True)
+class AuditRetired(Event):
+    """The records of a month are about to go, since their time is over. Their hashes stay."""
+
+    name = "audit.retired"
+    month: int
+    """``year * 100 + month``."""
+    count: int
+    """How many go."""
+    positions: tuple[str, ...]
+    """All that are gone then, those of earlier months too: first and last position of each run."""
+    ends: tuple[str, ...]
+    """Writer, number and mac of each record that is gone whose writer's next one is there."""
+    author: str
+
+
+@dataclass(frozen=True)
 class AuditRefused(PersonEvent):
     """A person asked for a page of auditors, and is none at this moment."""
 
@@ -255,8 +302,7 @@ class SignInExplained(PersonEvent):
     """An administrator was shown what is kept of somebody's sign-in, and what the rules make of it."""
 
     name = "sign_in.explained"
-    of_issuer: str
-    of_subject: str
+    of: Person
     of_time: str
     """When that sign-in was; UTC."""
 
@@ -381,6 +427,33 @@ class MetadataKeysChanged(Event):
 
 
 @dataclass(frozen=True)
+class ClockSteppedBack(Event):
+    """A machine's clock was set back. Until it is beyond its last record again nobody can sign in there."""
+
+    name = "clock.stepped_back"
+    node: str
+    seconds: int
+    latest: str
+    """The time of the last record before; UTC."""
+
+
+@dataclass(frozen=True)
+class RepeatedRefusals(Event):
+    """More refusals of one kind and source than are recorded one by one, of one minute (threat AUD-07)."""
+
+    name = "repeated.refused"
+    of_event: str
+    code: str
+    provider: str
+    issuer: str
+    subject: str
+    times: int
+    """How many there were beside those that have records of their own."""
+    since: str
+    """UTC."""
+
+
+@dataclass(frozen=True)
 class RulesEvent(Event):
     """Something about what rules are in force. Versions are digests (SHA-256, hexadecimal)."""
 
@@ -390,6 +463,9 @@ class RulesEvent(Event):
     """What was in force before; nothing for the first."""
     author: str
     """Who asked for it."""
+    issuer: str = field(default="", kw_only=True)
+    subject: str = field(default="", kw_only=True)
+    """Whoever asked for it in a session; nothing for a command."""
 
 
 @dataclass(frozen=True)
@@ -407,7 +483,7 @@ class RulesChange(RulesEvent):
     """Of how many."""
     request: str = ""
     """The request for a second administrator, where there was one."""
-    confirmed_by: str = ""
+    confirmed_by: Person | None = None
 
 
 @dataclass(frozen=True)
@@ -459,3 +535,132 @@ class RulesNotLoaded(Event):
     """The version by which it goes on to decide."""
     code: str
     detail: str
+
+
+@dataclass(frozen=True)
+class AuditExported(Event):
+    """Records are about to be taken away in a file."""
+
+    name = "audit.exported"
+    author: str
+    """Who asked for them, or ``schedule``."""
+    form: str
+    """``jsonl``, ``csv``, ``ocsf`` or ``bundle``."""
+    contents: str
+    """``opened`` or ``sealed``: whether the file says what records say of people."""
+    first: int
+    """The first position that the file may hold."""
+    end: int
+    """The first one after those."""
+    records: int
+    """How many of them the file holds."""
+    file_digest: str
+    """SHA-256 (hexadecimal) of the file."""
+    export: str = ""
+    """The name of the scheduled export."""
+    issuer: str = field(default="", kw_only=True)
+    subject: str = field(default="", kw_only=True)
+    """Whoever asked in a session; nothing for a command."""
+
+
+PERSONAL = frozenset(
+    {
+        "author",
+        "because",
+        "checks",
+        "claimed_id",
+        "claimed_issuer",
+        "client",
+        "confirmed_by",
+        "detail",
+        "diff",
+        "message",
+        "of",
+        "person",
+        "requested_from",
+        "role_session_name",
+        "session_index",
+        "session_indexes",
+        "source_identity",
+        "subject",
+    }
+)
+"""Fields that say something of a person, or may: also texts that a stranger wrote, or somebody in his own words.
+
+``source_address`` of the origin belongs here too, and so do the names of RAM users, wherever they are.
+"""
+
+PLAIN = frozenset(
+    {
+        "access_key_id",
+        "account",
+        "acr",
+        "action",
+        "added",
+        "addresses",
+        "amr",
+        "assertion_id",
+        "authenticated_at",
+        "changed",
+        "code",
+        "contents",
+        "count",
+        "decided_by",
+        "diff_digest",
+        "duration_seconds",
+        "end",
+        "ended",
+        "ends",
+        "ends_at",
+        "entitlement",
+        "expires_at",
+        "export",
+        "file_digest",
+        "first",
+        "form",
+        "granted",
+        "held",
+        "issuer",
+        "kept",
+        "latest",
+        "left_out",
+        "message_digest",
+        "message_id",
+        "month",
+        "narrowed",
+        "node",
+        "of_event",
+        "of_subject_digest",
+        "of_time",
+        "original_reference",
+        "page",
+        "people",
+        "positions",
+        "previous",
+        "protocol",
+        "provider",
+        "purpose",
+        "reason",
+        "records",
+        "removed",
+        "request",
+        "request_digest",
+        "role",
+        "rule",
+        "rules",
+        "rules_version",
+        "seconds",
+        "session_policy_digest",
+        "signed",
+        "since",
+        "solicited",
+        "source",
+        "sts_code",
+        "sts_request_id",
+        "times",
+        "trust",
+        "version",
+        "way",
+    }
+)
+"""Fields that can be searched and counted, and that stay when a person's key is destroyed."""

@@ -12,7 +12,6 @@ back still gets its place, so that it can be read, and is never signed.
 """
 
 import heapq
-import json
 import logging
 import threading
 import time
@@ -24,11 +23,11 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select,
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Signer, open_checkpoint, split_text
+from bridge.audit.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Signer, open_checkpoint, split_text
 from bridge.audit.merkle import leaf_hash, open_block_row
 from bridge.audit.notes import NoteRefused, UnknownSigner
 from bridge.audit.recomputed import is_current, recompute
-from bridge.audit.record import index_row, record_id, split_id
+from bridge.audit.record import read_record, record_id, split_id
 from bridge.audit.tree import Tree, read_root, read_size, read_tree
 from bridge.clock import Clock
 from bridge.database import snapshot
@@ -56,9 +55,6 @@ _MICROSECONDS = 1_000_000
 
 IndexRows = Callable[[Connection, Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]], None]
 """Called in the transaction that sequences, with the rows for ``audit_index`` and the contents of their records."""
-
-UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
-"""What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
 
 _LAST_CHECKPOINT = select(tables.checkpoints).order_by(tables.checkpoints.c.number.desc()).limit(1)
 _RECORDS = (
@@ -206,12 +202,11 @@ class Sequencer:
                     connection.execute(insert(tables.blocks), blocks)
                 _keep_open_block(connection, grown)
                 _keep_numbers(connection, records)
-            if note is not None:
-                _keep_checkpoint(connection, note)
+            signed = note is not None and _keep_checkpoint(connection, note)
         if self.broken is None:
             self._tree = grown
         self._writers.note_news(records)
-        if note is not None:
+        if note is not None and signed:
             self._signed_time = note["time"]
         return grown
 
@@ -306,23 +301,14 @@ class _Writers:
         for writer, number in numbers.items():
             query = select(tables.records.c.body).where(tables.records.c.id == record_id(writer, number))
             body = connection.execute(query).scalar()
-            if body is None or read_body(0, body)[1]["time"] >= earliest * _MICROSECONDS:
+            if body is None or read_record(0, 0, body)[1]["time"] >= earliest * _MICROSECONDS:
                 yield writer
 
 
 def _read_new(connection: Connection, writer: int, number: int) -> list[_New]:
     bounds = {"after": record_id(writer, number), "before": record_id(writer + 1, 0)}
     rows = connection.execute(_RECORDS, bounds)
-    return [_New(row.id, *read_body(row.id, row.body), leaf_hash(row.body.encode())) for row in rows]
-
-
-def read_body(identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Return a record's content and its row in ``audit_index``, with the position 0."""
-    try:
-        content = json.loads(body)
-        return content, index_row(0, identifier, content)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return UNREADABLE, index_row(0, identifier, UNREADABLE)
+    return [_New(row.id, *read_record(0, row.id, row.body), leaf_hash(row.body.encode())) for row in rows]
 
 
 def _in_order(waiting: Sequence[Sequence[_New]]) -> Iterator[_New]:
@@ -365,6 +351,19 @@ def _keep_numbers(connection: Connection, records: Sequence[_New]) -> None:
             connection.execute(insert(tables.sequenced), {"writer": writer, "number": number})
 
 
-def _keep_checkpoint(connection: Connection, note: Mapping[str, Any]) -> None:
-    last = connection.execute(select(func.max(tables.checkpoints.c.number))).scalar() or 0
-    connection.execute(insert(tables.checkpoints), {"number": last + 1, **note})
+def _keep_checkpoint(connection: Connection, note: Mapping[str, Any]) -> bool:
+    """Add a checkpoint; return whether it was added.
+
+    It is not where the clock is behind the last checkpoint, unless a record says that it was set back: verification
+    takes a checkpoint that seems older than the one before for a changed one.
+    """
+    last = connection.execute(_LAST_CHECKPOINT).first()
+    if last is not None and note["time"] < last.time - CLOCKS_SECONDS * _MICROSECONDS:
+        stepped = select(tables.index.c.position).where(
+            tables.index.c.position >= last.size, tables.index.c.event == STEPPED_BACK
+        )
+        if connection.execute(stepped.limit(1)).first() is None:
+            _logger.warning("no checkpoint was signed: the clock is behind the last one")
+            return False
+    connection.execute(insert(tables.checkpoints), {"number": last.number + 1 if last else 1, **note})
+    return True

@@ -1,6 +1,6 @@
 """The tables of the audit log, the same on SQLite and PostgreSQL. What may be done to them: ``migrations/``.
 
-Three kinds, and the difference matters to whoever has to believe the log:
+Four kinds, and the difference matters to whoever has to believe the log:
 
 - **What was recorded and what proves it**: ``audit_writers``, ``audit_records``, ``audit_checkpoints``,
   ``audit_blocks``, ``audit_retired``. Rows are added and never changed; the database itself refuses anything else.
@@ -9,11 +9,15 @@ Three kinds, and the difference matters to whoever has to believe the log:
 - **What is computed from the first kind**, to be found quickly: ``audit_index``, ``audit_sequenced``,
   ``audit_open_block`` and whatever else search needs. It can be thrown away and computed again, and verification
   compares it with the records.
+- **How far something got** that hands records on: ``audit_forwarding``. Rows change; the log does not depend on them.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
+
+_Key = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits on both; in SQLite, ``INTEGER`` alone makes the primary key the row's own number, without a second tree."""
 
 NUMBER_BITS = 40
 """A record's ``id`` is ``writer << NUMBER_BITS | number``."""
@@ -22,7 +26,7 @@ BLOCK_LEAVES = 256
 writers = Table(
     "audit_writers",
     metadata,
-    Column("writer", BigInteger, primary_key=True, autoincrement=False),
+    Column("writer", _Key, primary_key=True, autoincrement=False),
     Column("node", Text, nullable=False),
     Column("started", String(32), nullable=False),
 )
@@ -31,7 +35,7 @@ writers = Table(
 records = Table(
     "audit_records",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _Key, primary_key=True, autoincrement=False),
     Column("month", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Column("mac", LargeBinary(32), nullable=False),
@@ -45,7 +49,7 @@ part of the primary key.
 index = Table(
     "audit_index",
     metadata,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", _Key, primary_key=True, autoincrement=False),
     Column("month", Integer, nullable=False),
     Column("id", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
@@ -66,16 +70,18 @@ index = Table(
     Column("network", Text),
     Column("mfa", Boolean),
     Column("privileged", Boolean),
+    Column("kind", BigInteger, nullable=False),
 )
 """One row for each sequenced record, by its place in the log (``position``, from 0 without a gap: the leaf's index).
 
 ``time`` is in microseconds since 1970, UTC. ``subject``, ``address`` and ``session_name`` are keyed digests.
+``kind`` is what many records have in common (``kinds.py``); most searches go by it.
 """
 
 blocks = Table(
     "audit_blocks",
     metadata,
-    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("block", _Key, primary_key=True, autoincrement=False),
     Column("root", LargeBinary(32), nullable=False),
     Column("leaves", LargeBinary, nullable=False),
 )
@@ -96,7 +102,7 @@ number of the block it is how many records have a position.
 checkpoints = Table(
     "audit_checkpoints",
     metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", _Key, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
@@ -106,7 +112,7 @@ checkpoints = Table(
 sequenced = Table(
     "audit_sequenced",
     metadata,
-    Column("writer", BigInteger, primary_key=True, autoincrement=False),
+    Column("writer", _Key, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
 )
 """Up to which number the records of a writer have a position. Computed: the greatest in ``audit_index``."""
@@ -114,10 +120,13 @@ sequenced = Table(
 retired = Table(
     "audit_retired",
     metadata,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("leaf", LargeBinary(32), nullable=False),
+    Column("position", _Key, primary_key=True, autoincrement=False),
+    Column("month", Integer, nullable=False),
 )
-"""Of records whose time was over: the leaf hashes that proofs still need, where a block was not dropped whole."""
+"""Where the records ``audit.retired`` stand, which say what records are gone because their time was over.
+
+Their hashes stay in ``audit_blocks`` and ``audit_open_block``.
+"""
 
 keys = Table(
     "audit_keys",
@@ -130,4 +139,19 @@ keys = Table(
 
 ``digest`` and ``mac`` are the log's own; ``subject/DIGEST`` and ``address/DIGEST`` seal what records say of one person,
 or of an address that nobody signed in from. ``label``: what the subject is called, sealed under that same key.
+"""
+
+forwarding = Table(
+    "audit_forwarding",
+    metadata,
+    Column("target", String(80), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("moved", BigInteger, nullable=False),
+    Column("failing_since", BigInteger),
+    Column("failure", Text),
+)
+"""How far each receiver of records got: ``position`` is the first one that it does not have for certain.
+
+``target`` is ``forwarding/NAME`` or ``export/NAME``. ``moved`` is when the position last changed and ``failing_since``
+when the failures began that have not ended, in microseconds since 1970, UTC; ``failure`` is the last of them.
 """
