@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from bridge.audit.events import Origin
-from bridge.audit.log import AuditLog
+from bridge.audit_log import open_audit_log
 from bridge.clock import SystemClock
 from bridge.entitlements.choice import Choice
 from bridge.entitlements.reading import READS_ALL
@@ -49,7 +49,8 @@ class Calls:
     def __init__(self, installation, redis):
         configuration, clock = load_configuration(installation.config), SystemClock()
         settings = configuration.settings
-        self.engine = installation.open_audit()
+        log = open_audit_log(settings, clock)
+        self.engine = log.engine
         self.outbound = WatchfulOutbound(self.events)
         self._installation, self._before = installation, len(installation.records())
         exchange = Exchange(
@@ -61,9 +62,10 @@ class Calls:
             clock=clock,
         )
         self.federation = Federation(
-            audit=AuditLog(self.engine, clock),
+            audit=log.build_log(),
             rules=RulesInForce(configuration.rules),
             administrators=(),
+            auditors=(),
             exchange=exchange,
             credentials=CredentialsCache(exchange, redis, Sealer(bytes(32)), clock, WaitingRoom(7)),
             console=None,
