@@ -45,6 +45,7 @@ def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
     """Open the log. A machine without the keys that sign checkpoints leaves signing to the others.
 
     Raises:
+        AuditLayout: the database is not of this version.
         AuditUnavailable: the database cannot be opened.
         KeyMissing: there is no ``audit-records`` key.
         KeyUnusable: a key is not what it should be, or not that of this log.

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from bridge.audit import tables
+from bridge.audit.checkpoints import STEPPED_BACK
 from bridge.audit.merkle import leaf_hash
 from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id, to_microseconds
 from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
@@ -24,7 +25,6 @@ STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04)."""
 DRIFT_SHARE = 0.001
 """So much may a clock be slowed down to agree with others again."""
-STEPPED_BACK = "clock.stepped_back"
 
 _INDEX_NAMES = tuple(column.name for column in tables.index.c)
 _INDEX_WIDTH = len(_INDEX_NAMES)

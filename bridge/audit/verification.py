@@ -243,18 +243,24 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int, ret
     others = ends.keys() - spans.keys()  # what they wrote is gone, if something was retired
     if (others and not retired.spans) or any(ends.get(of) != span.last_number for of, span in spans.items()):
         raise ChainBroken("how far each writer is sequenced is not what the index says", size)
-    for writer, span in sorted(spans.items()):
-        within = select(func.count()).where(
-            tables.records.c.id >= record_id(writer, span.first_number),
-            tables.records.c.id <= record_id(writer, span.last_number),
+    of_us = 0
+    for writer in connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all():
+        last = ends.pop(writer, 0)
+        before = spans[writer].first_number - 1 if writer in spans else last  # those up to it were retired
+        within = select(func.count()).select_from(tables.records)
+        placed = within.where(
+            tables.records.c.id > record_id(writer, before), tables.records.c.id <= record_id(writer, last)
         )
-        if connection.execute(within).scalar_one() > span.last_number - span.first_number + 1:
-            raise ChainBroken(f"writer {writer} has more records than have a position", size)
-    known = set(connection.scalars(select(tables.writers.c.writer)))
-    strangers = [writer for writer in ends if writer not in known]
-    if strangers:
-        first = spans[strangers[0]].first_position if strangers[0] in spans else 0
-        raise ChainBroken(f"there is no writer {strangers[0]}", first)
+        if connection.execute(placed).scalar_one() > last - before:
+            raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
+        own = within.where(tables.records.c.id > record_id(writer, 0), tables.records.c.id < record_id(writer + 1, 0))
+        of_us += connection.execute(own).scalar_one()
+    if ends:
+        stranger = min(ends)
+        position = spans[stranger].first_position if stranger in spans else 0
+        raise ChainBroken(f"there is no writer {stranger}", position)
+    if connection.execute(select(func.count()).select_from(tables.records)).scalar_one() != of_us:
+        raise ChainBroken("there are records of writers that there are not", size)
 
 
 def _count_positions(connection: Connection) -> int:
