@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from bridge.settings.audit_exports import ScheduledExport
+from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.yaml_documents import load_document, refusal
 
 _PATTERN = re.compile(r"[^\s/]+/[^\s/]+")
@@ -29,6 +31,15 @@ class AuditSettings(BaseModel):
     keep_months: int | None = Field(default=None, ge=1, le=1200)
     """For how many whole months before this one records are kept; `rambridge audit retire` deletes older ones.
     Absent: for ever."""
+    forwarding: tuple[ReceiverSettings, ...] = ()
+    """Who gets the records as they are made."""
+    exports: tuple[ScheduledExport, ...] = ()
+    """Files that are written regularly."""
+
+    refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""
+    max_clock_step_seconds: int = Field(default=5, ge=1)
+    """How far a machine's clock may be set back before nobody can sign in there until it has caught up."""
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)
