@@ -1,7 +1,6 @@
 """Records as a writer process writes them, put into the tables without one."""
 
 import base64
-import os
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -49,7 +48,7 @@ class Writer:
             "address_digest": f"{self._chance.randrange(20):032x}",
             "network": "192.0.2.0/24",
             "mfa": self._chance.random() < 0.5,
-            "sealed": base64.b64encode(os.urandom(220)).decode(),
+            "sealed": base64.b64encode(self._chance.randbytes(220)).decode(),
             "sealed_for": "subject/1",
             **fields,
         }

@@ -482,6 +482,17 @@ class RulesNotLoaded(Event):
     detail: str
 
 
+@dataclass(frozen=True)
+class CheckpointKeyChanged(Event):
+    """Another key signs checkpoints of the audit log from now on."""
+
+    name = "audit.key_changed"
+    old_key: str
+    new_key: str
+    note: tuple[str, ...]
+    """The lines of a note that names both and that both signed."""
+
+
 PERSONAL = frozenset(
     {
         "author",
@@ -536,8 +547,11 @@ PLAIN = frozenset(
         "message_digest",
         "message_id",
         "narrowed",
+        "new_key",
         "node",
+        "note",
         "of_time",
+        "old_key",
         "original_reference",
         "page",
         "people",
