@@ -18,7 +18,7 @@ SEALER = Sealer(bytes(32))
 def open_log(engine: Engine, clock: Clock | None = None) -> OpenedLog:
     """Return what the log in this database is written and read with. Checkpoints are not signed."""
     clock = clock or SystemClock()
-    return OpenedLog(engine, AuditSecrets(engine, SEALER), Sequencer(engine, None, clock), None, clock)
+    return OpenedLog(engine, AuditSecrets(engine, SEALER), Sequencer(engine, None, clock), clock)
 
 
 def make_records_key(key_folder: Path) -> None:

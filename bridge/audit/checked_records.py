@@ -15,6 +15,7 @@ from bridge.audit import tables
 from bridge.audit.checkpoints import STEPPED_BACK
 from bridge.audit.merkle import leaf_hash
 from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id, to_microseconds
+from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.tables import BLOCK_LEAVES
 from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
@@ -84,7 +85,9 @@ def check_records(connection: Connection, begin: int, end: int, mac_key: bytes |
     return check.spans
 
 
-def join_spans(before: dict[int, Span], after: dict[int, Span], *, begin: int) -> dict[int, Span]:
+def join_spans(
+    before: dict[int, Span], after: dict[int, Span], *, begin: int, retired: Retired = NOTHING_RETIRED
+) -> dict[int, Span]:
     """Return the spans of two ranges that follow each other, the first of which begins at ``begin``.
 
     Raises:
@@ -93,7 +96,9 @@ def join_spans(before: dict[int, Span], after: dict[int, Span], *, begin: int) -
     joined = before.copy()
     for writer, span in sorted(after.items(), key=lambda item: item[1].first.position):
         known = before.get(writer)
-        if known is not None:
+        if retired.ends_before(writer, span.first.number):
+            pass
+        elif known is not None:
             _check_follows(writer, known.last, span.first)
         elif begin == 0 and span.first.number != 1:
             raise ChainBroken(_describe_order(writer, 0, span.first), span.first.position)
@@ -108,13 +113,15 @@ class RecordCheck:
         """Take what :func:`check_records` takes."""
         self._connection = connection
         self._mac_key = mac_key
+        self._retired = read_retired(connection)
         self.spans: dict[int, Span] = {}
         """What of each writer's records was in the ranges."""
 
     def check(self, begin: int, end: int) -> None:
         """Verify the next range; raises what :func:`check_records` raises."""
-        for first in range(begin, end, AT_ONCE):
-            self._check_some(first, min(first + AT_ONCE, end))
+        for part_begin, part_end in self._retired.leave_out(begin, end):
+            for first in range(part_begin, part_end, AT_ONCE):
+                self._check_some(first, min(first + AT_ONCE, part_end))
 
     def _check_some(self, begin: int, end: int) -> None:
         hashes = _read_hashes(self._connection, begin, end)
@@ -151,7 +158,9 @@ class RecordCheck:
         moment, stepped = to_microseconds(content["time"]), content["event"] == STEPPED_BACK
         stand = Stand(position, number, moment, content.get("monotonic"), stepped, mac)
         span = self.spans.get(writer)
-        if span is not None:
+        if self._retired.ends_before(writer, number):
+            mac_before: bytes | None = self._retired.ends[record_id(writer, number - 1)]
+        elif span is not None:
             _check_follows(writer, span.last, stand)
             mac_before = span.last.mac
         else:
