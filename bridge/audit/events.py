@@ -482,6 +482,27 @@ class RulesNotLoaded(Event):
     detail: str
 
 
+@dataclass(frozen=True)
+class TrailImported(Event):
+    """Files of ActionTrail events were imported."""
+
+    name = "trail.imported"
+    files: int
+    file_digests: tuple[str, ...]
+    """SHA-256 (hex) of the first of them."""
+    events: int
+    """How many events they have."""
+    calls: int
+    """How many of these are calls of our roles that were not known before."""
+    earliest: str
+    latest: str
+    """The time of the first and the last event, by the cloud's clock; UTC."""
+    stray_count: int
+    """How many sets of credentials are strays now that were not before."""
+    strays: tuple[str, ...]
+    """``ACCOUNT/ROLE ACCESSKEYID`` of the first of them."""
+
+
 PERSONAL = frozenset(
     {
         "author",
@@ -519,6 +540,7 @@ PLAIN = frozenset(
         "amr",
         "assertion_id",
         "authenticated_at",
+        "calls",
         "changed",
         "code",
         "decided_by",
@@ -526,12 +548,17 @@ PLAIN = frozenset(
         "duration_seconds",
         "ended",
         "ends_at",
+        "earliest",
         "entitlement",
+        "events",
         "expires_at",
+        "file_digests",
+        "files",
         "granted",
         "held",
         "issuer",
         "kept",
+        "latest",
         "left_out",
         "message_digest",
         "message_id",
@@ -557,6 +584,8 @@ PLAIN = frozenset(
         "signed",
         "solicited",
         "source",
+        "stray_count",
+        "strays",
         "sts_code",
         "sts_request_id",
         "trust",

@@ -1,21 +1,9 @@
 """``audit.yaml``: what is done with the records beside keeping them. Nobody needs to have that file."""
 
-import re
-from typing import Annotated
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
-
-from bridge.yaml_documents import refusal
-
-_PATTERN = re.compile(r"[^\s/]+/[^\s/]+")
-
-
-def _check_pattern(pattern: str) -> str:
-    if not _PATTERN.fullmatch(pattern):
-        raise refusal(
-            f"`{pattern}` is not an account and a role", "Write ACCOUNT/ROLE; `*` stands for anything: */Admin*."
-        )
-    return pattern
+from bridge.settings.audit_trail import TrailSettings
+from bridge.settings.role_pattern import RolePattern
 
 
 class AuditSettings(BaseModel):
@@ -23,8 +11,9 @@ class AuditSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    privileged: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ("*/*[Aa]dmin*",)
+    privileged: tuple[RolePattern, ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""
+    trail: TrailSettings = TrailSettings()
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)
