@@ -16,8 +16,8 @@ from bridge.audit.trail.join import SECOND
 from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.strays import Stray
 from bridge.audit_log import OpenedLog
-from bridge.cli.audit import open_log
 from bridge.cli.in_force import load_with_rules
+from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.governed_roles import find_scope
 from bridge.settings import Configuration
@@ -107,7 +107,7 @@ def _record(log: OpenedLog, configuration: Configuration, report: Report) -> Non
         stray_count=len(report.new_strays),
         strays=tuple(_name(stray, names) for stray in report.new_strays[:NAMED]),
     )
-    log.build_log(privileged=configuration.audit.privileged).append(BACKGROUND, event)
+    log.build_log(configuration.audit).append(BACKGROUND, event)
 
 
 def _print_report(report: Report) -> None:
