@@ -49,6 +49,7 @@ _MOST_CHARACTERS = {"event": 64, "code": 64, "reference": 64, "protocol": 16}
 
 UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
 """What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Head:
 
 def encode_body(content: Mapping[str, Any]) -> str:
     """Return the one canonical text of a record: JSON, sorted keys, ASCII only, one line."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _ENCODER.encode(content)
 
 
 def link(key: bytes, before: bytes, body: str) -> bytes:
