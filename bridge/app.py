@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from bridge.audit.log import AuditLog
-from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit_log import open_audit_log
+from bridge.audit_tasks import AuditTasks
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
@@ -96,7 +96,8 @@ def create_app(
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
-        follow_rules: whether other rules can come into force; else those of the configuration stay.
+        follow_rules: whether other rules can come into force, and the audit log has its tasks; else the rules of the
+            configuration stay, and nothing runs beside the requests.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -112,9 +113,8 @@ def create_app(
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     records = open_audit_log(settings, clock)
-    audit = records.build_log(privileged=configuration.audit.privileged)
-    partitions = PartitionKeeper(records.engine, clock)
-    partitions.start()
+    audit = records.build_log(configuration.audit)
+    tasks = AuditTasks(configuration.audit, records, audit, outbound, public_url)
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     workloads = build_workload_verifiers(configuration, outbound, redis, clock)
@@ -125,6 +125,7 @@ def create_app(
     if follow_rules:
         follower.begin()
         follower.start()
+        tasks.start()
     history.start(rules, settings.rules.kept_claims)
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)
@@ -170,6 +171,7 @@ def create_app(
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
     app = _create_flask(public_url)
+    app.extensions["audit_tasks"] = tasks
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     administration = Administration(access, providers)
@@ -231,7 +233,7 @@ def create_app(
             {"store": lambda: _ping(redis), "audit": audit.check},
             follower.describe,
             exchange.describe,
-            partitions.describe,
+            tasks.describe,
         )
     )
     budget = Budget(

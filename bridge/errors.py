@@ -25,7 +25,8 @@
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
-    ├── AuditError                 AuditUnavailable · AuditLayout · ChainBroken
+    ├── AuditError                 AuditUnavailable · AuditLayout · RetentionRefused · ChainBroken
+    │                              ForwardingFailed · ExportFailed · TrailUnreadable
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1238,11 +1239,25 @@ class AuditUnavailable(AuditError):
     public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
 
 
+class ClockBehind(AuditError):
+    """This machine's clock was set back: until it has caught up, nobody knows here what was used already."""
+
+    code = "clock_behind"
+    public = "Signing in is not possible at the moment. Try again in a minute."
+
+
 class AuditLayout(AuditError):
     """The audit database does not have the tables that this version of Rambridge works with."""
 
     code = "audit_layout"
     public = "The audit database is not of this version of Rambridge."
+
+
+class RetentionRefused(AuditError):
+    """Records whose time is over cannot go: then nobody could tell that they were what they were."""
+
+    code = "audit_retention_refused"
+    public = "The records were not retired."
 
 
 class ChainBroken(AuditError):
@@ -1266,6 +1281,32 @@ class ChainBroken(AuditError):
     def __reduce__(self) -> tuple[type["ChainBroken"], tuple[str, int, int | None]]:
         """Let it pass from a process that verifies a part."""
         return ChainBroken, (self.detail, self.position, self.end)
+
+
+class ForwardingFailed(AuditError):
+    """A receiver of records did not take them, or did not say that it has them; worth trying again."""
+
+    code = "audit_forwarding_failed"
+    public = "A receiver of audit records does not take them. They wait and are sent again."
+
+    def __init__(self, detail: str, *, retry_seconds: float = 0.0) -> None:
+        """Take what happened, and how long the receiver asks to be left alone (seconds)."""
+        self.retry_seconds = retry_seconds
+        super().__init__(detail)
+
+
+class ExportFailed(AuditError):
+    """Records could not be written to a file."""
+
+    code = "audit_export_failed"
+    public = "The audit records could not be exported. Nothing was written."
+
+
+class TrailUnreadable(AuditError):
+    """A file of ActionTrail events cannot be read to its end. What stood before was taken in; it may be tried again."""
+
+    code = "trail_unreadable"
+    public = "A file of ActionTrail events cannot be read."
 
 
 class RolloutError(BridgeError):

@@ -10,7 +10,17 @@ from typing import Any
 
 from bridge.addresses import read_address
 from bridge.audit.assurance import shows_factors
-from bridge.audit.events import MAX_TEXT, PERSONAL, EntitlementEvent, Event, Origin, Person, PersonEvent, RulesEvent
+from bridge.audit.events import (
+    MAX_TEXT,
+    PERSONAL,
+    AuditExported,
+    EntitlementEvent,
+    Event,
+    Origin,
+    Person,
+    PersonEvent,
+    RulesEvent,
+)
 from bridge.audit.secrets import AuditSecrets, Label, encode_personal
 
 _NETWORK_BITS = {4: 24, 6: 48}
@@ -25,7 +35,7 @@ class Content:
     personal: bytes
     """JSON."""
     key_name: str
-    """Under which it is sealed."""
+    """Under which it is sealed; empty: there is nothing to seal."""
     keys: Mapping[str, Label | None]
     """Every key that has to be there, and what its subject is called."""
 
@@ -60,7 +70,9 @@ class Describer:
         if isinstance(event, PersonEvent):
             self._add_person(event, plain)
         who = _find_subject(event, plain, personal)
-        if who is None:
+        if not personal:
+            key_name = ""
+        elif who is None:
             key_name = f"address/{self._secrets.digest('address', origin.source_address)}"
             keys.setdefault(key_name, None)
         else:
@@ -105,7 +117,7 @@ def find_network(address: str) -> str:
 
 def _find_subject(event: Event, plain: Mapping[str, Any], personal: Mapping[str, Any]) -> Person | None:
     """Return whom the event is about. Somebody who gives a command has no issuer, and only the name to go by."""
-    if isinstance(event, RulesEvent):
+    if isinstance(event, RulesEvent | AuditExported):
         return Person(event.issuer, event.subject or event.author, event.author)
     if personal.get("subject"):
         return Person(plain.get("issuer", ""), personal["subject"], personal.get("person", ""))

@@ -260,6 +260,34 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class AuditErased(Event):
+    """What the log says of a person is about to become unreadable, for good."""
+
+    name = "audit.erased"
+    of_subject_digest: str
+    """The person, as the log's own digest: whoever knows issuer and subject, and has the log's key, can tell."""
+    addresses: int
+    """How many addresses that nobody else used become unreadable with the person."""
+    author: str
+
+
+@dataclass(frozen=True)
+class AuditRetired(Event):
+    """The records of a month are about to go, since their time is over. Their hashes stay."""
+
+    name = "audit.retired"
+    month: int
+    """``year * 100 + month``."""
+    count: int
+    """How many go."""
+    positions: tuple[str, ...]
+    """All that are gone then, those of earlier months too: first and last position of each run."""
+    ends: tuple[str, ...]
+    """Writer, number and mac of each record that is gone whose writer's next one is there."""
+    author: str
+
+
+@dataclass(frozen=True)
 class AuditRefused(PersonEvent):
     """A person asked for a page of auditors, and is none at this moment."""
 
@@ -399,6 +427,33 @@ class MetadataKeysChanged(Event):
 
 
 @dataclass(frozen=True)
+class ClockSteppedBack(Event):
+    """A machine's clock was set back. Until it is beyond its last record again nobody can sign in there."""
+
+    name = "clock.stepped_back"
+    node: str
+    seconds: int
+    latest: str
+    """The time of the last record before; UTC."""
+
+
+@dataclass(frozen=True)
+class RepeatedRefusals(Event):
+    """More refusals of one kind and source than are recorded one by one, of one minute (threat AUD-07)."""
+
+    name = "repeated.refused"
+    of_event: str
+    code: str
+    provider: str
+    issuer: str
+    subject: str
+    times: int
+    """How many there were beside those that have records of their own."""
+    since: str
+    """UTC."""
+
+
+@dataclass(frozen=True)
 class RulesEvent(Event):
     """Something about what rules are in force. Versions are digests (SHA-256, hexadecimal)."""
 
@@ -482,6 +537,32 @@ class RulesNotLoaded(Event):
     detail: str
 
 
+@dataclass(frozen=True)
+class AuditExported(Event):
+    """Records are about to be taken away in a file."""
+
+    name = "audit.exported"
+    author: str
+    """Who asked for them, or ``schedule``."""
+    form: str
+    """``jsonl``, ``csv``, ``ocsf`` or ``bundle``."""
+    contents: str
+    """``opened`` or ``sealed``: whether the file says what records say of people."""
+    first: int
+    """The first position that the file may hold."""
+    end: int
+    """The first one after those."""
+    records: int
+    """How many of them the file holds."""
+    file_digest: str
+    """SHA-256 (hexadecimal) of the file."""
+    export: str = ""
+    """The name of the scheduled export."""
+    issuer: str = field(default="", kw_only=True)
+    subject: str = field(default="", kw_only=True)
+    """Whoever asked in a session; nothing for a command."""
+
+
 PERSONAL = frozenset(
     {
         "author",
@@ -516,36 +597,51 @@ PLAIN = frozenset(
         "acr",
         "action",
         "added",
+        "addresses",
         "amr",
         "assertion_id",
         "authenticated_at",
         "changed",
         "code",
+        "contents",
+        "count",
         "decided_by",
         "diff_digest",
         "duration_seconds",
+        "end",
         "ended",
+        "ends",
         "ends_at",
         "entitlement",
         "expires_at",
+        "export",
+        "file_digest",
+        "first",
+        "form",
         "granted",
         "held",
         "issuer",
         "kept",
+        "latest",
         "left_out",
         "message_digest",
         "message_id",
+        "month",
         "narrowed",
         "node",
+        "of_event",
+        "of_subject_digest",
         "of_time",
         "original_reference",
         "page",
         "people",
+        "positions",
         "previous",
         "protocol",
         "provider",
         "purpose",
         "reason",
+        "records",
         "removed",
         "request",
         "request_digest",
@@ -553,12 +649,15 @@ PLAIN = frozenset(
         "rule",
         "rules",
         "rules_version",
+        "seconds",
         "session_policy_digest",
         "signed",
+        "since",
         "solicited",
         "source",
         "sts_code",
         "sts_request_id",
+        "times",
         "trust",
         "version",
         "way",

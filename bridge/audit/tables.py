@@ -1,6 +1,6 @@
 """The tables of the audit log, the same on SQLite and PostgreSQL. What may be done to them: ``migrations/``.
 
-Three kinds, and the difference matters to whoever has to believe the log:
+Four kinds, and the difference matters to whoever has to believe the log:
 
 - **What was recorded and what proves it**: ``audit_writers``, ``audit_records``, ``audit_checkpoints``,
   ``audit_blocks``, ``audit_retired``. Rows are added and never changed; the database itself refuses anything else.
@@ -9,6 +9,7 @@ Three kinds, and the difference matters to whoever has to believe the log:
 - **What is computed from the first kind**, to be found quickly: ``audit_index``, ``audit_sequenced``,
   ``audit_open_block`` and whatever else search needs. It can be thrown away and computed again, and verification
   compares it with the records.
+- **How far something got** that hands records on: ``audit_forwarding``. Rows change; the log does not depend on them.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
@@ -120,9 +121,12 @@ retired = Table(
     "audit_retired",
     metadata,
     Column("position", _Key, primary_key=True, autoincrement=False),
-    Column("leaf", LargeBinary(32), nullable=False),
+    Column("month", Integer, nullable=False),
 )
-"""Of records whose time was over: the leaf hashes that proofs still need, where a block was not dropped whole."""
+"""Where the records ``audit.retired`` stand, which say what records are gone because their time was over.
+
+Their hashes stay in ``audit_blocks`` and ``audit_open_block``.
+"""
 
 keys = Table(
     "audit_keys",
@@ -135,4 +139,19 @@ keys = Table(
 
 ``digest`` and ``mac`` are the log's own; ``subject/DIGEST`` and ``address/DIGEST`` seal what records say of one person,
 or of an address that nobody signed in from. ``label``: what the subject is called, sealed under that same key.
+"""
+
+forwarding = Table(
+    "audit_forwarding",
+    metadata,
+    Column("target", String(80), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("moved", BigInteger, nullable=False),
+    Column("failing_since", BigInteger),
+    Column("failure", Text),
+)
+"""How far each receiver of records got: ``position`` is the first one that it does not have for certain.
+
+``target`` is ``forwarding/NAME`` or ``export/NAME``. ``moved`` is when the position last changed and ``failing_since``
+when the failures began that have not ended, in microseconds since 1970, UTC; ``failure`` is the last of them.
 """

@@ -4,7 +4,6 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
-from bridge.audit import database
 from bridge.audit.database import open_database
 
 _numbers = itertools.count()
@@ -71,7 +70,7 @@ def audit_tables(new_database):
     engines = []
 
     def open_one():
-        engines.append(database.open_database(new_database()))
+        engines.append(open_database(new_database()))
         return engines[-1]
 
     yield open_one
