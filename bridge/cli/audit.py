@@ -10,6 +10,7 @@ import click
 from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
 from bridge.cli.audit_keeping import migrate, roles
+from bridge.cli.audit_proof import checkpoint, proof, verify
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
 
@@ -21,6 +22,9 @@ def audit() -> None:
     """Verify the audit log, watch its end, and keep its database."""
 
 
+audit.add_command(verify)
+audit.add_command(checkpoint)
+audit.add_command(proof)
 audit.add_command(migrate)
 audit.add_command(roles)
 audit.add_command(export)
