@@ -113,7 +113,7 @@ def create_app(
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     records = open_audit_log(settings, clock)
-    audit = records.build_log(privileged=configuration.audit.privileged)
+    audit = records.build_log(configuration.audit)
     tasks = AuditTasks(configuration.audit, records, audit, outbound, public_url)
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)

@@ -1,7 +1,7 @@
 """Open the audit log of an installation: its database, its keys, and what puts records in their order."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from bridge.errors import AuditUnavailable, KeyMissing
 from bridge.keys import KeyFolder
 from bridge.sealing import Sealer
 from bridge.settings import Settings
+from bridge.settings.audit import AuditSettings
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,18 @@ class OpenedLog:
         """What reads it."""
         return AuditReader(self.engine, self.secrets, self.sequencer)
 
-    def build_log(self, *, privileged: Sequence[str] = ()) -> AuditLog:
-        """Return what appends to it; the roles that match ``privileged`` are marked."""
-        node = socket.gethostname()
-        return AuditLog(self.engine, self.secrets, self.clock, node=node, privileged=privileged)
+    def build_log(self, settings: AuditSettings | None = None) -> AuditLog:
+        """Return what appends to it; the defaults of ``audit.yaml`` count where there are no settings."""
+        settings = settings or AuditSettings()
+        return AuditLog(
+            self.engine,
+            self.secrets,
+            self.clock,
+            node=socket.gethostname(),
+            privileged=settings.privileged,
+            max_clock_step_seconds=settings.max_clock_step_seconds,
+            refusals_per_minute=settings.refusals_per_minute,
+        )
 
 
 def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:

@@ -26,7 +26,7 @@
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
     ├── AuditError                 AuditUnavailable · AuditLayout · RetentionRefused · ChainBroken
-    │                              ForwardingFailed · ExportFailed
+    │                              ForwardingFailed · ExportFailed · TrailUnreadable
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1239,6 +1239,13 @@ class AuditUnavailable(AuditError):
     public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
 
 
+class ClockBehind(AuditError):
+    """This machine's clock was set back: until it has caught up, nobody knows here what was used already."""
+
+    code = "clock_behind"
+    public = "Signing in is not possible at the moment. Try again in a minute."
+
+
 class AuditLayout(AuditError):
     """The audit database does not have the tables that this version of Rambridge works with."""
 
@@ -1293,6 +1300,13 @@ class ExportFailed(AuditError):
 
     code = "audit_export_failed"
     public = "The audit records could not be exported. Nothing was written."
+
+
+class TrailUnreadable(AuditError):
+    """A file of ActionTrail events cannot be read to its end. What stood before was taken in; it may be tried again."""
+
+    code = "trail_unreadable"
+    public = "A file of ActionTrail events cannot be read."
 
 
 class RolloutError(BridgeError):

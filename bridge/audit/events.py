@@ -427,6 +427,33 @@ class MetadataKeysChanged(Event):
 
 
 @dataclass(frozen=True)
+class ClockSteppedBack(Event):
+    """A machine's clock was set back. Until it is beyond its last record again nobody can sign in there."""
+
+    name = "clock.stepped_back"
+    node: str
+    seconds: int
+    latest: str
+    """The time of the last record before; UTC."""
+
+
+@dataclass(frozen=True)
+class RepeatedRefusals(Event):
+    """More refusals of one kind and source than are recorded one by one, of one minute (threat AUD-07)."""
+
+    name = "repeated.refused"
+    of_event: str
+    code: str
+    provider: str
+    issuer: str
+    subject: str
+    times: int
+    """How many there were beside those that have records of their own."""
+    since: str
+    """UTC."""
+
+
+@dataclass(frozen=True)
 class RulesEvent(Event):
     """Something about what rules are in force. Versions are digests (SHA-256, hexadecimal)."""
 
@@ -522,6 +549,27 @@ class CheckpointKeyChanged(Event):
 
 
 @dataclass(frozen=True)
+class TrailImported(Event):
+    """Files of ActionTrail events were imported."""
+
+    name = "trail.imported"
+    files: int
+    file_digests: tuple[str, ...]
+    """SHA-256 (hex) of the first of them."""
+    events: int
+    """How many events they have."""
+    calls: int
+    """How many of these are calls of our roles that were not known before."""
+    earliest: str
+    latest: str
+    """The time of the first and the last event, by the cloud's clock; UTC."""
+    stray_count: int
+    """How many sets of credentials are strays now that were not before."""
+    strays: tuple[str, ...]
+    """``ACCOUNT/ROLE ACCESSKEYID`` of the first of them."""
+
+
+@dataclass(frozen=True)
 class AuditExported(Event):
     """Records are about to be taken away in a file."""
 
@@ -585,6 +633,7 @@ PLAIN = frozenset(
         "amr",
         "assertion_id",
         "authenticated_at",
+        "calls",
         "changed",
         "code",
         "contents",
@@ -596,8 +645,12 @@ PLAIN = frozenset(
         "ended",
         "ends",
         "ends_at",
+        "earliest",
         "entitlement",
+        "events",
         "expires_at",
+        "file_digests",
+        "files",
         "export",
         "file_digest",
         "first",
@@ -606,6 +659,7 @@ PLAIN = frozenset(
         "held",
         "issuer",
         "kept",
+        "latest",
         "left_out",
         "message_digest",
         "message_id",
@@ -614,6 +668,7 @@ PLAIN = frozenset(
         "new_key",
         "node",
         "note",
+        "of_event",
         "of_subject_digest",
         "of_time",
         "old_key",
@@ -634,12 +689,17 @@ PLAIN = frozenset(
         "rule",
         "rules",
         "rules_version",
+        "seconds",
         "session_policy_digest",
         "signed",
+        "since",
         "solicited",
         "source",
+        "stray_count",
+        "strays",
         "sts_code",
         "sts_request_id",
+        "times",
         "trust",
         "version",
         "way",
