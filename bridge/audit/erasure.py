@@ -9,7 +9,7 @@ open nothing once the ``audit-records`` key that sealed them is gone (``rambridg
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table, delete, func, or_, select
+from sqlalchemy import Column, Connection, Engine, Table, delete, func, or_, select
 
 from bridge.audit.events import BACKGROUND, AuditErased
 from bridge.audit.log import AuditLog
@@ -34,6 +34,8 @@ class Known:
     """How many records are about them."""
     addresses: tuple[str, ...]
     """Digests of the addresses that they, and nobody else, came from."""
+    sessions: tuple[str, ...]
+    """Digests of the role session names that they, and nobody else, had: what was imported of the cloud's trail."""
 
 
 class Erasure:
@@ -78,7 +80,9 @@ class Erasure:
         event = AuditErased(of_subject_digest=known.subject_digest, addresses=len(known.addresses), author=author)
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
-        self._secrets.erase(known.subject_digest, known.addresses)
+        others = [f"address/{digest}" for digest in known.addresses]
+        others += [f"session/{digest}" for digest in known.sessions]
+        self._secrets.erase(known.subject_digest, others)
         with self._engine.begin() as connection:
             _forget_searches(connection, known)
             if connection.dialect.name == "sqlite":
@@ -93,15 +97,19 @@ class Erasure:
 
     def _describe(self, digest: str, label: Label) -> Known:
         self._sequencer.catch_up()
-        of_others = index.alias()
-        shared = select(of_others.c.position).where(
-            of_others.c.address == index.c.address, of_others.c.subject != digest
-        )
-        own = select(index.c.address).distinct().where(index.c.subject == digest, index.c.address.is_not(None))
         with self._engine.connect().execution_options(read_only=True) as connection:
             count = connection.execute(select(func.count()).where(index.c.subject == digest)).scalar_one()
-            addresses = tuple(connection.execute(own.where(~shared.exists())).scalars())
-        return Known(digest, label, count, addresses)
+            addresses = _find_own(connection, index.c.address, digest)
+            sessions = _find_own(connection, index.c.session_name, digest)
+        return Known(digest, label, count, addresses, sessions)
+
+
+def _find_own(connection: Connection, column: Column[str], subject: str) -> tuple[str, ...]:
+    """Return the values of a column that stand in records about a person, and about nobody else."""
+    others = index.alias()
+    shared = select(others.c.position).where(others.c[column.name] == column, others.c.subject != subject)
+    own = select(column).distinct().where(index.c.subject == subject, column.is_not(None), ~shared.exists())
+    return tuple(connection.execute(own).scalars())
 
 
 def _forget_searches(connection: Connection, known: Known) -> None:
