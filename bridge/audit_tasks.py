@@ -66,10 +66,12 @@ class AuditTasks:
         self._partitions = PartitionKeeper(log.engine, log.clock)
         self._stop = threading.Event()
 
-    def start(self) -> None:
-        """Begin, in threads of their own."""
+    def start(self, *, sequences: bool = True) -> None:
+        """Begin, in threads of their own; without ``sequences``, another process gives the records their order."""
         self._partitions.start()
-        self._start(self._sequence, "audit-sequencer")
+        self._start(self._record_hand_over, "audit-hand-over")
+        if sequences:
+            self._start(self._log.sequencer.run_forever, "audit-sequencer")
         for receiver in self._build_receivers():
             forwarder = Forwarder(receiver, self._log.engine, self._log.clock)
             self._start(forwarder.run_forever, f"audit-to-{receiver.name}")
@@ -86,16 +88,15 @@ class AuditTasks:
             ]
             self._start(Schedule(plans, exporter, self._log.engine, self._log.clock).run_forever, "audit-exports")
 
-    def _sequence(self, stop: threading.Event) -> None:
-        """Record once that the key that signs was replaced, if it was; then order and sign until the end."""
+    def _record_hand_over(self, stop: threading.Event) -> None:
+        """Record once that the key that signs was replaced, if it was."""
         signer = self._log.signer
         while signer is not None and not stop.is_set():
             try:
                 record_hand_over(self._log.engine, self._log.sequencer, self._audit, signer)
-                break
+                return
             except (SQLAlchemyError, AuditUnavailable):
                 stop.wait(_RETRY_SECONDS)
-        self._log.sequencer.run_forever(stop)
 
     def stop(self) -> None:
         """Let the threads end."""
