@@ -79,9 +79,9 @@ class AuditTasks:
         if witnessing is not None:
             self._start(witnessing.run_forever, "audit-witnesses")
         if self._settings.exports:
-            exporter = Exporter(
-                self._log.engine, self._log.secrets, self._log.sequencer, self._audit, log_name=self._name
-            )
+            log = self._log
+            keys = log.signer.verifier_keys if log.signer else ()
+            exporter = Exporter(log.engine, log.secrets, log.sequencer, self._audit, log_name=self._name, keys=keys)
             plans = [
                 Plan(each.name, each.format, each.every, each.at, each.folder, opened=each.personal == "opened")
                 for each in self._settings.exports
