@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bridge.cli.audit_alerts import alerts
 from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
 from bridge.cli.audit_keeping import migrate, roles
@@ -24,6 +25,7 @@ def audit() -> None:
 audit.add_command(migrate)
 audit.add_command(roles)
 audit.add_command(export)
+audit.add_command(alerts)
 audit.add_command(forwarding)
 
 

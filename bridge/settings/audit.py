@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bridge.settings.audit_alerts import AlertSettings
 from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.settings.audit_trail import TrailSettings
@@ -16,6 +17,7 @@ class AuditSettings(BaseModel):
     privileged: tuple[RolePattern, ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""
     trail: TrailSettings = TrailSettings()
+    alerts: AlertSettings = AlertSettings()
     forwarding: tuple[ReceiverSettings, ...] = ()
     """Who gets the records as they are made."""
     exports: tuple[ScheduledExport, ...] = ()
