@@ -540,6 +540,17 @@ class RulesNotLoaded(Event):
 
 
 @dataclass(frozen=True)
+class CheckpointKeyChanged(Event):
+    """Another key signs checkpoints of the audit log from now on."""
+
+    name = "audit.key_changed"
+    old_key: str
+    new_key: str
+    note: tuple[str, ...]
+    """The lines of a note that names both and that both signed."""
+
+
+@dataclass(frozen=True)
 class TrailImported(Event):
     """Files of ActionTrail events were imported."""
 
@@ -657,10 +668,13 @@ PLAIN = frozenset(
         "message_id",
         "month",
         "narrowed",
+        "new_key",
         "node",
+        "note",
         "of_event",
         "of_subject_digest",
         "of_time",
+        "old_key",
         "original_reference",
         "page",
         "people",

@@ -1,5 +1,7 @@
 """``audit.yaml``: what is done with the records beside keeping them. Nobody needs to have that file."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bridge.settings.audit_alerts import AlertSettings
@@ -7,6 +9,7 @@ from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.settings.audit_trail import TrailSettings
 from bridge.settings.role_pattern import RolePattern
+from bridge.yaml_documents import load_document
 
 
 class AuditSettings(BaseModel):
@@ -16,6 +19,9 @@ class AuditSettings(BaseModel):
 
     privileged: tuple[RolePattern, ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""
+    keep_months: int | None = Field(default=None, ge=1, le=1200)
+    """For how many whole months before this one records are kept; `rambridge audit retire` deletes older ones.
+    Absent: for ever."""
     trail: TrailSettings = TrailSettings()
     alerts: AlertSettings = AlertSettings()
     forwarding: tuple[ReceiverSettings, ...] = ()
@@ -30,3 +36,13 @@ class AuditSettings(BaseModel):
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)
+
+
+def load_audit_settings(folder: Path) -> AuditSettings:
+    """Return what ``audit.yaml`` in a folder says, whatever the other files hold; the defaults where there is none.
+
+    Raises:
+        SettingsError: with every error of that file.
+    """
+    path = folder / "audit.yaml"
+    return load_document(path, AUDIT)[0] if path.exists() else AuditSettings()
