@@ -449,3 +449,26 @@ class RulesNotLoaded(Event):
     """The version by which it goes on to decide."""
     code: str
     detail: str
+
+
+# What auditors looked at.
+
+
+@dataclass(frozen=True)
+class RecordsSearched(PersonEvent):
+    """An auditor searched the records. Going on to further pages of the same search leaves no second record."""
+
+    name = "audit.searched"
+    asked: tuple[str, ...]
+    """By what: names of filters, with the value where it says nothing of a person (``outcome refused``)."""
+    of_subject_digests: tuple[str, ...] = ()
+    """Whose records were asked for, as the log's own digests."""
+
+
+@dataclass(frozen=True)
+class PersonOpened(PersonEvent):
+    """An auditor opened the records of a person, or one of them. Once an hour for each auditor and person."""
+
+    name = "audit.person_opened"
+    of_subject_digest: str
+    """Whose, as the log's own digest: no name, so that nothing is left of it once that person is erased."""

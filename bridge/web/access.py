@@ -14,7 +14,7 @@ from bridge.sessions.session import Session
 from bridge.sessions.store import SessionStore
 from bridge.web.origin import current_origin
 
-Level: TypeAlias = Literal["public", "session", "administrator"]
+Level: TypeAlias = Literal["public", "session", "administrator", "auditor"]
 
 LEVELS: Mapping[str, Level] = {
     "static": "public",
@@ -70,6 +70,17 @@ LEVELS: Mapping[str, Level] = {
     "admin_versions.show": "administrator",
     "admin_versions.ask": "administrator",
     "admin_versions.roll_back": "administrator",
+    "audit_overview.show": "auditor",
+    "audit_records.latest": "auditor",
+    "audit_records.search": "auditor",
+    "audit_records.show": "auditor",
+    "audit_records.prove": "auditor",
+    "audit_people.find": "auditor",
+    "audit_people.look_up": "auditor",
+    "audit_people.show": "auditor",
+    "audit_saved.keep": "auditor",
+    "audit_saved.forget": "auditor",
+    "own_sign_ins.show": "session",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 
@@ -109,6 +120,8 @@ class Access:
             self.require_session_post()
         if level == "administrator":
             self.require_administrator()
+        elif level == "auditor":
+            self.require_auditor()
         else:
             self.require_session()
 
@@ -141,6 +154,10 @@ class Access:
             self._federation.check_administrator(current_origin(), session.identity, request.path)
             g.administrator = True
         return session
+
+    def require_auditor(self) -> Session:
+        """Return the session of this request; its person is an auditor at this moment. Raises as the one above."""
+        return self.require_administrator()
 
     def find_session(self) -> Session | None:
         """Return the session of this request, or None where there is none that can be used."""

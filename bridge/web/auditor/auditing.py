@@ -1,0 +1,37 @@
+"""The frame that all pages of auditors share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, make_response, render_template
+
+from bridge.identity.providers import Provider
+from bridge.web.access import Access
+from bridge.web.people import describe_person
+
+
+class Auditing:
+    """Renders pages of auditors, for auditors alone."""
+
+    def __init__(self, access: Access, providers: Mapping[str, Provider]) -> None:
+        """Take the guards and the providers, which pages call by their titles."""
+        self._access = access
+        self._titles = {name: provider.title for name, provider in providers.items()}
+
+    def render(self, template: str, **values: Any) -> Response:
+        """Return the page, whose template extends ``audit.html``.
+
+        Raises:
+            SessionError: nobody is signed in.
+            NotAdministrator: the person is no auditor at this moment.
+        """
+        session = self._access.require_auditor()
+        page = render_template(
+            template,
+            person=describe_person(session.identity, self._titles),
+            csrf_token=session.csrf_token,
+            auditor=True,
+            provider_titles=self._titles,
+            **values,
+        )
+        return make_response(page)

@@ -1,0 +1,362 @@
+"""One record in one plain sentence: who, what, where to, and why not.
+
+Whatever a record holds came from outside once: every value is escaped, and names stand apart from the sentence's own
+direction of writing. What was erased says so in the place of the name.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from bridge.advice import find_advice
+from bridge.entitlements.spans import describe_span
+from bridge.web.auditor.strength import describe_strength
+
+Record: TypeAlias = Mapping[str, Any]
+"""The contents of a record, opened: personal fields are there, or ``erased`` is."""
+
+PROTOCOLS = {"saml": "SAML", "oidc": "OpenID Connect", "workload": "a workload token"}
+PURPOSES = {
+    "console": "to open the console",
+    "credentials": "to get credentials",
+    "terminal": "for a program at their terminal",
+    "workload": "for a workload",
+    "saml": "with a SAML response at the STS endpoint",
+    "chaining": "by changing from another role",
+}
+DECIDED_BY = {
+    "default": "the default session length",
+    "asked": "what was asked for",
+    "rule": "the rule that grants it",
+    "account": "the account's limit",
+    "role": "the role's own limit in RAM",
+    "api": "the limit of Alibaba Cloud's token service",
+    "identity provider": "the end of the sign-in at the identity provider",
+}
+"""What limited a duration: the names are those of ``bridge.exchange.duration``."""
+
+
+class Sentences:
+    """Says what happened, with the titles that people know."""
+
+    def __init__(
+        self,
+        provider_titles: Mapping[str, str],
+        account_titles: Mapping[str, str],
+        *,
+        person_href: Callable[[str], str] | None = None,
+    ) -> None:
+        """Take titles by name; ``person_href`` gives the address of a person's page by the digest of the subject."""
+        self._providers = provider_titles
+        self._accounts = account_titles
+        self._person_href = person_href
+
+    def tell(self, record: Record) -> Markup:
+        """Return what happened, as HTML. An event that nobody gave a sentence stands with its name."""
+        write = _SENTENCES.get(record["event"])
+        if write is None:
+            return Markup("The event {} was recorded.").format(code(record["event"]))
+        return write(self, record)
+
+    def person(self, record: Record, stands_in: str = "Somebody") -> Markup:
+        """Return who it was, with the way to everything of theirs."""
+        if record.get("erased"):
+            name = Markup('<em class="erased">an erased person</em>')
+        else:
+            known = record.get("person") or record.get("subject")
+            if not known:
+                return Markup("{}").format(stands_in)
+            name = bold(known)
+        digest = record.get("subject_digest")
+        if digest is None or self._person_href is None:
+            return name
+        return Markup('<a href="{}">{}</a>').format(self._person_href(digest), name)
+
+    def somebody(self, digest: str) -> Markup:
+        """Return the way to a person of whom the record says no more than the digest."""
+        if self._person_href is None:
+            return Markup("one person")
+        return Markup('<a href="{}">one person</a>').format(self._person_href(digest))
+
+    def provider(self, record: Record) -> Markup:
+        """Return what the provider is called."""
+        name = record.get("provider", "")
+        return Markup("<bdi>{}</bdi>").format(self._providers.get(name, name) or "an unknown provider")
+
+    def target(self, record: Record) -> Markup:
+        """Return the role or user and its account: **role Admin** in Acme Production."""
+        account = record.get("account", "")
+        kind, _, name = str(record.get("entitlement") or "").partition(" ")
+        if not name:
+            name = str(record.get("role") or "")
+            kind = kind or "role"
+        what = Markup("the {} {}").format(kind, bold(name)) if name else Markup("a RAM user")
+        if not account:
+            return what
+        return Markup("{} in <bdi>{}</bdi>").format(what, self._accounts.get(account, account))
+
+
+def bold(value: object) -> Markup:
+    """Return a name that stands out, apart from the direction of what is around it."""
+    return Markup("<strong><bdi>{}</bdi></strong>").format(value)
+
+
+def code(value: object) -> Markup:
+    """Return something that is read letter by letter."""
+    return Markup('<span class="mono">{}</span>').format(value)
+
+
+def meaning_of(refusal: str) -> Markup:
+    """Return what a code means, as docs/errors.md has it, without its full stop; else the code."""
+    advice = find_advice(refusal)
+    return Markup("{}").format(advice.meaning.rstrip(".")) if advice else code(refusal)
+
+
+def show_time(time: str) -> str:
+    """Return a recorded time as pages have it: ``2026-11-29 14:30:05``, UTC."""
+    return time[:19].replace("T", " ")
+
+
+def show_hour(time: str) -> str:
+    """Return the hour and minute of a recorded time, UTC; with the day if that is not the first thing known."""
+    return datetime.fromisoformat(time).strftime("%H:%M")
+
+
+def find_record_href(position: int) -> str:
+    """Return the address of a record's page."""
+    return f"/audit/records/{position}"
+
+
+def find_search_href(**filters: str) -> str:
+    """Return the address of the search page for filters, as its form sends them."""
+    return "/audit/records?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in filters.items())
+
+
+def _refused_because(record: Record) -> Markup:
+    return Markup(" {}.").format(meaning_of(record.get("code", "")))
+
+
+def _sign_in_accepted(say: Sentences, record: Record) -> Markup:
+    return Markup("{} signed in at {} by {}, {}.").format(
+        say.person(record),
+        say.provider(record),
+        PROTOCOLS.get(record.get("protocol", ""), record.get("protocol", "")),
+        describe_strength(several_factors=record.get("mfa")),
+    )
+
+
+def _sign_in_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("A sign-in from {} was refused.{}").format(say.provider(record), _refused_because(record))
+
+
+def _session_ended(say: Sentences, record: Record) -> Markup:
+    reasons = {
+        "signed_out_here": "they signed out here",
+        "signed_out_at_provider": "their provider says that they signed out",
+        "signed_out_meanwhile": "they had signed out before their terminal was let in",
+    }
+    reason = record.get("reason", "")
+    return Markup("The session of {} ended: {}.").format(say.person(record), reasons.get(reason, reason))
+
+
+def _logout_accepted(say: Sentences, record: Record) -> Markup:
+    ended = record.get("ended", 0)
+    count = {0: "None of our sessions was its", 1: "One of our sessions ended"}.get(ended, f"{ended} sessions ended")
+    return Markup("{} told us that somebody signed out there. {}.").format(say.provider(record), count)
+
+
+def _logout_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("A message of {} about signing out was refused.{}").format(
+        say.provider(record), _refused_because(record)
+    )
+
+
+def _resolved(say: Sentences, record: Record) -> Markup:
+    granted = len(record.get("granted") or ())
+    what = {0: "nothing", 1: "one role or user"}.get(granted, f"{granted} roles or users")
+    return Markup("The rules give {} {}.").format(say.person(record), what)
+
+
+def _choice_made(say: Sentences, record: Record) -> Markup:
+    purpose = record.get("purpose", "")
+    return Markup("{} asked for {} {}, and the rule {} grants it.").format(
+        say.person(record), say.target(record), PURPOSES.get(purpose, purpose), code(record.get("rule", ""))
+    )
+
+
+def _choice_refused(say: Sentences, record: Record) -> Markup:
+    asked = record.get("entitlement")
+    what = bold(asked) if asked else Markup("something")
+    return Markup("{} asked for {} and did not get it.{}").format(say.person(record), what, _refused_because(record))
+
+
+def _call_refused(_: Sentences, record: Record) -> Markup:
+    return Markup("A signed call of {} with the AccessKeyId {} was refused: {}.").format(
+        code(record.get("action", "")), _key(record), code(record.get("code", ""))
+    )
+
+
+def _device_authorized(say: Sentences, record: Record) -> Markup:
+    return Markup("{} let the program {} act for them.").format(say.person(record), code(record.get("client", "")))
+
+
+def _device_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("{} said that the program {} is not theirs.").format(
+        say.person(record), code(record.get("client", ""))
+    )
+
+
+def _terminal_opened(say: Sentences, record: Record) -> Markup:
+    return Markup("The program {} got a token that acts for {} until {} UTC.").format(
+        code(record.get("client", "")), say.person(record), show_time(record.get("ends_at", ""))
+    )
+
+
+def _administration_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("{} asked for {} and may not see it.").format(say.person(record), code(record.get("page", "")))
+
+
+def _sign_in_explained(say: Sentences, record: Record) -> Markup:
+    of = bold(record["of_subject"]) if record.get("of_subject") else Markup("somebody")
+    return Markup("{} was shown why {} got their roles at the sign-in of {} UTC.").format(
+        say.person(record), of, show_time(record.get("of_time", ""))
+    )
+
+
+def _exchange_issued(say: Sentences, record: Record) -> Markup:
+    return Markup("STS issued {} for {} to {}, for {}.").format(
+        _key(record), say.target(record), say.person(record), describe_span(record.get("duration_seconds", 0))
+    )
+
+
+def _exchange_reused(say: Sentences, record: Record) -> Markup:
+    return Markup("{} got {} for {} once more: enough of its time was left.").format(
+        say.person(record), _key(record), say.target(record)
+    )
+
+
+def _exchange_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("Nothing was issued to {} for {}.{}").format(
+        say.person(record), say.target(record), _refused_because(record)
+    )
+
+
+def _doctor_exchanged(say: Sentences, record: Record) -> Markup:
+    return Markup("The doctor tried the way to {}; the credentials may do nothing and were thrown away.").format(
+        say.target(record)
+    )
+
+
+def _doctor_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("The doctor tried the way to {} and did not get there.{}").format(
+        say.target(record), _refused_because(record)
+    )
+
+
+def _delivered(say: Sentences, record: Record) -> Markup:
+    return Markup("{} was handed {} for {}.").format(say.person(record), _key(record), say.target(record))
+
+
+def _console(say: Sentences, record: Record) -> Markup:
+    narrowed = ", narrowed by a session policy" if record.get("narrowed") else ""
+    return Markup("{} opened the console as {} for {}{}.").format(
+        say.person(record), say.target(record), describe_span(record.get("duration_seconds", 0)), narrowed
+    )
+
+
+def _keys_changed(say: Sentences, record: Record) -> Markup:
+    added, removed, held = (len(record.get(name) or ()) for name in ("added", "removed", "held"))
+    waits = f"; {held} of them verify nothing until somebody approves them" if held else ""
+    return Markup("{} publishes other signing certificates: {} new, {} gone{}.").format(
+        say.provider(record), added, removed, waits
+    )
+
+
+def _rules_changed(what: str) -> Callable[[Sentences, Record], Markup]:
+    def write(_: Sentences, record: Record) -> Markup:
+        confirmed = (
+            Markup(", confirmed by {}").format(bold(record["confirmed_by"])) if record.get("confirmed_by") else ""
+        )
+        return Markup("{} {} the rules {}{}.{}").format(
+            bold(record["author"]) if record.get("author") else "Somebody",
+            what,
+            code(record.get("version", "")[:12]),
+            confirmed,
+            Markup(" “{}”").format(record["message"]) if record.get("message") else "",
+        )
+
+    return write
+
+
+def _rules_taken(_: Sentences, record: Record) -> Markup:
+    return Markup("The rule files on a machine changed, and their version {} is in force.").format(
+        code(record.get("version", "")[:12])
+    )
+
+
+def _rules_refused(_: Sentences, record: Record) -> Markup:
+    author = bold(record["author"]) if record.get("author") else Markup("Somebody")
+    return Markup("{} could not bring the rules {} into force.{}").format(
+        author, code(record.get("version", "")[:12]), _refused_because(record)
+    )
+
+
+def _rules_not_loaded(_: Sentences, record: Record) -> Markup:
+    return Markup("{} could not take over the rules {} and goes on with {}.{}").format(
+        bold(record.get("node", "A process")),
+        code(record.get("version", "")[:12]),
+        code(record.get("kept", "")[:12]),
+        _refused_because(record),
+    )
+
+
+def _searched(say: Sentences, record: Record) -> Markup:
+    asked = record.get("asked") or ()
+    by = Markup(", by {}").format(", ".join(asked)) if asked else ""
+    return Markup("{} searched the records{}.").format(say.person(record), by)
+
+
+def _person_opened(say: Sentences, record: Record) -> Markup:
+    of = record.get("of_subject_digest", "")
+    return Markup("{} was shown the records of {}.").format(say.person(record), say.somebody(of))
+
+
+def _key(record: Record) -> Markup:
+    return code(record.get("access_key_id", "") or "credentials")
+
+
+_SENTENCES: Mapping[str, Callable[[Sentences, Record], Markup]] = {
+    "sign_in.accepted": _sign_in_accepted,
+    "sign_in.refused": _sign_in_refused,
+    "session.ended": _session_ended,
+    "logout.accepted": _logout_accepted,
+    "logout.refused": _logout_refused,
+    "entitlements.resolved": _resolved,
+    "choice.made": _choice_made,
+    "choice.refused": _choice_refused,
+    "call.refused": _call_refused,
+    "device.authorized": _device_authorized,
+    "device.refused": _device_refused,
+    "terminal.opened": _terminal_opened,
+    "administration.refused": _administration_refused,
+    "sign_in.explained": _sign_in_explained,
+    "exchange.issued": _exchange_issued,
+    "exchange.reused": _exchange_reused,
+    "exchange.refused": _exchange_refused,
+    "doctor.exchanged": _doctor_exchanged,
+    "doctor.refused": _doctor_refused,
+    "delivery.credentials": _delivered,
+    "delivery.console": _console,
+    "metadata.keys_changed": _keys_changed,
+    "rules.promoted": _rules_changed("brought into force"),
+    "rules.rolled_back": _rules_changed("brought back"),
+    "rules.held": _rules_changed("asked a second administrator for"),
+    "rules.files_taken": _rules_taken,
+    "rules.refused": _rules_refused,
+    "rules.not_loaded": _rules_not_loaded,
+    "audit.searched": _searched,
+    "audit.person_opened": _person_opened,
+}
