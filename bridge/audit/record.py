@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bridge.audit.kinds import kind_of, storable
 from bridge.audit.tables import NUMBER_BITS
 
 FORMAT = 1
@@ -44,6 +45,7 @@ PLAIN_INDEX_FIELDS = (
     "privileged",
 )
 DIGEST_INDEX_FIELDS = ("subject", "address", "session_name")
+_MOST_CHARACTERS = {"event": 64, "code": 64, "reference": 64, "protocol": 16}
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,14 @@ def to_microseconds(time: str) -> int:
 
 def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of ``audit_index`` for a record's content. It depends on nothing but what is recorded."""
-    row = {name: content.get(name) for name in PLAIN_INDEX_FIELDS}
+    row = {name: storable(content.get(name)) for name in PLAIN_INDEX_FIELDS}
     row |= {name: content.get(f"{name}_digest") for name in DIGEST_INDEX_FIELDS}
+    row |= {name: row[name][:most] for name, most in _MOST_CHARACTERS.items() if row[name]}
     return row | {
         "position": position,
         "month": month_of(content["time"]),
         "id": identifier,
         "time": to_microseconds(content["time"]),
         "refused": content["event"].endswith(".refused"),
+        "kind": kind_of(content),
     }

@@ -14,6 +14,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaDa
 
 metadata = MetaData()
 
+_Key = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits on both; in SQLite, ``INTEGER`` alone makes the primary key the row's own number, without a second tree."""
+
 NUMBER_BITS = 40
 """A record's ``id`` is ``writer << NUMBER_BITS | number``."""
 BLOCK_LEAVES = 256
@@ -21,7 +24,7 @@ BLOCK_LEAVES = 256
 writers = Table(
     "audit_writers",
     metadata,
-    Column("writer", BigInteger, primary_key=True, autoincrement=False),
+    Column("writer", _Key, primary_key=True, autoincrement=False),
     Column("node", Text, nullable=False),
     Column("started", String(32), nullable=False),
 )
@@ -30,7 +33,7 @@ writers = Table(
 records = Table(
     "audit_records",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _Key, primary_key=True, autoincrement=False),
     Column("month", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Column("mac", LargeBinary(32), nullable=False),
@@ -44,7 +47,7 @@ part of the primary key.
 index = Table(
     "audit_index",
     metadata,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", _Key, primary_key=True, autoincrement=False),
     Column("month", Integer, nullable=False),
     Column("id", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
@@ -65,16 +68,18 @@ index = Table(
     Column("network", Text),
     Column("mfa", Boolean),
     Column("privileged", Boolean),
+    Column("kind", BigInteger, nullable=False),
 )
 """One row for each sequenced record, by its place in the log (``position``, from 0 without a gap: the leaf's index).
 
 ``time`` is in microseconds since 1970, UTC. ``subject``, ``address`` and ``session_name`` are keyed digests.
+``kind`` is what many records have in common (``kinds.py``); most searches go by it.
 """
 
 blocks = Table(
     "audit_blocks",
     metadata,
-    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("block", _Key, primary_key=True, autoincrement=False),
     Column("root", LargeBinary(32), nullable=False),
 )
 """The tree's inner hash over each 256 leaves that are complete: what proofs are made of without reading all records."""
@@ -82,7 +87,7 @@ blocks = Table(
 checkpoints = Table(
     "audit_checkpoints",
     metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", _Key, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
@@ -92,7 +97,7 @@ checkpoints = Table(
 sequenced = Table(
     "audit_sequenced",
     metadata,
-    Column("writer", BigInteger, primary_key=True, autoincrement=False),
+    Column("writer", _Key, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
 )
 """Up to which number the records of a writer have a position. Computed: the greatest in ``audit_index``."""
@@ -100,7 +105,7 @@ sequenced = Table(
 retired = Table(
     "audit_retired",
     metadata,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", _Key, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary(32), nullable=False),
 )
 """Of records whose time was over: the leaf hashes that proofs still need, where a block was not dropped whole."""
