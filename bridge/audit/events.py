@@ -461,14 +461,11 @@ class RecordsSearched(PersonEvent):
     name = "audit.searched"
     asked: tuple[str, ...]
     """By what: names of filters, with the value where it says nothing of a person (``outcome refused``)."""
-    of_subject_digests: tuple[str, ...] = ()
-    """Whose records were asked for, as the log's own digests."""
-
 
 @dataclass(frozen=True)
 class PersonOpened(PersonEvent):
     """An auditor opened the records of a person, or one of them. Once an hour for each auditor and person."""
 
     name = "audit.person_opened"
-    of_subject_digest: str
-    """Whose, as the log's own digest: no name, so that nothing is left of it once that person is erased."""
+    of_digest: str
+    """Whose, as the log's own digest: so nothing is left of it once that person is erased."""

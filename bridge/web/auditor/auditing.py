@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, make_response, render_template
 
+from bridge.audit.secrets import AuditSecrets
 from bridge.identity.providers import Provider
 from bridge.web.access import Access
 from bridge.web.people import describe_person
@@ -13,10 +14,21 @@ from bridge.web.people import describe_person
 class Auditing:
     """Renders pages of auditors, for auditors alone."""
 
-    def __init__(self, access: Access, providers: Mapping[str, Provider]) -> None:
-        """Take the guards and the providers, which pages call by their titles."""
+    def __init__(self, access: Access, providers: Mapping[str, Provider], secrets: AuditSecrets) -> None:
+        """Take the guards, the providers, which pages call by their titles, and what makes the log's digests."""
         self._access = access
+        self._secrets = secrets
         self._titles = {name: provider.title for name, provider in providers.items()}
+
+    def find_owner(self) -> str:
+        """Return the log's own digest of the auditor who asks: whose the saved searches are.
+
+        Raises:
+            SessionError: nobody is signed in.
+            NotAdministrator: the person is no auditor at this moment.
+        """
+        identity = self._access.require_auditor().identity
+        return self._secrets.subject_digest(identity.issuer, identity.subject)
 
     def render(self, template: str, **values: Any) -> Response:
         """Return the page, whose template extends ``audit.html``.

@@ -11,6 +11,8 @@ PLOT_HEIGHT = 140
 """Pixels from the ground line to the upper edge of a picture's columns."""
 _GAP = 0.22
 """The share of a column's place that stays empty beside it."""
+_SMALL_AXES = ((1, 1), (2, 2), (3, 3), (4, 2), (6, 2), (8, 2))
+_AXES = ((10, 2), (12, 2), (15, 3), (20, 2), (30, 3), (40, 2), (60, 3), (80, 2))
 _NARROW_LABELS = 3
 _WIDE_LABELS = 6
 
@@ -23,7 +25,7 @@ class Count:
     count: int
     href: str = ""
     short: str = ""
-    """The label in a few characters, for below the picture."""
+    """The label in a few characters, for below a column; a remark, beside a lying bar."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,21 @@ class Columns:
 
 @dataclass(frozen=True)
 class Bar:
-    """One lying bar and its part of the longest, in percent; ``part`` is how much of it is of the second kind."""
+    """One lying bar, as long as its part of the longest, in percent; and a second figure of the same thing."""
 
     label: str
     count: int
     href: str
     width: float
+    note: str = ""
     part_count: int = 0
-    part_width: float = 0.0
 
 
 def draw_columns(counts: Sequence[Count], height: int = PLOT_HEIGHT) -> Columns:
     """Return the picture of figures, the earliest first; ``height`` in pixels."""
     highest = max(counts, key=lambda each: each.count, default=None)
-    top = find_top(highest.count if highest else 0)
+    top, parts = find_axis(highest.count if highest else 0)
+    values = [top * part // parts for part in range(1, parts + 1)]
     place = 100 / max(1, len(counts))
     columns = []
     for number, each in enumerate(counts):
@@ -103,7 +106,7 @@ def draw_columns(counts: Sequence[Count], height: int = PLOT_HEIGHT) -> Columns:
         columns=tuple(columns),
         place_width=round(place, 3),
         width=round(place * (1 - _GAP), 3),
-        lines=tuple(Mark(shorten(value), round(height - height * value / top, 2)) for value in _find_lines(top)),
+        lines=tuple(Mark(shorten(value), round(height - height * value / top, 2)) for value in values),
         labels=_label(counts, place),
         height=height,
         total=sum(each.count for each in counts),
@@ -112,27 +115,25 @@ def draw_columns(counts: Sequence[Count], height: int = PLOT_HEIGHT) -> Columns:
 
 
 def draw_bars(counts: Sequence[Count], parts: Sequence[int] = ()) -> tuple[Bar, ...]:
-    """Return lying bars; ``parts`` says for each how many of it are of the second kind."""
+    """Return lying bars; ``parts`` are the second figures."""
     longest = max((each.count for each in counts), default=0) or 1
     return tuple(
-        Bar(
-            each.label,
-            each.count,
-            each.href,
-            round(100 * each.count / longest, 2),
-            part,
-            round(100 * part / longest, 2),
-        )
+        Bar(each.label, each.count, each.href, round(100 * each.count / longest, 2), each.short, part)
         for each, part in zip(counts, parts or [0] * len(counts), strict=True)
     )
 
 
-def find_top(count: int) -> int:
-    """Return the round figure at which an axis for ``count`` ends: 1, 2, 4, 5, 6, 8 or 10 times a power of ten."""
-    power = 1
-    while power * 10 < count:
-        power *= 10
-    return next(step * power for step in (1, 2, 4, 5, 6, 8, 10) if step * power >= count)
+def find_axis(count: int) -> tuple[int, int]:
+    """Return the round figure at which an axis for ``count`` ends, and into how many parts lines divide it."""
+    for top, parts in _SMALL_AXES:
+        if count <= top:
+            return top, parts
+    unit = 1
+    while True:
+        for top, parts in _AXES:
+            if count <= top * unit:
+                return top * unit, parts
+        unit *= 10
 
 
 def shorten(count: int) -> str:
@@ -141,10 +142,6 @@ def shorten(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f}".removesuffix(".0") + unit
     return str(count)
-
-
-def _find_lines(top: int) -> tuple[int, ...]:
-    return (top // 2, top) if top > 1 else (top,)
 
 
 def _label(counts: Sequence[Count], place: float) -> tuple[Mark, ...]:

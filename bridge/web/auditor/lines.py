@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bridge.web.auditor.sentences import Record, Sentences, find_record_href
+from bridge.web.auditor.addresses import find_record
+from bridge.web.auditor.sentences import Record, Sentences
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def write_line(record: Record, say: Sentences) -> Line:
         sentence=say.tell(record),
         origin=record.get("source_address") or record.get("network") or "",
         reference=record["reference"],
-        href=find_record_href(record["position"]),
+        href=find_record(record["position"]),
         marks=tuple(_find_marks(record)),
     )
 

@@ -5,9 +5,7 @@ direction of writing. What was erased says so in the place of the name.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -39,6 +37,9 @@ DECIDED_BY = {
 """What limited a duration: the names are those of ``bridge.exchange.duration``."""
 
 
+_ERASED = Markup('<em class="erased">an erased person</em>')
+
+
 class Sentences:
     """Says what happened, with the titles that people know."""
 
@@ -63,23 +64,27 @@ class Sentences:
 
     def person(self, record: Record, stands_in: str = "Somebody") -> Markup:
         """Return who it was, with the way to everything of theirs."""
-        if record.get("erased"):
-            name = Markup('<em class="erased">an erased person</em>')
-        else:
-            known = record.get("person") or record.get("subject")
-            if not known:
-                return Markup("{}").format(stands_in)
-            name = bold(known)
+        known = record.get("person") or record.get("subject")
         digest = record.get("subject_digest")
+        if known:
+            name = bold(known)
+        elif digest is not None and record.get("erased"):
+            name = _ERASED
+        else:
+            return Markup("{}").format(stands_in)
         if digest is None or self._person_href is None:
             return name
         return Markup('<a href="{}">{}</a>').format(self._person_href(digest), name)
 
-    def somebody(self, digest: str) -> Markup:
-        """Return the way to a person of whom the record says no more than the digest."""
-        if self._person_href is None:
-            return Markup("one person")
-        return Markup('<a href="{}">one person</a>').format(self._person_href(digest))
+    def other(self, record: Record, field: str) -> Markup:
+        """Return somebody else whom the record names in ``field``, with the way to everything of theirs."""
+        label = record.get(field)
+        called = label.get("person") or label.get("subject") if isinstance(label, Mapping) else label
+        digest = record.get(f"{field}_digest")
+        name = bold(called) if called else _ERASED if digest else Markup("somebody")
+        if digest is None or self._person_href is None:
+            return name
+        return Markup('<a href="{}">{}</a>').format(self._person_href(digest), name)
 
     def provider(self, record: Record) -> Markup:
         """Return what the provider is called."""
@@ -118,21 +123,6 @@ def meaning_of(refusal: str) -> Markup:
 def show_time(time: str) -> str:
     """Return a recorded time as pages have it: ``2026-11-29 14:30:05``, UTC."""
     return time[:19].replace("T", " ")
-
-
-def show_hour(time: str) -> str:
-    """Return the hour and minute of a recorded time, UTC; with the day if that is not the first thing known."""
-    return datetime.fromisoformat(time).strftime("%H:%M")
-
-
-def find_record_href(position: int) -> str:
-    """Return the address of a record's page."""
-    return f"/audit/records/{position}"
-
-
-def find_search_href(**filters: str) -> str:
-    """Return the address of the search page for filters, as its form sends them."""
-    return "/audit/records?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in filters.items())
 
 
 def _refused_because(record: Record) -> Markup:
@@ -220,9 +210,8 @@ def _administration_refused(say: Sentences, record: Record) -> Markup:
 
 
 def _sign_in_explained(say: Sentences, record: Record) -> Markup:
-    of = bold(record["of_subject"]) if record.get("of_subject") else Markup("somebody")
     return Markup("{} was shown why {} got their roles at the sign-in of {} UTC.").format(
-        say.person(record), of, show_time(record.get("of_time", ""))
+        say.person(record), say.other(record, "of"), show_time(record.get("of_time", ""))
     )
 
 
@@ -276,12 +265,11 @@ def _keys_changed(say: Sentences, record: Record) -> Markup:
 
 
 def _rules_changed(what: str) -> Callable[[Sentences, Record], Markup]:
-    def write(_: Sentences, record: Record) -> Markup:
-        confirmed = (
-            Markup(", confirmed by {}").format(bold(record["confirmed_by"])) if record.get("confirmed_by") else ""
-        )
+    def write(say: Sentences, record: Record) -> Markup:
+        by_two = record.get("confirmed_by") or record.get("confirmed_by_digest")
+        confirmed = Markup(", confirmed by {}").format(say.other(record, "confirmed_by")) if by_two else ""
         return Markup("{} {} the rules {}{}.{}").format(
-            bold(record["author"]) if record.get("author") else "Somebody",
+            _author(record),
             what,
             code(record.get("version", "")[:12]),
             confirmed,
@@ -298,10 +286,13 @@ def _rules_taken(_: Sentences, record: Record) -> Markup:
 
 
 def _rules_refused(_: Sentences, record: Record) -> Markup:
-    author = bold(record["author"]) if record.get("author") else Markup("Somebody")
     return Markup("{} could not bring the rules {} into force.{}").format(
-        author, code(record.get("version", "")[:12]), _refused_because(record)
+        _author(record), code(record.get("version", "")[:12]), _refused_because(record)
     )
+
+
+def _author(record: Record) -> Markup:
+    return bold(record["author"]) if record.get("author") else _ERASED if record.get("erased") else Markup("Somebody")
 
 
 def _rules_not_loaded(_: Sentences, record: Record) -> Markup:
@@ -320,8 +311,7 @@ def _searched(say: Sentences, record: Record) -> Markup:
 
 
 def _person_opened(say: Sentences, record: Record) -> Markup:
-    of = record.get("of_subject_digest", "")
-    return Markup("{} was shown the records of {}.").format(say.person(record), say.somebody(of))
+    return Markup("{} was shown records of {}.").format(say.person(record), say.other(record, "of"))
 
 
 def _key(record: Record) -> Markup:

@@ -1,0 +1,120 @@
+"""People: found by part of their name, and what one of them did, as a line through time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from bridge.audit.search.query import Search
+from bridge.audit.search.search import AuditSearch
+from bridge.web.auditor.addresses import find_person
+from bridge.web.auditor.auditing import Auditing
+from bridge.web.auditor.figures import Figure
+from bridge.web.auditor.lines import Line, write_line
+from bridge.web.auditor.sentences import Record, Sentences
+from bridge.web.auditor.visits import Visits
+
+MAX_FOUND = 30
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of a timeline, the latest moment first."""
+
+    date: str
+    title: str
+    entries: tuple[Line, ...]
+
+
+class PeoplePages:
+    """The pages about people."""
+
+    def __init__(self, auditing: Auditing, search: AuditSearch, say: Sentences, visits: Visits) -> None:
+        """Take the frame, what finds records, what puts them into words, and what records that they are shown."""
+        self._auditing = auditing
+        self._search = search
+        self._say = say
+        self._visits = visits
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("audit_people", __name__, url_prefix="/audit/people")
+        routes.add_url_rule("", "ask", self.ask)
+        routes.add_url_rule("", "find", self.find, methods=["POST"])
+        routes.add_url_rule("/<digest>", "show", self.show)
+        return routes
+
+    def ask(self) -> AnyResponse:
+        """Ask for a name. It comes by POST, so that it stands in no address."""
+        return self._auditing.render("audit_people.html", asked="")
+
+    def find(self) -> AnyResponse:
+        """List the people whose name has what was typed in it."""
+        text = request.form.get("q", "").strip()
+        found = self._search.people(text, count=MAX_FOUND + 1) if text else ()
+        if found:
+            self._visits.record_search(Search(person=text))
+        return self._auditing.render(
+            "audit_people.html",
+            asked=text,
+            people=[self._describe(each.subject_digest, each.name) for each in found[:MAX_FOUND]],
+            more=len(found) > MAX_FOUND,
+        )
+
+    def show(self, digest: str) -> AnyResponse:
+        """Show what somebody did, the latest first; ``?before=`` goes on from there."""
+        before = request.args.get("before", type=int)
+        self._visits.record_person(digest)
+        page = self._search.find(Search(person=digest), before=before, count=SHOWN)
+        person = self._search.person(digest)
+        return self._auditing.render(
+            "audit_person.html",
+            digest=digest,
+            name=person.name if person else "",
+            erased=person is None and bool(page.records),
+            detail=_describe_last(page.records),
+            figures=list(_count(page.records, all_of_them=before is None and page.older is None)),
+            days=list(_group(write_line(each, self._say) for each in page.records)),
+            older=f"{find_person(digest)}?before={page.older}" if page.older is not None else "",
+            newest=find_person(digest) if before is not None else "",
+        )
+
+    def _describe(self, digest: str, name: str) -> dict[str, Any]:
+        last = self._search.find(Search(person=digest), count=1).records
+        return {
+            "name": name,
+            "href": find_person(digest),
+            "detail": _describe_last(last),
+            "last": last[0]["time"][:16].replace("T", " ") if last else "",
+        }
+
+
+def _describe_last(records: Sequence[Record]) -> str:
+    """Return how the person's provider names them, from their latest record."""
+    latest = next((each for each in records if each.get("subject")), None)
+    return f"{latest['subject']} · {latest.get('issuer', '')}" if latest else ""
+
+
+def _count(records: Sequence[Record], *, all_of_them: bool) -> Iterable[Figure]:
+    note = "" if all_of_them else f"in these {len(records)} records"
+    accepted = [each for each in records if each["event"] == "sign_in.accepted"]
+    weak = sum(each.get("mfa") is False for each in accepted)
+    roles = {
+        (each["account"], each["entitlement"]) for each in records if each.get("account") and each.get("entitlement")
+    }
+    networks = {each["network"] for each in records if each.get("network")}
+    yield Figure("Sign-ins", len(accepted), note=note)
+    yield Figure("With one factor", weak, tone="warn" if weak else "", note=note)
+    yield Figure("Refused", sum(each["event"].endswith(".refused") for each in records), note=note)
+    yield Figure("Roles and users", len(roles), note=note)
+    yield Figure("Networks", len(networks), note=note)
+
+
+def _group(lines: Iterable[Line]) -> Iterable[Day]:
+    for day, entries in groupby(lines, key=lambda line: line.time[:10]):
+        yield Day(day, date.fromisoformat(day).strftime("%A, %-d %B %Y"), tuple(entries))
