@@ -321,6 +321,7 @@ def _build_federation(  # noqa: PLR0917
         audit=audit,
         rules=rules,
         administrators=configuration.administrators,
+        auditors=configuration.auditors,
         exchange=exchange,
         credentials=credentials,
         console=console,

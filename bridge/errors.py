@@ -17,15 +17,15 @@
     │   ├── LogoutRefused            a message about signing out is not acceptable
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
     ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown
-    ├── AccessError                NotEntitled · NotAdministrator · CrossSiteRequest · NotFound
-    │                              UserCodeUnknown
+    ├── AccessError                NotEntitled · NotAdministrator · NotAuditor · CrossSiteRequest
+    │                              NotFound · UserCodeUnknown
     ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
     ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
-    ├── AuditError                 AuditUnavailable · ChainBroken
+    ├── AuditError                 AuditUnavailable · AuditLayout · ChainBroken
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -891,6 +891,13 @@ class NotAdministrator(AccessError):
     public = "This page is for administrators. If your work needs it, give IT the reference number."
 
 
+class NotAuditor(AccessError):
+    """A page for auditors, and a person who is none at this moment."""
+
+    code = "web_not_auditor"
+    public = "This page is for auditors. If your work needs it, give IT the reference number."
+
+
 class CrossSiteRequest(AccessError):
     """A state-changing request that did not come from our own pages."""
 
@@ -1229,6 +1236,13 @@ class AuditUnavailable(AuditError):
 
     code = "audit_unavailable"
     public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
+
+
+class AuditLayout(AuditError):
+    """The audit database does not have the tables that this version of Rambridge works with."""
+
+    code = "audit_layout"
+    public = "The audit database is not of this version of Rambridge."
 
 
 class ChainBroken(AuditError):

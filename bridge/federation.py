@@ -24,7 +24,7 @@ from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.recorded import summarize
 from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
-from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator, NotEntitled
+from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator, NotAuditor, NotEntitled
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
@@ -76,6 +76,7 @@ class Federation:
         audit: AuditLog,
         rules: RulesInForce,
         administrators: Sequence[Conditions],
+        auditors: Sequence[Conditions],
         exchange: Exchange,
         credentials: CredentialsCache,
         console: Console,
@@ -83,13 +84,14 @@ class Federation:
         clock: Clock,
         remember: Callable[[Choice, TemporaryCredentials], None] = _forget,
     ) -> None:
-        """Take the stages, the log and the history; an administrator meets one of ``administrators``.
+        """Take the stages, the log and the history.
 
-        ``remember`` keeps credentials with which their holder may call the STS endpoint.
+        An administrator meets one of ``administrators``, an auditor one of ``auditors``. ``remember`` keeps credentials with which their holder may call the STS endpoint.
         """
         self._audit = audit
         self._rules = rules
         self._administrators = administrators
+        self._auditors = auditors
         self._exchange = exchange
         self._credentials = credentials
         self._console = console
@@ -158,10 +160,15 @@ class Federation:
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""
+        return self._meets_any(self._administrators, identity, source_address)
+
+    def is_auditor(self, identity: VerifiedIdentity, source_address: str) -> bool:
+        """Return whether the person is an auditor now. An administrator is none by that."""
+        return self._meets_any(self._auditors, identity, source_address)
+
+    def _meets_any(self, people: Sequence[Conditions], identity: VerifiedIdentity, source_address: str) -> bool:
         now, rules = self._clock.now(), self._rules.current
-        return meets_any(
-            identity, self._administrators, rules.groups_claims, now, source_address, schemas=rules.schemas
-        )
+        return meets_any(identity, people, rules.groups_claims, now, source_address, schemas=rules.schemas)
 
     def check_administrator(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
         """The person is an administrator now; record the refusal if not. Raises NotAdministrator."""
@@ -169,6 +176,14 @@ class Federation:
             return
         refusal = NotAdministrator("none of the conditions on administrators holds")
         self._audit.append(origin, events.AdministrationRefused(**_who(identity), page=page, code=refusal.code))
+        raise refusal
+
+    def check_auditor(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
+        """The person is an auditor now; record the refusal if not. Raises NotAuditor."""
+        if self.is_auditor(identity, origin.source_address):
+            return
+        refusal = NotAuditor("none of the conditions on auditors holds")
+        self._audit.append(origin, events.AuditRefused(**_who(identity), page=page, code=refusal.code))
         raise refusal
 
     def choose(

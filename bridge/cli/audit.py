@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.audit.chain import Head
 from bridge.audit.reader import read_after, read_last, verify_log
 from bridge.audit.schema import open_database
+from bridge.cli.audit_keeping import migrate
 from bridge.cli.output import errors_to_exit_code, printable, short_path
 from bridge.errors import AuditUnavailable
 from bridge.settings import load_settings
@@ -24,6 +25,9 @@ POLL_SECONDS = 0.5
 @click.group()
 def audit() -> None:
     """Verify the audit log, and watch its end."""
+
+
+audit.add_command(migrate)
 
 
 @audit.command("verify")

@@ -325,14 +325,14 @@ def find_rule_problems(
                 yield from _find_role_list_problems(grant, accounts[name], document.positions, at)
 
 
-def find_administrator_problems(
-    entries: Iterable[AdministratorEntry], positions: Positions, providers: Collection[str]
+def find_people_problems(
+    key: str, entries: Iterable[AdministratorEntry], positions: Positions, providers: Collection[str]
 ) -> Iterator[Problem]:
-    """Yield the providers that do not exist in what ``bridge.yaml`` says of administrators."""
+    """Yield the providers that do not exist in what ``bridge.yaml`` says under ``administrators`` or ``auditors``."""
     for number, entry in enumerate(entries):
         for place, provider in enumerate(entry.provider or ()):
             if provider not in providers:
-                loc = ("administrators", number, "provider", place)
+                loc = (key, number, "provider", place)
                 yield _unknown(positions, loc, "provider", provider, providers)
 
 

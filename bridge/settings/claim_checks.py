@@ -47,12 +47,12 @@ def find_claim_problems(documents: Sequence[RuleDocument], providers: Providers)
             yield from _find_entry_problems(entry, document.positions, ("rules", number), providers, constants)
 
 
-def find_administrator_claim_problems(
-    entries: Iterable[AdministratorEntry], positions: Positions, providers: Providers
+def find_people_claim_problems(
+    key: str, entries: Iterable[AdministratorEntry], positions: Positions, providers: Providers
 ) -> Iterator[Problem]:
-    """Yield the same of what ``bridge.yaml`` says of administrators."""
+    """Yield the same of what ``bridge.yaml`` says under ``administrators`` or ``auditors``."""
     for number, entry in enumerate(entries):
-        yield from _find_entry_problems(entry, positions, ("administrators", number), providers, {})
+        yield from _find_entry_problems(entry, positions, (key, number), providers, {})
 
 
 def _find_entry_problems(

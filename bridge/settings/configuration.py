@@ -15,7 +15,7 @@ from bridge.entitlements.rules import (
     RuleDocument,
     RuleFiles,
     RuleSet,
-    compile_administrators,
+    compile_people,
     compile_rules,
     find_unused_constants,
     find_unused_policies,
@@ -29,15 +29,15 @@ from bridge.settings.audit import AUDIT, AuditSettings
 from bridge.settings.ceilings import find_wide_grants
 from bridge.settings.checks import (
     find_account_problems,
-    find_administrator_problems,
+    find_people_problems,
     find_provider_problems,
     find_rule_problems,
 )
 from bridge.settings.claim_checks import (
     build_schemas,
-    find_administrator_claim_problems,
     find_claim_problems,
     find_declaration_problems,
+    find_people_claim_problems,
 )
 from bridge.settings.collector import paused_collector
 from bridge.settings.reach import find_reach_problems
@@ -70,6 +70,8 @@ class Configuration:
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     """The issuers of tokens for workloads."""
     audit: AuditSettings = field(default_factory=AuditSettings)
+    auditors: tuple[Conditions, ...] = ()
+    """An auditor meets one of these."""
 
 
 def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None) -> Configuration:
@@ -212,13 +214,17 @@ def _read(
     usable |= {name: file.content for name, file in providers.by_name.items()}
     usable |= {name: file.content for name, file in workloads.by_name.items()}
     compiled = _compile(documents, usable, files, problems, known_accounts)
-    administrators: tuple[Conditions, ...] = ()
+    people: dict[str, tuple[Conditions, ...]] = {}
     if bridge.content:
-        entries, positions = bridge.content.administrators, bridge.document.positions
-        problems += find_administrator_problems(entries, positions, known_providers)
-        problems += find_administrator_claim_problems(entries, positions, known_providers)
-        administrators, found = compile_administrators(entries, positions)
-        problems += found
+        positions = bridge.document.positions
+        for key, entries in (
+            ("administrators", bridge.content.administrators),
+            ("auditors", bridge.content.auditors),
+        ):
+            problems += find_people_problems(key, entries, positions, known_providers)
+            problems += find_people_claim_problems(key, entries, positions, known_providers)
+            people[key], found = compile_people(key, entries, positions)
+            problems += found
         if compiled is not None:
             problems += _find_idle_constants(documents, problems)
             settings = resolve_paths(bridge.content, folder)
@@ -234,7 +240,8 @@ def _read(
         accounts={name: _resolve_ca_file(file) for name, file in accounts.by_name.items()},
         rules=compiled,
         rule_files=files,
-        administrators=administrators,
+        administrators=people["administrators"],
+        auditors=people["auditors"],
         warnings=found_problems,
         workloads={name: _resolve_keys_file(file) for name, file in workloads.by_name.items()},
         audit=audit,

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, model_validator
 
 from bridge.destinations import Destinations, is_loopback_network, is_never_allowed
-from bridge.entitlements.rules import AdministratorEntry
+from bridge.entitlements.rules import AdministratorEntry, AuditorEntry
 from bridge.errors import Problem
 from bridge.settings.checks import is_loopback, split_web_url
 from bridge.store_connection import parse_store_url
@@ -225,6 +225,8 @@ class Settings(_Strict):
     sts: STSLimits = STSLimits()
     administrators: tuple[AdministratorEntry, ...] = ()
     """Who may see the pages for administrators: whoever meets one of these. Nobody without one."""
+    auditors: tuple[AuditorEntry, ...] = ()
+    """Who may read the whole audit log, under `/audit`: whoever meets one of these. Nobody without one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that the log still shows."""
 

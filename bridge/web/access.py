@@ -156,8 +156,19 @@ class Access:
         return session
 
     def require_auditor(self) -> Session:
-        """Return the session of this request; its person is an auditor at this moment. Raises as the one above."""
-        return self.require_administrator()
+        """Return the session of this request; its person is an auditor at this moment.
+
+        Raises:
+            SessionError: there is no session.
+            NotAuditor: the person is none. Recorded.
+            StoreUnavailable: the session cannot be looked up.
+            AuditUnavailable: the refusal cannot be recorded.
+        """
+        session = self.require_session()
+        if "auditor" not in g:
+            self._federation.check_auditor(current_origin(), session.identity, request.path)
+            g.auditor = True
+        return session
 
     def find_session(self) -> Session | None:
         """Return the session of this request, or None where there is none that can be used."""

@@ -124,6 +124,7 @@ class Portal:
             "csrf_token": session.csrf_token,
             "server_time": format_utc(self._clock.now()),
             "administrator": self._federation.is_administrator(session.identity, current_origin().source_address),
+            "auditor": self._federation.is_auditor(session.identity, current_origin().source_address),
         }
 
     def _describe(self, entitlement: Entitlement) -> dict[str, Any]:

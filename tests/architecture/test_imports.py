@@ -184,6 +184,7 @@ LIBRARIES = {
     "click": {"cli"},
     "onelogin": {"identity"},
     "xmlsec": {"exchange", "sandbox", "attack"},
+    "alembic": {"audit"},
     "requests": {"sandbox"},
     "urllib3": {"outbound"},
     "alibabacloud_ram20150501": {"setup"},

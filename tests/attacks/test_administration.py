@@ -18,6 +18,16 @@ def governed(running_service):
     return running_service.start(administrators=(BY_GROUP,))
 
 
+@pytest.fixture(scope="module")
+def audited(running_service):
+    """Return a node that has auditors, who are no administrators, and a page for them alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LEVELS, "for_auditors", "auditor")
+        app = running_service.start(auditors=(BY_GROUP,))
+        app.add_url_rule("/audit-of-this-test", "for_auditors", lambda: "inside", methods=["GET", "POST"])
+        yield app
+
+
 @pytest.fixture
 def nobody(service, governed):
     return Visitor(governed)
@@ -47,7 +57,7 @@ def routes(app, *levels):
 
 def test_t_web_16_every_route_says_who_may_ask_and_nothing_else_does(app):
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == LEVELS.keys()
-    assert {"public", "session", "administrator"} == set(LEVELS.values())
+    assert {"public", "session", "administrator", "auditor"} >= set(LEVELS.values())
     below = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/admin")}
     assert {LEVELS[endpoint] for endpoint in below} == {"administrator"}
     assert {endpoint for endpoint, level in LEVELS.items() if level == "administrator"} == below
@@ -139,3 +149,36 @@ def test_t_web_16_a_right_that_was_taken_away_is_gone_at_the_next_page(service, 
     later = administrator.copy(app=service.start(administrators=()))
     assert later.is_signed_in_as("alice@example.com")
     assert find_code(later.get("/admin/sign-ins")) == "web_forbidden"
+
+
+# ── Auditors ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_t_web_16_an_auditor_reads_and_administers_nothing(audited):
+    auditor = sign_in_with(Visitor(audited), GROUP)
+    assert auditor.get("/audit-of-this-test").text == "inside"
+    for method, address in routes(audited, "administrator"):
+        data = {"csrf_token": auditor.get("/").text.split('name="csrf_token" value="')[1].split('"')[0]}
+        answer = auditor.request(method, address, data=data if method == "POST" else None)
+        assert (answer.status_code, find_code(answer)) == (403, "web_forbidden"), address
+
+
+def test_t_web_16_an_administrator_is_no_auditor_and_the_refusal_is_recorded(service, audited):
+    administrator = sign_in_with(Visitor(audited), "platform")
+    before = service.last()
+    answer = administrator.get("/audit-of-this-test")
+    assert (answer.status_code, find_code(answer)) == (403, "web_not_auditor")
+    [record] = service.records(before)
+    assert (record["event"], record["subject"], record["page"], record["code"]) == (
+        "audit.refused",
+        "alice@example.com",
+        "/audit-of-this-test",
+        "web_not_auditor",
+    )
+    assert Visitor(audited).get("/audit-of-this-test").location.startswith("/sign-in")
+
+
+def test_t_web_16_what_an_auditor_sends_needs_the_sessions_own_token(audited):
+    auditor = sign_in_with(Visitor(audited), GROUP)
+    answer = auditor.post("/audit-of-this-test", {"csrf_token": "another"})
+    assert (answer.status_code, find_code(answer)) == (403, "web_cross_site")

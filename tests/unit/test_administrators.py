@@ -69,6 +69,25 @@ def test_all_of_a_condition_must_be_known_to_hold(tmp_path, line, person, anothe
     assert not is_one(folder, **another)
 
 
+def test_auditors_are_described_like_administrators_and_are_none_by_that(tmp_path):
+    lines = "administrators: [{groups: [admins]}]\nauditors: [{groups: [auditors], require: {amr: [mfa]}}]\n"
+    configuration = load_configuration(write_configuration(tmp_path, {"bridge.yaml": BRIDGE + lines}))
+    auditor = make_identity(amr=("mfa",), **claim(groups=["auditors"]))
+    administrator = make_identity(amr=("mfa",), **claim(groups=["admins"]))
+    for person, is_auditor in ((auditor, True), (administrator, False)):
+        for people, expected in ((configuration.auditors, is_auditor), (configuration.administrators, not is_auditor)):
+            assert meets_any(person, people, GROUPS_CLAIMS, NOW, "192.0.2.7") is expected
+
+
+def test_a_mistake_about_auditors_names_them_and_its_place(tmp_path):
+    lines = "auditors:\n- provider: acme-saml\n- {groups: [a], provider: acme}\n"
+    problems = check_configuration(write_configuration(tmp_path, {"bridge.yaml": BRIDGE + lines}))
+    assert [(problem.file.name, problem.line, problem.severity) for problem in problems] == [
+        ("bridge.yaml", 3, "error")
+    ]
+    assert "an auditor" in problems[0].message
+
+
 def test_one_of_several_conditions_is_enough(tmp_path):
     folder = configure(tmp_path, "groups: [admins]", "claims: {department: IT}")
     assert is_one(folder, **claim(groups=["admins"]))

@@ -6,13 +6,14 @@ ever half-applied.
 """
 
 from bridge.entitlements.rules.accounts import AccountLabels, find_accounts
-from bridge.entitlements.rules.compilation import RuleDocument, compile_administrators, compile_rules, read_rules
+from bridge.entitlements.rules.compilation import RuleDocument, compile_people, compile_rules, read_rules
 from bridge.entitlements.rules.constants import find_unused_constants
 from bridge.entitlements.rules.in_force import RulesInForce
 from bridge.entitlements.rules.language import (
     RULE_FILE,
     SESSION_POLICY,
     AdministratorEntry,
+    AuditorEntry,
     Requirement,
     RoleGrant,
     RuleEntry,
@@ -29,6 +30,7 @@ __all__ = [
     "SESSION_POLICY",
     "AccountLabels",
     "AdministratorEntry",
+    "AuditorEntry",
     "Conditions",
     "Grant",
     "Requirement",
@@ -44,7 +46,7 @@ __all__ = [
     "TargetEntry",
     "UserGrant",
     "build_rule_set",
-    "compile_administrators",
+    "compile_people",
     "compile_rules",
     "find_accounts",
     "find_unused_constants",

@@ -124,14 +124,16 @@ def _compile_document(
     return rules
 
 
-def compile_administrators(
-    entries: Sequence[AdministratorEntry], positions: Positions
+def compile_people(
+    key: str, entries: Sequence[AdministratorEntry], positions: Positions
 ) -> tuple[tuple[Conditions, ...], tuple[Problem, ...]]:
-    """Return the compiled conditions on administrators, and their problems; what has problems counts for nothing."""
+    """Return the compiled conditions on some people, and their problems; what has problems counts for nothing.
+
+    ``key`` is where they stand in bridge.yaml: ``administrators`` or ``auditors``.
+    """
     problems: list[Problem] = []
     compiled = tuple(
-        _compile_conditions(entry, _Context(positions, ("administrators", number), problems))
-        for number, entry in enumerate(entries)
+        _compile_conditions(entry, _Context(positions, (key, number), problems)) for number, entry in enumerate(entries)
     )
     return (() if problems else compiled), tuple(problems)
 

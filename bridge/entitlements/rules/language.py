@@ -4,7 +4,7 @@ import re
 import unicodedata
 from datetime import date
 from functools import partial
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -358,14 +358,22 @@ class ConditionsEntry(_Strict):
 class AdministratorEntry(ConditionsEntry):
     """Some of the people who administer this service: those of whom all of it holds."""
 
+    _makes: ClassVar[str] = "an administrator"
+
     @model_validator(mode="after")
     def _check_conditions(self) -> Self:
         if self.groups is None and self.claims is None and self.when is None:
             raise refusal(
-                "this would make everybody whom the provider vouches for an administrator",
+                f"this would make everybody whom the provider vouches for {self._makes}",
                 "Add `groups`, `claims` or `when`.",
             )
         return self
+
+
+class AuditorEntry(AdministratorEntry):
+    """Some of the people who may read the whole audit log: those of whom all of it holds."""
+
+    _makes: ClassVar[str] = "an auditor"
 
 
 class RuleEntry(ConditionsEntry):

@@ -25,7 +25,7 @@ class Auditing:
 
         Raises:
             SessionError: nobody is signed in.
-            NotAdministrator: the person is no auditor at this moment.
+            NotAuditor: the person is no auditor at this moment.
         """
         identity = self._access.require_auditor().identity
         return self._secrets.subject_digest(identity.issuer, identity.subject)
@@ -35,7 +35,7 @@ class Auditing:
 
         Raises:
             SessionError: nobody is signed in.
-            NotAdministrator: the person is no auditor at this moment.
+            NotAuditor: the person is no auditor at this moment.
         """
         session = self._access.require_auditor()
         page = render_template(

@@ -39,3 +39,26 @@ def audit_database(request, tmp_path):
             for database in databases.values():
                 connection.execute(text(f"DROP DATABASE {database}"))
         administration.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request, tmp_path):
+    """Return a function that gives the URL of a new empty database."""
+    if request.param == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path}/n{next(_numbers)}.db"
+        return
+    server = request.getfixturevalue("postgresql_url")
+    administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    made = []
+
+    def create():
+        made.append(f"audit_{uuid.uuid4().hex}")
+        with administration.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {made[-1]}"))
+        return server.set(database=made[-1])
+
+    yield create
+    with administration.connect() as connection:
+        for database in made:
+            connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
+    administration.dispose()
