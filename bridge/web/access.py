@@ -73,6 +73,7 @@ LEVELS: Mapping[str, Level] = {
     "audit_overview.show": "auditor",
     "audit_records.latest": "auditor",
     "audit_records.search": "auditor",
+    "audit_records.ask": "auditor",
     "audit_record.show": "auditor",
     "audit_record.prove": "auditor",
     "audit_people.find": "auditor",
@@ -169,6 +170,14 @@ class Access:
             self._federation.check_auditor(current_origin(), session.identity, request.path)
             g.auditor = True
         return session
+
+    def is_administrator(self) -> bool:
+        """Tell whether the person of this request is an administrator: for links to pages that would open."""
+        return self._federation.is_administrator(self.require_session().identity, current_origin().source_address)
+
+    def is_auditor(self) -> bool:
+        """Tell whether the person of this request is an auditor: for links to pages that would open."""
+        return self._federation.is_auditor(self.require_session().identity, current_origin().source_address)
 
     def find_session(self) -> Session | None:
         """Return the session of this request, or None where there is none that can be used."""

@@ -42,6 +42,7 @@ class Auditing:
             template,
             person=describe_person(session.identity, self._titles),
             csrf_token=session.csrf_token,
+            administrator=self._access.is_administrator(),
             auditor=True,
             provider_titles=self._titles,
             **values,

@@ -98,7 +98,7 @@ class OverviewPage:
         yield Figure("Issued", issued, _find(since, outcome="accepted", event="exchange"))
         yield Figure("Privileged uses", overview.privileged_uses, _find(since, privileged="yes"))
         yield Figure(
-            "Privileged, one factor",
+            "Privileged, no MFA",
             weak,
             _find(since, privileged="yes", mfa="no"),
             tone="bad" if weak else "",

@@ -1,9 +1,6 @@
 """People: found by part of their name, and what one of them did, as a line through time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, request
@@ -14,21 +11,12 @@ from bridge.audit.search.search import AuditSearch
 from bridge.web.auditor.addresses import find_person
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.figures import Figure
-from bridge.web.auditor.lines import Line, write_line
 from bridge.web.auditor.sentences import Record, Sentences
+from bridge.web.auditor.timeline import draw_timeline
 from bridge.web.auditor.visits import Visits
 
 MAX_FOUND = 30
 SHOWN = 100
-
-
-@dataclass(frozen=True)
-class Day:
-    """One day of a timeline, the latest moment first."""
-
-    date: str
-    title: str
-    entries: tuple[Line, ...]
 
 
 class PeoplePages:
@@ -78,8 +66,9 @@ class PeoplePages:
             name=person.name if person else "",
             erased=person is None and bool(page.records),
             detail=_describe_last(page.records),
-            figures=list(_count(page.records, all_of_them=before is None and page.older is None)),
-            days=list(_group(write_line(each, self._say) for each in page.records)),
+            figures=list(_count(page.records)),
+            counted=0 if before is None and page.older is None else len(page.records),
+            days=list(draw_timeline(page.records, self._say.without_links())),
             older=f"{find_person(digest)}?before={page.older}" if page.older is not None else "",
             newest=find_person(digest) if before is not None else "",
         )
@@ -100,21 +89,15 @@ def _describe_last(records: Sequence[Record]) -> str:
     return f"{latest['subject']} · {latest.get('issuer', '')}" if latest else ""
 
 
-def _count(records: Sequence[Record], *, all_of_them: bool) -> Iterable[Figure]:
-    note = "" if all_of_them else f"in these {len(records)} records"
+def _count(records: Sequence[Record]) -> Iterable[Figure]:
     accepted = [each for each in records if each["event"] == "sign_in.accepted"]
     weak = sum(each.get("mfa") is False for each in accepted)
     roles = {
         (each["account"], each["entitlement"]) for each in records if each.get("account") and each.get("entitlement")
     }
     networks = {each["network"] for each in records if each.get("network")}
-    yield Figure("Sign-ins", len(accepted), note=note)
-    yield Figure("With one factor", weak, tone="warn" if weak else "", note=note)
-    yield Figure("Refused", sum(each["event"].endswith(".refused") for each in records), note=note)
-    yield Figure("Roles and users", len(roles), note=note)
-    yield Figure("Networks", len(networks), note=note)
-
-
-def _group(lines: Iterable[Line]) -> Iterable[Day]:
-    for day, entries in groupby(lines, key=lambda line: line.time[:10]):
-        yield Day(day, date.fromisoformat(day).strftime("%A, %-d %B %Y"), tuple(entries))
+    yield Figure("Sign-ins", len(accepted))
+    yield Figure("With one factor", weak, tone="warn" if weak else "")
+    yield Figure("Refused", sum(each["event"].endswith(".refused") for each in records))
+    yield Figure("Roles and users", len(roles))
+    yield Figure("Networks", len(networks))

@@ -5,7 +5,7 @@ them. So a search can be kept, sent and read in a proxy's log without saying of 
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -14,8 +14,11 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit.search.query import Search
+from bridge.audit.search.questions import QUESTIONS
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
+from bridge.clock import Clock
+from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.lines import write_lines
@@ -51,23 +54,25 @@ EXPORTS = (("JSON Lines", "jsonl"), ("CSV", "csv"), ("OCSF", "ocsf"))
 class SearchPage:
     """The page that finds records."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         auditing: Auditing,
         search: AuditSearch,
         saved: SavedSearches,
         say: Sentences,
         visits: Visits,
+        clock: Clock,
         *,
         provider_titles: Mapping[str, str],
         account_titles: Mapping[str, str],
     ) -> None:
-        """Take the frame, what finds, what is kept, what puts records into words, and what records that they are."""
+        """Take the frame, what finds and keeps, what puts records into words, what records that, and the clock."""
         self._auditing = auditing
         self._search = search
         self._saved = saved
         self._say = say
         self._visits = visits
+        self._clock = clock
         self._titles = {"provider": provider_titles, "account": account_titles}
 
     def blueprint(self) -> Blueprint:
@@ -75,6 +80,7 @@ class SearchPage:
         routes = Blueprint("audit_records", __name__, url_prefix="/audit")
         routes.add_url_rule("/records", "latest", self.latest)
         routes.add_url_rule("/search", "search", self.search, methods=["POST"])
+        routes.add_url_rule("/ask/<name>", "ask", self.ask, methods=["POST"])
         return routes
 
     def latest(self) -> AnyResponse:
@@ -97,6 +103,16 @@ class SearchPage:
         search, problems = Search.parse(typed)
         if problems:
             return self._show(search, next(iter(problems.values())), text=text)
+        return _lead_to(search)
+
+    def ask(self, name: str) -> AnyResponse:
+        """Lead to the answer of one of the usual questions, about whoever or whatever was typed."""
+        question = QUESTIONS.get(name)
+        if question is None:
+            raise NotFound(f"there is no question {name}")
+        search = question.build(self._clock.now(), request.form.get("q", "").strip())
+        if search.person:
+            return self._look_up(search.person, replace(search, person="").to_query())
         return _lead_to(search)
 
     def _look_up(self, text: str, typed: dict[str, str]) -> AnyResponse:

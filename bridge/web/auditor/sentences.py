@@ -55,6 +55,10 @@ class Sentences:
         self._accounts = account_titles
         self._person_href = person_href
 
+    def without_links(self) -> "Sentences":
+        """Return the same for a page that is about one person already."""
+        return Sentences(self._providers, self._accounts)
+
     def tell(self, record: Record) -> Markup:
         """Return what happened, as HTML. An event that nobody gave a sentence stands with its name."""
         write = _SENTENCES.get(record["event"])

@@ -40,6 +40,8 @@ class Chapter:
     """The record that says so; None where there is none."""
     failed: bool = False
     checks: tuple[Line, ...] = ()
+    """Those that were made."""
+    not_reached: int = 0
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,15 @@ def _tell_refusal(record: Record, say: Sentences) -> Chapter:
     if advice:
         sentences.append(Markup("<strong>What to do:</strong> {}").format(advice.remedy))
     lines = explain_checks(record.get("protocol", ""), record.get("checks") or ()) if record.get("checks") else ()
-    return Chapter("Why it was refused", tuple(sentences), record.get("position"), failed=True, checks=lines)
+    made = tuple(line for line in lines if line.outcome != "not reached")
+    return Chapter(
+        "Why it was refused",
+        tuple(sentences),
+        record.get("position"),
+        failed=True,
+        checks=made,
+        not_reached=len(lines) - len(made),
+    )
 
 
 def _tell_rest(record: Record) -> Iterator[Markup]:
