@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.log import AuditLog
+from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit.reader import AuditReader
 from bridge.audit.schema import open_database
 from bridge.clock import Clock, SystemClock
@@ -115,6 +116,8 @@ def create_app(
     sealer = Sealer(*keys.sealing_keys())
     records = _open_records(settings.audit_url())
     audit = AuditLog(records, clock)
+    partitions = PartitionKeeper(records, clock)
+    partitions.start()
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     workloads = build_workload_verifiers(configuration, outbound, redis, clock)
@@ -227,7 +230,12 @@ def create_app(
     ):
         app.register_blueprint(pages.blueprint())
     app.register_blueprint(
-        create_health({"store": lambda: _ping(redis), "audit": audit.check}, follower.describe, exchange.describe)
+        create_health(
+            {"store": lambda: _ping(redis), "audit": audit.check},
+            follower.describe,
+            exchange.describe,
+            partitions.describe,
+        )
     )
     budget = Budget(
         redis,

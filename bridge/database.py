@@ -4,6 +4,8 @@ SQLite runs in WAL mode with ``synchronous=FULL``: a transaction that has return
 on a connection with the execution option ``read_only`` takes no write lock.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +48,11 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(connection: Connection) -> None:
     if not connection.get_execution_options().get("read_only"):
         connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection that only reads, and that sees the database as it is at its first question, to the end."""
+    with engine.connect() as connection:
+        options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+        yield connection.execution_options(read_only=True, **options)

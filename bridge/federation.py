@@ -9,12 +9,14 @@ and nothing is returned.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from bridge.audit import events
 from bridge.audit.events import Origin
+from bridge.audit.held import HeldRecords
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
@@ -67,6 +69,10 @@ def _forget(choice: Choice, credentials: TemporaryCredentials) -> None:
     """Keep nothing: where there is no STS endpoint."""
 
 
+def _write_nothing() -> None:
+    """Hold nothing, write nothing: where each event is written at once."""
+
+
 class Federation:
     """The five arrows."""
 
@@ -86,9 +92,12 @@ class Federation:
     ) -> None:
         """Take the stages, the log and the history.
 
-        An administrator meets one of ``administrators``, an auditor one of ``auditors``. ``remember`` keeps credentials with which their holder may call the STS endpoint.
+        An administrator meets one of ``administrators``, an auditor one of ``auditors``. ``remember``
+        keeps credentials with which their holder may call the STS endpoint.
         """
-        self._audit = audit
+        self._log = audit
+        self._audit: AuditLog | HeldRecords = audit
+        self._write_held: Callable[[], None] = _write_nothing
         self._rules = rules
         self._administrators = administrators
         self._auditors = auditors
@@ -98,6 +107,20 @@ class Federation:
         self._history = history
         self._clock = clock
         self._remember = remember
+
+    @contextmanager
+    def in_one_step(self, origin: Origin) -> Iterator["Federation"]:
+        """Yield this federation for one call, whose events are written together: each step waits for the disk.
+
+        They are on disk when the block is left, however it is left, so release nothing inside; and before STS is
+        asked, since what it then does cannot be undone. Raises AuditUnavailable at the end if they cannot be written.
+        """
+        held, one_call = HeldRecords(self._log, origin), copy(self)
+        one_call._audit, one_call._write_held = held, held.write  # noqa: SLF001  a copy of our own
+        try:
+            yield one_call
+        finally:
+            held.write()
 
     def sign_in(
         self,
@@ -270,7 +293,7 @@ class Federation:
         """
         with self._recording_failure(origin, choice):
             release = self._credentials.obtain(
-                choice, origin.reference, lambda issued: self._record_issued(origin, choice, issued)
+                choice, origin.reference, lambda issued: self._record_issued(origin, choice, issued), self._write_held
             )
         credentials = release.credentials
         if credentials.reused:
@@ -308,6 +331,7 @@ class Federation:
                 session_policy_digest=_digest(entitlement.session_policy),
             ),
         )
+        self._write_held()  # others may wait for the same credentials
 
     def foresee(self, identity: VerifiedIdentity, entitlement: Entitlement) -> Duration | None:
         """Return how long credentials would last if they were asked for now, and why; None if there would be none."""

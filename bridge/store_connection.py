@@ -97,8 +97,8 @@ class RedisPipeline(Protocol):
     def get(self, name: str) -> Any:
         """Add a GET."""
 
-    def incr(self, name: str) -> Any:
-        """Add an INCR."""
+    def incr(self, name: str, amount: int) -> Any:
+        """Add an INCRBY."""
 
     def delete(self, name: str | bytes) -> Any:
         """Add a DEL."""
@@ -240,14 +240,14 @@ def build_key(purpose: str, *parts: str) -> str:
     return f"rambridge:{purpose}:{_digest(lengths_and_parts)}"
 
 
-def count_within_minute(redis: "RedisClient", now: datetime, purpose: str, *parts: str) -> int:
-    """Count one more of something, and return how many there were in this minute of the clock, on all machines.
+def count_within_minute(redis: "RedisClient", now: datetime, purpose: str, *parts: str, calls: int = 1) -> int:
+    """Count something once more (or ``calls`` times); return how often it was in this minute of the clock, anywhere.
 
     ``purpose`` and ``parts`` name it, as for :func:`build_key`. Raises StoreUnavailable.
     """
     key = build_key(purpose, *parts, str(int(now.timestamp()) // 60))
     pipeline = redis.pipeline(transaction=False)
-    pipeline.incr(key)
+    pipeline.incr(key, calls)
     pipeline.pexpire(key, timedelta(minutes=2))
     with store_errors():
         count, _ = pipeline.execute()

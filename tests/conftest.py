@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 
+from tests.own_postgresql import OwnPostgreSQL
 from tests.requirements import find_chromium, require
 
 CHROMIUM_FLAGS = [
@@ -56,6 +57,20 @@ def postgresql_url():
     server.cleanup()
     if not (folder / "data").exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def superuser_url(postgresql_url):
+    """Return the URL of a running PostgreSQL server whose user may also create roles."""
+    engine = create_engine(postgresql_url)
+    with engine.connect() as connection:
+        is_superuser = connection.execute(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")).scalar()
+    engine.dispose()
+    if is_superuser:
+        yield postgresql_url
+        return
+    with OwnPostgreSQL() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from bridge.audit.layout import NEWEST, create, read_version, stamp
+from bridge.audit.partitions import lock_layout
 from bridge.audit.tables import records
 from bridge.database import open_engine
 from bridge.errors import AuditLayout
 
-_LAYOUT_LOCK = 0x52616D62
-"""PostgreSQL's advisory lock under which the layout changes."""
 _NO_PRIVILEGE = "42501"
 
 
@@ -45,7 +44,7 @@ def bring_up(engine: Engine) -> None:
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LAYOUT_LOCK})")
+                lock_layout(connection)
             _bring_up(connection)
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != _NO_PRIVILEGE:

@@ -6,7 +6,7 @@ token, a cookie, an assertion. A digest stands for a message where one is needed
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 Value = str | int | float | bool | list["str | list[str]"] | None
@@ -42,7 +42,7 @@ class Event:
 
     def fields(self) -> Mapping[str, Value]:
         """Return the event's own fields, texts capped at ``MAX_TEXT`` characters."""
-        return {key: _cap(value) for key, value in asdict(self).items() if value not in ("", None)}
+        return {key: _cap(value) for key, value in vars(self).items() if value is not None and value != ""}
 
 
 def _cap(value: Any) -> Any:

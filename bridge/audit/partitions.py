@@ -15,16 +15,25 @@ from bridge.audit.tables import records
 AHEAD = 3
 """How many months after the present one have their partition before they begin, where the service may make it."""
 
+_LAYOUT_LOCK = 0x52616D62
+"""The advisory lock of whoever changes tables and partitions."""
+
 _PARENT = records.name
-_DEFAULT = f"{_PARENT}_default"
+DEFAULT = f"{_PARENT}_default"
+_MOVING = f"{_PARENT}_moving"
 
 _MONTHS = text(
     "SELECT substring(child.relname FROM '[0-9]{6}$')::int FROM pg_inherits "
     "JOIN pg_class child ON child.oid = inhrelid "
     f"WHERE inhparent = to_regclass('{_PARENT}') AND child.relname ~ '_[0-9]{{6}}$' ORDER BY 1"
 )
-_STRAYS = text(f"SELECT DISTINCT month FROM {_DEFAULT}")
+_STRAYS = text(f"SELECT DISTINCT month FROM {DEFAULT}")
 _OWNS = text(f"SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('{_PARENT}')")
+
+
+def lock_layout(connection: Connection) -> None:
+    """Wait until nobody else changes tables or partitions; to the end of the transaction."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LAYOUT_LOCK})")
 
 
 def create_partitioned(connection: Connection) -> None:
@@ -47,8 +56,8 @@ def owns_tables(connection: Connection) -> bool:
 
 def create_default(connection: Connection) -> None:
     """Make the default partition. The guards of the table are there."""
-    connection.exec_driver_sql(f"CREATE TABLE {_DEFAULT} PARTITION OF {_PARENT} DEFAULT")
-    guard_partition(connection, _DEFAULT)
+    connection.exec_driver_sql(f"CREATE TABLE {DEFAULT} PARTITION OF {_PARENT} DEFAULT")
+    guard_partition(connection, DEFAULT)
 
 
 def list_strays(connection: Connection) -> set[int]:
@@ -61,20 +70,22 @@ def create_ahead(connection: Connection, now: datetime, months_ahead: int = AHEA
 
     What is in the default partition gets its place. Appends wait for that.
     """
+    lock_layout(connection)
     strays = list_strays(connection)
     if strays:
         connection.exec_driver_sql(f"LOCK TABLE {_PARENT} IN ACCESS EXCLUSIVE MODE")
         strays = list_strays(connection)
-        connection.exec_driver_sql(f"ALTER TABLE {_PARENT} DETACH PARTITION {_DEFAULT}")
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_MOVING} ON COMMIT DROP AS SELECT * FROM {DEFAULT}")
+        connection.exec_driver_sql(f"ALTER TABLE {DEFAULT} DISABLE TRIGGER USER")
+        connection.exec_driver_sql(f"TRUNCATE {DEFAULT}")
+        connection.exec_driver_sql(f"ALTER TABLE {DEFAULT} ENABLE TRIGGER USER")
     missing = (strays | set(coming_months(now, months_ahead))) - set(list_months(connection))
     for month in sorted(missing):
         name = partition_name(month)
         connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF {_PARENT} FOR VALUES IN ({month})")
         guard_partition(connection, name)
     if strays:
-        connection.exec_driver_sql(f"INSERT INTO {_PARENT} SELECT * FROM {_DEFAULT}")
-        connection.exec_driver_sql(f"DROP TABLE {_DEFAULT}")
-        create_default(connection)
+        connection.exec_driver_sql(f"INSERT INTO {_PARENT} SELECT * FROM {_MOVING}")
     return sorted(missing)
 
 

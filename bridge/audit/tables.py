@@ -6,8 +6,9 @@ Three kinds, and the difference matters to whoever has to believe the log:
   ``audit_blocks``, ``audit_retired``. Rows are added and never changed; the database itself refuses anything else.
 - **What can be destroyed on purpose**: ``audit_keys``. Without its key what a record says of a person cannot be read,
   and the record still verifies.
-- **What is computed from the first kind**, to be found quickly: ``audit_index`` and whatever else search needs. It can
-  be thrown away and computed again, and verification compares it with the records.
+- **What is computed from the first kind**, to be found quickly: ``audit_index``, ``audit_sequenced``,
+  ``audit_open_block`` and whatever else search needs. It can be thrown away and computed again, and verification
+  compares it with the records.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
@@ -81,8 +82,21 @@ blocks = Table(
     metadata,
     Column("block", _Key, primary_key=True, autoincrement=False),
     Column("root", LargeBinary(32), nullable=False),
+    Column("leaves", LargeBinary, nullable=False),
 )
-"""The tree's inner hash over each 256 leaves that are complete: what proofs are made of without reading all records."""
+"""The tree's inner hash over each 256 leaves that are complete, and those leaf hashes, 32 bytes each: what proofs are
+made of without reading records, and what tells which of 256 was changed. ``merkle.block_row`` makes a row.
+"""
+
+open_block = Table(
+    "audit_open_block",
+    metadata,
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaves", LargeBinary, nullable=False),
+)
+"""Its one row: the leaf hashes of the block that is not complete. Computed, like ``audit_sequenced``; together with the
+number of the block it is how many records have a position.
+"""
 
 checkpoints = Table(
     "audit_checkpoints",

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.audit.chain import Head
 from bridge.audit.reader import read_after, read_last, verify_log
 from bridge.audit.schema import open_database
-from bridge.cli.audit_keeping import migrate
+from bridge.cli.audit_keeping import migrate, roles
 from bridge.cli.output import errors_to_exit_code, printable, short_path
 from bridge.errors import AuditUnavailable
 from bridge.settings import load_settings
@@ -28,6 +28,7 @@ def audit() -> None:
 
 
 audit.add_command(migrate)
+audit.add_command(roles)
 
 
 @audit.command("verify")

@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.database import open_database
+from bridge.audit.grants import find_weakness, grants_for, list_services
 from bridge.audit.layout import NEWEST
-from bridge.audit.partitions import create_ahead, list_months
-from bridge.cli.output import count, errors_to_exit_code
+from bridge.audit.partitions import coming_months, create_ahead, owns_tables
+from bridge.cli.output import count, errors_to_exit_code, printable
 from bridge.clock import SystemClock
-from bridge.errors import AuditUnavailable
+from bridge.errors import AuditLayout, AuditUnavailable
 from bridge.history.tables import metadata as history_tables
 from bridge.rollout.tables import metadata as rollout_tables
 from bridge.settings import load_settings
@@ -46,13 +47,47 @@ def migrate(folder: Path, owner: str | None, months_ahead: int) -> None:
         if engine.dialect.name != "postgresql":
             return
         with engine.begin() as connection:
-            made = create_ahead(connection, SystemClock().now(), months_ahead)
-            last = list_months(connection)[-1]
+            if not owns_tables(connection):
+                raise AuditLayout(f"{engine.url.username} does not own the tables: name who does with --owner")
+            now = SystemClock().now()
+            made = create_ahead(connection, now, months_ahead)
             for beside in (history_tables, rollout_tables):
                 beside.create_all(connection)
-        click.echo(
-            f"{count(len(made), 'partition')} made; there is one for each month until {last // 100}-{last % 100:02d}."
-        )
+            for role in list_services(connection):  # for tables that are new
+                _apply(connection, role)
+        last = list(coming_months(now, months_ahead))[-1]
+        click.echo(f"{count(len(made), 'partition')} made. Each month has one until {last // 100}-{last % 100:02d}.")
+
+
+@click.command()
+@click.argument("role")
+@owner_option
+@click.option("--apply", is_flag=True, help="Do it, instead of printing the statements.")
+@click.pass_obj
+def roles(folder: Path, role: str, owner: str | None, *, apply: bool) -> None:
+    """Let ROLE, as which the service connects to PostgreSQL, add records and change none.
+
+    Another role owns the tables, and runs `migrate`. Create ROLE first: CREATE ROLE name LOGIN PASSWORD '...'.
+    """
+    with errors_to_exit_code(), open_as_owner(folder, owner) as engine:
+        if engine.dialect.name != "postgresql":
+            raise click.UsageError("SQLite has no roles: whoever can write the file can change it.")
+        with engine.begin() as connection:
+            weakness = find_weakness(connection, role)
+            if apply:
+                _apply(connection, role)
+            else:
+                for statement in grants_for(connection, role):
+                    click.echo(f"{statement};")
+    if apply:
+        click.secho(f"{role} may add records, and change none.", fg="green")
+    if weakness:
+        click.secho(f"This does not bind {role}: {weakness}.", fg="yellow", err=True)
+
+
+def _apply(connection: Connection, role: str) -> None:
+    for statement in grants_for(connection, role):
+        connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 @contextmanager
@@ -73,4 +108,10 @@ def open_as_owner(folder: Path, owner: str | None) -> Iterator[Engine]:
         finally:
             engine.dispose()
     except SQLAlchemyError as error:
-        raise AuditUnavailable(f"the audit database: {type(error).__name__}") from error
+        raise AuditUnavailable(_first_line(error)) from error
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    """Return what the database says, without statements and values."""
+    said = str(getattr(error, "orig", None) or type(error).__name__)
+    return printable(said.strip().partition("\n")[0])

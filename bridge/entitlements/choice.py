@@ -7,6 +7,7 @@ again, with the rules that are in force then (threat MAP-08).
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.reading import READS_ALL, Reading, find_reading
@@ -33,6 +34,11 @@ class Choice:
     """Whether the session policy is the caller's, not the rule's: what holds the credentials is to do no more."""
     reading: Reading = READS_ALL
     """What the rules of this moment read: whoever has the same of it may share the credentials."""
+
+    @cached_property
+    def statement(self) -> str:
+        """Return what is read of the identity, as a digest (see :meth:`Reading.digest`)."""
+        return self.reading.digest(self.identity)
 
 
 def choose(  # noqa: PLR0917 - the order of the sentence: who chooses what, by which rules, when, from where

@@ -69,6 +69,7 @@ class Exchange:
     ) -> None:
         """Take the accounts by name, our names towards the cloud (OIDC issuer, SAML entity ID), keys and client."""
         self._accounts = accounts
+        self._texts = {name: account.model_dump_json() for name, account in accounts.items()}
         self._issuer = issuer
         self._entity_id = entity_id
         self._keys = keys
@@ -85,6 +86,10 @@ class Exchange:
         """Return how the account lets us in: ``saml``, ``oidc``, ``access_key`` or ``via ACCOUNT/ROLE``."""
         settings = self._accounts[account]
         return f"via {settings.via.account}/{settings.via.role}" if settings.via else settings.trust
+
+    def settings_of(self, account: str) -> str:
+        """Return the account's settings as a text: two that are equal are asked in the same way."""
+        return self._texts[account]
 
     def describe(self) -> dict[str, State]:
         """Return by account whether its STS is asked at the moment (see :mod:`bridge.exchange.breaker`)."""

@@ -7,16 +7,18 @@ rule reads it, asks for the same role with the same policy, length and session n
 - Within a process the first of equal requests asks, and the others wait for it: for what it got, or how it failed.
 - Between processes a short lock in Redis says who asks. The lock is for economy alone: whoever holds it for too long
   loses it, and what that costs is a second exchange.
-- What came back is sealed in Redis, under a name that only this person's request leads to.
+- What came back is sealed in Redis, under a name that only this person's request leads to, with the word of the
+  person's last sign-out: after the next one, it is nobody's.
 
 Nothing is shared before it is recorded: ``record`` runs between the exchange and everybody who waits for it. Where
 Redis does not answer, each process asks for itself.
 
 ========================================================  ==========================================================
 ``rambridge:credentials:<digest of the request>``         the credentials, sealed; until too little is left of them
-``rambridge:credentials-asked:<digest of the request>``   who asks STS at this moment; for one deadline
+``rambridge:credentials-asked:<digest of the request>``   who asks STS at this moment, since the last sign-out; for one
+                                                          deadline
 ``rambridge:credentials-of:<digest of the person>``       sorted set of the first kind of name by its end
-``rambridge:credentials-since:<digest of the person>``    a random word, new at each sign-out; part of the first two
+``rambridge:credentials-since:<digest of the person>``    a random word, new at each sign-out; known to the first two
 ========================================================  ==========================================================
 """
 
@@ -28,7 +30,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from bridge.clock import Clock
 from bridge.entitlements.choice import Choice
@@ -48,11 +51,18 @@ POLL_SECONDS = 0.05
 LONGEST = timedelta(hours=12)
 """STS issues nothing that lasts longer."""
 
+OPENED = 256
+"""How many kept credentials stay open in memory: they are asked for again and again, and opening takes time."""
+
 _TOLERANCE = timedelta(seconds=2)
 """Limits are in whole seconds, and asking takes time."""
 _LOG = logging.getLogger(__name__)
 
 Record = Callable[[TemporaryCredentials], None]
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,22 @@ class Release:
     """The end that the limits of that moment allowed; UTC."""
     reference: str
     """Of the request that led to the exchange: its audit record has it."""
+
+
+class _Kept(NamedTuple):
+    """What is kept under one name."""
+
+    release: Release
+    since: str
+    """The word of the person's last sign-out at that time; empty without one."""
+
+
+class _Requester(NamedTuple):
+    """What one request brings along."""
+
+    reference: str
+    record: Record
+    before_asking: Callable[[], None]
 
 
 @dataclass
@@ -85,31 +111,42 @@ class CredentialsCache:
         self._sealer = sealer
         self._clock = clock
         self._room = room
+        self._open = lru_cache(maxsize=OPENED)(lambda key, sealed: _unpack(sealer.open_json(key, sealed)))
         self._flights: dict[str, _Flight] = {}
         self._lock = threading.Lock()
 
-    def obtain(self, choice: Choice, reference: str, record: Record) -> Release:
+    def obtain(
+        self, choice: Choice, reference: str, record: Record, before_asking: Callable[[], None] = _do_nothing
+    ) -> Release:
         """Return credentials for the choice: new ones, or those of an equal request.
 
         Args:
             choice: checked against the rules of this moment, since nothing here asks them again.
             reference: of this request.
             record: records new credentials; nobody gets them before it has returned. Not called for others.
+            before_asking: is called before STS is asked; STS is not asked if it raises.
 
         Raises:
             ExchangeCrowded: too many of this process wait already.
             ExchangeError: see :meth:`bridge.exchange.assume.Exchange.issue`; of the request that asked, for all.
-            Exception: what ``record`` raises; nothing is shared then.
+            Exception: what ``record`` or ``before_asking`` raises; nothing is shared then.
         """
         session = self._exchange.plan(choice)
         deadline = Deadline(session.account.timeout_seconds)
+        key = _name(choice, session, self._exchange.settings_of(session.account.name))
+        try:
+            kept = self._find(key, choice, session)
+        except StoreUnavailable as error:
+            _LOG.warning("credentials are not shared: %s", error.detail)
+        else:
+            if kept is not None:
+                return kept
         with self._room.place():
-            return self._obtain(choice, session, deadline, reference, record)
+            return self._obtain(key, choice, session, deadline, _Requester(reference, record, before_asking))
 
     def _obtain(
-        self, choice: Choice, session: RoleSession, deadline: Deadline, reference: str, record: Record
+        self, key: str, choice: Choice, session: RoleSession, deadline: Deadline, requester: _Requester
     ) -> Release:
-        key = _name(choice, session)
         while True:
             with self._lock:
                 flight = self._flights.get(key)
@@ -117,7 +154,7 @@ class CredentialsCache:
                 if flight is None:
                     flight = self._flights[key] = _Flight()
             if leads:
-                return self._lead(flight, key, choice, session, deadline, reference, record)
+                return self._lead(flight, key, choice, session, deadline, requester)
             if not flight.done.wait(deadline.left()):
                 raise ExchangeUnavailable(f"an equal request still waits for STS of {session.account.name}")
             if flight.failure is not None:
@@ -153,13 +190,11 @@ class CredentialsCache:
         choice: Choice,
         session: RoleSession,
         deadline: Deadline,
-        reference: str,
-        record: Record,
+        requester: _Requester,
     ) -> Release:
         try:
             since = self._find_last_sign_out(choice)
-            name = build_key("credentials", key, since or "")
-            release = self._find_or_issue(name, choice, session, deadline, reference, record, stored=since is not None)
+            release = self._find_or_issue(key, since, choice, session, deadline, requester)
             if release.credentials.reused or since is None or since == self._find_last_sign_out(choice):
                 flight.release = release  # else those who wait may have come after the sign-out, and ask again
         except Exception as failure:
@@ -175,51 +210,52 @@ class CredentialsCache:
     def _find_or_issue(  # noqa: PLR0917
         self,
         key: str,
+        since: str | None,
         choice: Choice,
         session: RoleSession,
         deadline: Deadline,
-        reference: str,
-        record: Record,
-        *,
-        stored: bool,
+        requester: _Requester,
     ) -> Release:
-        turn, token = build_key("credentials-asked", key), secrets.token_bytes(16)
+        """Return what is kept, or ask STS; ``since`` is None where the store does not answer."""
+        turn, token = build_key("credentials-asked", key, since or ""), secrets.token_bytes(16)
+        stored = since is not None
         try:
-            kept = self._wait_for_turn(key, turn, token, session, deadline) if stored else None
+            kept = self._wait_for_turn(key, turn, token, choice, session, deadline) if stored else None
             if kept is not None:
                 return kept
         except StoreUnavailable as error:
             _LOG.warning("credentials are not shared: %s", error.detail)
             stored = False
         try:
+            requester.before_asking()
             credentials = self._exchange.issue_planned(session, deadline)
-            record(credentials)
-            release = Release(credentials, session.latest_end, reference)
+            requester.record(credentials)
+            release = Release(credentials, session.latest_end, requester.reference)
             if stored:
-                self._keep(key, choice, release)
+                self._keep(key, choice, _Kept(release, since or ""))
         finally:
             if stored:
                 self._end_turn(turn, token)
         return release
 
-    def _wait_for_turn(
-        self, key: str, turn: str, token: bytes, session: RoleSession, deadline: Deadline
+    def _wait_for_turn(  # noqa: PLR0917
+        self, key: str, turn: str, token: bytes, choice: Choice, session: RoleSession, deadline: Deadline
     ) -> Release | None:
         """Return what is kept, or None as soon as nobody else asks."""
         lock_milliseconds = int(session.account.timeout_seconds * 1000)
         while True:
-            kept = self._find(key, session)
-            if kept is not None:
-                return kept
             with store_errors():
                 if self._redis.set(turn, token, nx=True, px=lock_milliseconds):
                     break
+            kept = self._find(key, choice, session)
+            if kept is not None:
+                return kept
             pause = POLL_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311  not a secret
             if pause >= deadline.left():
                 raise ExchangeUnavailable(f"another process still waits for STS of {session.account.name}")
             time.sleep(pause)
         # Between the look and the turn, whoever had it may have finished.
-        kept = self._find(key, session)
+        kept = self._find(key, choice, session)
         if kept is not None:
             self._end_turn(turn, token)
         return kept
@@ -233,21 +269,28 @@ class CredentialsCache:
         except StoreUnavailable as error:
             _LOG.warning("a turn at STS was not given back: %s", error.detail)
 
-    def _find(self, key: str, session: RoleSession) -> Release | None:
+    def _find(self, key: str, choice: Choice, session: RoleSession) -> Release | None:
+        """Return what is kept and may be released now. Raises StoreUnavailable."""
+        pipeline = self._redis.pipeline(transaction=False)
+        # In this order: what was kept before a sign-out is not found after it.
+        pipeline.get(key)
+        pipeline.get(_since(choice.identity.issuer, choice.identity.subject))
         with store_errors():
-            sealed = self._redis.get(key)
+            sealed, since = pipeline.execute()
         if sealed is None:
             return None
         try:
-            release = _unpack(self._sealer.open_json(key, sealed))
+            kept = self._open(key, sealed)
         except Unsealable as error:
             _LOG.warning("kept credentials do not open: %s", error.detail)
             return None
-        return release if self._fits(release, session) and self._has_enough(release) else None
+        if kept.since != (since or b"").decode():
+            return None
+        return kept.release if self._fits(kept.release, session) and self._has_enough(kept.release) else None
 
-    def _keep(self, key: str, choice: Choice, release: Release) -> None:
+    def _keep(self, key: str, choice: Choice, kept: _Kept) -> None:
         """Keep what was recorded. Whether that succeeds is nothing to the person who waits for it."""
-        lifetime = self._left(release) - _enough(release)
+        lifetime = self._left(kept.release) - _enough(kept.release)
         if lifetime <= timedelta(0):
             return
         index, now = _index(choice.identity.issuer, choice.identity.subject), self._clock.now()
@@ -255,7 +298,7 @@ class CredentialsCache:
         pipeline.zadd(index, {key: (now + lifetime).timestamp()})
         pipeline.zremrangebyscore(index, "-inf", now.timestamp())
         pipeline.pexpire(index, LONGEST)
-        pipeline.set(key, self._sealer.seal_json(key, _pack(release)), px=lifetime)
+        pipeline.set(key, self._sealer.seal_json(key, _pack(kept)), px=lifetime)
         try:
             with store_errors():
                 pipeline.execute()
@@ -279,15 +322,15 @@ def _enough(release: Release) -> timedelta:
     return min(ENOUGH, timedelta(seconds=release.credentials.duration_seconds * ENOUGH_OF_SHORT))
 
 
-def _name(choice: Choice, session: RoleSession) -> str:
+def _name(choice: Choice, session: RoleSession, account_settings: str) -> str:
     """Return the name under which equal requests meet. Whatever else could change what STS gives is part of it."""
-    identity, entitlement = choice.identity, choice.entitlement
+    entitlement = choice.entitlement
     return build_key(
         "credentials",
-        choice.reading.digest(identity),
+        choice.statement,
         entitlement.kind,
         entitlement.name,
-        session.account.model_dump_json(),
+        account_settings,
         session.role,
         session.name,
         session.source_identity or "",
@@ -307,8 +350,8 @@ def _since(issuer: str, subject: str) -> str:
     return build_key("credentials-since", issuer, subject)
 
 
-def _pack(release: Release) -> dict[str, Any]:
-    credentials = release.credentials
+def _pack(kept: _Kept) -> dict[str, Any]:
+    release, credentials = kept.release, kept.release.credentials
     return {
         "access_key_id": credentials.access_key_id,
         "access_key_secret": credentials.access_key_secret,
@@ -324,16 +367,18 @@ def _pack(release: Release) -> dict[str, Any]:
         "source_identity": credentials.source_identity,
         "latest_end": release.latest_end.timestamp(),
         "reference": release.reference,
+        "since": kept.since,
     }
 
 
-def _unpack(kept: Any) -> Release:
+def _unpack(content: Any) -> _Kept:
     try:
-        values = dict(kept)
+        values = dict(content)
+        since = str(values.pop("since"))
         latest_end = datetime.fromtimestamp(values.pop("latest_end"), UTC)
         reference = values.pop("reference")
         values["limits"] = tuple((str(name), int(seconds)) for name, seconds in values["limits"])
         values["expires_at"] = datetime.fromtimestamp(values["expires_at"], UTC)
-        return Release(TemporaryCredentials(**values, reused=True), latest_end, reference)
+        return _Kept(Release(TemporaryCredentials(**values, reused=True), latest_end, reference), since)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, OSError) as error:
         raise Unsealable("kept credentials are not what this version keeps") from error

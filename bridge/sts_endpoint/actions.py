@@ -81,17 +81,18 @@ class Actions:
             STSFault: with the vendor's code.
             BridgeError: the identity, the rules or the exchange do not allow it; what was decided is recorded.
         """
-        if request.action == "AssumeRoleWithOIDC":
-            return self._assume_role_with_oidc(request.parameters, origin)
-        if request.signature is None:
-            return self._assume_role_with_saml(request.parameters, origin)
-        session = self._verify_caller(request.action, request.signature, origin)
-        self._budget.count_caller(session.identity.issuer, session.identity.subject)
-        if request.action == "GetCallerIdentity":
-            return _describe_caller(session)
-        return self._assume_role(session, request.parameters, origin)
+        with self._federation.in_one_step(origin) as federation:
+            if request.action == "AssumeRoleWithOIDC":
+                return self._assume_role_with_oidc(federation, request.parameters, origin)
+            if request.signature is None:
+                return self._assume_role_with_saml(federation, request.parameters, origin)
+            session = self._verify_caller(federation, request.action, request.signature, origin)
+            self._budget.count_caller(session.identity.issuer, session.identity.subject)
+            if request.action == "GetCallerIdentity":
+                return _describe_caller(session)
+            return self._assume_role(federation, session, request.parameters, origin)
 
-    def _assume_role_with_oidc(self, parameters: Parameters, origin: Origin) -> Fields:
+    def _assume_role_with_oidc(self, federation: Federation, parameters: Parameters, origin: Origin) -> Fields:
         """A configured issuer vouches for a workload. The token may end in a newline: SDKs read it from a file."""
         token = read_required(parameters, "OIDCToken").strip()
         role = read_arn(parameters, "RoleArn", "role")
@@ -110,12 +111,12 @@ class Actions:
             return FinishedSignIn(identity, solicited=False)
 
         answer = Answer(provider=provider.name, protocol="workload", digest=_digest(token), trace=trace)
-        choice = self._federation.sign_in_to_role(
+        choice = federation.sign_in_to_role(
             origin, answer, verify, self._ask(role, "workload"), partial(self._narrow, wish)
         )
         stated = verified[0]
         return {
-            **self._release(choice, origin),
+            **_release(federation, choice, origin),
             "OIDCTokenInfo": {
                 "Subject": stated.identity.subject,
                 "Issuer": stated.identity.issuer,
@@ -126,7 +127,7 @@ class Actions:
             },
         }
 
-    def _assume_role_with_saml(self, parameters: Parameters, origin: Origin) -> Fields:
+    def _assume_role_with_saml(self, federation: Federation, parameters: Parameters, origin: Origin) -> Fields:
         """A configured SAML provider vouches for somebody, in a response that is meant for this endpoint."""
         encoded = read_required(parameters, "SAMLAssertion")
         pair = RolePair(
@@ -144,10 +145,10 @@ class Actions:
             return self._narrow(replace(wish, session_name=read_role_session_name(identity)), identity, entitlement)
 
         answer = Answer(provider=pair.provider.name, protocol="saml", digest=_digest(encoded), trace=trace)
-        choice = self._federation.sign_in_to_role(origin, answer, verify, self._ask(pair.role, "saml"), narrow)
+        choice = federation.sign_in_to_role(origin, answer, verify, self._ask(pair.role, "saml"), narrow)
         identity = choice.identity
         return {
-            **self._release(choice, origin),
+            **_release(federation, choice, origin),
             "SAMLAssertionInfo": {
                 "SubjectType": (identity.name_format or "").rpartition("nameid-format:")[2],
                 "Subject": identity.subject,
@@ -169,7 +170,9 @@ class Actions:
             raise SAMLReplay(f"assertion {identity.message_id} was accepted before")
         return identity
 
-    def _assume_role(self, session: IssuedSession, parameters: Parameters, origin: Origin) -> Fields:
+    def _assume_role(
+        self, federation: Federation, session: IssuedSession, parameters: Parameters, origin: Origin
+    ) -> Fields:
         """A session that we issued becomes another role: one that the rules grant to whoever is behind it.
 
         Its permissions are not handed down: the new session is exchanged like the first one, and outlasts it never.
@@ -187,15 +190,17 @@ class Actions:
                 raise SessionNarrowed("the session that signed was narrowed by a policy of its caller")
             return self._narrow(wish, identity, entitlement)
 
-        choice = self._federation.choose_role(origin, session.identity, asked, narrow, session.known)
-        return self._release(choice, origin)
+        choice = federation.choose_role(origin, session.identity, asked, narrow, session.known)
+        return _release(federation, choice, origin)
 
-    def _verify_caller(self, action: str, signature: Signature, origin: Origin) -> IssuedSession:
+    def _verify_caller(
+        self, federation: Federation, action: str, signature: Signature, origin: Origin
+    ) -> IssuedSession:
         try:
             return self._callers.verify(signature)
         except STSFault as fault:
             digest = _digest(signature.string_to_sign)
-            self._federation.refuse_call(origin, action, signature.access_key_id, fault.code, digest)
+            federation.refuse_call(origin, action, signature.access_key_id, fault.code, digest)
             raise
 
     def _verify_token(self, token: str, provider: ARN, role: ARN, trace: WorkloadTrace) -> WorkloadToken:
@@ -210,11 +215,6 @@ class Actions:
     def _ask(self, role: ARN, purpose: str) -> AskedRole:
         account = self._accounts.get(role.account)
         return AskedRole(str(role), account.name if account else None, role.name, purpose)
-
-    def _release(self, choice: Choice, origin: Origin) -> Fields:
-        """Exchange what was chosen; it is recorded, remembered, and then returned."""
-        credentials = self._federation.exchange(origin, choice)
-        return _describe(self._federation.deliver_credentials(origin, choice, credentials, may_call=True))
 
     def _narrow(self, wish: _Wish, identity: VerifiedIdentity, entitlement: Entitlement) -> Choice:
         """Return the choice with what the caller asks for, which only ever narrows.
@@ -240,6 +240,12 @@ class Actions:
         policy = wish.policy if wish.policy is not None else entitlement.session_policy
         narrowed = replace(entitlement, session_policy=policy)
         return Choice(identity, narrowed, wish.duration_seconds, wish.session_name, wish.policy is not None)
+
+
+def _release(federation: Federation, choice: Choice, origin: Origin) -> Fields:
+    """Exchange what was chosen; it is recorded, remembered, and then returned."""
+    credentials = federation.exchange(origin, choice)
+    return _describe(federation.deliver_credentials(origin, choice, credentials, may_call=True))
 
 
 def _digest(text: str) -> str:

@@ -90,8 +90,9 @@ class STSDoor:
         """Return the answer; every refusal, even an unforeseen one, has the vendor's shape."""
         request_id = str(uuid.uuid4()).upper()
         origin = Origin(reference=request_id, source_address=environ.get("REMOTE_ADDR", ""))
-        form: Format = "JSON"
-        action, wait = "", None
+        raw: RawRequest | None = None
+        request: STSRequest | None = None
+        wait = None
         try:
             self._check_scheme(environ["wsgi.url_scheme"])
             self._budget.count_address(origin.source_address)
@@ -101,21 +102,20 @@ class STSDoor:
                 headers=list(_iterate_headers(environ)),
                 body=_read_body(environ),
             )
-            form = find_format(raw)
             request = parse_request(raw)
-            action = request.action
             self._check_host(request, environ.get("HTTP_HOST", ""))
-            return build_reply(action, request_id, self._actions.answer(request, origin), request.form)
+            return build_reply(request.action, request_id, self._actions.answer(request, origin), request.form)
         except STSFault as refusal:
             fault = refusal
         except BridgeError as error:
-            fault, wait = translate(error, action)
+            fault, wait = translate(error, request.action if request else "")
             _logger.info("%s refused: %s", request_id, error.code)
         except Exception as error:  # noqa: BLE001  the last door: even a fault of ours has the vendor's shape
             # The message of an exception may quote what somebody sent; its kind and its place do not.
             place = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))
             _logger.error("%s failed: %s\n%s", request_id, type(error).__name__, place)  # noqa: TRY400
             fault = build_fault("InternalError")
+        form: Format = request.form if request else find_format(raw) if raw else "JSON"
         return build_fault_reply(fault, request_id, self._host, form, retry_after_seconds=wait)
 
     def _check_scheme(self, scheme: str) -> None:

@@ -5,14 +5,15 @@ at the beginning: rules are asked about that one again. What is kept is sealed, 
 the credentials end. Of the token only a digest is kept: it has to be the same, and is never needed again.
 
 Equal requests share credentials, so the same may be released to many. What is remembered of them is written once:
-whoever gets them later must come to the same for every rule, or does not get them (threat STS-05).
+whoever gets them later must come to the same for every rule, or does not get them (threat STS-05). Since it never
+changes, a process asks the store about it once a minute, and not at each release.
 """
 
 import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.clock import Clock
 from bridge.entitlements.choice import Choice
@@ -27,6 +28,9 @@ from bridge.sts_wire.arn import ARN, parse_arn
 
 KEPT_AFTER_END = timedelta(hours=1)
 """So that a caller learns that a session has ended, and not that it never was."""
+LOOKED_UP_FOR = timedelta(minutes=1)
+"""A store that lost its memory gets it back after that."""
+MOST_LOOKED_UP = 10_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,20 @@ class IssuedSession:
         return hmac.compare_digest(_digest(token), self.token_digest)
 
 
+class _Known(NamedTuple):
+    """For whom credentials are remembered."""
+
+    reading: Reading
+    statement: str
+    narrowed: bool
+    look_again_at: datetime
+
+    def covers(self, choice: Choice) -> bool:
+        """Return whether the choice is on behalf of somebody of whom the same is stated, narrowed alike."""
+        same = choice.statement if choice.reading == self.reading else self.reading.digest(choice.identity)
+        return same == self.statement and choice.narrowed_by_caller == self.narrowed
+
+
 class IssuedCredentials:
     """The memory, shared by all machines."""
 
@@ -59,6 +77,7 @@ class IssuedCredentials:
         self._redis = redis
         self._sealer = sealer
         self._clock = clock
+        self._known: dict[str, _Known] = {}
 
     def remember(self, choice: Choice, credentials: TemporaryCredentials) -> None:
         """Keep the credentials that are about to be released for a choice.
@@ -67,6 +86,18 @@ class IssuedCredentials:
             ExchangeMismatch: they are remembered already, for somebody of whom something else was stated.
             StoreUnavailable: they cannot be kept.
         """
+        now = self._clock.now()
+        known = self._known.get(credentials.access_key_id)
+        if known is None or known.look_again_at <= now:
+            known = self._write_once(choice, credentials, now)
+            if len(self._known) >= MOST_LOOKED_UP:
+                self._known.clear()
+            self._known[credentials.access_key_id] = known
+        if not known.covers(choice):
+            raise ExchangeMismatch("these credentials were released for another statement, or narrowed otherwise")
+
+    def _write_once(self, choice: Choice, credentials: TemporaryCredentials, now: datetime) -> _Known:
+        """Keep the credentials if they are not yet; return for whom they are."""
         identity, reading = choice.identity, choice.reading
         ends = [moment for moment in (identity.valid_until, credentials.expires_at) if moment is not None]
         arn = credentials.assumed_role_arn.removesuffix(f"/{credentials.role_session_name}")
@@ -85,13 +116,16 @@ class IssuedCredentials:
                 choice.narrowed_by_caller,
             ],
         )
-        lifetime = max(credentials.expires_at - self._clock.now(), timedelta(0)) + KEPT_AFTER_END
+        lifetime = max(credentials.expires_at - now, timedelta(0)) + KEPT_AFTER_END
         with store_errors():
             first = self._redis.set(key, sealed, nx=True, px=lifetime)
-        if first is None:
-            kept = self.find(credentials.access_key_id)
-            if kept is None or not _is_same(kept, choice):
-                raise ExchangeMismatch("these credentials were released for another statement, or narrowed otherwise")
+        until = now + LOOKED_UP_FOR
+        if first is not None:
+            return _Known(reading, choice.statement, choice.narrowed_by_caller, until)
+        kept = self.find(credentials.access_key_id)
+        if kept is None:
+            raise ExchangeMismatch("what is remembered of these credentials cannot be read")
+        return _Known(kept.known, kept.known.digest(kept.identity), kept.narrowed, until)
 
     def find(self, access_key_id: str) -> IssuedSession | None:
         """Return the session of these credentials, None for a key that we do not know. Raises StoreUnavailable."""
@@ -104,11 +138,6 @@ class IssuedCredentials:
             return _unpack(self._sealer.open_json(key, sealed))
         except Unsealable:
             return None
-
-
-def _is_same(kept: IssuedSession, choice: Choice) -> bool:
-    statement = kept.known.digest(kept.identity)
-    return statement == kept.known.digest(choice.identity) and kept.narrowed == choice.narrowed_by_caller
 
 
 def _unpack(value: Any) -> IssuedSession:

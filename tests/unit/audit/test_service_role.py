@@ -1,0 +1,138 @@
+"""In PostgreSQL the service's own role adds records, and can change none, nor the tables."""
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from bridge.audit.append_only import APPEND_ONLY
+from bridge.audit.database import open_database
+from bridge.audit.grants import find_weakness, grants_for, list_services, may_change_records
+from bridge.audit.partition_keeper import PartitionKeeper
+from bridge.audit.partitions import create_ahead
+from bridge.audit.tables import keys, records, sequenced
+from bridge.errors import AuditLayout
+from tests.live_store import MovableClock
+from tests.unit.audit.test_database import insert_record, one_row
+
+
+class Database:
+    """A database with an owner and a role for the service."""
+
+    def __init__(self, server):
+        name = uuid.uuid4().hex[:12]
+        self.owner, self.service = f"owner-{name}", f"service {name}"
+        self.administration = create_engine(server, isolation_level="AUTOCOMMIT")
+        self.execute(f'CREATE ROLE "{self.owner}" LOGIN', f'CREATE ROLE "{self.service}" LOGIN')
+        self.execute(f'CREATE DATABASE "audit_{name}" OWNER "{self.owner}"')
+        self.owner_url = server.set(username=self.owner, database=f"audit_{name}")
+        self.service_url = self.owner_url.set(username=self.service)
+        self.engines = []
+
+    def execute(self, *statements):
+        with self.administration.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+
+    def open(self, url):
+        self.engines.append(open_database(url))
+        return self.engines[-1]
+
+    def grant(self):
+        with self.open(self.owner_url).begin() as connection:
+            for statement in grants_for(connection, self.service):
+                connection.exec_driver_sql(statement)
+
+    def close(self):
+        for engine in self.engines:
+            engine.dispose()
+        self.execute(f'DROP DATABASE "{self.owner_url.database}" WITH (FORCE)')
+        self.execute(f'DROP ROLE "{self.service}"', f'DROP ROLE "{self.owner}"')
+        self.administration.dispose()
+
+
+def in_may_2041():
+    clock = MovableClock()
+    clock.moment = datetime(2041, 5, 3, tzinfo=UTC)
+    return clock
+
+
+@pytest.fixture
+def database(superuser_url):
+    database = Database(superuser_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def service(database):
+    """Return the service's engine; the owner has made the tables and granted what it needs."""
+    database.grant()
+    return database.open(database.service_url)
+
+
+def test_the_services_role_adds_records_and_may_change_none(database, service):
+    with service.begin() as connection:
+        for table in (*APPEND_ONLY, keys, sequenced):
+            connection.execute(table.insert(), one_row(table))
+            assert connection.execute(table.select()).all()
+    for table in APPEND_ONLY:
+        key = table.primary_key.columns.values()[0].name
+        for attempt in (f"UPDATE {table.name} SET {key} = 2", f"DELETE FROM {table.name}", f"TRUNCATE {table.name}"):
+            with pytest.raises(ProgrammingError, match="permission denied"), service.begin() as connection:
+                connection.execute(text(attempt))
+    for attempt in (
+        "DELETE FROM audit_keys",
+        "ALTER TABLE audit_records DISABLE TRIGGER ALL",
+        "DROP TABLE audit_records_default",
+        "DELETE FROM audit_records_default",
+        "CREATE TABLE another (a int)",
+        "UPDATE audit_version SET version_num = '1'",
+    ):
+        with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), service.begin() as connection:
+            connection.execute(text(attempt))
+    with service.begin() as connection:
+        connection.execute(text("UPDATE audit_sequenced SET number = 2"))
+        assert not may_change_records(connection)
+    with database.open(database.owner_url).connect() as connection:
+        assert may_change_records(connection)
+        assert list_services(connection) == [database.service]
+        assert find_weakness(connection, database.service) is None
+        assert "owns the tables" in find_weakness(connection, database.owner)
+        assert find_weakness(connection, "nobody") is None
+
+
+def test_a_role_that_may_not_make_the_tables_says_who_has_to(database):
+    with pytest.raises(AuditLayout, match="let the owner run"):
+        database.open(database.service_url)
+
+
+def test_a_missing_partition_is_told_a_month_ahead_and_stops_nobody(database, service):
+    keeper = PartitionKeeper(service, MovableClock())
+    assert (keeper.keep(), keeper.describe()) == ("", {})
+    later = in_may_2041()
+    keeper = PartitionKeeper(service, later)
+    assert keeper.keep() == "there is no partition for 2041-05, 2041-06"
+    assert keeper.describe() == {"partitions": "there is no partition for 2041-05, 2041-06"}
+    with service.begin() as connection:
+        insert_record(connection, 1, 204105)
+    assert keeper.keep().endswith("records of 2041-05 are in the default partition")
+    with database.open(database.owner_url).begin() as connection:
+        create_ahead(connection, later.now())
+    assert (keeper.keep(), keeper.describe()) == ("", {})
+    later.advance(75 * 86_400)  # July: of the three months made ahead, one is left
+    assert keeper.keep() == ""
+    with service.connect() as connection:
+        assert connection.execute(records.select()).one().month == 204105
+
+
+def test_whoever_owns_the_tables_makes_the_partitions_itself(database):
+    engine = database.open(database.owner_url)
+    keeper = PartitionKeeper(engine, in_may_2041())
+    with engine.begin() as connection:
+        insert_record(connection, 1, 204105)
+    assert keeper.keep() == ""
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM audit_records_204105")).scalar_one() == 1
