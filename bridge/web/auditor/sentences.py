@@ -336,6 +336,7 @@ _SENTENCES: Mapping[str, Callable[[Sentences, Record], Markup]] = {
     "device.refused": _device_refused,
     "terminal.opened": _terminal_opened,
     "administration.refused": _administration_refused,
+    "audit.refused": _administration_refused,
     "sign_in.explained": _sign_in_explained,
     "exchange.issued": _exchange_issued,
     "exchange.reused": _exchange_reused,
