@@ -7,19 +7,15 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.log import AuditLog
 from bridge.audit.partition_keeper import PartitionKeeper
-from bridge.audit.reader import AuditReader
-from bridge.audit.schema import open_database
+from bridge.audit_log import open_audit_log
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
 from bridge.delivery.sign_in_token import SignInTokens
 from bridge.entitlements.rules import RulesInForce
-from bridge.errors import AuditUnavailable
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.metadata import entity_id
@@ -104,6 +100,7 @@ def create_app(
 
     Raises:
         KeyMissing: a key is not in the key folder.
+        KeyUnusable: a key is not what it should be, or not that of the audit log.
         AuditUnavailable: the audit database cannot be opened.
         RolloutUnavailable: rules are promoted, and what is in force cannot be found out.
     """
@@ -114,9 +111,9 @@ def create_app(
     outbound = outbound or Outbound(development=settings.development, destinations=settings.destinations())
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
-    records = _open_records(settings.audit_url())
-    audit = AuditLog(records, clock)
-    partitions = PartitionKeeper(records, clock)
+    records = open_audit_log(settings, clock)
+    audit = records.build_log(privileged=configuration.audit.privileged)
+    partitions = PartitionKeeper(records.engine, clock)
     partitions.start()
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
@@ -195,7 +192,7 @@ def create_app(
             public_url=public_url,
             clock=clock,
         ),
-        SignIns(administration, AuditReader(records)),
+        SignIns(administration, records.reader),
         Rules(administration, rules, history, providers, accounts, clock, roll_out.versions),
         Explain(
             administration,
@@ -203,7 +200,7 @@ def create_app(
             audit=audit,
             rules=rules,
             history=history,
-            records=AuditReader(records),
+            records=records.reader,
             providers={**providers, **configuration.workloads},
             clock=clock,
         ),
@@ -355,13 +352,6 @@ def _create_flask(public_url: str) -> Flask:
     install_errors(app)
     install_headers(app, https=public_url.startswith("https:"))
     return app
-
-
-def _open_records(url: str) -> Engine:
-    try:
-        return open_database(url)
-    except SQLAlchemyError as error:
-        raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
 
 
 def _ping(redis: RedisClient) -> None:

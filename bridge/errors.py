@@ -1246,15 +1246,26 @@ class AuditLayout(AuditError):
 
 
 class ChainBroken(AuditError):
-    """Verification found a record that is not what was written. ``position`` is the first bad one."""
+    """Verification found that the log is not what was written."""
 
     code = "audit_chain_broken"
     public = "The audit log does not verify."
 
-    def __init__(self, detail: str, position: int) -> None:
-        """Take what is wrong and the sequence number of the first bad record."""
+    def __init__(self, detail: str, position: int, end: int | None = None) -> None:
+        """Take what is wrong and where.
+
+        Args:
+            detail: what is wrong.
+            position: the first position that is bad.
+            end: where it cannot be told exactly, the first bad one is before this; None: it is exactly ``position``.
+        """
         super().__init__(detail)
         self.position = position
+        self.end = end
+
+    def __reduce__(self) -> tuple[type["ChainBroken"], tuple[str, int, int | None]]:
+        """Let it pass from a process that verifies a part."""
+        return ChainBroken, (self.detail, self.position, self.end)
 
 
 class RolloutError(BridgeError):

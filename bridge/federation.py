@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bridge.audit import events
 from bridge.audit.events import Origin
@@ -493,8 +493,6 @@ def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
         protocol=identity.protocol,
         message_id=identity.message_id,
         authenticated_at=format_utc(identity.authenticated_at),
-        acr=identity.acr,
-        amr=identity.amr,
         session_index=identity.session_index,
         solicited=finished.solicited,
     )
@@ -512,20 +510,22 @@ def _resolved(identity: VerifiedIdentity, resolution: Resolution) -> events.Enti
     )
 
 
-def _who(identity: VerifiedIdentity) -> dict[str, str]:
+def _who(identity: VerifiedIdentity) -> dict[str, Any]:
     return {
         "provider": identity.provider,
         "issuer": identity.issuer,
         "subject": identity.subject,
         "person": identity.name,
+        "acr": identity.acr,
+        "amr": identity.amr,
     }
 
 
-def _what(entitlement: Entitlement) -> dict[str, str]:
+def _what(entitlement: Entitlement) -> dict[str, Any]:
     return {"account": entitlement.account, "entitlement": f"{entitlement.kind} {entitlement.name}"}
 
 
-def _why(entitlement: Entitlement) -> dict[str, str]:
+def _why(entitlement: Entitlement) -> dict[str, Any]:
     return {"rule": entitlement.rule, "rules_version": entitlement.rules_version}
 
 

@@ -8,9 +8,12 @@
     <folder>/oidc-client/{current,next,previous}.pem   signs what proves to OpenID providers who we are
     <folder>/saml-decryption/{current,next,previous}.pem  opens what SAML providers encrypt for us
     <folder>/oidc-decryption/{current,next,previous}.pem  opens what OpenID providers encrypt for us
+    <folder>/audit-checkpoints/{current,next,previous}.pem  signs checkpoints of the audit log (Ed25519)
+    <folder>/audit-records/{current,next,previous}.key seals the keys of the audit log
     <folder>/store/{current,next,previous}.key         seals what is kept in Redis
 
-A ``.pem`` file holds a private key (PKCS 8) and its certificate; a ``.key`` file holds 32 random bytes in base64.
+A ``.pem`` file holds a private key (PKCS 8) and its certificate, but no certificate where nothing reads any; a
+``.key`` file holds 32 random bytes in base64.
 ``current`` signs. ``next`` is published already, so that whoever caches our metadata knows it before it signs.
 ``previous`` is published still, so that what it signed stays verifiable. Not so the ``previous`` decryption key: nobody
 is to use it any more, but it still opens what arrives. No key serves two purposes.
@@ -34,6 +37,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.x509.oid import NameOID
 
@@ -43,12 +47,24 @@ from bridge.errors import KeyMissing, KeyUnusable
 SigningPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client"]
 DecryptionPurpose = Literal["saml-decryption", "oidc-decryption"]
 CertifiedPurpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "oidc-decryption"]
-Purpose = Literal["saml-sp", "saml-issuer", "oidc-issuer", "oidc-client", "saml-decryption", "oidc-decryption", "store"]
+SealingPurpose = Literal["store", "audit-records"]
+Purpose = Literal[
+    "saml-sp",
+    "saml-issuer",
+    "oidc-issuer",
+    "oidc-client",
+    "saml-decryption",
+    "oidc-decryption",
+    "audit-checkpoints",
+    "audit-records",
+    "store",
+]
 Slot = Literal["current", "next", "previous"]
 
 SIGNING_PURPOSES: tuple[SigningPurpose, ...] = ("saml-sp", "saml-issuer", "oidc-issuer", "oidc-client")
 CERTIFIED_PURPOSES: tuple[CertifiedPurpose, ...] = (*SIGNING_PURPOSES, "saml-decryption", "oidc-decryption")
-PURPOSES: tuple[Purpose, ...] = (*CERTIFIED_PURPOSES, "store")
+SEALING_PURPOSES: tuple[SealingPurpose, ...] = ("audit-records", "store")
+PURPOSES: tuple[Purpose, ...] = (*CERTIFIED_PURPOSES, "audit-checkpoints", *SEALING_PURPOSES)
 SLOTS: tuple[Slot, ...] = ("current", "next", "previous")
 
 RSA_BITS = 2048
@@ -84,6 +100,17 @@ class DecryptionKeys:
 
 
 @dataclass(frozen=True)
+class CheckpointKeys:
+    """The keys that sign checkpoints of the audit log."""
+
+    current: Ed25519PrivateKey = field(repr=False)
+    next: Ed25519PrivateKey | None = field(default=None, repr=False)
+    """Signs nothing yet; whoever verifies may know it already."""
+    previous: Ed25519PrivateKey | None = field(default=None, repr=False)
+    """Signs beside ``current``, for those who know nothing else yet."""
+
+
+@dataclass(frozen=True)
 class KeyDescription:
     """One row of ``rambridge keys list``."""
 
@@ -93,7 +120,7 @@ class KeyDescription:
     id: str
     created: datetime
     not_after: datetime | None
-    """The certificate's end (UTC). None: a sealing key has no end of its own."""
+    """The certificate's end (UTC). None: a key without a certificate has no end of its own."""
 
 
 class KeyFolder:
@@ -131,23 +158,39 @@ class KeyFolder:
             retired=tuple(key for slot, key in found.items() if slot == "previous"),
         )
 
-    def sealing_keys(self) -> tuple[bytes, tuple[bytes, ...]]:
+    def checkpoint_keys(self) -> CheckpointKeys:
+        """Return the keys that sign checkpoints of the audit log.
+
+        Raises KeyMissing if there is no ``current`` one, and KeyUnusable if others may read one or it is not Ed25519.
+        """
+        others = {slot: self._path("audit-checkpoints", slot) for slot in SLOTS[1:]}
+        return CheckpointKeys(
+            _load_ed25519(self._path("audit-checkpoints", "current")),
+            **{slot: _load_ed25519(path) for slot, path in others.items() if _is_there(path)},
+        )
+
+    def sealing_keys(self, purpose: SealingPurpose = "store") -> tuple[bytes, tuple[bytes, ...]]:
         """Return the key that seals now, and the others that may still, or already, have sealed a value.
 
         ``next`` is among the others: while a rotation travels through several machines, one that has it as
         ``current`` shares its values with one that has not.
         """
-        current = _load_sealing(self._path("store", "current"))
-        others = (self._path("store", slot) for slot in SLOTS[1:])
+        current = _load_sealing(self._path(purpose, "current"))
+        others = (self._path(purpose, slot) for slot in SLOTS[1:])
         return current, tuple(_load_sealing(path) for path in others if _is_there(path))
 
     def describe(self) -> list[KeyDescription]:
         """Return what there is, by purpose and slot, without any secret."""
         rows: list[KeyDescription] = []
         for purpose in CERTIFIED_PURPOSES:
-            rows.extend(self._describe_signing(purpose, slot) for slot in SLOTS if _is_there(self._path(purpose, slot)))
-        rows.extend(self._describe_sealing(slot) for slot in SLOTS if _is_there(self._path("store", slot)))
+            rows.extend(self._describe_signing(purpose, slot) for slot in self._slots(purpose))
+        rows.extend(self._describe_ed25519(slot) for slot in self._slots("audit-checkpoints"))
+        for sealing in SEALING_PURPOSES:
+            rows.extend(self._describe_sealing(sealing, slot) for slot in self._slots(sealing))
         return rows
+
+    def _slots(self, purpose: Purpose) -> list[Slot]:
+        return [slot for slot in SLOTS if _is_there(self._path(purpose, slot))]
 
     def _path(self, purpose: Purpose, slot: Slot) -> Path:
         return _path(self.folder, purpose, slot)
@@ -168,16 +211,20 @@ class KeyFolder:
             not_after=key.certificate.not_valid_after_utc,
         )
 
-    def _describe_sealing(self, slot: Slot) -> KeyDescription:
-        path = self._path("store", slot)
-        return KeyDescription(
-            purpose="store",
-            slot=slot,
-            algorithm="AES-256-GCM",
-            id=hashlib.sha256(_load_sealing(path)).hexdigest()[:16],
-            created=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            not_after=None,
-        )
+    def _describe_ed25519(self, slot: Slot) -> KeyDescription:
+        path = self._path("audit-checkpoints", slot)
+        public = _load_ed25519(path).public_key().public_bytes_raw()
+        return _describe_file("audit-checkpoints", slot, "Ed25519", public, path)
+
+    def _describe_sealing(self, purpose: SealingPurpose, slot: Slot) -> KeyDescription:
+        path = self._path(purpose, slot)
+        return _describe_file(purpose, slot, "AES-256-GCM", _load_sealing(path), path)
+
+
+def _describe_file(purpose: Purpose, slot: Slot, algorithm: str, key: bytes, path: Path) -> KeyDescription:
+    """Describe a key without a certificate: it is as old as its file."""
+    created = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return KeyDescription(purpose, slot, algorithm, hashlib.sha256(key).hexdigest()[:16], created, None)
 
 
 def create_missing(folder: Path, clock: Clock) -> list[Path]:
@@ -226,12 +273,14 @@ def replace_next(folder: Path, purpose: Purpose, clock: Clock) -> None:
 
 
 def _path(folder: Path, purpose: Purpose, slot: Slot) -> Path:
-    return folder / purpose / f"{slot}.{'key' if purpose == 'store' else 'pem'}"
+    return folder / purpose / f"{slot}.{'key' if purpose in SEALING_PURPOSES else 'pem'}"
 
 
 def _new_key(purpose: Purpose, clock: Clock) -> bytes:
-    if purpose == "store":
+    if purpose == "store" or purpose == "audit-records":  # noqa: PLR1714  mypy narrows this form
         return base64.b64encode(secrets.token_bytes(SEALING_KEY_BYTES)) + b"\n"
+    if purpose == "audit-checkpoints":
+        return _to_pem(Ed25519PrivateKey.generate())
     return _new_signing_key(purpose, clock.now())
 
 
@@ -250,10 +299,13 @@ def _new_signing_key(purpose: CertifiedPurpose, now: datetime) -> bytes:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private_key.public_key()), critical=False)
         .sign(private_key, hashes.SHA256())
     )
-    private_pem = private_key.private_bytes(
+    return _to_pem(private_key) + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _to_pem(private_key: RSAPrivateKey | Ed25519PrivateKey) -> bytes:
+    return private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return private_pem + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _load_signing(path: Path) -> SigningKey:
@@ -270,6 +322,16 @@ def _load_signing(path: Path) -> SigningKey:
     if certified_key != public_key:
         raise KeyUnusable(f"{path}: the certificate belongs to another private key")
     return SigningKey(_thumbprint(public_key), private_key, certificate)
+
+
+def _load_ed25519(path: Path) -> Ed25519PrivateKey:
+    try:
+        private_key = serialization.load_pem_private_key(_read_private(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyUnusable(f"{path}: not an unencrypted private key in PEM") from error
+    if not isinstance(private_key, Ed25519PrivateKey):
+        raise KeyUnusable(f"{path}: not an Ed25519 key")
+    return private_key
 
 
 def _thumbprint(key: RSAPublicKey) -> str:

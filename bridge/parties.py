@@ -42,6 +42,8 @@ def check_keys(configuration: Configuration) -> None:
     """
     keys = KeyFolder(configuration.settings.key_folder)
     keys.sealing_keys()
+    keys.sealing_keys("audit-records")
+    keys.checkpoint_keys()
     keys.signing("saml-sp")
     build_relying_parties(configuration, keys, Outbound(development=False), SystemClock())
     for provider in configuration.providers.values():

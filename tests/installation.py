@@ -18,13 +18,11 @@ from typing import Any, Self
 
 import requests
 from flask import Flask
-from sqlalchemy import Engine
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bridge import embedded_store
 from bridge.app import create_app
-from bridge.audit.reader import read_after
-from bridge.audit.schema import open_database
+from bridge.audit_log import OpenedLog, opened_audit_log
 from bridge.clock import SystemClock
 from bridge.keys import create_missing
 from bridge.sandbox.browser import Browser
@@ -62,15 +60,13 @@ class Installation:
     def store_folder(self) -> Path:
         return self.folder / "var" / "store"
 
-    def open_audit(self) -> Engine:
-        return open_database(load_settings(self.config).audit_url())
+    def open_audit(self) -> AbstractContextManager[OpenedLog]:
+        return opened_audit_log(load_settings(self.config), SystemClock())
 
-    def records(self, after: int = 0) -> list[dict[str, Any]]:
-        engine = self.open_audit()
-        try:
-            return read_after(engine, after, limit=100_000)
-        finally:
-            engine.dispose()
+    def records(self, after: int = -1) -> list[dict[str, Any]]:
+        """Return what the records after a position say."""
+        with self.open_audit() as log:
+            return log.reader.after(after, limit=100_000)
 
     def browser_at_idp(self, uid: str = "lin.wei", *, mfa: bool = True) -> Browser:
         """Return a browser that is signed in at the identity provider."""

@@ -17,15 +17,13 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
-from sqlalchemy import Engine, text
 from werkzeug.test import Client
 
 from bridge import embedded_store
 from bridge.app import create_app
 from bridge.attack.saml.messages import DECRYPTION_KEYS, NOW, make_certificate, make_key
 from bridge.attack.seal import Seal, sealed
-from bridge.audit.reader import read_after
-from bridge.audit.schema import open_database
+from bridge.audit_log import OpenedLog, open_audit_log
 from bridge.entitlements.rules import RuleFiles, compile_rules
 from bridge.errors import FetchRefused
 from bridge.identity.oidc.discovery import WELL_KNOWN
@@ -106,13 +104,13 @@ class Lane:
     """What refusals of each status have in common."""
     redis: Any = field(init=False)
     _nowhere: Outbound = field(default_factory=ToThisMachine)
-    _engine: Engine = field(init=False)
+    _log: OpenedLog = field(init=False)
     _sealer: Sealer = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect to what the nodes write."""
         self.redis = connect_store(self.store_url)
-        self._engine = open_database(self.settings.audit_url())
+        self._log = open_audit_log(self.settings, self.clock)
         self._sealer = Sealer(*KeyFolder(self.settings.key_folder).sealing_keys())
 
     def start(self, provider: SAMLProvider | OIDCProvider, outbound: Outbound | None = None) -> Flask:
@@ -147,18 +145,17 @@ class Lane:
         return {key: self.redis.get(key) if self.redis.type(key) == b"string" else None for key in self.redis.keys("*")}
 
     def last(self) -> int:
-        """Return the number of the newest record."""
-        with self._engine.connect() as connection:
-            return int(connection.execute(text("SELECT coalesce(max(sequence), 0) FROM audit_records")).scalar_one())
+        """Return the position of the newest record."""
+        return self._log.reader.end()
 
     def records(self, after: int) -> list[dict[str, Any]]:
-        """Return the records after this number."""
-        return read_after(self._engine, after)
+        """Return the records after this position."""
+        return self._log.reader.after(after)
 
     def close(self) -> None:
         """Let go of store and records."""
         self.redis.close()
-        self._engine.dispose()
+        self._log.engine.dispose()
 
 
 def open_browser(node: Flask) -> Client:

@@ -3,13 +3,14 @@
 A name is ``thing.what-happened``; ``refused`` is always the last word of a refusal. Values are plain strings and
 numbers, so that a record written today stays readable after the code has changed. Never in an event: a secret, a
 token, a cookie, an assertion. A digest stands for a message where one is needed.
+
+Each field is either in :data:`PERSONAL`, and then it is recorded under a key that can be destroyed, or in
+:data:`PLAIN`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
-
-Value = str | int | float | bool | list["str | list[str]"] | None
 
 MAX_TEXT = 512
 """Characters kept of any text that came from outside."""
@@ -30,6 +31,16 @@ BACKGROUND = Origin(reference="", source_address="")
 
 
 @dataclass(frozen=True)
+class Person:
+    """Somebody beside the one whom an event is about. What it says of them is sealed under their own key."""
+
+    issuer: str
+    subject: str
+    person: str = ""
+    """What people call them; may be absent where it is known already."""
+
+
+@dataclass(frozen=True)
 class Event:
     """What every event shares: a name, and whether it is a refusal."""
 
@@ -40,9 +51,13 @@ class Event:
         """Tell whether somebody was turned away."""
         return self.name.endswith(".refused")
 
-    def fields(self) -> Mapping[str, Value]:
-        """Return the event's own fields, texts capped at ``MAX_TEXT`` characters."""
-        return {key: _cap(value) for key, value in vars(self).items() if value is not None and value != ""}
+    def fields(self) -> Mapping[str, Any]:
+        """Return the event's own fields that hold something, texts capped at ``MAX_TEXT`` characters.
+
+        Raises:
+            TypeError: one holds what cannot be recorded.
+        """
+        return {name: _cap(value) for name, value in vars(self).items() if value is not None and value != ""}
 
 
 def _cap(value: Any) -> Any:
@@ -50,7 +65,9 @@ def _cap(value: Any) -> Any:
         return value[:MAX_TEXT]
     if isinstance(value, list | tuple):
         return [_cap(item) for item in value]
-    return value
+    if isinstance(value, int | float | Person):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be recorded")
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,10 @@ class PersonEvent(Event):
     """Unique only together with the issuer."""
     person: str
     """What people call the person; it identifies nobody."""
+    acr: str | None = field(default=None, kw_only=True)
+    """How the person signed in, as the provider says: ``AuthnContextClassRef`` or ``acr``."""
+    amr: tuple[str, ...] = field(default=(), kw_only=True)
+    """RFC 8176."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +103,6 @@ class SignInAccepted(PersonEvent):
     protocol: str
     message_id: str
     authenticated_at: str
-    acr: str | None
-    amr: tuple[str, ...]
     session_index: str | None
     solicited: bool
     """Whether the sign-in was started here (true) or by the provider."""
@@ -241,22 +260,11 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
-class AuditRefused(PersonEvent):
-    """A person asked for a page of auditors, and is none at this moment."""
-
-    name = "audit.refused"
-    page: str
-    """The path of the page."""
-    code: str
-
-
-@dataclass(frozen=True)
 class SignInExplained(PersonEvent):
     """An administrator was shown what is kept of somebody's sign-in, and what the rules make of it."""
 
     name = "sign_in.explained"
-    of_issuer: str
-    of_subject: str
+    of: Person
     of_time: str
     """When that sign-in was; UTC."""
 
@@ -390,6 +398,9 @@ class RulesEvent(Event):
     """What was in force before; nothing for the first."""
     author: str
     """Who asked for it."""
+    issuer: str = field(default="", kw_only=True)
+    subject: str = field(default="", kw_only=True)
+    """Whoever asked for it in a session; nothing for a command."""
 
 
 @dataclass(frozen=True)
@@ -407,7 +418,7 @@ class RulesChange(RulesEvent):
     """Of how many."""
     request: str = ""
     """The request for a second administrator, where there was one."""
-    confirmed_by: str = ""
+    confirmed_by: Person | None = None
 
 
 @dataclass(frozen=True)
@@ -472,6 +483,7 @@ class RecordsSearched(PersonEvent):
     asked: tuple[str, ...]
     """By what: names of filters, with the value where it says nothing of a person (``outcome refused``)."""
 
+
 @dataclass(frozen=True)
 class PersonOpened(PersonEvent):
     """An auditor opened the records of a person, or one of them. Once an hour for each auditor and person."""
@@ -479,3 +491,90 @@ class PersonOpened(PersonEvent):
     name = "audit.person_opened"
     of_digest: str
     """Whose, as the log's own digest: so nothing is left of it once that person is erased."""
+
+
+PERSONAL = frozenset(
+    {
+        "author",
+        "because",
+        "checks",
+        "claimed_id",
+        "claimed_issuer",
+        "client",
+        "confirmed_by",
+        "detail",
+        "diff",
+        "message",
+        "of",
+        "person",
+        "requested_from",
+        "role_session_name",
+        "session_index",
+        "session_indexes",
+        "source_identity",
+        "subject",
+    }
+)
+"""Fields that say something of a person, or may: also texts that a stranger wrote, or somebody in his own words.
+
+``source_address`` of the origin belongs here too, and so do the names of RAM users, wherever they are.
+"""
+
+PLAIN = frozenset(
+    {
+        "access_key_id",
+        "account",
+        "acr",
+        "action",
+        "added",
+        "amr",
+        "asked",
+        "assertion_id",
+        "authenticated_at",
+        "changed",
+        "code",
+        "decided_by",
+        "diff_digest",
+        "duration_seconds",
+        "ended",
+        "ends_at",
+        "entitlement",
+        "expires_at",
+        "granted",
+        "held",
+        "issuer",
+        "kept",
+        "left_out",
+        "message_digest",
+        "message_id",
+        "narrowed",
+        "node",
+        "of_digest",
+        "of_time",
+        "original_reference",
+        "page",
+        "people",
+        "previous",
+        "protocol",
+        "provider",
+        "purpose",
+        "reason",
+        "removed",
+        "request",
+        "request_digest",
+        "role",
+        "rule",
+        "rules",
+        "rules_version",
+        "session_policy_digest",
+        "signed",
+        "solicited",
+        "source",
+        "sts_code",
+        "sts_request_id",
+        "trust",
+        "version",
+        "way",
+    }
+)
+"""Fields that can be searched and counted, and that stay when a person's key is destroyed."""

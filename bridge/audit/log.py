@@ -1,52 +1,83 @@
 """Append records durably, or refuse to go on.
 
 One thread in each process writes. It takes whatever callers are waiting, writes all of it in one transaction, and wakes
-them after the commit: sixteen sign-ins at once cost one fsync, not sixteen. Several processes share the chain: each
-transaction reads the head under the database's own write lock.
+them after the commit: sixteen sign-ins at once cost one fsync, not sixteen. Several processes share nothing but the
+disk: each appends to a chain of its own (:mod:`bridge.audit.writer`).
 """
 
 import logging
+import os
 import queue
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.audit.chain import Head, encode_body, link
+from bridge.audit.content import Describer
 from bridge.audit.events import Event, Origin
-from bridge.audit.schema import COPIED_FIELDS, records
+from bridge.audit.secrets import AuditSecrets
+from bridge.audit.tables import writers
+from bridge.audit.writer import Unwritten, Writer
 from bridge.clock import Clock
-from bridge.errors import AuditUnavailable
+from bridge.errors import AuditUnavailable, BridgeError
 
 _logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 10.0
 """How long a caller waits for the disk before it gives up and refuses."""
+REST_SECONDS = 1.0
+"""How long the database's connection is held while nobody comes."""
 BATCH = 256
+"""How many callers share a commit at most."""
 
-_INSERT = insert(records)
-_LAST = select(records.c.sequence, records.c.digest).order_by(records.c.sequence.desc()).limit(1)
+
+def _taken_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass(eq=False)
 class _Waiting:
-    events: Sequence[Event]
-    origin: Origin
-    written: threading.Event = field(default_factory=threading.Event)
+    items: Sequence[Unwritten]
+    written: threading.Lock = field(default_factory=_taken_lock)
+    """Released by the thread that writes; cheaper than an event."""
     failure: Exception | None = None
 
 
 class AuditLog:
-    """The log of one process. Open it after a fork, not before: it owns a thread."""
+    """The log of one process. After a fork, the child appends to a chain of its own."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        """Take the database (see :func:`bridge.audit.schema.open_database`) and the clock."""
+    def __init__(
+        self,
+        engine: Engine,
+        secrets: AuditSecrets,
+        clock: Clock,
+        *,
+        node: str = "",
+        privileged: Sequence[str] = (),
+    ) -> None:
+        """Take the database, the log's keys and the clock. Nothing is asked of the database yet.
+
+        Args:
+            engine: see :func:`bridge.audit.database.open_database`.
+            secrets: the log's keys.
+            clock: what the records' times are read from.
+            node: the name of this machine.
+            privileged: the roles whose use is marked, as ``ACCOUNT/ROLE``; ``*``, ``?`` and ``[ ]`` as in file names.
+        """
         self._engine = engine
+        self._secrets = secrets
         self._clock = clock
-        self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
-        threading.Thread(target=self._write_forever, name="audit-writer", daemon=True).start()
+        self._node = node
+        self._describer = Describer(secrets, privileged)
+        self._start()
+        itself = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _restart(itself))
 
     def append(self, origin: Origin, *events: Event) -> None:
         """Return only when all ``events`` are on disk, in this order and next to each other.
@@ -54,9 +85,9 @@ class AuditLog:
         Raises:
             AuditUnavailable: they are not, or not known to be; the caller must not release anything.
         """
-        waiting = _Waiting(events, origin)
-        self._queue.put(waiting)
-        if not waiting.written.wait(WAIT_SECONDS):
+        waiting = _Waiting([self._prepare(origin, event) for event in events])
+        self._put(waiting)
+        if not waiting.written.acquire(timeout=WAIT_SECONDS):
             raise AuditUnavailable(f"the database did not answer within {WAIT_SECONDS:.0f} s")
         if waiting.failure is not None:
             raise AuditUnavailable(type(waiting.failure).__name__) from waiting.failure
@@ -69,46 +100,56 @@ class AuditLog:
         """
         try:
             with self._engine.connect().execution_options(read_only=True) as connection:
-                read_head(connection)
+                connection.execute(select(writers.c.writer).limit(1))
         except SQLAlchemyError as error:
             raise AuditUnavailable(type(error).__name__) from error
 
-    def _write_forever(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
-            try:
-                with self._engine.begin() as connection:
-                    self._write(connection, batch)
-            except Exception as failure:  # noqa: BLE001  a writer that died would stop every later sign-in
-                _logger.error("audit records could not be written: %s", type(failure).__name__)  # noqa: TRY400  a traceback would show the rows
-                for waiting in batch:
-                    waiting.failure = failure
+    def _start(self) -> None:
+        self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def _prepare(self, origin: Origin, event: Event) -> Unwritten:
+        try:
+            content = self._describer.describe(origin, event)
+        except (TypeError, ValueError) as error:
+            raise AuditUnavailable(f"{event.name} cannot be recorded: {type(error).__name__}") from error
+        return Unwritten(content, self._secrets.seal_if_known(content.keys, content.key_name, content.personal))
+
+    def _put(self, waiting: _Waiting) -> None:
+        self._queue.put(waiting)
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    writer = Writer(self._engine, self._secrets, self._clock, self._node)
+                    work = partial(_write_forever, self._queue, writer)
+                    self._thread = threading.Thread(target=work, name="audit-writer", daemon=True)
+                    self._thread.start()
+
+
+def _restart(log: "weakref.ref[AuditLog]") -> None:
+    """Begin anew in the child of a fork: the thread and the database's connections stayed with the parent."""
+    forked = log()
+    if forked is not None:
+        forked._engine.dispose(close=False)  # noqa: SLF001  our own
+        forked._start()  # noqa: SLF001
+
+
+def _write_forever(waiting_callers: "queue.SimpleQueue[_Waiting]", writer: Writer) -> None:
+    while True:
+        try:
+            batch = [waiting_callers.get(timeout=REST_SECONDS)]
+        except queue.Empty:
+            writer.rest()
+            batch = [waiting_callers.get()]
+        while len(batch) < BATCH and not waiting_callers.empty():
+            batch.append(waiting_callers.get())
+        try:
+            writer.write([item for waiting in batch for item in waiting.items])
+        except Exception as failure:  # noqa: BLE001  a thread that died would stop every later sign-in
+            kind = failure.detail if isinstance(failure, BridgeError) else type(failure).__name__
+            _logger.error("audit records could not be written: %s", kind)  # noqa: TRY400  a traceback would show the rows
             for waiting in batch:
-                waiting.written.set()
-
-    def _write(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
-        head = read_head(connection)
-        rows = []
+                waiting.failure = failure
         for waiting in batch:
-            for happened in waiting.events:
-                content = {
-                    "sequence": head.sequence + 1,
-                    "time": self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                    "event": happened.name,
-                    "reference": waiting.origin.reference,
-                    "source_address": waiting.origin.source_address,
-                    **happened.fields(),
-                }
-                body = encode_body(content)
-                head = Head(head.sequence + 1, link(head.digest, body))
-                copied = {name: content.get(name) for name in COPIED_FIELDS}
-                rows.append({"sequence": head.sequence, "body": body, "digest": head.digest, **copied})
-        connection.execute(_INSERT, rows)
-
-
-def read_head(connection: Connection) -> Head:
-    """Return where the chain ends."""
-    last = connection.execute(_LAST).first()
-    return Head(last.sequence, last.digest) if last else Head()
+            waiting.written.release()

@@ -1,81 +1,119 @@
-"""Read the log: verify it, and follow its end."""
+"""Read the log: what it says, in its order, with what it says of people."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.audit.chain import Head, verify_chain
 from bridge.audit.events import SignInAccepted, SignInRefused
-from bridge.audit.schema import records
-from bridge.errors import AuditUnavailable, ChainBroken
+from bridge.audit.secrets import AuditSecrets
+from bridge.audit.tables import index, records
+from bridge.errors import AuditUnavailable
 
-_PAGE = 5_000
 _REFERENCE = re.compile(r"[0-9A-F]{12}")
 _REQUEST_ID = re.compile(r"[0-9A-F]{32}")
+_ROWS = select(index.c.position, records.c.body).join(
+    records, (records.c.id == index.c.id) & (records.c.month == index.c.month)
+)
 
 
-def verify_log(engine: Engine, expected: Head | None = None) -> Head:
-    """Return the head of a log in which every record is what was written.
+class CatchesUp(Protocol):
+    """Gives every record that is committed its position."""
 
-    Args:
-        engine: the database.
-        expected: a head that was noted earlier. The log must contain it: so a truncated log is found too.
+    def catch_up(self) -> None:
+        """Return when all records that were committed before the call have one."""
 
-    Raises:
-        ChainBroken: with the sequence number of the first bad record.
+
+class AuditReader:
+    """The log, as programs and pages read it. A record of a moment ago is there.
+
+    What is returned are *opened* contents: the record's fields, those that say something of a person included, and
+    its ``position``. Where a person was erased, ``erased: True`` stands for the latter.
     """
-    head = Head()
-    for head in verify_chain(_all_rows(engine)):
-        if expected and head.sequence == expected.sequence and head.digest != expected.digest:
-            raise ChainBroken(f"record {head.sequence} is not the one that was noted", head.sequence)
-    if expected and head.sequence < expected.sequence:
-        raise ChainBroken(
-            f"records {head.sequence + 1} to {expected.sequence} are missing at the end", head.sequence + 1
-        )
-    return head
 
+    def __init__(self, engine: Engine, secrets: AuditSecrets, sequencer: CatchesUp) -> None:
+        """Take the database, the log's keys, and what gives new records their position."""
+        self._engine = engine
+        self._secrets = secrets
+        self._sequencer = sequencer
 
-def read_after(engine: Engine, sequence: int, limit: int = 1_000) -> list[dict[str, Any]]:
-    """Return the contents of at most ``limit`` records after ``sequence``, oldest first."""
-    query = select(records.c.body).where(records.c.sequence > sequence).order_by(records.c.sequence).limit(limit)
-    with engine.connect().execution_options(read_only=True) as connection:
-        return [json.loads(row.body) for row in connection.execute(query)]
+    def latest_sign_ins(self, count: int) -> list[dict[str, Any]]:
+        """Return the last ``count`` sign-ins, accepted or refused, newest first.
 
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        names = (SignInAccepted.name, SignInRefused.name)
+        return self._read(_ROWS.where(index.c.event.in_(names)).order_by(index.c.position.desc()).limit(count))
 
-def read_sign_ins(engine: Engine, count: int) -> list[dict[str, Any]]:
-    """Return the contents of the last ``count`` records of sign-ins, accepted or refused, newest first."""
-    names = (SignInAccepted.name, SignInRefused.name)
-    query = select(records.c.body).where(records.c.event.in_(names)).order_by(records.c.sequence.desc()).limit(count)
-    with engine.connect().execution_options(read_only=True) as connection:
-        return [json.loads(row.body) for row in connection.execute(query)]
+    def names(self) -> dict[tuple[str, str], str]:
+        """Return what people are called, by issuer and subject.
 
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        with database_errors():
+            labels = self._secrets.read_labels().values()
+        return {(label["issuer"], label["subject"]): label.get("person", "") for label in labels}
 
-def read_names(engine: Engine, count: int = 20_000) -> dict[tuple[str, str], str]:
-    """Return what people are called, by issuer and subject, from the last ``count`` accepted sign-ins."""
-    query = (
-        select(records.c.body)
-        .where(records.c.event == SignInAccepted.name)
-        .order_by(records.c.sequence.desc())
-        .limit(count)
-    )
-    names: dict[tuple[str, str], str] = {}
-    with engine.connect().execution_options(read_only=True) as connection:
-        for row in connection.execute(query):
-            record = json.loads(row.body)
-            names.setdefault((record.get("issuer", ""), record.get("subject", "")), record.get("person", ""))
-    return names
+    def find(self, reference: str) -> list[dict[str, Any]]:
+        """Return the records of one request, oldest first.
 
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        return self._read(_ROWS.where(index.c.reference == reference).order_by(index.c.position))
 
-def find_reference(engine: Engine, reference: str) -> list[dict[str, Any]]:
-    """Return the contents of the records of one request, oldest first."""
-    query = select(records.c.body).where(records.c.reference == reference).order_by(records.c.sequence)
-    with engine.connect().execution_options(read_only=True) as connection:
-        return [json.loads(row.body) for row in connection.execute(query)]
+    def after(self, position: int, limit: int = 1_000) -> list[dict[str, Any]]:
+        """Return at most ``limit`` records after ``position`` (-1: from the beginning), oldest first.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        return self._read(_ROWS.where(index.c.position > position).order_by(index.c.position).limit(limit))
+
+    def last(self, count: int) -> list[dict[str, Any]]:
+        """Return the last ``count`` records, oldest first.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        return self._read(_ROWS.order_by(index.c.position.desc()).limit(count))[::-1]
+
+    def end(self) -> int:
+        """Return the position of the last record; -1 if there is none.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        query = select(index.c.position).order_by(index.c.position.desc()).limit(1)
+        with database_errors():
+            self._sequencer.catch_up()
+            with self._engine.connect().execution_options(read_only=True) as connection:
+                last = connection.execute(query).scalar()
+        return -1 if last is None else last
+
+    def open_rows(self, rows: Iterable[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+        """Return the opened contents of rows that have ``position`` and ``body``, in their order.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
+        """
+        placed = [(row["position"], json.loads(row["body"])) for row in rows]
+        with database_errors():
+            opened = self._secrets.open_all([content for _, content in placed])
+        return [content | {"position": position} for (position, _), content in zip(placed, opened, strict=True)]
+
+    def _read(self, query: Select[Any]) -> list[dict[str, Any]]:
+        with database_errors():
+            self._sequencer.catch_up()
+            with self._engine.connect().execution_options(read_only=True) as connection:
+                rows = connection.execute(query).mappings().all()
+        return self.open_rows(map(dict, rows))
 
 
 def parse_reference(text: str) -> str | None:
@@ -89,63 +127,10 @@ def parse_reference(text: str) -> str | None:
     return f"{digits[:4]}-{digits[4:8]}-{digits[8:]}" if _REFERENCE.fullmatch(digits) else None
 
 
-def read_last(engine: Engine, count: int) -> list[dict[str, Any]]:
-    """Return the contents of the last ``count`` records, oldest first."""
-    query = select(records.c.body).order_by(records.c.sequence.desc()).limit(count)
-    with engine.connect().execution_options(read_only=True) as connection:
-        return [json.loads(row.body) for row in connection.execute(query)][::-1]
-
-
-class AuditReader:
-    """The log as the pages of administrators read it."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Take the database."""
-        self._engine = engine
-
-    def latest_sign_ins(self, count: int) -> list[dict[str, Any]]:
-        """Return the contents of the last ``count`` records of sign-ins, accepted or refused, newest first.
-
-        Raises:
-            AuditUnavailable: the database does not answer.
-        """
-        with _database_errors():
-            return read_sign_ins(self._engine, count)
-
-    def names(self) -> dict[tuple[str, str], str]:
-        """Return what people are called, by issuer and subject, from the last accepted sign-ins.
-
-        Raises:
-            AuditUnavailable: the database does not answer.
-        """
-        with _database_errors():
-            return read_names(self._engine)
-
-    def find(self, reference: str) -> list[dict[str, Any]]:
-        """Return the contents of the records of one request, oldest first.
-
-        Raises:
-            AuditUnavailable: the database does not answer.
-        """
-        with _database_errors():
-            return find_reference(self._engine, reference)
-
-
 @contextmanager
-def _database_errors() -> Iterator[None]:
+def database_errors() -> Iterator[None]:
+    """Let the database's errors within the block be AuditUnavailable."""
     try:
         yield
     except SQLAlchemyError as error:
         raise AuditUnavailable(type(error).__name__) from error
-
-
-def _all_rows(engine: Engine) -> Iterator[dict[str, Any]]:
-    sequence = 0
-    while True:
-        query = select(records).where(records.c.sequence > sequence).order_by(records.c.sequence).limit(_PAGE)
-        with engine.connect().execution_options(read_only=True) as connection:
-            page = [dict(row) for row in connection.execute(query).mappings()]
-        if not page:
-            return
-        yield from page
-        sequence = page[-1]["sequence"]

@@ -47,6 +47,9 @@ PLAIN_INDEX_FIELDS = (
 DIGEST_INDEX_FIELDS = ("subject", "address", "session_name")
 _MOST_CHARACTERS = {"event": 64, "code": 64, "reference": 64, "protocol": 16}
 
+UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
+"""What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -105,3 +108,12 @@ def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dic
         "refused": content["event"].endswith(".refused"),
         "kind": kind_of(content),
     }
+
+
+def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return a record's content, and its row in ``audit_index``; ``UNREADABLE`` if nobody of us wrote it."""
+    try:
+        content = json.loads(body)
+        return content, index_row(position, identifier, content)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return UNREADABLE, index_row(position, identifier, UNREADABLE)

@@ -12,7 +12,6 @@ back still gets its place, so that it can be read, and is never signed.
 """
 
 import heapq
-import json
 import logging
 import threading
 import time
@@ -28,7 +27,7 @@ from bridge.audit.checkpoints import Signer, open_checkpoint, split_text
 from bridge.audit.merkle import leaf_hash, open_block_row
 from bridge.audit.notes import NoteRefused, UnknownSigner
 from bridge.audit.recomputed import is_current, recompute
-from bridge.audit.record import index_row, record_id, split_id
+from bridge.audit.record import read_record, record_id, split_id
 from bridge.audit.tree import Tree, read_root, read_size, read_tree
 from bridge.clock import Clock
 from bridge.database import snapshot
@@ -56,9 +55,6 @@ _MICROSECONDS = 1_000_000
 
 IndexRows = Callable[[Connection, Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]], None]
 """Called in the transaction that sequences, with the rows for ``audit_index`` and the contents of their records."""
-
-UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
-"""What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
 
 _LAST_CHECKPOINT = select(tables.checkpoints).order_by(tables.checkpoints.c.number.desc()).limit(1)
 _RECORDS = (
@@ -306,23 +302,14 @@ class _Writers:
         for writer, number in numbers.items():
             query = select(tables.records.c.body).where(tables.records.c.id == record_id(writer, number))
             body = connection.execute(query).scalar()
-            if body is None or read_body(0, body)[1]["time"] >= earliest * _MICROSECONDS:
+            if body is None or read_record(0, 0, body)[1]["time"] >= earliest * _MICROSECONDS:
                 yield writer
 
 
 def _read_new(connection: Connection, writer: int, number: int) -> list[_New]:
     bounds = {"after": record_id(writer, number), "before": record_id(writer + 1, 0)}
     rows = connection.execute(_RECORDS, bounds)
-    return [_New(row.id, *read_body(row.id, row.body), leaf_hash(row.body.encode())) for row in rows]
-
-
-def read_body(identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Return a record's content and its row in ``audit_index``, with the position 0."""
-    try:
-        content = json.loads(body)
-        return content, index_row(0, identifier, content)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return UNREADABLE, index_row(0, identifier, UNREADABLE)
+    return [_New(row.id, *read_record(0, row.id, row.body), leaf_hash(row.body.encode())) for row in rows]
 
 
 def _in_order(waiting: Sequence[Sequence[_New]]) -> Iterator[_New]:

@@ -5,18 +5,17 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.audit.log import AuditLog
-from bridge.audit.schema import open_database
+from bridge.audit_log import open_audit_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.ram_access import open_ram, ram_options
 from bridge.cli.setup import find_account
 from bridge.clock import Clock, SystemClock
 from bridge.embedded_store import find
-from bridge.errors import AuditUnavailable, KeyMissing, KeyUnusable, RolloutUnavailable, SetupFailed
+from bridge.errors import KeyMissing, KeyUnusable, RolloutUnavailable, SetupFailed
 from bridge.exchange.accounts import Account
 from bridge.exchange.assume import Exchange
 from bridge.exchange.metadata import describe_us, entity_id
@@ -39,6 +38,9 @@ from bridge.setup.doctor.here import (
 from bridge.setup.existing import Existing
 from bridge.setup.fingerprint import fetch_fingerprint
 from bridge.store_connection import connect_store, store_errors
+
+if TYPE_CHECKING:
+    from bridge.audit.log import AuditLog
 
 ReadRAM = Callable[[Desired], Existing]
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
@@ -237,9 +239,6 @@ class _Examination:
         return check_reachable("store", "Redis", ping, advice)
 
     def _open_audit(self) -> None:
-        try:
-            audit = AuditLog(open_database(self._settings.audit_url()), self._clock)
-        except SQLAlchemyError as error:
-            raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
+        audit = open_audit_log(self._settings, self._clock).build_log()
         audit.check()
         self._audit = audit

@@ -10,18 +10,16 @@ from functools import partial
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.events import BACKGROUND
-from bridge.audit.log import AuditLog
-from bridge.audit.schema import open_database
+from bridge.audit_log import opened_audit_log
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, errors_to_exit_code, printable, short_path
 from bridge.cli.rule_tests import describe_report
 from bridge.clock import SystemClock
 from bridge.embedded_store import find
 from bridge.entitlements.rules import RuleFiles, RuleSet
-from bridge.errors import AuditUnavailable, RulesUnchanged, SettingsError, StoreUnavailable, VersionUnknown
+from bridge.errors import RulesUnchanged, SettingsError, StoreUnavailable, VersionUnknown
 from bridge.preview.gate import measure_change
 from bridge.rollout.announcement import Announcement, NoAnnouncement, RedisAnnouncement
 from bridge.rollout.author import Author
@@ -194,27 +192,21 @@ def _open(folder: Path) -> Iterator[tuple[RollOut, Configuration]]:
         SettingsError: the configuration has errors.
         RolloutUnavailable: the database does not answer.
         AuditUnavailable: the audit log cannot be opened, so nothing can be changed.
+        KeyMissing: the machine has not the log's key, so nothing can be recorded.
     """
     configuration = load_configuration_in_force(folder, secrets=False)  # a machine that promotes needs no secrets
     settings, clock = load_settings(folder), SystemClock()  # but for those of the databases
-    try:
-        records = open_database(settings.audit_url())
-    except SQLAlchemyError as error:
-        raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
-    try:
-        with closing(open_tables(settings)) as tables:
-            roll_out = RollOut(
-                tables,
-                AuditLog(records, clock),
-                clock,
-                _find_announcement(settings),
-                partial(compile_rule_files, configuration),
-                max_changed_share=settings.rules.max_changed_share,
-                measure=partial(_measure, settings),
-            )
-            yield roll_out, configuration
-    finally:
-        records.dispose()
+    with opened_audit_log(settings, clock) as records, closing(open_tables(settings)) as tables:
+        roll_out = RollOut(
+            tables,
+            records.build_log(),
+            clock,
+            _find_announcement(settings),
+            partial(compile_rule_files, configuration),
+            max_changed_share=settings.rules.max_changed_share,
+            measure=partial(_measure, settings),
+        )
+        yield roll_out, configuration
 
 
 def _run_tests(configuration: Configuration, files: RuleFiles) -> None:

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 import click
 
-from bridge.audit.reader import read_names
 from bridge.cli.audit import open_log
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, printable
@@ -74,8 +73,8 @@ def find_person(folder: Path, text: str) -> Subject:
 
 def _read_names(folder: Path) -> Names:
     try:
-        with open_log(folder) as engine:
-            return read_names(engine)
+        with open_log(folder) as log:
+            return log.reader.names()
     except AuditUnavailable:
         return {}
 

@@ -12,7 +12,7 @@ import click
 
 from bridge.advice import find_advice
 from bridge.audit.events import SignInAccepted, SignInRefused
-from bridge.audit.reader import find_reference, parse_reference
+from bridge.audit.reader import parse_reference
 from bridge.cli.audit import describe_record, open_log
 from bridge.cli.output import FAILED, errors_to_exit_code, printable
 from bridge.identity.checks import Line, explain_checks
@@ -35,8 +35,8 @@ def trace(folder: Path, reference: str, as_json: bool) -> None:  # noqa: FBT001 
     parsed = parse_reference(reference)
     if parsed is None:
         raise click.BadParameter("write it as the page shows it, such as 1A2B-3C4D-5E6F", param_hint="REFERENCE")
-    with errors_to_exit_code(), open_log(folder) as engine:
-        records = find_reference(engine, parsed)
+    with errors_to_exit_code(), open_log(folder) as log:
+        records = log.reader.find(parsed)
     if as_json:
         click.echo(json.dumps({"reference": parsed, "records": [_extend(record) for record in records]}, indent=2))
     for record in () if as_json else records:

@@ -101,6 +101,8 @@ class DevicePage:
                 issuer=identity.issuer,
                 subject=identity.subject,
                 person=identity.name,
+                acr=identity.acr,
+                amr=identity.amr,
                 client=waiting.client,
                 requested_from=waiting.requested_from,
             ),

@@ -131,6 +131,8 @@ class PortalProtocol:
                 issuer=identity.issuer,
                 subject=identity.subject,
                 person=identity.name,
+                acr=identity.acr,
+                amr=identity.amr,
                 client=client,
                 ends_at=format_utc(browser.ends_at),
             ),
@@ -151,6 +153,8 @@ class PortalProtocol:
             issuer=identity.issuer,
             subject=identity.subject,
             person=identity.name,
+            acr=identity.acr,
+            amr=identity.amr,
             reason="signed_out_meanwhile",
         )
         self._audit.append(current_origin(), ended)

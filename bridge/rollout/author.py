@@ -39,6 +39,12 @@ class Author:
             frozenset(text.casefold() for text in texts),
         )
 
+    @property
+    def person(self) -> dict[str, str]:
+        """Return ``issuer`` and ``subject`` of somebody who is signed in; nothing of whoever gives a command."""
+        issuer, subject = json.loads(self.identity) if self.identity else ("", "")
+        return {"issuer": issuer, "subject": subject}
+
     @classmethod
     def decode(cls, text: str) -> Self:
         """Return what :meth:`encode` wrote."""

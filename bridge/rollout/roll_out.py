@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.audit import events
-from bridge.audit.events import BACKGROUND, Origin
+from bridge.audit.events import BACKGROUND, Origin, Person
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock
 from bridge.entitlements.rules import RuleFiles, RuleSet
@@ -249,7 +249,7 @@ class RollOut:
         event = _EVENTS[wish.reason](
             **_describe(wish, previous, difference, known),
             request=request.id if request else "",
-            confirmed_by=second.name if second else "",
+            confirmed_by=_person(second) if second else None,
         )
         with (
             self._recording_stale(origin, wish, previous, request, second),
@@ -316,6 +316,7 @@ class RollOut:
             version=version,
             previous=previous or "",
             author=author.name,
+            **author.person,
             code=code or refusal.code,
             detail=refusal.detail,
             request=request,
@@ -328,11 +329,17 @@ def _check_current(latest: InForce | None, previous: str | None) -> None:
         raise RequestStale(f"in force is {latest.version[:12] if latest else 'nothing'} by now")
 
 
+def _person(author: Author) -> Person:
+    known = author.person
+    return Person(known["issuer"], known["subject"] or author.name, author.name)
+
+
 def _describe(wish: _Wish, previous: str | None, difference: Difference, known: Change | None) -> dict[str, Any]:
     return {
         "version": wish.files.version,
         "previous": previous or "",
         "author": wish.author.name,
+        **wish.author.person,
         "message": wish.message,
         "diff_digest": difference.digest,
         "diff": difference.bound(RECORDED_CHARACTERS),

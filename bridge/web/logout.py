@@ -245,6 +245,8 @@ def _session_ended(identity: VerifiedIdentity, reason: str) -> events.SessionEnd
         issuer=identity.issuer,
         subject=identity.subject,
         person=identity.name,
+        acr=identity.acr,
+        amr=identity.amr,
         reason=reason,
     )
 

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from flask import Flask
 from lxml import etree
 from markupsafe import escape
-from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from bridge import embedded_store
@@ -39,8 +38,7 @@ from bridge.attack.saml.messages import (
     make_key,
 )
 from bridge.audit.events import MAX_TEXT
-from bridge.audit.reader import read_after
-from bridge.audit.schema import open_database
+from bridge.audit_log import OpenedLog, open_audit_log
 from bridge.clock import SystemClock
 from bridge.errors import BridgeError
 from bridge.identity.pending import PendingSignIn, PendingSignIns
@@ -126,11 +124,11 @@ class Service:
     plain_pages: dict[int, str] = field(default_factory=dict)
     """What refusals of each status have in common."""
     redis: Any = field(init=False)
-    _engine: Engine = field(init=False)
+    _log: OpenedLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.redis = connect_store(self.store_url)
-        self._engine = open_database(self.configuration.settings.audit_url())
+        self._log = open_audit_log(self.configuration.settings, self.clock)
         self.reset()
 
     def reset(self) -> None:
@@ -166,16 +164,15 @@ class Service:
         return {key: self.redis.get(key) if self.redis.type(key) == b"string" else None for key in self.redis.keys("*")}
 
     def last(self) -> int:
-        """Return the number of the newest record."""
-        with self._engine.connect() as connection:
-            return connection.exec_driver_sql("SELECT coalesce(max(sequence), 0) FROM audit_records").scalar_one()
+        """Return the position of the newest record."""
+        return self._log.reader.end()
 
-    def records(self, after: int = 0) -> list[dict[str, Any]]:
-        return read_after(self._engine, after, limit=100_000)
+    def records(self, after: int = -1) -> list[dict[str, Any]]:
+        return self._log.reader.after(after, limit=100_000)
 
     def close(self) -> None:
         self.redis.close()
-        self._engine.dispose()
+        self._log.engine.dispose()
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from click.testing import CliRunner
 
 from bridge.attack.saml.messages import NOW, SignatureOptions, make_certificate, make_key
 from bridge.audit.events import Origin, SignInAccepted
-from bridge.audit.log import AuditLog
-from bridge.audit.schema import open_database
+from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
 from bridge.database import open_engine
@@ -185,7 +184,6 @@ def keep(service):
         history.note(identity, "203.0.113.9", now, resolve(identity, rules, now))
         assert history.flush(10)
         engine.dispose()
-        records = open_database(settings.audit_url())
         accepted = SignInAccepted(
             provider="corp",
             issuer=identity.issuer,
@@ -194,13 +192,11 @@ def keep(service):
             protocol="saml",
             message_id="_1",
             authenticated_at="",
-            acr=None,
-            amr=(),
             session_index=None,
             solicited=True,
         )
-        AuditLog(records, SystemClock()).append(Origin("AAAA-BBBB-CCCC", "203.0.113.9"), accepted)
-        records.dispose()
+        with opened_audit_log(settings, SystemClock()) as log:
+            log.build_log().append(Origin("AAAA-BBBB-CCCC", "203.0.113.9"), accepted)
 
     return keep
 

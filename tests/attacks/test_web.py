@@ -777,7 +777,7 @@ EXPLOSIONS = [
     "bridge.delivery.console.Console.build_form",
     "bridge.web.portal.write_json",
     "bridge.audit.log.AuditLog.append",
-    "bridge.audit.log.AuditLog._write",
+    "bridge.audit.writer.Writer._place",
 ]
 """A place in every stage and in everything that stages lean on."""
 
@@ -814,7 +814,7 @@ def private_keys(service):
     lines = {line for block in blocks for line in block.splitlines() if len(line) > 40}
     sealing = {file.read_text().strip() for file in folder.rglob("*.key")}
     assert len(lines) > 100
-    assert len(sealing) == 2
+    assert len(sealing) == 4
     return lines | sealing
 
 

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from bridge import embedded_store
+from bridge.audit_log import open_audit_log
+from bridge.clock import SystemClock
 from bridge.database import open_engine
 from bridge.settings import load_settings
 from tests.integration.test_main_job import entitlements
@@ -35,7 +37,7 @@ def test_t_aud_05_an_audit_log_that_cannot_be_written_stops_everything_and_recov
     signed_in = installation.sign_in()
     chosen = entitlements(installation, signed_in)["role acme-production/ReadOnly"]
     at_idp = installation.browser_at_idp()
-    engine = installation.open_audit()
+    engine = open_audit_log(load_settings(installation.config), SystemClock()).engine
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE audit_records RENAME TO away"))
     try:

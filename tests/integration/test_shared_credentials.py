@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.audit.events import Origin
-from bridge.audit.log import AuditLog
+from bridge.audit_log import open_audit_log
 from bridge.clock import SystemClock
 from bridge.entitlements.choice import Choice
 from bridge.entitlements.reading import READS_ALL, find_reading
@@ -96,7 +96,8 @@ class CountingOutbound(Outbound):
 
 def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installation):
     configuration, clock = load_configuration(installation.config), SystemClock()
-    settings, outbound, engine = configuration.settings, CountingOutbound(development=True), installation.open_audit()
+    settings, outbound = configuration.settings, CountingOutbound(development=True)
+    log = open_audit_log(settings, clock)
     exchange = Exchange(
         configuration.accounts,
         issuer=settings.public_url,
@@ -112,7 +113,7 @@ def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installatio
     before, released, start = len(installation.records()), [], threading.Barrier(500)
     with running_store() as redis:
         federation = Federation(
-            audit=AuditLog(engine, clock),
+            audit=log.build_log(),
             rules=RulesInForce(configuration.rules),
             administrators=(),
             exchange=exchange,
@@ -132,7 +133,7 @@ def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installatio
         for thread in threads:
             thread.join()
     records = installation.records()[before:]
-    engine.dispose()
+    log.engine.dispose()
     assert outbound.calls == 1
     assert len(released) == 500
     assert {each.access_key_id for each in released} == {record["access_key_id"] for record in records}
@@ -144,9 +145,9 @@ def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installatio
 
 def test_t_sts_05_rules_that_read_more_than_was_compared_end_a_chain_of_roles(installation):
     configuration, clock = load_configuration(installation.config), SystemClock()
-    engine, rules = installation.open_audit(), RulesInForce(configuration.rules)
+    log, rules = open_audit_log(configuration.settings, clock), RulesInForce(configuration.rules)
     federation = Federation(
-        audit=AuditLog(engine, clock),
+        audit=log.build_log(),
         rules=rules,
         administrators=(),
         exchange=None,
@@ -169,4 +170,4 @@ def test_t_sts_05_rules_that_read_more_than_was_compared_end_a_chain_of_roles(in
         with pytest.raises(NotEntitled):
             chain(known)
         assert installation.records()[-1]["detail"].startswith("the rules read more of an identity")
-    engine.dispose()
+    log.engine.dispose()

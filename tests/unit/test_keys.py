@@ -51,8 +51,15 @@ def ids(folder, purpose):
 def test_everything_that_is_missing_is_made_once(tmp_path):
     names = [str(path.relative_to(tmp_path)) for path in create_missing(tmp_path, FixedClock())]
     assert names == [
-        f"{purpose}/{slot}.{'key' if purpose == 'store' else 'pem'}"
-        for purpose in (*SIGNING_PURPOSES, "saml-decryption", "oidc-decryption", "store")
+        f"{purpose}/{slot}{path_suffix(purpose)}"
+        for purpose in (
+            *SIGNING_PURPOSES,
+            "saml-decryption",
+            "oidc-decryption",
+            "audit-checkpoints",
+            "audit-records",
+            "store",
+        )
         for slot in ("current", "next")
     ]
     assert create_missing(tmp_path, FixedClock()) == []
@@ -201,11 +208,15 @@ def test_the_list_names_what_there_is_and_shows_no_secret(folder):
         ("saml-decryption", "next"),
         ("oidc-decryption", "current"),
         ("oidc-decryption", "next"),
+        ("audit-checkpoints", "current"),
+        ("audit-checkpoints", "next"),
+        ("audit-records", "current"),
+        ("audit-records", "next"),
         ("store", "current"),
         ("store", "next"),
         ("store", "previous"),
     ]
-    assert {row.algorithm for row in rows} == {"RSA-2048", "AES-256-GCM"}
+    assert {row.algorithm for row in rows} == {"RSA-2048", "Ed25519", "AES-256-GCM"}
     assert rows[0].created == NOW
     assert rows[0].not_after == NOW + timedelta(days=1095)
     assert rows[-1].not_after is None
@@ -291,6 +302,28 @@ def test_a_file_that_is_no_key_with_its_certificate_is_refused(folder, content):
         KeyFolder(folder).signing("saml-sp")
 
 
+@pytest.mark.parametrize("content", [elliptic_key, lambda _: b"", lambda _: b"x", key_of_an_unknown_kind])
+def test_a_file_that_is_no_key_for_checkpoints_is_refused(folder, content):
+    (folder / "audit-checkpoints" / "current.pem").write_bytes(content(folder))
+    with pytest.raises(KeyUnusable):
+        KeyFolder(folder).checkpoint_keys()
+
+
+def test_a_checkpoint_is_signed_by_the_key_of_before_as_well_until_the_next_rotation(folder):
+    """Whoever knows one key of two follows the log to the next."""
+    before = KeyFolder(folder).checkpoint_keys()
+    assert before.previous is None
+    rotate(folder, "audit-checkpoints", FixedClock())
+    after = KeyFolder(folder).checkpoint_keys()
+    assert after.current.private_bytes_raw() == before.next.private_bytes_raw()
+    assert after.previous.private_bytes_raw() == before.current.private_bytes_raw()
+    assert "PrivateKey" not in repr(after)
+
+
+def test_the_keys_of_the_store_and_of_the_records_are_not_the_same(folder):
+    assert not {*KeyFolder(folder).sealing_keys()} & {*KeyFolder(folder).sealing_keys("audit-records")}
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"QUJD", b"A" * 64, "ü".encode() * 30])
 def test_a_sealing_key_of_another_form_is_refused(folder, content):
     (folder / "store" / "current.key").write_bytes(content)
@@ -312,7 +345,7 @@ def test_two_that_create_at_once_end_with_one_set_of_keys(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == len(set(made)) == 14
+    assert len(made) == len(set(made)) == 18
 
 
 def test_the_certificate_is_no_authority(made):
@@ -341,7 +374,7 @@ def test_a_next_key_is_replaced_and_the_others_stay(folder, purpose):
 
 
 def path_suffix(purpose):
-    return ".key" if purpose == "store" else ".pem"
+    return ".key" if purpose in {"store", "audit-records"} else ".pem"
 
 
 def test_nothing_is_replaced_where_there_is_no_key(tmp_path):

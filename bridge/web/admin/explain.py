@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 from pydantic_core import PydanticCustomError
 
-from bridge.audit.events import EntitlementsResolved, SignInExplained
+from bridge.audit.events import EntitlementsResolved, Person, SignInExplained
 from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
@@ -164,8 +164,9 @@ class Explain:
             issuer=asking.issuer,
             subject=asking.subject,
             person=asking.name,
-            of_issuer=kept.identity.issuer,
-            of_subject=kept.identity.subject,
+            acr=asking.acr,
+            amr=asking.amr,
+            of=Person(kept.identity.issuer, kept.identity.subject, kept.label),
             of_time=format_utc(kept.at),
         )
         self._audit.append(current_origin(), event)

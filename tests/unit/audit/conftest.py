@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from bridge.audit import database
-from bridge.audit.schema import open_database
+from bridge.audit.database import open_database
 
 _numbers = itertools.count()
 
@@ -38,7 +38,7 @@ def audit_database(request, tmp_path):
     if request.param == "postgresql":
         with administration.connect() as connection:
             for database in databases.values():
-                connection.execute(text(f"DROP DATABASE {database}"))
+                connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
         administration.dispose()
 
 

@@ -8,9 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy import create_engine, text
 
-from bridge.audit.log import AuditLog
-from bridge.audit.reader import read_last
-from bridge.audit.schema import open_database
+from bridge.audit.database import open_database
 from bridge.database import open_engine
 from bridge.entitlements.rules import RuleFiles, RulesInForce
 from bridge.rollout.announcement import NoAnnouncement
@@ -21,6 +19,7 @@ from bridge.rollout.nodes import Nodes
 from bridge.rollout.roll_out import RollOut
 from bridge.rollout.tables import Tables
 from bridge.settings import compile_rule_files, load_configuration, read_rule_files
+from tests.audit_log import open_log
 from tests.unit.configurations import RULES, write_configuration
 
 ALICE = Author.of_command("Alice <alice@acme.example>")
@@ -67,7 +66,8 @@ class World:
     def __post_init__(self):
         self.engine = open_engine(self.url)
         self.tables = Tables(self.engine)
-        self.audit = AuditLog(self.audit_engine, self.clock)
+        self.log = open_log(self.audit_engine, self.clock)
+        self.audit = self.log.build_log()
 
     @property
     def folder(self):
@@ -112,7 +112,7 @@ class World:
         return read_rule_files(self.folder).version
 
     def records(self):
-        return [record for record in read_last(self.audit_engine, 1000) if record["event"].startswith("rules.")]
+        return [record for record in self.log.reader.last(1000) if record["event"].startswith("rules.")]
 
     def events(self):
         return [record["event"].removeprefix("rules.") for record in self.records()]

@@ -1,0 +1,198 @@
+"""Verify checkpoints and tree: each checkpoint is signed, follows the one before, and is over the hashes that we keep.
+
+This reads no record. That the records are those that were hashed is what ``checked_records`` finds out.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from bridge.audit import tables
+from bridge.audit.checkpoints import Checkpoint, open_checkpoint
+from bridge.audit.merkle import Frontier, split_hashes, tree_root
+from bridge.audit.notes import NoteRefused, VerifierKey
+from bridge.audit.tables import BLOCK_LEAVES
+from bridge.audit.tree import read_leaves
+from bridge.errors import ChainBroken
+
+CLOCKS_SECONDS = 60
+"""Nodes sign in turn, and their clocks differ: so much earlier than the one before may a checkpoint be."""
+
+_AT_ONCE = 64
+_CHECKPOINTS_AT_ONCE = 2_000
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint of the table, verified."""
+
+    number: int
+    checkpoint: Checkpoint
+
+
+class KeptRoots:
+    """Roots over the first records, for rising sizes, from the hashes that the database keeps."""
+
+    def __init__(self, connection: Connection, begin: int, end: int) -> None:
+        """Take the range in which leaf hashes are held against the roots of their blocks."""
+        self._connection = connection
+        self._checked = range(begin // BLOCK_LEAVES, -(-end // BLOCK_LEAVES))
+        self._frontier = Frontier()
+        self._rows: Iterator[tuple[int, bytes, bytes | None]] = iter(())
+        self._partial: tuple[int, list[bytes], Frontier] | None = None
+
+    def root_at(self, size: int) -> bytes:
+        """Return the root over the first ``size`` records; never smaller than the last one asked for.
+
+        Raises:
+            ChainBroken: what is kept is incomplete, or does not fit together.
+        """
+        block, rest = divmod(size, BLOCK_LEAVES)
+        while self._frontier.size < block * BLOCK_LEAVES:
+            self._frontier.append(self._next_root(), BLOCK_LEAVES)
+        if not rest:
+            return self._frontier.root()
+        if self._partial is None or self._partial[0] != block:
+            self._partial = (block, read_leaves(self._connection, block), self._frontier.copy())
+        _, leaves, partial = self._partial
+        if len(leaves) < rest:
+            begin = block * BLOCK_LEAVES + len(leaves)
+            raise ChainBroken(f"the hashes of records {begin} to {size - 1} are gone", begin)
+        partial.extend(leaves[partial.size - block * BLOCK_LEAVES : rest])
+        return partial.root()
+
+    def _next_root(self) -> bytes:
+        block = self._frontier.size // BLOCK_LEAVES
+        row = next(self._rows, None)
+        if row is None:
+            self._rows = self._read(block)
+            row = next(self._rows, None)
+        begin, end = block * BLOCK_LEAVES, (block + 1) * BLOCK_LEAVES
+        if row is None or row[0] != block:
+            raise ChainBroken(f"block {block}, the hashes of records {begin} to {end - 1}, is gone", begin)
+        _, root, leaves = row
+        if leaves is not None:
+            hashes = split_hashes(leaves)
+            if len(hashes) != BLOCK_LEAVES or tree_root(hashes) != root:
+                raise ChainBroken(f"the hashes that block {block} keeps do not lead to its root", begin, end)
+        return root
+
+    def _read(self, first: int) -> Iterator[tuple[int, bytes, bytes | None]]:
+        checked = first in self._checked
+        last = min(first + _AT_ONCE, self._checked.stop) if checked else first + _AT_ONCE * BLOCK_LEAVES
+        if not checked and first < self._checked.start:
+            last = min(last, self._checked.start)
+        columns = [tables.blocks.c.block, tables.blocks.c.root, *([tables.blocks.c.leaves] if checked else [])]
+        query = select(*columns).where(tables.blocks.c.block >= first, tables.blocks.c.block < last)
+        rows = self._connection.execute(query.order_by(tables.blocks.c.block)).all()
+        return iter([(row[0], row[1], row[2] if checked else None) for row in rows])
+
+
+def read_checkpoints(
+    connection: Connection, keys: Sequence[VerifierKey], begin: int = 0, end: int | None = None
+) -> Iterator[Kept]:
+    """Yield checkpoints, each verified, from the last over at most ``begin`` records to the first over ``end`` or more.
+
+    Raises:
+        ChainBroken: one is missing, was not signed by one of the keys, or does not follow the one before.
+    """
+    query = select(tables.checkpoints).order_by(tables.checkpoints.c.number).limit(_CHECKPOINTS_AT_ONCE)
+    before: Kept | None = None
+    if begin:
+        earlier = select(tables.checkpoints).where(tables.checkpoints.c.size <= begin)
+        row = connection.execute(earlier.order_by(tables.checkpoints.c.number.desc()).limit(1)).first()
+        if row is not None:
+            before = _open(row, keys, begin)
+            yield before
+    while True:
+        number = before.number if before else 0
+        rows = connection.execute(query.where(tables.checkpoints.c.number > number)).all()
+        if not rows:
+            return
+        for row in rows:
+            after = before.checkpoint.size if before else 0
+            number = before.number + 1 if before else 1
+            if row.number != number:
+                raise ChainBroken(f"checkpoint {number} is gone", after)
+            kept = _open(row, keys, after)
+            _check_order(before, kept)
+            before = kept
+            yield kept
+            if end is not None and kept.checkpoint.size >= end:
+                return
+
+
+def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: int, size: int) -> Checkpoint | None:
+    """Hold each checkpoint against the hashes that are kept, and those of a range against each other.
+
+    Args:
+        connection: sees one state of the database.
+        kept: see :func:`read_checkpoints`.
+        begin: where the range begins.
+        end: the first position after it.
+        size: how many records the log has.
+
+    Returns:
+        The last checkpoint, if there is one.
+
+    Raises:
+        ChainBroken: at the first thing that does not agree.
+    """
+    roots = KeptRoots(connection, begin, end)
+    last: Checkpoint | None = None
+    for each in kept:
+        checkpoint = each.checkpoint
+        if checkpoint.size > size:
+            gone = f"records {size} to {checkpoint.size - 1}, which checkpoint {each.number} is over, are gone"
+            raise ChainBroken(gone, size)
+        if roots.root_at(checkpoint.size) != checkpoint.root:
+            detail = f"checkpoint {each.number}, over {checkpoint.size} records, is over others than these"
+            raise ChainBroken(detail, last.size if last else 0, checkpoint.size)
+        last = checkpoint
+    if last is None or last.size < end:
+        roots.root_at(end)
+    return last
+
+
+def check_noted(connection: Connection, noted: Iterable[Checkpoint], size: int) -> None:
+    """Hold checkpoints that somebody noted elsewhere, and verified, against the hashes that are kept.
+
+    Raises:
+        ChainBroken: the log does not begin with what one of them is over.
+    """
+    roots = KeptRoots(connection, 0, 0)
+    agreed = 0
+    for checkpoint in sorted(noted, key=lambda checkpoint: checkpoint.size):
+        if checkpoint.size > size:
+            gone = f"records {size} to {checkpoint.size - 1}, which a noted checkpoint is over, are gone"
+            raise ChainBroken(gone, size)
+        if roots.root_at(checkpoint.size) != checkpoint.root:
+            detail = f"a noted checkpoint over {checkpoint.size} records is over others than these"
+            raise ChainBroken(detail, agreed, checkpoint.size)
+        agreed = checkpoint.size
+
+
+def _open(row: Row[Any], keys: Sequence[VerifierKey], after: int) -> Kept:
+    number, size, time, note = row.number, row.size, row.time, row.note
+    try:
+        checkpoint = open_checkpoint(note, keys)
+    except NoteRefused as error:
+        raise ChainBroken(f"checkpoint {number} is not what was signed: {error}", after) from error
+    if checkpoint.size != size or checkpoint.time != time // _MICROSECONDS:
+        raise ChainBroken(f"checkpoint {number} says another size or time than its row", after)
+    return Kept(number, checkpoint)
+
+
+def _check_order(before: Kept | None, kept: Kept) -> None:
+    if before is None:
+        return
+    first, second = before.checkpoint, kept.checkpoint
+    if second.origin != first.origin:
+        raise ChainBroken(f"checkpoint {kept.number} is of another log, {second.origin}", first.size)
+    if second.size < first.size:
+        raise ChainBroken(f"checkpoint {kept.number} is over fewer records than the one before", second.size)
+    if (second.time or 0) < (first.time or 0) - CLOCKS_SECONDS:
+        raise ChainBroken(f"checkpoint {kept.number} was signed earlier than the one before", first.size)

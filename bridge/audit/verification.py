@@ -1,0 +1,248 @@
+"""Verify the log: that it holds exactly what was recorded, in its place, and where that ends first.
+
+Three things are held against each other, each by code of its own:
+
+- checkpoints, signed with a key that is not in the database, and the tree that is kept of hashes (``checked_tree``);
+- those hashes and the records, the records of each writer, and the index (``checked_records``);
+- how many of each there are.
+
+What is found to be wrong is told with the first bad position. Where several things are wrong, the first counts; where
+one of them tells it less exactly (a checkpoint is over many records), one within its range that tells it exactly.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing import get_context
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, func, select
+
+from bridge.audit import tables
+from bridge.audit.checked_records import RecordCheck, Span, check_records, join_spans
+from bridge.audit.checked_tree import check_noted, check_tree, read_checkpoints
+from bridge.audit.checkpoints import Checkpoint
+from bridge.audit.notes import VerifierKey
+from bridge.audit.record import record_id
+from bridge.audit.tree import read_size
+from bridge.database import open_engine, snapshot
+from bridge.errors import ChainBroken
+
+PART = 16_384
+"""How many records one process verifies at a time; a multiple of a block."""
+WORTH_PROCESSES = 65_536
+
+Progress = Callable[[int, int], None]
+"""Called with how many records are verified, and of how many."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was verified."""
+
+    begin: int
+    end: int
+    """The first position after the range; of the whole log, its size."""
+    size: int
+    checkpoint: Checkpoint | None
+    """The last checkpoint that covers something of it."""
+    with_macs: bool
+    """Whether each writer's chain was verified with its key."""
+
+    @property
+    def unsigned(self) -> int:
+        """How many records at the end no checkpoint is over yet."""
+        return max(0, self.end - (self.checkpoint.size if self.checkpoint else 0))
+
+
+def verify_log(
+    engine: Engine,
+    keys: Sequence[VerifierKey],
+    *,
+    mac_key: bytes | None = None,
+    begin: int = 0,
+    end: int | None = None,
+    noted: Sequence[Checkpoint] = (),
+    processes: int = 1,
+    progress: Progress = lambda _done, _of: None,
+) -> Verified:
+    """Verify the log, or a range of it, in time proportional to the range.
+
+    Args:
+        engine: the audit database.
+        keys: whose signatures of checkpoints are believed.
+        mac_key: the key of the writers' chains; None: they are not verified.
+        begin: the first position of the range; the position after what an earlier checkpoint is over.
+        end: the first position after the range; None: the end of the log.
+        noted: verified checkpoints that somebody noted elsewhere. The log must begin with what each is over.
+        processes: how many may work at it.
+        progress: see :data:`Progress`.
+
+    Raises:
+        ChainBroken: the log is not what was written; with the first bad position.
+        sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+    """
+    with snapshot(engine) as connection:
+        size = _count_positions(connection)
+        last = size if end is None else min(end, size)
+        first = min(begin, last)
+        if processes > 1 and last - first >= WORTH_PROCESSES:
+            records: _Records = _RecordsBeside(engine, mac_key, processes, progress)
+        else:
+            records = _RecordsHere(connection, mac_key, progress)
+        checkpoint = _verify(connection, records, keys, noted, _Range(first, last, size))
+    return Verified(first, last, size, checkpoint, mac_key is not None)
+
+
+@dataclass(frozen=True)
+class _Range:
+    begin: int
+    end: int
+    size: int
+    """Of the whole log."""
+
+
+def _verify(
+    connection: Connection,
+    records: "_Records",
+    keys: Sequence[VerifierKey],
+    noted: Sequence[Checkpoint],
+    of: _Range,
+) -> Checkpoint | None:
+    found: list[ChainBroken] = []
+    checkpoint = None
+    try:
+        check_noted(connection, noted, of.size)
+    except ChainBroken as error:
+        found.append(error)
+    try:
+        kept = read_checkpoints(connection, keys, of.begin, None if of.end == of.size else of.end)
+        checkpoint = check_tree(connection, kept, of.begin, of.end, of.size)
+    except ChainBroken as error:
+        found.append(error)
+    # What is wrong before the first of these is still to be found.
+    stop = min([of.end, *(error.position if error.end is None else error.end for error in found)])
+    try:
+        spans = records.check(of.begin, stop)
+        if (of.begin, stop) == (0, of.size):
+            _check_counts(connection, spans, of.size)
+    except ChainBroken as error:
+        found.append(error)
+    if found:
+        raise _find_first(found)
+    return checkpoint
+
+
+def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
+    """Return the first of what is wrong, as exactly as any of it tells."""
+    first = min(found, key=lambda error: (error.position, error.end is not None))
+    if first.end is None:
+        return first
+    exact = [error for error in found if error.end is None and first.position <= error.position < first.end]
+    if not exact:
+        return first
+    nearest = min(exact, key=lambda error: error.position)
+    return ChainBroken(f"{nearest.detail}; {first.detail}", nearest.position)
+
+
+class _Records(Protocol):
+    """How records are verified."""
+
+    def check(self, begin: int, end: int) -> dict[int, Span]:
+        """Verify a range; return what of each writer's records is in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class _RecordsHere:
+    """One part after the other."""
+
+    connection: Connection
+    mac_key: bytes | None
+    progress: Progress
+
+    def check(self, begin: int, end: int) -> dict[int, Span]:
+        check = RecordCheck(self.connection, self.mac_key)
+        for first, last in _parts(begin, end):
+            check.check(first, last)
+            self.progress(last - begin, end - begin)
+        return join_spans({}, check.spans, begin=begin)
+
+
+@dataclass(frozen=True)
+class _RecordsBeside:
+    """Parts in several processes, and whether what each writer wrote goes on from part to part."""
+
+    engine: Engine
+    mac_key: bytes | None
+    processes: int
+    progress: Progress
+
+    def check(self, begin: int, end: int) -> dict[int, Span]:
+        spans: dict[int, Span] = {}
+        url = self.engine.url.render_as_string(hide_password=False)
+        arguments = (url, self.mac_key)
+        with ProcessPoolExecutor(self.processes, get_context("spawn"), _open_beside, arguments) as pool:
+            parts = _parts(begin, end)
+            waiting = [pool.submit(_check_part, *part) for part in parts]
+            try:
+                for (first, last), result in zip(parts, waiting, strict=True):
+                    spans = join_spans(spans, self._wait(result, spans, first, begin), begin=begin)
+                    self.progress(last - begin, end - begin)
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return spans
+
+    def _wait(
+        self, result: "Future[dict[int, Span]]", spans: dict[int, Span], first: int, begin: int
+    ) -> dict[int, Span]:
+        try:
+            return result.result()
+        except ChainBroken as error:
+            # What comes before it in this part may still not go on from the parts before.
+            with snapshot(self.engine) as connection:
+                join_spans(spans, check_records(connection, first, error.position, self.mac_key), begin=begin)
+            raise
+
+
+def _parts(begin: int, end: int) -> list[tuple[int, int]]:
+    return list(pairwise([*range(begin, end, PART), end]))
+
+
+_beside: dict[str, tuple[Engine, bytes | None]] = {}
+"""What a process that verifies parts has open."""
+
+
+def _open_beside(url: str, mac_key: bytes | None) -> None:
+    _beside["open"] = open_engine(url), mac_key
+
+
+def _check_part(begin: int, end: int) -> dict[int, Span]:
+    engine, mac_key = _beside["open"]
+    with snapshot(engine) as connection:
+        return check_records(connection, begin, end, mac_key)
+
+
+def _check_counts(connection: Connection, spans: dict[int, Span], size: int) -> None:
+    """Verify that there is nothing beside what has a position, and that the tables that are computed say so."""
+    if read_size(connection) != size:
+        raise ChainBroken(f"{size} records have a position, and the open block is another's", size)
+    ends = {row.writer: row.number for row in connection.execute(select(tables.sequenced))}
+    if ends != {writer: span.last_number for writer, span in spans.items()}:
+        raise ChainBroken("how far each writer is sequenced is not what the index says", size)
+    for writer, last in sorted(ends.items()):
+        within = select(func.count()).where(
+            tables.records.c.id > record_id(writer, 0), tables.records.c.id <= record_id(writer, last)
+        )
+        if connection.execute(within).scalar_one() != last:
+            raise ChainBroken(f"writer {writer} has more records than have a position", size)
+    known = set(connection.scalars(select(tables.writers.c.writer)))
+    strangers = [writer for writer in ends if writer not in known]
+    if strangers:
+        raise ChainBroken(f"there is no writer {strangers[0]}", spans[strangers[0]].first_position)
+
+
+def _count_positions(connection: Connection) -> int:
+    last = connection.execute(select(func.max(tables.index.c.position))).scalar()
+    return 0 if last is None else int(last) + 1

@@ -1,0 +1,79 @@
+"""Open the audit log of an installation: its database, its keys, and what puts records in their order."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.audit.checkpoints import Signer, name_log
+from bridge.audit.database import open_database
+from bridge.audit.log import AuditLog
+from bridge.audit.reader import AuditReader
+from bridge.audit.secrets import AuditSecrets
+from bridge.audit.sequencer import Sequencer
+from bridge.clock import Clock
+from bridge.errors import AuditUnavailable, KeyMissing
+from bridge.keys import KeyFolder
+from bridge.sealing import Sealer
+from bridge.settings import Settings
+
+
+@dataclass(frozen=True)
+class OpenedLog:
+    """What an installation's audit log is written and read with."""
+
+    engine: Engine
+    secrets: AuditSecrets = field(repr=False)
+    sequencer: Sequencer
+    clock: Clock
+
+    @property
+    def reader(self) -> AuditReader:
+        """What reads it."""
+        return AuditReader(self.engine, self.secrets, self.sequencer)
+
+    def build_log(self, *, privileged: Sequence[str] = ()) -> AuditLog:
+        """Return what appends to it; the roles that match ``privileged`` are marked."""
+        node = socket.gethostname()
+        return AuditLog(self.engine, self.secrets, self.clock, node=node, privileged=privileged)
+
+
+def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
+    """Open the log. A machine without the keys that sign checkpoints leaves signing to the others.
+
+    Raises:
+        AuditLayout: the database is not of this version.
+        AuditUnavailable: the database cannot be opened.
+        KeyMissing: there is no ``audit-records`` key.
+        KeyUnusable: a key is not what it should be, or not that of this log.
+    """
+    keys = KeyFolder(settings.key_folder)
+    sealer = Sealer(*keys.sealing_keys("audit-records"))
+    signer = _build_signer(keys, settings.public_url)
+    try:
+        engine = open_database(settings.audit_url())
+        secrets = AuditSecrets(engine, sealer)
+    except SQLAlchemyError as error:
+        raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
+    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock), clock)
+
+
+@contextmanager
+def opened_audit_log(settings: Settings, clock: Clock) -> Iterator[OpenedLog]:
+    """Open the log for the time of a block. Raises as :func:`open_audit_log` does."""
+    opened = open_audit_log(settings, clock)
+    try:
+        yield opened
+    finally:
+        opened.engine.dispose()
+
+
+def _build_signer(keys: KeyFolder, public_url: str) -> Signer | None:
+    try:
+        found = keys.checkpoint_keys()
+    except KeyMissing:
+        return None
+    return Signer(name_log(public_url), found.current, found.previous)
