@@ -1,0 +1,42 @@
+"""The tables and indexes that searches need. Which, was decided by measuring: decision 0125.
+
+In SQLite every index ends with the row's own number, which is the position; PostgreSQL has to be told to keep it there.
+"""
+
+from sqlalchemy import Connection
+
+from bridge.audit.search.tables import COMPUTED, metadata
+
+_INDEXES = {
+    # name: the column before the position, and which rows are in it
+    "audit_index_kind": ("kind", ""),
+    "audit_index_subject": ("subject", "subject IS NOT NULL"),
+    "audit_index_subject_refused": ("subject", "refused AND subject IS NOT NULL"),
+    "audit_index_address": ("address", "address IS NOT NULL"),
+    "audit_index_network": ("network", "network IS NOT NULL"),
+    "audit_index_reference": ("reference", "reference <> ''"),
+    "audit_index_access_key": ("access_key_id", "access_key_id IS NOT NULL"),
+    "audit_index_request": ("sts_request_id", "sts_request_id IS NOT NULL"),
+    "audit_index_session_name": ("session_name", "session_name IS NOT NULL"),
+}
+
+
+def create(connection: Connection) -> None:
+    """Make what is missing. The tables of ``bridge.audit.tables`` exist. An index over many records takes minutes."""
+    metadata.create_all(connection)
+    position = ", position" if connection.dialect.name == "postgresql" else ""
+    for name, (column, condition) in _INDEXES.items():
+        where = f" WHERE {condition}" if condition else ""
+        connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON audit_index ({column}{position}){where}")
+
+
+def drop_indexes(connection: Connection) -> None:
+    """Drop the indexes, before very many rows are added at once."""
+    for name in _INDEXES:
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
+
+
+def drop(connection: Connection) -> None:
+    """Drop everything that is computed for searches, as if it had never been made. Saved searches stay."""
+    drop_indexes(connection)
+    metadata.drop_all(connection, tables=COMPUTED)
