@@ -10,6 +10,8 @@ from flask import Flask
 
 from bridge.audit.log import AuditLog
 from bridge.audit.partition_keeper import PartitionKeeper
+from bridge.audit.search.saved import SavedSearches
+from bridge.audit.search.search import AuditSearch
 from bridge.audit_log import open_audit_log
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
@@ -67,6 +69,7 @@ from bridge.web.admin.sign_ins import SignIns
 from bridge.web.admin.versions import Versions
 from bridge.web.api import API
 from bridge.web.assets import install_assets
+from bridge.web.auditor.pages import build_audit_pages
 from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
@@ -226,6 +229,17 @@ def create_app(
         Providers(administration, providers, service_providers, keys, clock),
     ):
         app.register_blueprint(pages.blueprint())
+    for audit_pages in build_audit_pages(
+        access=access,
+        audit=audit,
+        search=AuditSearch(records.engine, records.secrets, clock, records.reader.open_rows),
+        saved=SavedSearches(records.engine),
+        secrets=records.secrets,
+        providers=providers,
+        accounts=accounts,
+        clock=clock,
+    ):
+        app.register_blueprint(audit_pages.blueprint())
     app.register_blueprint(
         create_health(
             {"store": lambda: _ping(redis), "audit": audit.check},

@@ -260,6 +260,16 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class AuditRefused(PersonEvent):
+    """A person asked for a page of auditors, and is none at this moment."""
+
+    name = "audit.refused"
+    page: str
+    """The path of the page."""
+    code: str
+
+
+@dataclass(frozen=True)
 class SignInExplained(PersonEvent):
     """An administrator was shown what is kept of somebody's sign-in, and what the rules make of it."""
 

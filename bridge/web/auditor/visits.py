@@ -8,7 +8,6 @@ from bridge.audit.events import PersonOpened, RecordsSearched
 from bridge.audit.log import AuditLog
 from bridge.audit.search.query import Search
 from bridge.clock import Clock
-from bridge.identity.verified import VerifiedIdentity
 from bridge.web.access import Access
 from bridge.web.origin import current_origin
 
@@ -36,12 +35,14 @@ class Visits:
         )
         filters = sorted(f"{name}={value}" for name, value in search.to_query().items())
         who = self._access.require_auditor().identity
-        self._record(RecordsSearched(**_describe(who), asked=asked), "search", *filters)
+        event = RecordsSearched(who.provider, who.issuer, who.subject, who.name, asked)
+        self._record(event, "search", *filters)
 
     def record_person(self, subject_digest: str) -> None:
         """Record that something of this person is about to be shown. Raises AuditUnavailable."""
         who = self._access.require_auditor().identity
-        self._record(PersonOpened(**_describe(who), of_digest=subject_digest), "person", subject_digest)
+        event = PersonOpened(who.provider, who.issuer, who.subject, who.name, subject_digest)
+        self._record(event, "person", subject_digest)
 
     def _record(self, event: RecordsSearched | PersonOpened, *what: str) -> None:
         key, now = (event.issuer, event.subject, *what), self._clock.now()
@@ -55,7 +56,3 @@ class Visits:
             self._seen.move_to_end(key)
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
-
-
-def _describe(who: VerifiedIdentity) -> dict[str, str]:
-    return {"provider": who.provider, "issuer": who.issuer, "subject": who.subject, "person": who.name}
