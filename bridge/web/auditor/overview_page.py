@@ -162,7 +162,8 @@ class OverviewPage:
             figure = f"{found.total:,}"
         else:
             figure = f"last: {found.records[0]['time'][:16].replace('T', ' ')}" if found.records else "none"
-        return Asked(question.words, question.explanation, find_records(search.to_query()), figure)
+        query = search.to_query() | ({"by": question.counts} if question.counts else {})
+        return Asked(question.words, question.explanation, find_records(query), figure)
 
 
 def _draw_networks(networks: Sequence[SeenNetwork]) -> tuple[Bar, ...]:

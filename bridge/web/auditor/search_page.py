@@ -21,6 +21,7 @@ from bridge.clock import Clock
 from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_records
 from bridge.web.auditor.auditing import Auditing
+from bridge.web.auditor.charts import Bar, Count, draw_bars
 from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.pasted import understand
 from bridge.web.auditor.sentences import Sentences
@@ -48,6 +49,7 @@ TITLES: Mapping[str, str] = {
 }
 _IN_THE_FORM = ("since", "until", "outcome", "event", "provider", "account", "role", "code", "privileged", "mfa")
 _FURTHER = frozenset({"provider", "account", "role", "code", "privileged", "mfa"})
+_COUNTED = frozenset({"code", "provider", "event"})
 EXPORTS = (("JSON Lines", "jsonl"), ("CSV", "csv"), ("OCSF", "ocsf"))
 
 
@@ -142,6 +144,8 @@ class SearchPage:
             searched_to=_show_moment(page.searched_to),
             older=find_records({**query, "before": page.older}) if page.older is not None else "",
             newest=find_records(query) if before is not None else "",
+            by=TITLES.get(request.args.get("by", ""), "").lower(),
+            counted=self._count_by(request.args.get("by", ""), search),
             chips=[self._describe(name, value, query) for name, value in query.items()],
             asked={**_fill_in(search), "text": text},
             kept=[(name, value) for name, value in query.items() if name not in _IN_THE_FORM],
@@ -153,6 +157,20 @@ class SearchPage:
             events=[(each, each) for each in self._search.values("event")],
             providers=self._offer("provider"),
             accounts=self._offer("account"),
+        )
+
+    def _count_by(self, field: str, search: Search) -> tuple[Bar, ...]:
+        """Return how often each value of a field is among the records of whole days; nothing if it is not asked for."""
+        if field not in _COUNTED or search.since is None or search.until is None:
+            return ()
+        refused = {"refused": True, "accepted": False}.get(search.outcome)
+        counts = self._search.counts(field, search.since, search.until, refused=refused)
+        return draw_bars(
+            [
+                Count(each.name, each.count, find_records({**search.to_query(), field: each.name}))
+                for each in counts
+                if each.name
+            ]
         )
 
     def _list_saved(self) -> list[dict[str, Any]]:
