@@ -45,10 +45,6 @@ def _ended(say: OwnWords, record: Record) -> str:
     return f"Your session ended, since you signed out at {say.provider(record)}."
 
 
-def _issued(say: OwnWords, record: Record) -> str:
-    return f"Credentials for {say.target(record)} were made for you: {record.get('access_key_id', '')}."
-
-
 def _console(say: OwnWords, record: Record) -> str:
     return f"You opened the console as {say.target(record)} for {describe_span(record.get('duration_seconds', 0))}."
 
@@ -80,7 +76,6 @@ def _terminal(_: OwnWords, record: Record) -> str:
 _WORDS: Mapping[str, Callable[[OwnWords, Record], str]] = {
     "sign_in.accepted": _signed_in,
     "session.ended": _ended,
-    "exchange.issued": _issued,
     "exchange.refused": _exchange_refused,
     "delivery.credentials": _delivered,
     "delivery.console": _console,

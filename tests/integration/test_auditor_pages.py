@@ -8,6 +8,7 @@ import requests
 
 from bridge import embedded_store
 from bridge.app import create_app
+from bridge.audit.events import Origin, SessionEnded
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_configuration, load_settings
@@ -21,7 +22,7 @@ def running(tmp_path_factory):
         installation.sign_in("sofia.marchetti")  # her only role opens the console at once
         installation.sign_in("amara.okafor")
         browser = installation.sign_in("lin.wei")
-        browser.click("Get credentials")
+        browser.click("Get credentials: Read only in Acme Production")
         yield running
 
 
@@ -112,8 +113,9 @@ def test_a_filter_that_makes_no_sense_is_said_and_not_guessed(lin):
 
 
 def test_older_pages_go_on_where_the_last_one_ended(lin, installation):
-    for _ in range(20):
-        installation.sign_in("lin.wei")
+    with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
+        ended = SessionEnded("acme-saml", "https://idp.example", "somebody", "Somebody")
+        log.build_log().append(Origin("", ""), *[ended] * 60)
     first = lin.open("/audit/records")
     older = re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&")
     second = lin.open(older)

@@ -192,7 +192,7 @@ def _iterate_rules(resolved: Record) -> Iterator[tuple[str, str, str]]:
     because = resolved.get("because") or ()
     for number, line in enumerate(resolved.get("rules") or ()):
         effect, _, name = str(line).partition(" ")
-        yield effect, name, str(because[number]) if number < len(because) else ""
+        yield effect, name, str(because[number]).replace("`", "") if number < len(because) else ""
 
 
 def _tell_asked(choice: Record, say: Sentences) -> Chapter:
