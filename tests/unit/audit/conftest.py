@@ -4,8 +4,9 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
-from bridge.audit import database
-from bridge.audit.database import open_database
+from bridge.audit import tables
+from bridge.audit.schema import open_database
+from bridge.database import open_engine
 
 _numbers = itertools.count()
 
@@ -38,7 +39,7 @@ def audit_database(request, tmp_path):
     if request.param == "postgresql":
         with administration.connect() as connection:
             for database in databases.values():
-                connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
+                connection.execute(text(f"DROP DATABASE {database}"))
         administration.dispose()
 
 
@@ -67,11 +68,12 @@ def new_database(request, tmp_path):
 
 @pytest.fixture
 def audit_tables(new_database):
-    """Return a function that opens a new database with the empty tables of the log."""
+    """Return a function that opens a new database with the empty tables of the log, and nothing to guard them."""
     engines = []
 
     def open_one():
-        engines.append(database.open_database(new_database()))
+        engines.append(open_engine(new_database()))
+        tables.metadata.create_all(engines[-1])
         return engines[-1]
 
     yield open_one
