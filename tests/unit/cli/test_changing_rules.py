@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli.main import main
+from tests.audit_log import make_records_key
 from tests.unit.configurations import BRIDGE, RULES, write_configuration
 
 PROMOTE = BRIDGE + "rules:\n  rollout: promote\n"
@@ -13,6 +14,7 @@ PROMOTE = BRIDGE + "rules:\n  rollout: promote\n"
 
 @pytest.fixture
 def config(tmp_path):
+    make_records_key(tmp_path / "certs")
     return write_configuration(tmp_path / "config", {"bridge.yaml": PROMOTE}, without={"providers/secret"})
 
 

@@ -15,6 +15,7 @@ from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import RulesInForce
 from bridge.keys import create_missing
 from bridge.settings import load_configuration, load_settings, read_rule_files
+from tests.audit_log import make_records_key
 from tests.unit.entitlements.factories import make_identity
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -44,6 +45,7 @@ def config(tmp_path):
     with (folder / "bridge.yaml").open("a") as settings:
         settings.write("\nrules: {rollout: promote}\n")
     write(folder, "First")
+    make_records_key(tmp_path / "certs")
     return folder
 
 
