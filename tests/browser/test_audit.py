@@ -63,11 +63,11 @@ def test_an_auditor_follows_a_person_to_what_was_issued_to_them(page, installati
 
 
 def test_everything_works_without_javascript(chromium, installation):
-    context = chromium.new_context(java_script_enabled=False)
+    browser = installation.sign_in("lin.wei", "Rambridge (OpenID Connect)")
+    cookies = "; ".join(f"{each.name}={each.value}" for each in browser.cookies)
+    context = chromium.new_context(java_script_enabled=False, extra_http_headers={"Cookie": cookies})
     page = context.new_page()
     page.set_default_timeout(10_000)
-    browser = installation.sign_in("lin.wei")
-    context.set_extra_http_headers({"Cookie": "; ".join(f"{each.name}={each.value}" for each in browser.cookies)})
     page.goto(f"{installation.bridge}/audit/records")
     page.get_by_label("Outcome").select_option("Refused")
     page.get_by_role("button", name="Search", exact=True).click()

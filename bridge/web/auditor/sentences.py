@@ -119,9 +119,9 @@ def code(value: object) -> Markup:
 
 
 def meaning_of(refusal: str) -> Markup:
-    """Return what a code means, as docs/errors.md has it, without its full stop; else the code."""
+    """Return what a code means: the first sentence of docs/errors.md, without its full stop; else the code."""
     advice = find_advice(refusal)
-    return Markup("{}").format(advice.meaning.rstrip(".")) if advice else code(refusal)
+    return Markup("{}").format(advice.meaning.partition(". ")[0].rstrip(".")) if advice else code(refusal)
 
 
 def show_time(time: str) -> str:
@@ -232,9 +232,9 @@ def _exchange_reused(say: Sentences, record: Record) -> Markup:
 
 
 def _exchange_refused(say: Sentences, record: Record) -> Markup:
-    return Markup("Nothing was issued to {} for {}.{}").format(
-        say.person(record), say.target(record), _refused_because(record)
-    )
+    said = record.get("sts_code")
+    because = Markup(" STS said {}.").format(code(said)) if said else _refused_because(record)
+    return Markup("Nothing was issued to {} for {}.{}").format(say.person(record), say.target(record), because)
 
 
 def _doctor_exchanged(say: Sentences, record: Record) -> Markup:

@@ -31,7 +31,8 @@ class Visits:
     def record_search(self, search: Search) -> None:
         """Record that what this finds is about to be shown. Raises AuditUnavailable."""
         asked = tuple(
-            name if name in _PERSONAL else f"{name} {value}" for name, value in sorted(search.to_query().items())
+            name if name in _PERSONAL else f"{name} {value.removesuffix(':00Z')}"
+            for name, value in sorted(search.to_query().items())
         )
         filters = sorted(f"{name}={value}" for name, value in search.to_query().items())
         who = self._access.require_auditor().identity
