@@ -25,7 +25,7 @@
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
-    ├── AuditError                 AuditUnavailable · AuditLayout · ChainBroken
+    ├── AuditError                 AuditUnavailable · AuditLayout · RetentionRefused · ChainBroken
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1243,6 +1243,13 @@ class AuditLayout(AuditError):
 
     code = "audit_layout"
     public = "The audit database is not of this version of Rambridge."
+
+
+class RetentionRefused(AuditError):
+    """Records whose time is over cannot go: then nobody could tell that they were what they were."""
+
+    code = "audit_retention_refused"
+    public = "The records were not retired."
 
 
 class ChainBroken(AuditError):

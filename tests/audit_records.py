@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import insert
 
 from bridge.audit import tables
+from bridge.audit.append_only import APPEND_ONLY
 from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -62,3 +63,14 @@ class Writer:
         with self._engine.begin() as connection:
             connection.execute(insert(tables.records), rows)
         return rows
+
+
+def lift_guards(connection):
+    """Take away what makes the tables append-only, as the owner of a database can."""
+    if connection.dialect.name == "postgresql":
+        for table in APPEND_ONLY:
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
+        return
+    triggers = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
+    for name in triggers:
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")

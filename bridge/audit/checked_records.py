@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from bridge.audit import tables
+from bridge.audit.checkpoints import STEPPED_BACK
 from bridge.audit.merkle import leaf_hash
 from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id, to_microseconds
+from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.tables import BLOCK_LEAVES
 from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
@@ -23,7 +25,6 @@ STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04)."""
 DRIFT_SHARE = 0.001
 """So much may a clock be slowed down to agree with others again."""
-STEPPED_BACK = "clock.stepped_back"
 
 _INDEX_NAMES = tuple(column.name for column in tables.index.c)
 _INDEX_WIDTH = len(_INDEX_NAMES)
@@ -85,7 +86,9 @@ def check_records(connection: Connection, begin: int, end: int, mac_key: bytes |
     return check.spans
 
 
-def join_spans(before: dict[int, Span], after: dict[int, Span], *, begin: int) -> dict[int, Span]:
+def join_spans(
+    before: dict[int, Span], after: dict[int, Span], *, begin: int, retired: Retired = NOTHING_RETIRED
+) -> dict[int, Span]:
     """Return the spans of two ranges that follow each other, the first of which begins at ``begin``.
 
     Raises:
@@ -94,7 +97,7 @@ def join_spans(before: dict[int, Span], after: dict[int, Span], *, begin: int) -
     for writer, span in sorted(after.items(), key=lambda item: item[1].first_position):
         known = before.get(writer)
         number = known.last_number if known else (0 if begin == 0 else span.first_number - 1)
-        if span.first_number != number + 1:
+        if span.first_number != number + 1 and not retired.ends_before(writer, span.first_number):
             raise ChainBroken(
                 _describe_order(span.first_position, writer, number, span.first_number), span.first_position
             )
@@ -113,14 +116,16 @@ class RecordCheck:
         """Take what :func:`check_records` takes."""
         self._connection = connection
         self._mac_key = mac_key
+        self._retired = read_retired(connection)
         self._stands: dict[int, _Stand] = {}
         self.spans: dict[int, Span] = {}
         """What of each writer's records was in the ranges."""
 
     def check(self, begin: int, end: int) -> None:
         """Verify the next range; raises what :func:`check_records` raises."""
-        for first in range(begin, end, AT_ONCE):
-            self._check_some(first, min(first + AT_ONCE, end))
+        for part_begin, part_end in self._retired.leave_out(begin, end):
+            for first in range(part_begin, part_end, AT_ONCE):
+                self._check_some(first, min(first + AT_ONCE, part_end))
 
     def _check_some(self, begin: int, end: int) -> None:
         hashes = _read_hashes(self._connection, begin, end)
@@ -153,6 +158,8 @@ class RecordCheck:
     def _check_writer(self, position: int, identifier: int, content: Mapping[str, Any], body: str, mac: bytes) -> None:
         writer, number = split_id(identifier)
         stand = self._stands.get(writer) or self._find_stand(writer, number, position)
+        if number > stand.number + 1 and self._retired.ends_before(writer, number):
+            stand = self._find_stand(writer, number, position)
         if number != stand.number + 1:
             raise ChainBroken(_describe_order(position, writer, stand.number, number), position)
         if (content.get("writer"), content.get("number")) != (writer, number):
@@ -176,6 +183,9 @@ class RecordCheck:
             )
         ).first()
         if row is None:
+            mac = self._retired.ends.get(record_id(writer, number - 1))
+            if mac is not None:
+                return _Stand(number - 1, mac, 0, None)
             raise ChainBroken(f"record {number - 1} of writer {writer} is gone; it was before this one", position)
         content, columns = read_record(0, 0, row.body)
         return _Stand(number - 1, row.mac, columns["time"], content.get("monotonic"))

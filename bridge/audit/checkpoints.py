@@ -16,6 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bridge.audit.merkle import HASH_BYTES
 from bridge.audit.notes import NoteKey, NoteRefused, VerifierKey, open_note, sign_note
 
+CLOCKS_SECONDS = 60
+"""Nodes sign in turn, and their clocks differ: so much earlier than the one before may a checkpoint be."""
+STEPPED_BACK = "clock.stepped_back"
+"""The record that says that a clock was set back (AUD-04). After it, times begin anew."""
+
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _LEAST_LINES = 3
 

@@ -260,6 +260,34 @@ class AdministrationRefused(PersonEvent):
 
 
 @dataclass(frozen=True)
+class AuditErased(Event):
+    """What the log says of a person is about to become unreadable, for good."""
+
+    name = "audit.erased"
+    of_subject_digest: str
+    """The person, as the log's own digest: whoever knows issuer and subject, and has the log's key, can tell."""
+    addresses: int
+    """How many addresses that nobody else used become unreadable with the person."""
+    author: str
+
+
+@dataclass(frozen=True)
+class AuditRetired(Event):
+    """The records of a month are about to go, since their time is over. Their hashes stay."""
+
+    name = "audit.retired"
+    month: int
+    """``year * 100 + month``."""
+    count: int
+    """How many go."""
+    positions: tuple[str, ...]
+    """All that are gone then, those of earlier months too: first and last position of each run."""
+    ends: tuple[str, ...]
+    """Writer, number and mac of each record that is gone whose writer's next one is there."""
+    author: str
+
+
+@dataclass(frozen=True)
 class AuditRefused(PersonEvent):
     """A person asked for a page of auditors, and is none at this moment."""
 
@@ -537,16 +565,19 @@ PLAIN = frozenset(
         "acr",
         "action",
         "added",
+        "addresses",
         "amr",
         "asked",
         "assertion_id",
         "authenticated_at",
         "changed",
         "code",
+        "count",
         "decided_by",
         "diff_digest",
         "duration_seconds",
         "ended",
+        "ends",
         "ends_at",
         "entitlement",
         "expires_at",
@@ -557,13 +588,16 @@ PLAIN = frozenset(
         "left_out",
         "message_digest",
         "message_id",
+        "month",
         "narrowed",
         "node",
         "of_digest",
+        "of_subject_digest",
         "of_time",
         "original_reference",
         "page",
         "people",
+        "positions",
         "previous",
         "protocol",
         "provider",

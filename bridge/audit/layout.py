@@ -7,13 +7,14 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 
 from bridge.audit.append_only import create_guards
 from bridge.audit.partitions import create_ahead, create_default, create_partitioned
+from bridge.audit.search import indexes as search_indexes
 from bridge.audit.tables import metadata
 
 NEWEST = "0001"
 """The version that :func:`create` makes, and to which the migrations lead."""
 VERSION_TABLE = "audit_version"
 
-FURTHER: tuple[Callable[[Connection], None], ...] = ()
+FURTHER: tuple[Callable[[Connection], None], ...] = (search_indexes.create,)
 """What other packages need beside the tables of ``tables.py``, each with a function that makes it."""
 
 _version = Table(

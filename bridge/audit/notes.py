@@ -190,9 +190,12 @@ def _timed(text: str, time: int) -> bytes:
 
 def _decode(encoded: str) -> bytes:
     try:
-        return base64.b64decode(encoded, validate=True)
+        content = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise NoteRefused("this is not base64") from error
+    if base64.b64encode(content).decode() != encoded:  # bits that nobody reads would let a note be changed unseen
+        raise NoteRefused("this is not the one way to write it in base64")
+    return content
 
 
 def _is_name(name: str) -> bool:

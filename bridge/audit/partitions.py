@@ -89,6 +89,11 @@ def create_ahead(connection: Connection, now: datetime, months_ahead: int = AHEA
     return sorted(missing)
 
 
+def drop_month(connection: Connection, month: int) -> None:
+    """Drop the partition of a month with everything in it, if it is there."""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition_name(month)}")
+
+
 def coming_months(now: datetime, ahead: int) -> Iterator[int]:
     """Yield the month of ``now`` (UTC) and as many after it."""
     first = now.year * 12 + now.month - 1

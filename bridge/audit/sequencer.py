@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select,
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Signer, open_checkpoint, split_text
+from bridge.audit.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Signer, open_checkpoint, split_text
 from bridge.audit.merkle import leaf_hash, open_block_row
 from bridge.audit.notes import NoteRefused, UnknownSigner
 from bridge.audit.recomputed import is_current, recompute
@@ -202,12 +202,11 @@ class Sequencer:
                     connection.execute(insert(tables.blocks), blocks)
                 _keep_open_block(connection, grown)
                 _keep_numbers(connection, records)
-            if note is not None:
-                _keep_checkpoint(connection, note)
+            signed = note is not None and _keep_checkpoint(connection, note)
         if self.broken is None:
             self._tree = grown
         self._writers.note_news(records)
-        if note is not None:
+        if note is not None and signed:
             self._signed_time = note["time"]
         return grown
 
@@ -352,6 +351,19 @@ def _keep_numbers(connection: Connection, records: Sequence[_New]) -> None:
             connection.execute(insert(tables.sequenced), {"writer": writer, "number": number})
 
 
-def _keep_checkpoint(connection: Connection, note: Mapping[str, Any]) -> None:
-    last = connection.execute(select(func.max(tables.checkpoints.c.number))).scalar() or 0
-    connection.execute(insert(tables.checkpoints), {"number": last + 1, **note})
+def _keep_checkpoint(connection: Connection, note: Mapping[str, Any]) -> bool:
+    """Add a checkpoint; return whether it was added.
+
+    It is not where the clock is behind the last checkpoint, unless a record says that it was set back: verification
+    takes a checkpoint that seems older than the one before for a changed one.
+    """
+    last = connection.execute(_LAST_CHECKPOINT).first()
+    if last is not None and note["time"] < last.time - CLOCKS_SECONDS * _MICROSECONDS:
+        stepped = select(tables.index.c.position).where(
+            tables.index.c.position >= last.size, tables.index.c.event == STEPPED_BACK
+        )
+        if connection.execute(stepped.limit(1)).first() is None:
+            _logger.warning("no checkpoint was signed: the clock is behind the last one")
+            return False
+    connection.execute(insert(tables.checkpoints), {"number": last.number + 1 if last else 1, **note})
+    return True

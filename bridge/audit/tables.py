@@ -120,9 +120,12 @@ retired = Table(
     "audit_retired",
     metadata,
     Column("position", _Key, primary_key=True, autoincrement=False),
-    Column("leaf", LargeBinary(32), nullable=False),
+    Column("month", Integer, nullable=False),
 )
-"""Of records whose time was over: the leaf hashes that proofs still need, where a block was not dropped whole."""
+"""Where the records ``audit.retired`` stand, which say what records are gone because their time was over.
+
+Their hashes stay in ``audit_blocks`` and ``audit_open_block``.
+"""
 
 keys = Table(
     "audit_keys",

@@ -25,6 +25,7 @@ from bridge.audit.checked_tree import check_noted, check_tree, read_checkpoints
 from bridge.audit.checkpoints import Checkpoint
 from bridge.audit.notes import VerifierKey
 from bridge.audit.record import record_id
+from bridge.audit.retired import Retired, read_retired
 from bridge.audit.tree import read_size
 from bridge.database import open_engine, snapshot
 from bridge.errors import ChainBroken
@@ -87,10 +88,11 @@ def verify_log(
         size = _count_positions(connection)
         last = size if end is None else min(end, size)
         first = min(begin, last)
+        retired = read_retired(connection)
         if processes > 1 and last - first >= WORTH_PROCESSES:
-            records: _Records = _RecordsBeside(engine, mac_key, processes, progress)
+            records: _Records = _RecordsBeside(engine, mac_key, processes, progress, retired)
         else:
-            records = _RecordsHere(connection, mac_key, progress)
+            records = _RecordsHere(connection, mac_key, progress, retired)
         checkpoint = _verify(connection, records, keys, noted, _Range(first, last, size))
     return Verified(first, last, size, checkpoint, mac_key is not None)
 
@@ -126,7 +128,7 @@ def _verify(
     try:
         spans = records.check(of.begin, stop)
         if (of.begin, stop) == (0, of.size):
-            _check_counts(connection, spans, of.size)
+            _check_counts(connection, spans, of.size, records.retired)
     except ChainBroken as error:
         found.append(error)
     if found:
@@ -149,6 +151,11 @@ def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
 class _Records(Protocol):
     """How records are verified."""
 
+    @property
+    def retired(self) -> Retired:
+        """What need not be there."""
+        ...
+
     def check(self, begin: int, end: int) -> dict[int, Span]:
         """Verify a range; return what of each writer's records is in it."""
         ...
@@ -161,13 +168,14 @@ class _RecordsHere:
     connection: Connection
     mac_key: bytes | None
     progress: Progress
+    retired: Retired
 
     def check(self, begin: int, end: int) -> dict[int, Span]:
         check = RecordCheck(self.connection, self.mac_key)
         for first, last in _parts(begin, end):
             check.check(first, last)
             self.progress(last - begin, end - begin)
-        return join_spans({}, check.spans, begin=begin)
+        return join_spans({}, check.spans, begin=begin, retired=self.retired)
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,7 @@ class _RecordsBeside:
     mac_key: bytes | None
     processes: int
     progress: Progress
+    retired: Retired
 
     def check(self, begin: int, end: int) -> dict[int, Span]:
         spans: dict[int, Span] = {}
@@ -188,7 +197,8 @@ class _RecordsBeside:
             waiting = [pool.submit(_check_part, *part) for part in parts]
             try:
                 for (first, last), result in zip(parts, waiting, strict=True):
-                    spans = join_spans(spans, self._wait(result, spans, first, begin), begin=begin)
+                    part = self._wait(result, spans, first, begin)
+                    spans = join_spans(spans, part, begin=begin, retired=self.retired)
                     self.progress(last - begin, end - begin)
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -202,7 +212,8 @@ class _RecordsBeside:
         except ChainBroken as error:
             # What comes before it in this part may still not go on from the parts before.
             with snapshot(self.engine) as connection:
-                join_spans(spans, check_records(connection, first, error.position, self.mac_key), begin=begin)
+                part = check_records(connection, first, error.position, self.mac_key)
+                join_spans(spans, part, begin=begin, retired=self.retired)
             raise
 
 
@@ -224,23 +235,27 @@ def _check_part(begin: int, end: int) -> dict[int, Span]:
         return check_records(connection, begin, end, mac_key)
 
 
-def _check_counts(connection: Connection, spans: dict[int, Span], size: int) -> None:
+def _check_counts(connection: Connection, spans: dict[int, Span], size: int, retired: Retired) -> None:
     """Verify that there is nothing beside what has a position, and that the tables that are computed say so."""
     if read_size(connection) != size:
         raise ChainBroken(f"{size} records have a position, and the open block is another's", size)
     ends = {row.writer: row.number for row in connection.execute(select(tables.sequenced))}
-    if ends != {writer: span.last_number for writer, span in spans.items()}:
+    others = ends.keys() - spans.keys()  # what they wrote is gone, if something was retired
+    if (others and not retired.spans) or any(ends.get(of) != span.last_number for of, span in spans.items()):
         raise ChainBroken("how far each writer is sequenced is not what the index says", size)
-    for writer, last in sorted(ends.items()):
-        within = select(func.count()).where(
-            tables.records.c.id > record_id(writer, 0), tables.records.c.id <= record_id(writer, last)
-        )
-        if connection.execute(within).scalar_one() != last:
-            raise ChainBroken(f"writer {writer} has more records than have a position", size)
-    known = set(connection.scalars(select(tables.writers.c.writer)))
-    strangers = [writer for writer in ends if writer not in known]
-    if strangers:
-        raise ChainBroken(f"there is no writer {strangers[0]}", spans[strangers[0]].first_position)
+    of_us = 0
+    for writer in connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all():
+        last, span = ends.pop(writer, 0), spans.get(writer)
+        there = 0 if span is None else last - span.first_number + 1  # what it wrote before that was retired
+        within = select(func.count()).select_from(tables.records).where(tables.records.c.id > record_id(writer, 0))
+        if connection.execute(within.where(tables.records.c.id <= record_id(writer, last))).scalar_one() > there:
+            raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
+        of_us += connection.execute(within.where(tables.records.c.id < record_id(writer + 1, 0))).scalar_one()
+    if ends:
+        stranger = spans.get(min(ends))
+        raise ChainBroken(f"there is no writer {min(ends)}", stranger.first_position if stranger else 0)
+    if connection.execute(select(func.count()).select_from(tables.records)).scalar_one() != of_us:
+        raise ChainBroken("there are records of writers that there are not", size)
 
 
 def _count_positions(connection: Connection) -> int:

@@ -21,7 +21,7 @@ POLL_SECONDS = 0.5
 
 @click.group()
 def audit() -> None:
-    """Watch the end of the audit log, and keep its database."""
+    """Verify the audit log, watch its end, and keep its database."""
 
 
 audit.add_command(migrate)

@@ -4,9 +4,7 @@ import uuid
 import pytest
 from sqlalchemy import create_engine, text
 
-from bridge.audit import tables
-from bridge.audit.schema import open_database
-from bridge.database import open_engine
+from bridge.audit.database import open_database
 
 _numbers = itertools.count()
 
@@ -39,7 +37,7 @@ def audit_database(request, tmp_path):
     if request.param == "postgresql":
         with administration.connect() as connection:
             for database in databases.values():
-                connection.execute(text(f"DROP DATABASE {database}"))
+                connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
         administration.dispose()
 
 
@@ -68,12 +66,11 @@ def new_database(request, tmp_path):
 
 @pytest.fixture
 def audit_tables(new_database):
-    """Return a function that opens a new database with the empty tables of the log, and nothing to guard them."""
+    """Return a function that opens a new database with the empty tables of the log."""
     engines = []
 
     def open_one():
-        engines.append(open_engine(new_database()))
-        tables.metadata.create_all(engines[-1])
+        engines.append(open_database(new_database()))
         return engines[-1]
 
     yield open_one

@@ -17,7 +17,7 @@ from bridge.audit.checkpoints import Signer, open_checkpoint
 from bridge.audit.merkle import leaf_hash, tree_root
 from bridge.audit.record import index_row, split_id
 from bridge.audit.sequencer import Sequencer
-from tests.audit_records import START, Writer
+from tests.audit_records import START, Writer, lift_guards
 from tests.live_store import MovableClock
 
 ORIGIN = "login.example/audit"
@@ -72,6 +72,7 @@ def last_checkpoint(engine, signer):
 
 def change(engine, statement):
     with engine.begin() as connection:
+        lift_guards(connection)
         connection.execute(statement)
 
 
@@ -212,6 +213,21 @@ def test_a_quiet_log_is_signed_each_minute_and_an_empty_one_is_not(engine, seque
     times = [open_checkpoint(row["note"], signer.verifier_keys).time for row in rows]
     assert times == [row["time"] // 1_000_000 for row in rows]
     assert [later - earlier for earlier, later in itertools.pairwise(times)] == [60, 60]
+
+
+def test_a_clock_that_was_set_back_signs_only_after_a_record_that_says_so(engine, sequencer, signer, clock, caplog):
+    writer = Writer(engine, 1)
+    writer.write()
+    sequencer.catch_up()
+    clock.advance(-90)
+    writer.write()
+    sequencer.catch_up()
+    assert last_checkpoint(engine, signer).size == 1
+    assert "the clock is behind" in caplog.text
+    writer.write(event="clock.stepped_back")
+    sequencer.catch_up()
+    assert last_checkpoint(engine, signer).size == 3
+    assert last_checkpoint(engine, signer).time == int(START.timestamp()) - 90
 
 
 def test_several_processes_sign_a_quiet_log_once_a_minute(engine, signer, clock):

@@ -1,0 +1,177 @@
+"""Records whose time is over go, a whole month at a time; what proves the others stays (see ``retired.py``).
+
+What goes is written into the log first, under a checkpoint. Then PostgreSQL drops the month's partition; SQLite deletes
+in small steps, between which people sign in. Whatever stops it, the next run goes on. With the last record that speaks
+of a person the person's key goes too.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, func, insert, literal_column, select
+
+from bridge.audit.append_only import lift_delete_guard, restore_delete_guard
+from bridge.audit.checked_records import check_records
+from bridge.audit.events import BACKGROUND, AuditRetired
+from bridge.audit.log import AuditLog
+from bridge.audit.partitions import create_ahead, drop_month, lock_layout
+from bridge.audit.retired import Retired, Span, merge_spans, read_retired
+from bridge.audit.search.tables import terms
+from bridge.audit.sequencer import Sequencer
+from bridge.audit.tables import index, keys, records, retired
+from bridge.clock import Clock
+from bridge.errors import RetentionRefused
+
+_AT_ONCE = 1_000
+_PAUSE_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Due:
+    """A month whose time is over."""
+
+    month: int
+    """``year * 100 + month``."""
+    records: int
+
+
+class Retention:
+    """Retires months of one log."""
+
+    def __init__(self, engine: Engine, audit: AuditLog, sequencer: Sequencer, clock: Clock, *, mac_key: bytes) -> None:
+        """Take the database, as whoever owns its tables, the log, what sequences and signs it, and the clock.
+
+        ``mac_key`` is that of the writers' chains: what does not verify does not go.
+        """
+        self._engine = engine
+        self._audit = audit
+        self._sequencer = sequencer
+        self._clock = clock
+        self._mac_key = mac_key
+
+    def find_due(self, keep_months: int) -> list[Due]:
+        """Return the months that are over for more than ``keep_months`` whole months, the oldest first."""
+        first_kept = months_before(self._clock.now(), keep_months)
+        query = (
+            select(index.c.month, func.count())
+            .where(index.c.month < first_kept)
+            .group_by(index.c.month)
+            .order_by(index.c.month)
+        )
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            return [Due(month, count) for month, count in connection.execute(query)]
+
+    def retire(self, month: int, author: str) -> None:
+        """Let the records of a month go; every earlier month went before. ``author`` is who wants it.
+
+        Raises:
+            RetentionRefused: a record of the month has no place in the log, or the log is not what was signed.
+            ChainBroken: a record of the month is not what was written.
+            AuditUnavailable: it cannot be recorded; nothing was deleted.
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            spans, known = list(_find_spans(connection, month)), read_retired(connection)
+        if merge_spans([*known.spans, *spans]) != known.spans:  # else it was stopped in between
+            self._declare(month, author)
+        self._delete(month)
+        with self._engine.begin() as connection:
+            _forget_people(connection)
+
+    def _declare(self, month: int, author: str) -> None:
+        self._sequencer.sign_now()
+        if self._sequencer.broken is not None:
+            raise RetentionRefused(f"the log does not verify: {self._sequencer.broken.detail}")
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            _check_sequenced(connection, month)
+            spans = list(_find_spans(connection, month))
+            for span in spans:
+                check_records(connection, *span, self._mac_key)
+            before = read_retired(connection)
+            now = Retired(merge_spans([*before.spans, *spans]), _find_ends(connection, month, before))
+        count = sum(end - first for first, end in spans)
+        event = AuditRetired(
+            month=month, count=count, positions=now.describe_spans(), ends=now.describe_ends(), author=author
+        )
+        self._audit.append(BACKGROUND, event)
+        self._sequencer.sign_now()
+        with self._engine.begin() as connection:
+            position = _find_declaration(connection, spans[-1][1], month)
+            connection.execute(insert(retired).values(month=month, position=position))
+
+    def _delete(self, month: int) -> None:
+        sqlite = self._engine.dialect.name == "sqlite"
+        if not sqlite:
+            with self._engine.begin() as connection:
+                lock_layout(connection)
+                create_ahead(connection, self._clock.now())  # so that nothing of the month is in the default partition
+                drop_month(connection, month)
+        some = select(index.c.position, index.c.id).where(index.c.month == month)
+        some = some.order_by(index.c.position).limit(_AT_ONCE)
+        while True:
+            with self._engine.begin() as connection:
+                rows = connection.execute(some).all()
+                if not rows:
+                    return
+                positions = [row.position for row in rows]
+                if sqlite:
+                    lift_delete_guard(connection, records)
+                    connection.execute(delete(records).where(records.c.id.in_([row.id for row in rows])))
+                    restore_delete_guard(connection, records)
+                connection.execute(delete(terms).where(terms.c.position.in_(positions)))
+                connection.execute(delete(index).where(index.c.position.in_(positions)))
+            time.sleep(_PAUSE_SECONDS)  # whoever waits to append goes first
+
+
+def months_before(now: datetime, months: int) -> int:
+    """Return the month that is so many months before this one, as ``year * 100 + month``."""
+    number = now.year * 12 + now.month - 1 - months
+    return number // 12 * 100 + number % 12 + 1
+
+
+def _check_sequenced(connection: Connection, month: int) -> None:
+    written = connection.execute(select(func.count()).where(records.c.month == month)).scalar_one()
+    placed = connection.execute(select(func.count()).where(index.c.month == month)).scalar_one()
+    if written != placed:
+        raise RetentionRefused(f"of {written} records of the month {placed} have a place in the log")
+
+
+def _find_spans(connection: Connection, month: int) -> Iterator[Span]:
+    island = (index.c.position - func.row_number().over(order_by=index.c.position)).label("island")
+    placed = select(index.c.position, island).where(index.c.month == month).subquery()
+    query = select(func.min(placed.c.position), func.max(placed.c.position)).group_by(placed.c.island)
+    for first, last in connection.execute(query.order_by(literal_column("1"))):
+        yield first, last + 1
+
+
+def _find_ends(connection: Connection, month: int, before: Retired) -> dict[int, bytes]:
+    island = (index.c.id - func.row_number().over(order_by=index.c.id)).label("island")
+    placed = select(index.c.id, island).where(index.c.month == month).subquery()
+    ends = dict(before.ends)
+    for last in connection.execute(select(func.max(placed.c.id)).group_by(placed.c.island)).scalars():
+        ends[last] = connection.execute(select(records.c.mac).where(records.c.id == last)).scalar_one()
+    following = {
+        identifier: connection.execute(select(records.c.month).where(records.c.id == identifier + 1)).scalar()
+        for identifier in ends
+    }
+    return {end: mac for end, mac in ends.items() if following[end] not in {None, month}}
+
+
+def _find_declaration(connection: Connection, after: int, month: int) -> int:
+    query = select(index.c.position, records.c.body).join(records, records.c.id == index.c.id)
+    query = query.where(index.c.position >= after, index.c.event == AuditRetired.name)
+    for position, body in connection.execute(query.order_by(index.c.position.desc())):
+        if json.loads(body)["month"] == month:
+            return int(position)
+    raise RetentionRefused("the record that says so has no place in the log")
+
+
+def _forget_people(connection: Connection) -> None:
+    """Destroy the keys of people and addresses of whom no record speaks any more."""
+    for kind, column in (("subject", index.c.subject), ("address", index.c.address)):
+        digest = func.substr(keys.c.name, len(kind) + 2)
+        unused = ~select(index.c.position).where(column == digest).exists()
+        connection.execute(delete(keys).where(keys.c.name.like(f"{kind}/%"), unused))

@@ -1,0 +1,98 @@
+"""What is no longer there and was retired: as the log itself says, in its last record ``audit.retired``.
+
+Hashes stand in the places of such records, so all else is verified as before. A record that is missing elsewhere was
+not retired.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from bridge.audit.merkle import leaf_hash
+from bridge.audit.record import record_id, split_id
+from bridge.audit.tables import BLOCK_LEAVES, index, records, retired
+from bridge.audit.tree import read_leaves
+from bridge.errors import ChainBroken
+
+Span = tuple[int, int]
+"""Positions from the first up to, and without, the second."""
+
+_LAST = (
+    select(retired.c.position, records.c.body)
+    .join(index, index.c.position == retired.c.position)
+    .join(records, records.c.id == index.c.id)
+    .order_by(retired.c.position.desc())
+    .limit(1)
+)
+
+
+@dataclass(frozen=True)
+class Retired:
+    """Everything that was retired so far."""
+
+    spans: tuple[Span, ...] = ()
+    """Positions without a record, ascending; they do not touch."""
+    ends: Mapping[int, bytes] = field(default_factory=dict)
+    """The mac of each retired record whose writer's next one is still there, by ``id``."""
+
+    def leave_out(self, begin: int, end: int) -> Iterator[Span]:
+        """Yield the parts of a span that were not retired."""
+        for first, last in self.spans:
+            if begin < min(first, end):
+                yield begin, min(first, end)
+            begin = max(begin, last)
+        if begin < end:
+            yield begin, end
+
+    def ends_before(self, writer: int, number: int) -> bool:
+        """Tell whether the record before a writer's record of this number was retired."""
+        return record_id(writer, number - 1) in self.ends
+
+    def describe_spans(self) -> tuple[str, ...]:
+        """Return the spans as a record has them: first and last position."""
+        return tuple(f"{first}-{end - 1}" for first, end in self.spans)
+
+    def describe_ends(self) -> tuple[str, ...]:
+        """Return the ends as a record has them: writer, number and mac (hexadecimal)."""
+        return tuple("{} {} {}".format(*split_id(of), mac.hex()) for of, mac in sorted(self.ends.items()))
+
+
+NOTHING_RETIRED = Retired()
+
+
+def parse_retired(spans: Sequence[str], ends: Sequence[str]) -> Retired:
+    """Return what a record says. Raises ValueError if it says nothing of the kind."""
+    pairs = [span.split("-") for span in spans]
+    triples = [end.split(" ") for end in ends]
+    return Retired(
+        merge_spans((int(first), int(last) + 1) for first, last in pairs),
+        {record_id(int(writer), int(number)): bytes.fromhex(mac) for writer, number, mac in triples},
+    )
+
+
+def read_retired(connection: Connection) -> Retired:
+    """Return what the log says was retired; nothing where no record says so that has its place in the log."""
+    row = connection.execute(_LAST).first()
+    if row is None:
+        return NOTHING_RETIRED
+    try:
+        leaves = read_leaves(connection, row.position // BLOCK_LEAVES)
+        if leaves[row.position % BLOCK_LEAVES] != leaf_hash(row.body.encode()):
+            return NOTHING_RETIRED
+        content = json.loads(row.body)
+        return parse_retired(content["positions"], content.get("ends", ()))
+    except (ChainBroken, ValueError, LookupError, TypeError):
+        return NOTHING_RETIRED
+
+
+def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the spans ascending, those that touch as one."""
+    merged: list[Span] = []
+    for first, end in sorted(spans):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((first, end))
+    return tuple(merged)

@@ -1,0 +1,226 @@
+"""A month whose time is over goes, and what is left is proved as before."""
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import delete, func, insert, select, text
+
+from bridge.audit import retention, tables
+from bridge.audit.append_only import lift_delete_guard
+from bridge.audit.checkpoints import Signer
+from bridge.audit.events import AuditRetired, Origin, SessionEnded
+from bridge.audit.merkle import inclusion_path, leaf_hash, prove, verify_inclusion
+from bridge.audit.partitions import list_months
+from bridge.audit.retention import Due, Retention, months_before
+from bridge.audit.retired import Retired, merge_spans, read_retired
+from bridge.audit.search.tables import terms
+from bridge.audit.secrets import AuditSecrets
+from bridge.audit.sequencer import Sequencer
+from bridge.audit.tree import read_root, read_subtree
+from bridge.audit.verification import verify_log
+from bridge.audit_log import OpenedLog
+from bridge.errors import ChainBroken, RetentionRefused
+from tests.audit_log import SEALER
+from tests.audit_records import Writer
+from tests.live_store import MovableClock
+
+START = datetime(2026, 8, 28, 23, tzinfo=UTC)
+SIGNER = Signer("login.example/audit", Ed25519PrivateKey.generate())
+MONTHS = (8, 9, 10)
+
+
+@pytest.fixture
+def opened(audit_database):
+    engine, clock = audit_database(), MovableClock()
+    clock.moment = datetime(2026, 11, 20, tzinfo=UTC)
+    return OpenedLog(engine, AuditSecrets(engine, SEALER), Sequencer(engine, SIGNER, clock), clock)
+
+
+@pytest.fixture
+def long_log(opened):
+    """Three months: two processes that write over the ends of them, one that wrote in August only."""
+    writers = [Writer(opened.engine, number, start=START, key=opened.secrets.mac_key) for number in (1, 2, 3)]
+    writers[2].write(100)
+    for month in MONTHS:
+        for day, hour, count in ((29, 23, 120), (30 if month == 9 else 31, 23, 30)):
+            for writer in writers[:2]:
+                writer.moment = datetime(2026, month, day, hour, 59, 50, tzinfo=UTC)
+                writer.write(count)
+        opened.sequencer.catch_up()
+    return opened
+
+
+def retention_of(opened):
+    log, mac_key = opened.build_log(), opened.secrets.mac_key
+    return Retention(opened.engine, log, opened.sequencer, opened.clock, mac_key=mac_key)
+
+
+def retire(opened, month):
+    retention_of(opened).retire(month, "root")
+    opened.sequencer.catch_up()
+
+
+def due(opened, keep_months=1):
+    return retention_of(opened).find_due(keep_months)
+
+
+def count(opened, table, **columns):
+    query = select(func.count()).select_from(table).filter_by(**columns)
+    with opened.engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def verify(opened, begin=0, end=None):
+    return verify_log(opened.engine, SIGNER.verifier_keys, mac_key=opened.secrets.mac_key, begin=begin, end=end)
+
+
+def first_position(opened, month):
+    with opened.engine.connect() as connection:
+        return connection.execute(select(func.min(tables.index.c.position)).filter_by(month=month)).scalar_one()
+
+
+def test_a_month_goes_and_the_rest_verifies_with_every_checkpoint_and_mac(long_log):
+    size = verify(long_log).size
+    gone = count(long_log, tables.records, month=202608)
+    later = count(long_log, tables.records) - gone
+    assert due(long_log) == [Due(202608, gone), Due(202609, count(long_log, tables.index, month=202609))]
+    retire(long_log, 202608)
+    assert count(long_log, tables.records, month=202608) == count(long_log, tables.index, month=202608) == 0
+    assert count(long_log, tables.records) == later + 1
+    verified = verify(long_log)
+    assert (verified.size, verified.unsigned) == (size + 1, 0)
+    middle = first_position(long_log, 202609)
+    assert verify(long_log, middle - 40, middle + 40).end == middle + 40
+    if long_log.engine.dialect.name == "postgresql":
+        with long_log.engine.connect() as connection:
+            assert 202608 not in list_months(connection)
+    with long_log.engine.begin() as connection:
+        connection.execute(delete(tables.index).where(tables.index.c.position == middle))
+    with pytest.raises(ChainBroken):  # still nobody can take one away
+        verify(long_log)
+
+
+def test_what_stays_has_the_proof_that_it_had(long_log):
+    position = first_position(long_log, 202609)
+    query = select(tables.records.c.body).join(tables.index, tables.index.c.id == tables.records.c.id)
+    with long_log.engine.connect() as connection:
+        body = connection.execute(query.where(tables.index.c.position == position)).scalar_one()
+        size = 2 * tables.BLOCK_LEAVES
+        root = read_root(connection, size)
+    retire(long_log, 202608)
+    with long_log.engine.connect() as connection:
+        proof = prove(inclusion_path(position, size), lambda *span: read_subtree(connection, *span))
+        assert read_root(connection, size) == root
+    assert verify_inclusion(leaf_hash(body.encode()), position, size, proof, root)
+
+
+def test_one_month_after_the_other_and_the_last_record_says_what_is_gone(long_log):
+    before = sum(count(long_log, tables.index, month=month) for month in (202608, 202609))
+    for month in (202608, 202609):
+        retire(long_log, month)
+    assert due(long_log) == []
+    with long_log.engine.connect() as connection:
+        gone = read_retired(connection)
+    assert gone.spans[0][0] == 0
+    assert sum(end - first for first, end in gone.spans) == before
+    assert len(gone.ends) == 2
+    assert count(long_log, tables.index, event=AuditRetired.name) == 2
+    assert verify(long_log).unsigned == 0
+
+
+def test_when_it_is_stopped_the_log_verifies_and_the_next_run_goes_on(long_log, monkeypatch):
+    class Stopped(BaseException):
+        pass
+
+    def stop(_seconds):
+        raise Stopped
+
+    monkeypatch.setattr(retention, "_AT_ONCE", 64)
+    before = count(long_log, tables.index, month=202608)
+    with monkeypatch.context() as patch:
+        patch.setattr(retention.time, "sleep", stop)
+        with pytest.raises(Stopped):
+            retire(long_log, 202608)
+    assert count(long_log, tables.index, month=202608) == before - 64
+    assert verify(long_log).unsigned == 0
+    retire(long_log, 202608)
+    assert count(long_log, tables.index, month=202608) == count(long_log, tables.records, month=202608) == 0
+    assert count(long_log, tables.index, event=AuditRetired.name) == 1
+    assert verify(long_log).unsigned == 0
+
+
+def test_records_that_were_deleted_and_not_retired_are_missed(long_log):
+    with long_log.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            lift_delete_guard(connection, tables.records)
+        else:
+            connection.execute(text("ALTER TABLE audit_records DISABLE TRIGGER audit_records_no_change"))
+        connection.execute(delete(tables.records).where(tables.records.c.month == 202608))
+        connection.execute(delete(tables.index).where(tables.index.c.month == 202608))
+        # and who says that they were retired is no record that says so
+        connection.execute(insert(tables.retired).values(position=500, month=202608))
+    with pytest.raises(ChainBroken) as caught:
+        verify(long_log)
+    assert caught.value.position == 0
+
+
+def test_a_month_with_a_record_that_has_no_place_yet_stays(long_log):
+    late = Writer(long_log.engine, 9, start=START, key=long_log.secrets.mac_key)
+    long_log.sequencer.catch_up()
+    row = late.make()
+    with long_log.engine.begin() as connection:
+        # a number without the one before it is never sequenced
+        connection.execute(insert(tables.records).values(row | {"id": row["id"] + (90 << 40)}))
+    before = count(long_log, tables.records)
+    with pytest.raises(RetentionRefused, match="have a place"):
+        retire(long_log, 202608)
+    assert count(long_log, tables.records) == before
+
+
+def test_nothing_goes_from_a_log_that_does_not_verify(long_log):
+    with long_log.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("DROP TRIGGER audit_records_no_update"))
+        else:
+            connection.execute(text("ALTER TABLE audit_records DISABLE TRIGGER audit_records_no_change"))
+        changed = tables.records.update().where(tables.records.c.id == (1 << 40) + 7)
+        connection.execute(changed.values(body=tables.records.c.body + " "))
+    before = count(long_log, tables.records)
+    with pytest.raises(ChainBroken):
+        retire(long_log, 202608)
+    assert count(long_log, tables.records) == before
+
+
+def test_with_the_last_record_of_somebody_goes_their_key(long_log):
+    log = long_log.build_log()
+    origin = Origin("ref", "192.0.2.7")
+    log.append(origin, SessionEnded(provider="p", issuer="i", subject="stays", person="Stays"))
+    long_log.secrets.seal("subject/" + "f" * 32, {"subject": "went"}, {"issuer": "i", "subject": "went"})
+    long_log.secrets.seal("address/" + "f" * 32, {"detail": "went"})
+    retire(long_log, 202608)
+    assert [label["subject"] for label in AuditSecrets(long_log.engine, SEALER).read_labels().values()] == ["stays"]
+    assert count(long_log, tables.keys, name="address/" + "f" * 32) == 0
+    assert "stays" in [record.get("subject") for record in long_log.reader.last(3)]
+
+
+def test_words_of_records_that_are_gone_are_found_no_more(long_log):
+    kept = first_position(long_log, 202609)
+    with long_log.engine.begin() as connection:
+        connection.execute(delete(terms))
+        connection.execute(insert(terms), [{"term": 7, "position": 0}, {"term": 7, "position": kept}])
+    retire(long_log, 202608)
+    with long_log.engine.connect() as connection:
+        assert connection.execute(select(terms.c.position).where(terms.c.term == 7)).scalars().all() == [kept]
+
+
+def test_spans_that_touch_become_one():
+    assert merge_spans([(5, 7), (0, 3), (3, 4)]) == ((0, 4), (5, 7))
+    assert list(Retired(((0, 4), (6, 8))).leave_out(2, 12)) == [(4, 6), (8, 12)]
+    assert list(Retired(((0, 4),)).leave_out(1, 3)) == []
+    assert list(Retired().leave_out(1, 3)) == [(1, 3)]
+
+
+def test_months_are_whole_ones():
+    assert months_before(datetime(2026, 11, 29, tzinfo=UTC), 13) == 202510
+    assert months_before(datetime(2026, 1, 1, tzinfo=UTC), 1) == 202512
