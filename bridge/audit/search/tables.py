@@ -53,11 +53,12 @@ uses = Table(
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("account", String(512), primary_key=True),
     Column("entitlement", String(512), primary_key=True),
+    Column("mfa", Integer, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
     Column("privileged", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How often somebody became a role or user on a day (UTC; days since 1970)."""
+"""How often somebody became a role or user on a day (UTC; days since 1970); ``mfa`` as in ``audit_counts``."""
 
 hours = Table(
     "audit_hours",

@@ -41,8 +41,8 @@ def flag_number(flag: bool | None) -> int:  # noqa: FBT001  a column that may be
 
 Group = tuple[str, str, str, int, int]
 """event, provider, code, privileged, mfa"""
-Use = tuple[str, str, bool]
-"""account, entitlement, whether it is privileged"""
+Use = tuple[str, str, int, bool]
+"""account, entitlement, mfa, whether it is privileged"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def traits_of(row: Mapping[str, Any]) -> Traits:
         flag_number(row["mfa"]),
     )
     issued = counts_as_issued(row)
-    use = (row["account"] or "", row["entitlement"] or "", bool(row["privileged"])) if issued else None
+    use = (row["account"] or "", row["entitlement"] or "", group[4], bool(row["privileged"])) if issued else None
     return Traits(row["kind"], group, use, row["event"] == _SIGN_IN, row["refused"])
 
 
@@ -132,9 +132,7 @@ class Tally:
         """Yield tables but for the kinds and terms, which of their columns are sums, and what was counted."""
         grouped = [(day, *group, count) for (day, group), count in self._counts.items()]
         yield counts, ("count",), _rows(counts, grouped)
-        used = [
-            (day, account, entitlement, n, strong) for (day, (account, entitlement, strong)), n in self._uses.items()
-        ]
+        used = [(day, *use[:3], count, use[3]) for (day, use), count in self._uses.items()]
         yield uses, ("count",), _rows(uses, used)
         sums = ("records", "sign_ins", "refusals", "issued")
         yield hours, sums, _rows(hours, [(hour, *values) for hour, values in self._hours.items()])
