@@ -115,7 +115,7 @@ def create_app(
     redis = connect_store(store_url, **settings.store_credentials())
     sealer = Sealer(*keys.sealing_keys())
     records = open_audit_log(settings, clock)
-    audit = records.build_log(privileged=configuration.audit.privileged)
+    audit = records.build_log(configuration.audit)
     partitions = PartitionKeeper(records.engine, clock)
     partitions.start()
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
@@ -232,7 +232,7 @@ def create_app(
     for audit_pages in build_audit_pages(
         access=access,
         audit=audit,
-        search=AuditSearch(records.engine, records.secrets, clock, records.reader.open_rows),
+        search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
         saved=SavedSearches(records.engine),
         secrets=records.secrets,
         providers=providers,

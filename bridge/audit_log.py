@@ -1,7 +1,7 @@
 """Open the audit log of an installation: its database, its keys, and what puts records in their order."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ from bridge.audit.checkpoints import Signer, name_log
 from bridge.audit.database import open_database
 from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
+from bridge.audit.search.upkeep import index_rows
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
 from bridge.clock import Clock
@@ -19,6 +20,7 @@ from bridge.errors import AuditUnavailable, KeyMissing
 from bridge.keys import KeyFolder
 from bridge.sealing import Sealer
 from bridge.settings import Settings
+from bridge.settings.audit import AuditSettings
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,18 @@ class OpenedLog:
         """What reads it."""
         return AuditReader(self.engine, self.secrets, self.sequencer)
 
-    def build_log(self, *, privileged: Sequence[str] = ()) -> AuditLog:
-        """Return what appends to it; the roles that match ``privileged`` are marked."""
-        node = socket.gethostname()
-        return AuditLog(self.engine, self.secrets, self.clock, node=node, privileged=privileged)
+    def build_log(self, settings: AuditSettings | None = None) -> AuditLog:
+        """Return what appends to it; the defaults of ``audit.yaml`` count where there are no settings."""
+        settings = settings or AuditSettings()
+        return AuditLog(
+            self.engine,
+            self.secrets,
+            self.clock,
+            node=socket.gethostname(),
+            privileged=settings.privileged,
+            max_clock_step_seconds=settings.max_clock_step_seconds,
+            refusals_per_minute=settings.refusals_per_minute,
+        )
 
 
 def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
@@ -58,7 +68,7 @@ def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
         secrets = AuditSecrets(engine, sealer)
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
-    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock), clock)
+    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock, index_rows=index_rows), clock)
 
 
 @contextmanager

@@ -1238,6 +1238,13 @@ class AuditUnavailable(AuditError):
     public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
 
 
+class ClockBehind(AuditError):
+    """This machine's clock was set back: until it has caught up, nobody knows here what was used already."""
+
+    code = "clock_behind"
+    public = "Signing in is not possible at the moment. Try again in a minute."
+
+
 class AuditLayout(AuditError):
     """The audit database does not have the tables that this version of Rambridge works with."""
 

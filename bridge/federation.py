@@ -134,6 +134,7 @@ class Federation:
         Both are recorded in one step, since each step waits for the disk; or the refusal that one of them raises is.
         """
         with self._recording_refusal(origin, answer):
+            self._log.check_clock()
             finished = verify()
             now = self._clock.now()
             resolution = self._resolve(finished.identity, origin, now) if opens_session(finished) else None
@@ -157,6 +158,7 @@ class Federation:
         ``verify`` raises, and what :meth:`choose_role` raises.
         """
         with self._recording_refusal(origin, answer):
+            self._log.check_clock()
             finished = verify()
             now = self._clock.now()
             resolution = self._resolve(finished.identity, origin, now)

@@ -25,7 +25,7 @@ class Content:
     personal: bytes
     """JSON."""
     key_name: str
-    """Under which it is sealed."""
+    """Under which it is sealed; empty: there is nothing to seal."""
     keys: Mapping[str, Label | None]
     """Every key that has to be there, and what its subject is called."""
 
@@ -60,7 +60,9 @@ class Describer:
         if isinstance(event, PersonEvent):
             self._add_person(event, plain)
         who = _find_subject(event, plain, personal)
-        if who is None:
+        if not personal:
+            key_name = ""
+        elif who is None:
             key_name = f"address/{self._secrets.digest('address', origin.source_address)}"
             keys.setdefault(key_name, None)
         else:

@@ -427,6 +427,33 @@ class MetadataKeysChanged(Event):
 
 
 @dataclass(frozen=True)
+class ClockSteppedBack(Event):
+    """A machine's clock was set back. Until it is beyond its last record again nobody can sign in there."""
+
+    name = "clock.stepped_back"
+    node: str
+    seconds: int
+    latest: str
+    """The time of the last record before; UTC."""
+
+
+@dataclass(frozen=True)
+class RepeatedRefusals(Event):
+    """More refusals of one kind and source than are recorded one by one, of one minute (threat AUD-07)."""
+
+    name = "repeated.refused"
+    of_event: str
+    code: str
+    provider: str
+    issuer: str
+    subject: str
+    times: int
+    """How many there were beside those that have records of their own."""
+    since: str
+    """UTC."""
+
+
+@dataclass(frozen=True)
 class RulesEvent(Event):
     """Something about what rules are in force. Versions are digests (SHA-256, hexadecimal)."""
 
@@ -585,6 +612,7 @@ PLAIN = frozenset(
         "held",
         "issuer",
         "kept",
+        "latest",
         "left_out",
         "message_digest",
         "message_id",
@@ -593,6 +621,7 @@ PLAIN = frozenset(
         "node",
         "of_digest",
         "of_subject_digest",
+        "of_event",
         "of_time",
         "original_reference",
         "page",
@@ -610,12 +639,15 @@ PLAIN = frozenset(
         "rule",
         "rules",
         "rules_version",
+        "seconds",
         "session_policy_digest",
         "signed",
+        "since",
         "solicited",
         "source",
         "sts_code",
         "sts_request_id",
+        "times",
         "trust",
         "version",
         "way",

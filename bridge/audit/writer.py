@@ -5,14 +5,19 @@ by ``number`` and ``mac``. What ties the chains together comes afterwards (``seq
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import compress
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, event, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from bridge.audit.content import Content
+from bridge.audit.content import Content, Describer
+from bridge.audit.events import BACKGROUND, ClockSteppedBack, SignInAccepted
 from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id, split_id
 from bridge.audit.secrets import AuditSecrets, FoundKeys, Label
 from bridge.audit.tables import records, writers
@@ -21,9 +26,10 @@ from bridge.clock import Clock
 IDLE_SECONDS = 86_400.0
 """A writer that has been silent for so long takes a new number, so that few have to be looked at for new records."""
 _MARKS = {"sqlite": "?", "postgresql": "%s"}
+PROCESSES = 8
+"""Of how many processes that ran here before the last record is looked at."""
 ATTEMPTS = 3
-RETRY_SECONDS = 5.0
-"""For how long what failed is tried again: callers wait for it."""
+PAUSE_SECONDS = 0.05
 
 
 @dataclass
@@ -38,52 +44,89 @@ class Unwritten:
 class Writer:
     """Appends to one chain. For one thread at a time; not to be used across a fork."""
 
-    def __init__(self, engine: Engine, secrets: AuditSecrets, clock: Clock, node: str) -> None:
-        """Take the database, the log's keys, the clock, and the name of this machine. Nothing is asked of them yet."""
+    def __init__(  # noqa: PLR0917  what it writes with
+        self, engine: Engine, secrets: AuditSecrets, clock: Clock, node: str, describer: Describer, tolerance: timedelta
+    ) -> None:
+        """Take what it writes with. Nothing is asked of the database yet.
+
+        Args:
+            engine: the audit database.
+            secrets: the log's keys.
+            clock: what the records' times are read from.
+            node: the name of this machine.
+            describer: turns events into contents.
+            tolerance: how far the clock may go back.
+        """
         self._engine = engine
         self._secrets = secrets
         self._clock = clock
         self._node = node
+        self._describer = describer
+        self._tolerance = tolerance
         self._connection: Connection | None = None
         self._writer = 0
         """Our number; 0: none yet."""
         self._head: Head | None = None
         self._written_at = 0.0
+        self._latest: datetime | None = None
+        """The latest time of a record of this machine."""
+        self._stepped_back = False
         event.listen(engine, "engine_disposed", lambda _: self._drop())
         mark = _MARKS[engine.dialect.name]
         self._insert = f"INSERT INTO audit_records (id, month, body, mac) VALUES ({mark}, {mark}, {mark}, {mark})"  # noqa: S608
 
-    def write(self, items: Sequence[Unwritten]) -> None:
+    def is_behind(self) -> bool:
+        """Tell whether the clock was set back, and is not beyond the last record again."""
+        latest = self._latest
+        if latest is None:
+            return False
+        now = self._clock.now()
+        return now < latest - self._tolerance or (self._stepped_back and now <= latest)
+
+    def write(self, appends: Sequence[Sequence[Unwritten]]) -> list[bool]:
         """Return when the records are on disk, in this order and next to each other.
+
+        If the clock was set back, a record says so, and none is written of an append with an accepted sign-in (threat
+        AUD-04): what must not be used twice is remembered by the clock. Returned is for each append whether its
+        records were written.
 
         After a failure nobody knows whether a commit took place. So the chain's end is read again, and what is not
         there is written again: nothing is there twice, and no number is left out.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: they are not, or it cannot be found out.
+            sqlalchemy.exc.SQLAlchemyError: they are not on disk, or it cannot be found out.
         """
-        give_up_at = time.monotonic() + RETRY_SECONDS
         ends: list[Head] = []
-        while True:
+        for attempts_left in reversed(range(ATTEMPTS)):
             try:
                 connection = self._connect()
                 head = self._find_head(connection)
                 if head in ends:  # one of our commits came through after all
                     break
-                with connection.begin():
-                    found = self._provide_keys(connection, items)
-                    rows, end = self._place(head, items, found)
-                    ends.append(end)
-                    connection.exec_driver_sql(self._insert, rows)
+                now = self._clock.now()
+                behind = self.is_behind()
+                written = [not (behind and _opens_session(append)) for append in appends]
+                items = [item for append in compress(appends, written) for item in append]
+                if behind and not self._stepped_back:
+                    items.insert(0, self._describe_step(now))
+                if items:
+                    with connection.begin():
+                        found = self._provide_keys(connection, items)
+                        rows, end = self._place(head, items, found, now)
+                        ends.append(end)
+                        connection.exec_driver_sql(self._insert, rows)
+                    self._secrets.keep(found)
+                    self._head = end
+                break
             except SQLAlchemyError:
                 self._give_up()
-                if len(ends) >= ATTEMPTS or time.monotonic() >= give_up_at:
+                if not attempts_left:
                     raise
-            else:
-                self._secrets.keep(found)
-                self._head = end
-                break
+                time.sleep(PAUSE_SECONDS)
         self._written_at = time.monotonic()
+        self._stepped_back = behind
+        self._latest = now if self._latest is None else max(self._latest, now)
+        return written
 
     def rest(self) -> None:
         """Let the connection go for as long as nothing is written."""
@@ -111,15 +154,28 @@ class Writer:
     def _find_head(self, connection: Connection) -> Head:
         """Return where our chain ends, and begin one where we have none."""
         if not self._writer or time.monotonic() - self._written_at > IDLE_SECONDS:
+            self._latest = self._read_latest(connection)
             self._writer = self._take_number(connection)
             self._head = Head()
         if self._head is None:
-            first, last = record_id(self._writer, 0), record_id(self._writer + 1, 0)
-            query = select(records.c.id, records.c.mac).where(records.c.id > first, records.c.id < last)
             with connection.begin():
-                row = connection.execute(query.order_by(records.c.id.desc()).limit(1)).first()
+                row = connection.execute(_last_of(self._writer, records.c.id, records.c.mac)).first()
             self._head = Head(split_id(row.id)[1], row.mac) if row else Head()
         return self._head
+
+    def _read_latest(self, connection: Connection) -> datetime | None:
+        """Return the latest time among the last records of this machine's last processes.
+
+        Of this machine alone: the clocks of others are not this one's.
+        """
+        query = select(writers.c.writer).where(writers.c.node == self._node).order_by(writers.c.writer.desc())
+        times = [] if self._latest is None else [self._latest]
+        with connection.begin():
+            for writer in connection.execute(query.limit(PROCESSES)).scalars().all():
+                body = connection.execute(_last_of(writer, records.c.body)).scalar()
+                if body is not None:
+                    times.append(datetime.fromisoformat(json.loads(body)["time"]))
+        return max(times, default=None)
 
     def _take_number(self, connection: Connection) -> int:
         for attempts_left in reversed(range(ATTEMPTS)):
@@ -142,27 +198,37 @@ class Writer:
                 needed |= item.content.keys
         return self._secrets.provide(connection, needed) if needed else FoundKeys({})
 
+    def _describe_step(self, now: datetime) -> Unwritten:
+        latest = self._latest or now
+        stepped = ClockSteppedBack(self._node, round((latest - now).total_seconds()), format_time(latest))
+        return Unwritten(self._describer.describe(BACKGROUND, stepped), None)
+
     def _place(
-        self, head: Head, items: Sequence[Unwritten], found: FoundKeys
+        self, head: Head, items: Sequence[Unwritten], found: FoundKeys, now: datetime
     ) -> tuple[list[tuple[int, int, str, bytes]], Head]:
         """Return the rows, and where the chain ends with them."""
         rows = []
         writer, number, mac, key = self._writer, head.number, head.mac, self._secrets.mac_key
+        written_at = format_time(now)
+        place = {"format": FORMAT, "writer": writer, "time": written_at, "monotonic": time.monotonic_ns() // 1_000_000}
+        month = month_of(written_at)
         for item in items:
             number += 1
-            content, now = item.content, format_time(self._clock.now())
-            body = encode_body(
-                content.plain
-                | {
-                    "format": FORMAT,
-                    "writer": writer,
-                    "number": number,
-                    "time": now,
-                    "monotonic": time.monotonic_ns() // 1_000_000,
-                    "sealed": item.sealed or found.seal(content.key_name, content.personal),
-                    "sealed_for": content.key_name,
-                }
-            )
+            content = item.content.plain | place | {"number": number}
+            if item.content.key_name:
+                content["sealed"] = item.sealed or found.seal(item.content.key_name, item.content.personal)
+                content["sealed_for"] = item.content.key_name
+            body = encode_body(content)
             mac = link(key, mac, body)
-            rows.append((record_id(writer, number), month_of(now), body, mac))
+            rows.append((record_id(writer, number), month, body, mac))
         return rows, Head(number, mac)
+
+
+def _opens_session(append: Sequence[Unwritten]) -> bool:
+    return any(item.content.plain["event"] == SignInAccepted.name for item in append)
+
+
+def _last_of(writer: int, *columns: ColumnElement[Any]) -> Select[Any]:
+    first, last = record_id(writer, 0), record_id(writer + 1, 0)
+    query = select(*columns).where(records.c.id > first, records.c.id < last)
+    return query.order_by(records.c.id.desc()).limit(1)

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from bridge.yaml_documents import refusal
 
@@ -25,6 +25,11 @@ class AuditSettings(BaseModel):
 
     privileged: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""
+
+    refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""
+    max_clock_step_seconds: int = Field(default=5, ge=1)
+    """How far a machine's clock may be set back before nobody can sign in there until it has caught up."""
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)
