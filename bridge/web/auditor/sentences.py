@@ -318,6 +318,52 @@ def _person_opened(say: Sentences, record: Record) -> Markup:
     return Markup("{} was shown records of {}.").format(say.person(record), say.other(record, "of"))
 
 
+def _erased(say: Sentences, record: Record) -> Markup:
+    return Markup("{} made unreadable, for good, what the log says of {}.").format(
+        _author(record), say.other(record, "of_subject")
+    )
+
+
+def _retired(_: Sentences, record: Record) -> Markup:
+    month = str(record.get("month", ""))
+    return Markup("{} let {} records of {} go, since their time was over; their hashes stay.").format(
+        _author(record), f"{record.get('count', 0):,}", f"{month[:4]}-{month[4:]}"
+    )
+
+
+def _stepped_back(_: Sentences, record: Record) -> Markup:
+    return Markup("The clock of {} was set back by {}; nobody could sign in there until it had caught up.").format(
+        bold(record.get("node") or "a machine"), describe_span(record.get("seconds", 0))
+    )
+
+
+def _repeated(_: Sentences, record: Record) -> Markup:
+    return Markup("{} more refusals like {} came from the same source within a minute.{}").format(
+        f"{record.get('times', 0):,}", code(record.get("of_event", "")), _refused_because(record)
+    )
+
+
+def _key_changed(_: Sentences, record: Record) -> Markup:
+    return Markup("From here on {} signs the checkpoints of the log, and no more {}; both signed that.").format(
+        code(record.get("new_key", "")), code(record.get("old_key", ""))
+    )
+
+
+def _exported(_: Sentences, record: Record) -> Markup:
+    sealed = "sealed" if record.get("contents") == "sealed" else "with names and addresses"
+    return Markup("{} took {} records away as {}, {}.").format(
+        _author(record), f"{record.get('records', 0):,}", record.get("form", "a file"), sealed
+    )
+
+
+def _trail_imported(_: Sentences, record: Record) -> Markup:
+    strays = record.get("stray_count", 0)
+    found = f"{strays:,} credentials that nobody here issued" if strays else "no stray"
+    return Markup("{} files with {} events of ActionTrail were imported; they show {}.").format(
+        f"{record.get('files', 0):,}", f"{record.get('events', 0):,}", found
+    )
+
+
 def _key(record: Record) -> Markup:
     return code(record.get("access_key_id", "") or "credentials")
 
@@ -352,6 +398,13 @@ _SENTENCES: Mapping[str, Callable[[Sentences, Record], Markup]] = {
     "rules.files_taken": _rules_taken,
     "rules.refused": _rules_refused,
     "rules.not_loaded": _rules_not_loaded,
+    "audit.erased": _erased,
+    "audit.exported": _exported,
+    "audit.key_changed": _key_changed,
+    "audit.retired": _retired,
     "audit.searched": _searched,
     "audit.person_opened": _person_opened,
+    "clock.stepped_back": _stepped_back,
+    "repeated.refused": _repeated,
+    "trail.imported": _trail_imported,
 }
