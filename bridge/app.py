@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
-from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit_log import open_audit_log
+from bridge.audit_tasks import AuditTasks
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
@@ -69,7 +70,7 @@ from bridge.web.admin.sign_ins import SignIns
 from bridge.web.admin.versions import Versions
 from bridge.web.api import API
 from bridge.web.assets import install_assets
-from bridge.web.auditor.pages import build_audit_pages
+from bridge.web.auditor.pages import register_audit_pages
 from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
@@ -99,7 +100,8 @@ def create_app(
         store_url: the address of Redis; the embedded store's where that is in use.
         clock: the machine's where absent.
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
-        follow_rules: whether other rules can come into force; else those of the configuration stay.
+        follow_rules: whether other rules can come into force, and the audit log has its tasks; else the rules of the
+            configuration stay, and nothing runs beside the requests.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -116,8 +118,7 @@ def create_app(
     sealer = Sealer(*keys.sealing_keys())
     records = open_audit_log(settings, clock)
     audit = records.build_log(configuration.audit)
-    partitions = PartitionKeeper(records.engine, clock)
-    partitions.start()
+    tasks = AuditTasks(configuration.audit, records, audit, outbound, public_url)
     service_providers = build_service_providers(configuration, keys, outbound, redis, clock)
     relying_parties = build_relying_parties(configuration, keys, outbound, clock)
     workloads = build_workload_verifiers(configuration, outbound, redis, clock)
@@ -128,6 +129,7 @@ def create_app(
     if follow_rules:
         follower.begin()
         follower.start()
+        tasks.start()
     history.start(rules, settings.rules.kept_claims)
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)
@@ -173,6 +175,7 @@ def create_app(
     )
     portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
     app = _create_flask(public_url)
+    app.extensions["audit_tasks"] = tasks
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     administration = Administration(access, providers)
@@ -229,7 +232,8 @@ def create_app(
         Providers(administration, providers, service_providers, keys, clock),
     ):
         app.register_blueprint(pages.blueprint())
-    for audit_pages in build_audit_pages(
+    register_audit_pages(
+        app,
         access=access,
         audit=audit,
         search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
@@ -238,14 +242,14 @@ def create_app(
         providers=providers,
         accounts=accounts,
         clock=clock,
-    ):
-        app.register_blueprint(audit_pages.blueprint())
+        log_name=name_log(public_url),
+    )
     app.register_blueprint(
         create_health(
             {"store": lambda: _ping(redis), "audit": audit.check},
             follower.describe,
             exchange.describe,
-            partitions.describe,
+            tasks.describe,
         )
     )
     budget = Budget(
@@ -257,11 +261,17 @@ def create_app(
     actions = Actions(
         federation, accounts, workloads, service_providers, replay, Callers(issued, redis, clock), budget, clock
     )
+    _put_doors_before(app, settings, actions, budget)
+    return app
+
+
+def _put_doors_before(app: Flask, settings: Settings, actions: Actions, budget: Budget) -> None:
+    """Let the STS door, and before it what knows the proxies, see each request before the pages do."""
     proxies = settings.trusted_proxies
-    app.wsgi_app = STSDoor(app.wsgi_app, actions, budget, public_url, knows_scheme=proxies.count > 0)  # type: ignore[method-assign]
+    door = STSDoor(app.wsgi_app, actions, budget, settings.public_url, knows_scheme=proxies.count > 0)
+    app.wsgi_app = door  # type: ignore[method-assign]
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
-    return app
 
 
 def _build_sessions(

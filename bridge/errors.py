@@ -26,6 +26,7 @@
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
     ├── AuditError                 AuditUnavailable · AuditLayout · RetentionRefused · ChainBroken
+    │                              ForwardingFailed · ExportFailed
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1280,6 +1281,25 @@ class ChainBroken(AuditError):
     def __reduce__(self) -> tuple[type["ChainBroken"], tuple[str, int, int | None]]:
         """Let it pass from a process that verifies a part."""
         return ChainBroken, (self.detail, self.position, self.end)
+
+
+class ForwardingFailed(AuditError):
+    """A receiver of records did not take them, or did not say that it has them; worth trying again."""
+
+    code = "audit_forwarding_failed"
+    public = "A receiver of audit records does not take them. They wait and are sent again."
+
+    def __init__(self, detail: str, *, retry_seconds: float = 0.0) -> None:
+        """Take what happened, and how long the receiver asks to be left alone (seconds)."""
+        self.retry_seconds = retry_seconds
+        super().__init__(detail)
+
+
+class ExportFailed(AuditError):
+    """Records could not be written to a file."""
+
+    code = "audit_export_failed"
+    public = "The audit records could not be exported. Nothing was written."
 
 
 class RolloutError(BridgeError):

@@ -166,6 +166,64 @@ class Outbound:
         body = json.dumps(members).encode()
         return self._send(_Request("POST", url, body, {"Content-Type": "application/json", **headers}), limits, None)
 
+    def post_bytes(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        limits: Limits = USUAL,
+        ca_file: Path | None = None,
+    ) -> Answer:
+        """Return the answer to a POST of ``body``; never sent twice. Raises what :meth:`post_form` raises."""
+        return self._send(_Request("POST", url, body, dict(headers)), limits, ca_file)
+
+    def open_tls(
+        self,
+        host: str,
+        port: int,
+        *,
+        usual_port: int,
+        limits: Limits = USUAL,
+        ca_file: Path | None = None,
+        certificate: Path | None = None,
+    ) -> ssl.SSLSocket:
+        """Return a TLS connection for a protocol other than HTTP; its time-out is what is left of ``limits``.
+
+        Args:
+            host: a name, or an IP address (IPv6 in brackets), that the server's certificate must be for.
+            port: where.
+            usual_port: the protocol's own port, which is allowed beside those of the settings.
+            limits: the bounds; ``max_bytes`` is not used.
+            ca_file: a PEM bundle to trust, in place of what this door trusts.
+            certificate: our own certificate and key, for a server that asks who we are (PEM).
+
+        Raises:
+            FetchRefused: the address is not allowed.
+            FetchFailed: no connection in time, or none that is trusted.
+        """
+        place = ascii(f"{host}:{port}")[1:-1]
+        fault = self._destinations.find_host_fault(host)
+        fault = fault or (None if port == usual_port else self._destinations.find_port_fault(port))
+        if fault:
+            raise FetchRefused(f"{place}: {fault}")
+        name = host.strip("[]")
+        deadline = time.monotonic() + limits.total_seconds
+        try:
+            context = ssl.create_default_context(cafile=ca_file or self._ca_file)
+            if certificate is not None:
+                context.load_cert_chain(certificate)
+            sock = _connect(name, port, self._destinations, time.monotonic() + limits.connect_seconds)
+        except _AddressRefused as error:
+            raise FetchRefused(f"{place}: {error}") from error
+        except (OSError, UnicodeError) as error:
+            raise FetchNotConnected(f"{place}: {type(error).__name__}") from error
+        try:
+            return _start_tls(sock, context, name, deadline)
+        except OSError as error:
+            sock.close()
+            raise FetchFailed(f"{place}: {type(error).__name__}") from error
+
     def _send(self, request: "_Request", limits: Limits, ca_file: Path | None, proxy: str | None = None) -> Answer:
         target = self._parse(request.url)
         if proxy is not None and target.scheme != "https":
@@ -328,6 +386,41 @@ def _resolve(host: str, port: int, seconds: float) -> list[tuple[Any, ...]]:
     return found
 
 
+def _connect(host: str, port: int, destinations: Destinations, deadline: float) -> socket.socket:
+    """Return a TCP connection to the first address that answers; each gets a part of what is left of the time.
+
+    Raises ``_AddressRefused`` if any address of the host is not allowed, else what resolver or last address raised.
+    """
+    addresses = _resolve(host, port, deadline - time.monotonic())
+    for *_, address in addresses:
+        fault = destinations.find_address_fault(str(address[0]))
+        if fault:
+            raise _AddressRefused(fault)
+    failure: OSError = TimeoutError("no address")
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max((deadline - time.monotonic()) / left, 0.001))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
+def _start_tls(sock: socket.socket, context: ssl.SSLContext, name: str, deadline: float) -> ssl.SSLSocket:
+    """Return the connection with TLS 1.2 or newer on it, to a server whose certificate is for ``name``."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    sock.settimeout(max(deadline - time.monotonic(), 0.001))
+    secured = context.wrap_socket(sock, server_hostname=name)
+    secured.settimeout(max(deadline - time.monotonic(), 0.001))
+    return secured
+
+
 class _TimedConnection(HTTPConnection):
     """A connection to a checked address, within urllib3's total time-out, which urllib3 itself applies to each read."""
 
@@ -337,29 +430,13 @@ class _TimedConnection(HTTPConnection):
         # TCP to the first address that answers, in the time that urllib3 would give to each; the rest is for TLS.
         deadline = time.monotonic() + (self.timeout or USUAL.connect_seconds)
         try:
-            addresses = _resolve(self._dns_host, self.port, deadline - time.monotonic())
+            return _connect(self._dns_host, self.port, self.destinations, deadline)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:  # a label of more than 63 characters
             raise LocationParseError(self.host) from error
-        for *_, address in addresses:
-            fault = self.destinations.find_address_fault(str(address[0]))
-            if fault:
-                raise _AddressRefused(fault)
-        failure: OSError = TimeoutError("no address")
-        for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(max((deadline - time.monotonic()) / left, 0.001))
-                sock.connect(address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(max(deadline - time.monotonic(), 0.001))
-            except OSError as error:
-                sock.close()
-                failure = error
-            else:
-                return sock
-        raise NewConnectionError(self, "no address of the host answered") from failure
+        except OSError as error:
+            raise NewConnectionError(self, "no address of the host answered") from error
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
         # At this point ``timeout`` is what is left of the total.

@@ -120,6 +120,7 @@ def run_installation(
         stack.enter_context(run_sandbox(installation.config, folder / "certs" / "sandbox"))
         stack.callback(embedded_store.stop, installation.store_folder)
         app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
+        stack.callback(app.extensions["audit_tasks"].stop)
         stack.enter_context((serve_bridge or serve)(app, installation.bridge))
         yield installation, app
 

@@ -32,6 +32,10 @@ def find_faults(value, schema, root=None, path=""):
 
 
 def _type(value, wanted, _schema, _root, path):
+    if isinstance(wanted, list):
+        return (
+            [] if any(_type(value, each, _schema, _root, path) == [] for each in wanted) else [f"{path}: no {wanted}"]
+        )
     fits = isinstance(value, _TYPES[wanted]) and not (isinstance(value, bool) and wanted in {"integer", "number"})
     return [] if fits else [f"{path}: not {wanted}"]
 

@@ -10,7 +10,17 @@ from typing import Any
 
 from bridge.addresses import read_address
 from bridge.audit.assurance import shows_factors
-from bridge.audit.events import MAX_TEXT, PERSONAL, EntitlementEvent, Event, Origin, Person, PersonEvent, RulesEvent
+from bridge.audit.events import (
+    MAX_TEXT,
+    PERSONAL,
+    AuditExported,
+    EntitlementEvent,
+    Event,
+    Origin,
+    Person,
+    PersonEvent,
+    RulesEvent,
+)
 from bridge.audit.secrets import AuditSecrets, Label, encode_personal
 
 _NETWORK_BITS = {4: 24, 6: 48}
@@ -107,7 +117,7 @@ def find_network(address: str) -> str:
 
 def _find_subject(event: Event, plain: Mapping[str, Any], personal: Mapping[str, Any]) -> Person | None:
     """Return whom the event is about. Somebody who gives a command has no issuer, and only the name to go by."""
-    if isinstance(event, RulesEvent):
+    if isinstance(event, RulesEvent | AuditExported):
         return Person(event.issuer, event.subject or event.author, event.author)
     if personal.get("subject"):
         return Person(plain.get("issuer", ""), personal["subject"], personal.get("person", ""))

@@ -558,6 +558,32 @@ class PersonOpened(PersonEvent):
     """Whose, as the log's own digest: so nothing is left of it once that person is erased."""
 
 
+@dataclass(frozen=True)
+class AuditExported(Event):
+    """Records are about to be taken away in a file."""
+
+    name = "audit.exported"
+    author: str
+    """Who asked for them, or ``schedule``."""
+    form: str
+    """``jsonl``, ``csv``, ``ocsf`` or ``bundle``."""
+    contents: str
+    """``opened`` or ``sealed``: whether the file says what records say of people."""
+    first: int
+    """The first position that the file may hold."""
+    end: int
+    """The first one after those."""
+    records: int
+    """How many of them the file holds."""
+    file_digest: str
+    """SHA-256 (hexadecimal) of the file."""
+    export: str = ""
+    """The name of the scheduled export."""
+    issuer: str = field(default="", kw_only=True)
+    subject: str = field(default="", kw_only=True)
+    """Whoever asked in a session; nothing for a command."""
+
+
 PERSONAL = frozenset(
     {
         "author",
@@ -600,14 +626,20 @@ PLAIN = frozenset(
         "changed",
         "code",
         "count",
+        "contents",
         "decided_by",
         "diff_digest",
         "duration_seconds",
+        "end",
         "ended",
         "ends",
         "ends_at",
         "entitlement",
         "expires_at",
+        "export",
+        "file_digest",
+        "first",
+        "form",
         "granted",
         "held",
         "issuer",
@@ -632,6 +664,7 @@ PLAIN = frozenset(
         "provider",
         "purpose",
         "reason",
+        "records",
         "removed",
         "request",
         "request_digest",

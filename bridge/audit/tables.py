@@ -1,6 +1,6 @@
 """The tables of the audit log, the same on SQLite and PostgreSQL. What may be done to them: ``migrations/``.
 
-Three kinds, and the difference matters to whoever has to believe the log:
+Four kinds, and the difference matters to whoever has to believe the log:
 
 - **What was recorded and what proves it**: ``audit_writers``, ``audit_records``, ``audit_checkpoints``,
   ``audit_blocks``, ``audit_retired``. Rows are added and never changed; the database itself refuses anything else.
@@ -9,6 +9,7 @@ Three kinds, and the difference matters to whoever has to believe the log:
 - **What is computed from the first kind**, to be found quickly: ``audit_index``, ``audit_sequenced``,
   ``audit_open_block`` and whatever else search needs. It can be thrown away and computed again, and verification
   compares it with the records.
+- **How far something got** that hands records on: ``audit_forwarding``. Rows change; the log does not depend on them.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
@@ -138,4 +139,19 @@ keys = Table(
 
 ``digest`` and ``mac`` are the log's own; ``subject/DIGEST`` and ``address/DIGEST`` seal what records say of one person,
 or of an address that nobody signed in from. ``label``: what the subject is called, sealed under that same key.
+"""
+
+forwarding = Table(
+    "audit_forwarding",
+    metadata,
+    Column("target", String(80), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("moved", BigInteger, nullable=False),
+    Column("failing_since", BigInteger),
+    Column("failure", Text),
+)
+"""How far each receiver of records got: ``position`` is the first one that it does not have for certain.
+
+``target`` is ``forwarding/NAME`` or ``export/NAME``. ``moved`` is when the position last changed and ``failing_since``
+when the failures began that have not ended, in microseconds since 1970, UTC; ``failure`` is the last of them.
 """

@@ -2,19 +2,16 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bridge.audit_log import OpenedLog, opened_audit_log
+from bridge.cli.audit_export import export
+from bridge.cli.audit_forwarding import forwarding
 from bridge.cli.audit_keeping import migrate, roles
-from bridge.cli.output import errors_to_exit_code, printable, short_path
-from bridge.clock import SystemClock
-from bridge.errors import AuditUnavailable
-from bridge.settings import load_settings
+from bridge.cli.opened_log import open_log
+from bridge.cli.output import errors_to_exit_code, printable
 
 POLL_SECONDS = 0.5
 
@@ -26,6 +23,8 @@ def audit() -> None:
 
 audit.add_command(migrate)
 audit.add_command(roles)
+audit.add_command(export)
+audit.add_command(forwarding)
 
 
 @audit.command("tail")
@@ -59,20 +58,3 @@ def describe_record(record: dict[str, Any]) -> str:
     granted = ", ".join(record.get("granted", ()))
     line = f"{record['position']:>6}  {record['time']}  {record['event']:<22}  {who}  {what}{granted}"
     return printable(line.rstrip())
-
-
-@contextmanager
-def open_log(folder: Path) -> Iterator[OpenedLog]:
-    """Open the audit log of a configuration for the time of a block.
-
-    Raises:
-        AuditUnavailable: there is none, or it cannot be opened.
-        KeyMissing: its key is not here.
-    """
-    settings = load_settings(folder)
-    url = settings.audit_url()
-    path = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:") and not path.exists():
-        raise AuditUnavailable(f"there is no audit log at {short_path(path)}")
-    with opened_audit_log(settings, SystemClock()) as opened:
-        yield opened

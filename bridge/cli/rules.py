@@ -1,7 +1,5 @@
 """``rambridge rules``: what is in force, what was, what would change, and the change itself."""
 
-import getpass
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from bridge.audit_log import opened_audit_log
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, errors_to_exit_code, printable, short_path
 from bridge.cli.rule_tests import describe_report
+from bridge.cli.user import find_user
 from bridge.clock import SystemClock
 from bridge.embedded_store import find
 from bridge.entitlements.rules import RuleFiles, RuleSet
@@ -242,17 +241,10 @@ def _find_announcement(settings: Settings) -> Announcement:
 
 def _find_author(given: str | None) -> Author:
     if given is None:
-        return Author.of_command(_find_user())
+        return Author.of_command(find_user())
     if not given.strip():
         raise click.BadParameter("is empty", param_hint="--author")
     return Author.of_command(given)
-
-
-def _find_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
 
 
 def _find_version(versions: Versions, text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import click
 
-from bridge.cli.audit import open_log
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
+from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, printable
 from bridge.clock import Clock, SystemClock, format_utc
 from bridge.entitlements.supposed import MAX_BYTES, read_supposed

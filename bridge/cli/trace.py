@@ -13,7 +13,8 @@ import click
 from bridge.advice import find_advice
 from bridge.audit.events import SignInAccepted, SignInRefused
 from bridge.audit.reader import parse_reference
-from bridge.cli.audit import describe_record, open_log
+from bridge.cli.audit import describe_record
+from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, errors_to_exit_code, printable
 from bridge.identity.checks import Line, explain_checks
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from bridge.cli.audit import describe_record, open_log
+from bridge.cli.audit import describe_record
+from bridge.cli.opened_log import open_log
 from bridge.clock import SystemClock, format_utc
 from bridge.errors import DemoFailed
 from bridge.outbound import Outbound

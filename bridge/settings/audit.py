@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from bridge.settings.audit_exports import ScheduledExport
+from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.yaml_documents import refusal
 
 _PATTERN = re.compile(r"[^\s/]+/[^\s/]+")
@@ -25,6 +27,10 @@ class AuditSettings(BaseModel):
 
     privileged: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""
+    forwarding: tuple[ReceiverSettings, ...] = ()
+    """Who gets the records as they are made."""
+    exports: tuple[ScheduledExport, ...] = ()
+    """Files that are written regularly."""
 
     refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""

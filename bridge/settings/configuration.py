@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
+from bridge.destinations import Destinations
 from bridge.entitlements.matching import ClaimSchema
 from bridge.entitlements.rules import (
     Conditions,
@@ -26,6 +27,7 @@ from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.workloads import Workload
 from bridge.settings.audit import AUDIT, AuditSettings
+from bridge.settings.audit_checks import find_audit_problems, resolve_audit_paths
 from bridge.settings.ceilings import find_wide_grants
 from bridge.settings.checks import (
     find_account_problems,
@@ -185,13 +187,14 @@ def _read(
     providers = _read_folder(folder / "providers", PROVIDER, problems, secrets=secrets)
     accounts = _read_folder(folder / "accounts", ACCOUNT, problems, secrets=secrets)
     workloads = _read_workloads(folder / "workloads", problems, secrets=secrets)
-    audit = _read_audit(folder / "audit.yaml", problems, secrets=secrets)
     files = rules if isinstance(rules, RuleFiles) else _read_rule_files((rules or folder / "rules").resolve(), problems)
     documents = _read_documents(files, problems)
 
+    audit = AuditSettings()
     if bridge.content:
         problems += find_settings_problems(bridge.content, bridge.document.positions, development=development)
         destinations = bridge.content.model_copy(update={"development": development}).destinations()
+        audit = _read_audit(folder / "audit.yaml", problems, destinations, secrets=secrets)
         files_asked: tuple[_File[Any], ...] = (*providers.files, *accounts.files, *workloads.files)
         for file in files_asked:
             problems += find_reach_problems(file.content, file.positions, destinations)
@@ -256,13 +259,16 @@ def _read_workloads(folder: Path, problems: list[Problem], *, secrets: bool) -> 
     return _read_folder(folder, WORKLOAD, problems, secrets=secrets)
 
 
-def _read_audit(path: Path, problems: list[Problem], *, secrets: bool) -> AuditSettings:
+def _read_audit(path: Path, problems: list[Problem], destinations: Destinations, *, secrets: bool) -> AuditSettings:
     """Return what the file says, the defaults without it or beside an error in it."""
     if not path.exists():
         return AuditSettings()
     reading = read_model(path, AUDIT, secrets=secrets)
     problems += reading.problems
-    return reading.content or AuditSettings()
+    if reading.content is None:
+        return AuditSettings()
+    problems += find_audit_problems(reading.content, reading.document.positions, destinations)
+    return resolve_audit_paths(reading.content, path.parent)
 
 
 def _find_repetitions(

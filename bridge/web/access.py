@@ -74,6 +74,7 @@ LEVELS: Mapping[str, Level] = {
     "audit_records.latest": "auditor",
     "audit_records.search": "auditor",
     "audit_records.ask": "auditor",
+    "audit_export.download": "auditor",
     "audit_record.show": "auditor",
     "audit_record.prove": "auditor",
     "audit_people.find": "auditor",

@@ -1,6 +1,7 @@
 """Alive, and ready to sign people in."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
@@ -11,13 +12,14 @@ def create_health(
     checks: dict[str, Callable[[], None]],
     describe_rules: Callable[[], dict[str, str]],
     describe_exchange: Callable[[], Mapping[str, str]],
-    describe_audit: Callable[[], Mapping[str, str]] = dict,
+    describe_audit: Callable[[], Mapping[str, Any]] = dict,
 ) -> Blueprint:
     """Return ``/health/live`` and ``/health/ready``; a check raises a ``BridgeError`` while its part is down.
 
     What this process says of its rules stands in the answer and makes nothing unready: a node that cannot load the new
     ones decides by the old ones, and stopping all of them at once would be worse. Nor does an account whose STS is left
-    alone for a while: the other accounts are there; nor what the audit log will need some day.
+    alone for a while: the other accounts are there; nor what the audit log will need some day, nor a receiver that does
+    not take its records: they wait.
     """
     routes = Blueprint("health", __name__, url_prefix="/health")
 

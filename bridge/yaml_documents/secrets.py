@@ -32,6 +32,10 @@ def resolve_secrets(loaded: Model, positions: Positions, loc: Loc, problems: lis
                 problems.append(positions.problem((*loc, name), f"`{name}`: {error}", fix, kind="secret"))
         elif isinstance(value, BaseModel):
             resolved[name] = resolve_secrets(value, positions, (*loc, name), problems)
+        elif isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value):
+            resolved[name] = tuple(
+                resolve_secrets(each, positions, (*loc, name, number), problems) for number, each in enumerate(value)
+            )
     return loaded.model_copy(update=resolved)
 
 

@@ -23,7 +23,8 @@ ALLOWED = {
     "embedded_store": {"errors"},
     "sts_wire": set(),
     "database": set(),
-    "audit": {"addresses", "errors", "clock", "database", "sealing"},
+    "audit": {"addresses", "errors", "clock", "database", "outbound", "sealing"},
+    "audit_tasks": {"errors", "audit", "audit_log", "outbound", "settings"},
     "audit_log": {"errors", "clock", "audit", "keys", "sealing", "settings"},
     "identity": {"errors", "addresses", "clock", "keys", "sealing", "outbound", "store_connection"},
     "entitlements": {"errors", "addresses", "yaml_documents", "identity.verified", "identity.oidc.strict_json"},
@@ -147,6 +148,7 @@ ALLOWED = {
         "attack",
         "audit",
         "audit_log",
+        "audit_tasks",
         "client",
         "clock",
         "database",
@@ -191,7 +193,8 @@ LIBRARIES = {
     "urllib3": {"outbound"},
     "alibabacloud_ram20150501": {"setup"},
     "alibabacloud_ims20190815": {"setup"},
-    "alibabacloud_credentials": {"setup"},
+    "alibabacloud_credentials": {"setup", "audit"},
+    "aliyun": {"audit"},
     "alibabacloud_tea_openapi": {"setup"},
 }
 """Which parts may import a library."""

@@ -9,6 +9,11 @@ def find_records(query: Mapping[str, str | int]) -> str:
     return f"/audit/records?{urlencode(query)}" if query else "/audit/records"
 
 
+def find_export(query: Mapping[str, str]) -> str:
+    """Return the address of the file with the records that a query asks for."""
+    return f"/audit/records/export?{urlencode(query)}"
+
+
 def find_record(position: int) -> str:
     """Return the address of one record."""
     return f"/audit/records/{position}"

@@ -1,9 +1,9 @@
-"""Builds the pages of auditors, and the employee's own, from what they share."""
+"""Wires the pages of auditors, and the employee's own, to what they share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
-from flask import Blueprint
+from flask import Blueprint, Flask
 
 from bridge.audit.log import AuditLog
 from bridge.audit.search.saved import SavedSearches
@@ -19,6 +19,7 @@ from bridge.web.auditor.overview_page import OverviewPage
 from bridge.web.auditor.people_pages import PeoplePages
 from bridge.web.auditor.record_page import RecordPage
 from bridge.web.auditor.saved_searches import SavedSearchForms
+from bridge.web.auditor.search_export import SearchExport
 from bridge.web.auditor.search_page import SearchPage
 from bridge.web.auditor.sentences import Sentences
 from bridge.web.auditor.visits import Visits
@@ -32,7 +33,8 @@ class Pages(Protocol):
         """Return the routes."""
 
 
-def build_audit_pages(
+def register_audit_pages(
+    app: Flask,
     *,
     access: Access,
     audit: AuditLog,
@@ -42,17 +44,23 @@ def build_audit_pages(
     providers: Mapping[str, Provider],
     accounts: Mapping[str, Account],
     clock: Clock,
-) -> Iterator[Pages]:
-    """Yield the groups of pages, each with a blueprint of its own."""
+    log_name: str,
+) -> None:
+    """Add the pages to ``app``, each group with a blueprint of its own."""
     provider_titles = {name: provider.title for name, provider in providers.items()}
     account_titles = {name: account.title for name, account in accounts.items()}
     auditing = Auditing(access, providers, secrets)
     say = Sentences(provider_titles, account_titles, person_href=find_person)
     visits = Visits(access, audit, clock)
     titles = {"provider_titles": provider_titles, "account_titles": account_titles}
-    yield OverviewPage(auditing, search, clock, **titles)
-    yield SearchPage(auditing, search, saved, say, visits, clock, **titles)
-    yield RecordPage(auditing, search, say, visits)
-    yield PeoplePages(auditing, search, say, visits)
-    yield SavedSearchForms(auditing, saved)
-    yield OwnSignIns(access, search, secrets, providers, accounts)
+    pages: tuple[Pages, ...] = (
+        OverviewPage(auditing, search, clock, **titles),
+        SearchPage(auditing, search, saved, say, visits, clock, **titles),
+        RecordPage(auditing, search, say, visits),
+        PeoplePages(auditing, search, say, visits),
+        SearchExport(access, search, audit, log_name),
+        SavedSearchForms(auditing, saved),
+        OwnSignIns(access, search, secrets, providers, accounts),
+    )
+    for each in pages:
+        app.register_blueprint(each.blueprint())

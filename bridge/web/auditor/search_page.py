@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -19,11 +18,12 @@ from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.clock import Clock
 from bridge.errors import NotFound
-from bridge.web.auditor.addresses import find_records
+from bridge.web.auditor.addresses import find_export, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Count, draw_bars
 from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.pasted import understand
+from bridge.web.auditor.search_export import FORMS, MAX_EXPORTED
 from bridge.web.auditor.sentences import Sentences
 from bridge.web.auditor.visits import Visits
 
@@ -50,7 +50,6 @@ TITLES: Mapping[str, str] = {
 _IN_THE_FORM = ("since", "until", "outcome", "event", "provider", "account", "role", "code", "privileged", "mfa")
 _FURTHER = frozenset({"provider", "account", "role", "code", "privileged", "mfa"})
 _COUNTED = frozenset({"code", "provider", "event"})
-EXPORTS = (("JSON Lines", "jsonl"), ("CSV", "csv"), ("OCSF", "ocsf"))
 
 
 class SearchPage:
@@ -153,7 +152,8 @@ class SearchPage:
             query=query,
             fault=fault,
             saved=self._list_saved(),
-            exports=[(title, f"/audit/export?{_encode(query, format=form)}") for title, form in EXPORTS],
+            exports=[(title, find_export({**query, "format": form})) for title, form in FORMS],
+            most_exported=MAX_EXPORTED,
             events=[(each, each) for each in self._search.values("event")],
             providers=self._offer("provider"),
             accounts=self._offer("account"),
@@ -207,10 +207,6 @@ class SearchPage:
 
 def _lead_to(search: Search) -> AnyResponse:
     return redirect(find_records(search.to_query()), 303)
-
-
-def _encode(query: Mapping[str, str], **more: str) -> str:
-    return urlencode({**query, **more})
 
 
 def _fill_in(search: Search) -> dict[str, str]:

@@ -1,0 +1,168 @@
+"""Write records to a file: first the file, then the record of it, and only then does the file appear.
+
+Who takes records away is itself something that an auditor asks for (threat AUD-07). If that cannot be recorded, no file
+appears.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from sqlalchemy import Engine, func, select
+
+from bridge.audit.events import AuditExported, Origin
+from bridge.audit.export.forms import find_form
+from bridge.audit.export.whole_file import write_whole
+from bridge.audit.feed import Feed
+from bridge.audit.log import AuditLog
+from bridge.audit.record import to_microseconds
+from bridge.audit.secrets import AuditSecrets
+from bridge.audit.tables import index
+
+BUNDLE = "bundle"
+FORMATS = ("jsonl", "csv", "ocsf", BUNDLE)
+_AT_ONCE = 1_000
+_READ_BYTES = 1 << 20
+
+
+class Sequences(Protocol):
+    """What gives records their place, and signs."""
+
+    def sign_now(self) -> None:
+        """Return when everything that was committed has its place, under a checkpoint of now."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which records: those at the positions from ``first`` up to, and without, ``end``, made within a time."""
+
+    first: int
+    end: int
+    since: int | None = None
+    """Microseconds since 1970; records before it are left out."""
+    until: int | None = None
+    """Records from then on are left out."""
+
+    def holds(self, time: str) -> bool:
+        """Tell whether a record's time is within."""
+        moment = to_microseconds(time)
+        return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants to have."""
+
+    format: str
+    """One of :data:`FORMATS`."""
+    opened: bool
+    """Whether the file says what records say of people; else that stays sealed."""
+    author: str
+    """Who asks: a person, or what runs by schedule."""
+    origin: Origin
+    export: str = ""
+    """The name of the scheduled export."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    records: int
+    digest: str
+    """SHA-256 (hexadecimal) of the file."""
+    bytes: int
+
+
+class Exporter:
+    """Writes the records of one log to files."""
+
+    def __init__(
+        self, engine: Engine, secrets: AuditSecrets, sequencer: Sequences, audit: AuditLog, *, log_name: str
+    ) -> None:
+        """Take the database, the log's keys, what signs, where exports are recorded, and the log's name."""
+        self._engine = engine
+        self._secrets = secrets
+        self._sequencer = sequencer
+        self._audit = audit
+        self._log_name = log_name
+
+    def find_span(self, since: datetime | None = None, until: datetime | None = None, *, first: int = 0) -> Span:
+        """Return where the records of a time are, after everything that is committed has got its place.
+
+        Args:
+            since: records before it are left out.
+            until: records from then on are left out.
+            first: positions before it are left out.
+        """
+        self._sequencer.sign_now()
+        bounds = tuple(int(each.timestamp() * 1_000_000) if each else None for each in (since, until))
+        query = select(func.min(index.c.position), func.max(index.c.position)).where(index.c.position >= first)
+        if bounds[0] is not None:
+            query = query.where(index.c.time >= bounds[0])
+        if bounds[1] is not None:
+            query = query.where(index.c.time < bounds[1])
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            lowest, highest = connection.execute(query).one()
+        return Span(first, first, *bounds) if lowest is None else Span(lowest, highest + 1, *bounds)
+
+    def write(self, place: Path, span: Span, request: Request) -> Exported:
+        """Write a file, record that, and let the file appear.
+
+        Raises:
+            ExportFailed: it cannot be written.
+            AuditUnavailable: that cannot be recorded; then there is no file either.
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        with write_whole(place) as file:
+            records = self._write_lines(file.content, span, request)
+            exported = Exported(records, *_measure(file.content))
+            self._audit.append(
+                request.origin,
+                AuditExported(
+                    author=request.author,
+                    export=request.export,
+                    form=request.format,
+                    contents="opened" if request.opened else "sealed",
+                    first=span.first,
+                    end=span.end,
+                    records=exported.records,
+                    file_digest=exported.digest,
+                ),
+            )
+            file.appear()
+        return exported
+
+    def suffix(self, format_: str) -> str:
+        """Return what the name of a file in this format ends with."""
+        return ".zip" if format_ == BUNDLE else find_form(format_, self._log_name).suffix
+
+    def _write_lines(self, content: BinaryIO, span: Span, request: Request) -> int:
+        form = find_form(request.format, self._log_name)
+        content.write(form.head.encode())
+        count = 0
+        for record in self._read(span, opened=request.opened):
+            content.write(form.encode(record).encode())
+            count += 1
+        return count
+
+    def _read(self, span: Span, *, opened: bool) -> Iterator[Mapping[str, Any]]:
+        feed = Feed(self._engine, self._secrets.open_all if opened else None)
+        first = span.first
+        while records := feed.read(first, span.end, _AT_ONCE):
+            yield from (record for record in records if span.holds(record["time"]))
+            first = records[-1]["position"] + 1
+
+
+def _measure(content: BinaryIO) -> tuple[str, int]:
+    """Return a file's digest and its length in bytes."""
+    content.flush()
+    content.seek(0)
+    digest, length = hashlib.sha256(), 0
+    while part := content.read(_READ_BYTES):
+        digest.update(part)
+        length += len(part)
+    return digest.hexdigest(), length

@@ -1,0 +1,116 @@
+"""What only shows when ``audit.yaml`` is read as a whole, and what its paths mean."""
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from bridge.destinations import HTTPS_PORT, Destinations
+from bridge.errors import Problem
+from bridge.settings.audit import AuditSettings
+from bridge.settings.audit_forwarding import SimpleLogServiceReceiver, SyslogReceiver, WebhookReceiver
+from bridge.settings.checks import split_web_url
+from bridge.yaml_documents import Loc, Positions
+
+_SYSLOG_TLS_PORT = 6514
+_FILES = ("ca_file", "certificate")
+
+
+def find_audit_problems(audit: AuditSettings, positions: Positions, destinations: Destinations) -> Iterator[Problem]:
+    """Yield what is wrong with receivers and scheduled exports."""
+    for part in ("forwarding", "exports"):
+        counts = Counter(each.name for each in getattr(audit, part))
+        for number, each in enumerate(getattr(audit, part)):
+            if counts[each.name] > 1:
+                message = f"the name `{each.name}` stands twice in `{part}`"
+                yield positions.problem((part, number, "name"), message, "Give each its own.", kind="duplicate")
+    for number, receiver in enumerate(audit.forwarding):
+        loc: Loc = ("forwarding", number)
+        yield from _find_missing_files(receiver, positions, loc)
+        if isinstance(receiver, SyslogReceiver):
+            fault = destinations.find_host_fault(receiver.host)
+            fault = fault or (
+                None if receiver.port == _SYSLOG_TLS_PORT else destinations.find_port_fault(receiver.port)
+            )
+            yield from _unreachable(fault, positions, (*loc, "host"))
+        elif isinstance(receiver, WebhookReceiver):
+            yield from _find_webhook_problems(receiver, positions, loc, destinations)
+        else:
+            yield from _find_log_service_problems(receiver, positions, loc, destinations)
+    for number, export in enumerate(audit.exports):
+        if not (positions.file.parent / export.folder).is_dir():
+            yield positions.problem(
+                ("exports", number, "folder"),
+                f"the folder {export.folder} is not there, and nothing will be written",
+                "Make it, or mount what is to hold the files.",
+                severity="warning",
+            )
+
+
+def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
+    """Return the settings with every path absolute; they are written relative to ``folder``."""
+    forwarding = []
+    for receiver in audit.forwarding:
+        paths: dict[str, Any] = {
+            name: (folder / path).resolve() for name in _FILES if (path := getattr(receiver, name, None)) is not None
+        }
+        forwarding.append(receiver.model_copy(update=paths))
+    exports = [each.model_copy(update={"folder": (folder / each.folder).resolve()}) for each in audit.exports]
+    return audit.model_copy(update={"forwarding": tuple(forwarding), "exports": tuple(exports)})
+
+
+def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Iterator[Problem]:
+    for name in _FILES:
+        path = getattr(receiver, name, None)
+        if path is not None and not (positions.file.parent / path).is_file():
+            yield positions.problem((*loc, name), f"the file {path} does not exist", "Correct the path.")
+
+
+def _find_webhook_problems(
+    receiver: WebhookReceiver, positions: Positions, loc: Loc, destinations: Destinations
+) -> Iterator[Problem]:
+    parts = split_web_url(receiver.url)
+    assert parts is not None and parts.hostname is not None  # noqa: S101, PT018  the model has seen to it
+    if parts.scheme == "http" and not destinations.development:
+        message = "`url` is plain http: everybody on the way could read the records"
+        yield positions.problem((*loc, "url"), message, "Write the https address.", kind="insecure")
+        return
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    fault = destinations.find_host_fault(host) or destinations.find_port_fault(parts.port or HTTPS_PORT)
+    yield from _unreachable(fault, positions, (*loc, "url"))
+    if not _is_usable(receiver.secret):
+        message = "`secret` begins with whsec_, and what follows is not base64"
+        yield positions.problem((*loc, "secret"), message, "Take the whole secret as it was given out.")
+
+
+def _find_log_service_problems(
+    receiver: SimpleLogServiceReceiver, positions: Positions, loc: Loc, destinations: Destinations
+) -> Iterator[Problem]:
+    if receiver.endpoint.startswith("http:") and not destinations.development:
+        message = "`endpoint` is plain http: everybody on the way could read the records"
+        yield positions.problem((*loc, "endpoint"), message, "Write the https address.", kind="insecure")
+    if (receiver.access_key_id is None) != (receiver.access_key_secret is None):
+        message = "`access_key_id` and `access_key_secret` belong together"
+        yield positions.problem(loc, message, "Write both, or neither where the machine has a RAM role.")
+
+
+def _is_usable(secret: SecretStr) -> bool:
+    _, prefix, rest = secret.get_secret_value().partition("whsec_")
+    try:
+        return not prefix or bool(base64.b64decode(rest, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _unreachable(fault: str | None, positions: Positions, loc: Loc) -> Iterator[Problem]:
+    if fault:
+        yield positions.problem(
+            loc,
+            f"`{loc[-1]}` cannot be reached: {fault}",
+            "Correct the address, or allow it under `outbound` in bridge.yaml.",
+            kind="unreachable",
+        )
