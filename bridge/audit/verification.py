@@ -246,10 +246,14 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int, ret
     of_us = 0
     for writer in connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all():
         last, span = ends.pop(writer, 0), spans.get(writer)
-        there = 0 if span is None else last - span.first_number + 1  # what it wrote before that was retired
-        within = select(func.count()).select_from(tables.records).where(tables.records.c.id > record_id(writer, 0))
-        if connection.execute(within.where(tables.records.c.id <= record_id(writer, last))).scalar_one() > there:
-            raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
+        within = select(func.count()).select_from(tables.records)
+        if span is not None:  # what it wrote before that was retired, and may be half gone
+            of_span = within.where(
+                tables.records.c.id.between(record_id(writer, span.first_number), record_id(writer, last))
+            )
+            if connection.execute(of_span).scalar_one() > last - span.first_number + 1:
+                raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
+        within = within.where(tables.records.c.id > record_id(writer, 0))
         of_us += connection.execute(within.where(tables.records.c.id < record_id(writer + 1, 0))).scalar_one()
     if ends:
         stranger = spans.get(min(ends))

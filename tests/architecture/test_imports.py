@@ -181,7 +181,7 @@ LIBRARIES = {
     "flask": {"web", "portal_protocol", "app", "sandbox", "attack"},
     "werkzeug": {"web", "portal_protocol", "app", "sandbox", "attack"},
     "redis": {"store_connection"},
-    "sqlalchemy": {"database", "audit", "audit_log", "history", "rollout", "app", "cli", "attack"},
+    "sqlalchemy": {"database", "audit", "audit_log", "audit_tasks", "history", "rollout", "app", "cli", "attack"},
     "cel_expr_python": {"entitlements"},
     "yaml": {"yaml_documents", "sandbox"},
     "gunicorn": {"cli"},

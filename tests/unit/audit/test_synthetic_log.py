@@ -45,7 +45,7 @@ def test_each_text_is_canonical_and_its_index_row_follows_from_it(rows):
         content = json.loads(row["body"])
         assert encode_body(content) == row["body"]
         assert index_row(row["position"], row["id"], content) == {
-            name: row[name] for name in tables.index.columns.keys()
+            column.name: row[column.name] for column in tables.index.columns
         }
         assert (content["writer"], content["number"]) == split_id(row["id"])
         assert row["record_month"] == row["month"]
