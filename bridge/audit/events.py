@@ -559,6 +559,17 @@ class PersonOpened(PersonEvent):
 
 
 @dataclass(frozen=True)
+class CheckpointKeyChanged(Event):
+    """Another key signs checkpoints of the audit log from now on."""
+
+    name = "audit.key_changed"
+    old_key: str
+    new_key: str
+    note: tuple[str, ...]
+    """The lines of a note that names both and that both signed."""
+
+
+@dataclass(frozen=True)
 class AuditExported(Event):
     """Records are about to be taken away in a file."""
 
@@ -650,11 +661,14 @@ PLAIN = frozenset(
         "message_id",
         "month",
         "narrowed",
+        "new_key",
         "node",
+        "note",
         "of_digest",
         "of_event",
         "of_subject_digest",
         "of_time",
+        "old_key",
         "original_reference",
         "page",
         "people",
