@@ -10,6 +10,7 @@ from flask import Flask
 
 from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
+from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit_log import open_audit_log
@@ -238,6 +239,7 @@ def create_app(
         audit=audit,
         search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
         saved=SavedSearches(records.engine),
+        proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
         secrets=records.secrets,
         providers=providers,
         accounts=accounts,

@@ -1,6 +1,12 @@
 """The pages of auditors over HTTP: what they find and record, whom they let in, and what stays out of addresses."""
 
+import hashlib
+import io
+import json
 import re
+import subprocess
+import sys
+import zipfile
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -154,6 +160,37 @@ def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation
         each["position"] for each in installation.records() if each.get("subject_digest") == record["subject_digest"]
     }
     assert linked == of_sofia
+
+
+def test_a_records_proof_is_checked_by_the_program_that_comes_with_it(lin, installation, tmp_path):
+    record = find_record(installation, "sign_in.accepted", "Amara Okafor")
+    answer = lin.open(f"/audit/records/{record['position']}/proof")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    zipfile.ZipFile(io.BytesIO(answer.content)).extractall(tmp_path)
+
+    def verify():
+        command = [sys.executable, "-I", "verify_bundle.py", "."]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert verify().returncode == 0
+    body = (tmp_path / "records.jsonl").read_text()
+    assert f'"reference":"{record["reference"]}"' in body
+    assert "Amara" not in body
+    (tmp_path / "records.jsonl").write_text(body.replace("accepted", "refused."))
+    assert verify().returncode != 0
+
+
+def test_what_is_found_can_be_taken_away_and_that_is_recorded(lin, installation):
+    table = lin.open("/audit/records/export?event=sign_in.accepted&format=csv")
+    lines = lin.open("/audit/records/export?event=sign_in.accepted&format=jsonl")
+    assert table.headers["Content-Type"] == "text/csv; charset=utf-8"
+    found = [json.loads(line) for line in lines.text.splitlines()]
+    assert {each["event"] for each in found} == {"sign_in.accepted"}
+    assert len(found) == len(table.text.splitlines()) - 1
+    taken = seen(installation, "audit.exported")[-1]
+    assert (taken["author"], taken["form"], taken["records"]) == ("林薇", "jsonl", len(found))
+    assert taken["file_digest"] == hashlib.sha256(lines.content).hexdigest()
+    assert lin.open("/audit/records/export?format=exe").status_code == 404
 
 
 # ── What is recorded of looking ──────────────────────────────────────────────────────────────────────────────

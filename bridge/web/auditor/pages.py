@@ -6,6 +6,7 @@ from typing import Protocol
 from flask import Blueprint, Flask
 
 from bridge.audit.log import AuditLog
+from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.secrets import AuditSecrets
@@ -40,6 +41,7 @@ def register_audit_pages(
     audit: AuditLog,
     search: AuditSearch,
     saved: SavedSearches,
+    proofs: RecordProofs,
     secrets: AuditSecrets,
     providers: Mapping[str, Provider],
     accounts: Mapping[str, Account],
@@ -56,7 +58,7 @@ def register_audit_pages(
     pages: tuple[Pages, ...] = (
         OverviewPage(auditing, search, clock, **titles),
         SearchPage(auditing, search, saved, say, visits, clock, **titles),
-        RecordPage(auditing, search, say, visits),
+        RecordPage(auditing, search, proofs, say, visits),
         PeoplePages(auditing, search, say, visits),
         SearchExport(access, search, audit, log_name),
         SavedSearchForms(auditing, saved),

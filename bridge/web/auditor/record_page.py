@@ -4,29 +4,36 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_person, find_records
 from bridge.web.auditor.auditing import Auditing
+from bridge.web.auditor.figures import show_moment
 from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.sentences import Record, Sentences
 from bridge.web.auditor.story import Related, tell_story
 from bridge.web.auditor.visits import Visits
 
+MAX_POSITION = 2**63 - 1
+"""What a column of the database holds."""
 _ASKED_FOR = 50
 
 
 class RecordPage:
     """The page of one record."""
 
-    def __init__(self, auditing: Auditing, search: AuditSearch, say: Sentences, visits: Visits) -> None:
-        """Take the frame, what finds records, what puts them into words, and what records that they are shown."""
+    def __init__(
+        self, auditing: Auditing, search: AuditSearch, proofs: RecordProofs, say: Sentences, visits: Visits
+    ) -> None:
+        """Take the frame, what finds and proves records, puts them into words, and records that they are shown."""
         self._auditing = auditing
         self._search = search
+        self._proofs = proofs
         self._say = say
         self._visits = visits
 
@@ -34,13 +41,17 @@ class RecordPage:
         """Return the routes."""
         routes = Blueprint("audit_record", __name__, url_prefix="/audit/records")
         routes.add_url_rule("/<int:position>", "show", self.show)
+        routes.add_url_rule("/<int:position>/proof", "prove", self.prove)
         return routes
 
     def show(self, position: int) -> AnyResponse:
         """Tell the story that the record is part of."""
+        if position > MAX_POSITION:
+            raise NotFound(f"there is no record {position}")
         around = self._search.around(position)
         record = next((each for each in around if each["position"] == position), None)
-        if record is None:
+        proof = self._proofs.describe(position)
+        if record is None or proof is None:
             raise NotFound(f"there is no record {position}")
         if "subject_digest" in record:
             self._visits.record_person(record["subject_digest"])
@@ -53,8 +64,18 @@ class RecordPage:
             chapters=tell_story(record, self._find_related(record, around), self._say),
             lines=write_lines(around, self._say),
             ways=_find_ways(record),
-            raw=json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True),
+            opened=json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True),
+            proof=proof,
+            signed_at=show_moment(proof.time),
         )
+
+    def prove(self, position: int) -> AnyResponse:
+        """Give the record away with its proof: sealed, as it is in the log, so that it says nothing of a person."""
+        if position > MAX_POSITION or self._proofs.describe(position) is None:
+            raise NotFound(f"there is no record {position}")
+        answer = Response(self._proofs.write(position), content_type="application/zip")
+        answer.headers["Content-Disposition"] = f"attachment; filename=record-{position}-proof.zip"
+        return answer
 
     def _find_related(self, record: Record, around: tuple[dict[str, Any], ...]) -> Related:
         digest, key = record.get("subject_digest"), record.get("access_key_id")

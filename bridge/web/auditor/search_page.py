@@ -21,6 +21,7 @@ from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_export, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Count, draw_bars
+from bridge.web.auditor.figures import show_moment
 from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.pasted import understand
 from bridge.web.auditor.search_export import FORMS, MAX_EXPORTED
@@ -140,7 +141,7 @@ class SearchPage:
             "audit_records.html",
             lines=write_lines(page.records, self._say),
             found=_count(page.total, len(page.records), first=before is None, complete=page.older is None, asks=asks),
-            searched_to=_show_moment(page.searched_to),
+            searched_to=show_moment(page.searched_to),
             older=find_records({**query, "before": page.older}) if page.older is not None else "",
             newest=find_records(query) if before is not None else "",
             by=TITLES.get(request.args.get("by", ""), "").lower(),
@@ -218,12 +219,6 @@ def _fill_in(search: Search) -> dict[str, str]:
     if search.until:
         filled["until"] = datetime.fromtimestamp(search.until.timestamp() - 1, UTC).date().isoformat()
     return filled
-
-
-def _show_moment(microseconds: int | None) -> str:
-    if microseconds is None:
-        return ""
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _count(total: int | None, shown: int, *, first: bool, complete: bool, asks: bool) -> str:
