@@ -1,16 +1,17 @@
-"""An auditor finds, reads and follows in Chromium, by mouse and by keyboard alone; an employee sees their own."""
+"""An auditor finds, reads and follows in Chromium, by the keyboard alone; an employee sees their own."""
 
 import os
 import time
-
-import pytest
 
 from tests.browser.conftest import RECORDS
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
-AT_ONCE_SECONDS = 0.5 if "RAMBRIDGE_TEST_RECORDS" in os.environ else 5.0
+MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
+AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
 """The suite runs beside others; what is measured is measured alone, and with many records."""
+
+WIDTHS = {"light": (1280, 390), "dark": (1280, 390)} if MEASURED else {"light": (1280,), "dark": (390,)}
 
 
 def open_audit(page, hand, installation):
@@ -23,9 +24,8 @@ def is_narrow_enough(page):
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-@pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=["mouse", "keyboard"])
-def test_an_auditor_learns_from_a_reference_why_somebody_was_refused(page, installation, hand):
-    hand, reference = hand(page), send_old_answer(installation, tampered=True)
+def test_an_auditor_learns_from_a_reference_why_somebody_was_refused(page, installation):
+    hand, reference = Keyboard(page), send_old_answer(installation, tampered=True)
     open_audit(page, hand, installation)
     hand.activate("link", "Records")
     hand.type("Search", f" {reference.lower()} ")
@@ -41,9 +41,8 @@ def test_an_auditor_learns_from_a_reference_why_somebody_was_refused(page, insta
     assert '"event": "sign_in.refused"' in page.get_by_role("region", name="The record itself").inner_text()
 
 
-@pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=["mouse", "keyboard"])
-def test_an_auditor_follows_a_person_to_what_was_issued_to_them(page, installation, hand):
-    hand = hand(page)
+def test_an_auditor_follows_a_person_to_what_was_issued_to_them(page, installation):
+    hand = Keyboard(page)
     sign_in(page, hand, installation)
     hand.activate("button", "Get credentials: Read only in Acme Production")
     page.get_by_role("heading", name="Read only in Acme Production").wait_for()
@@ -55,7 +54,8 @@ def test_an_auditor_follows_a_person_to_what_was_issued_to_them(page, installati
     hand.activate("link", "林薇")
     page.get_by_role("heading", name="林薇", exact=True).wait_for()
     assert "林" not in page.url
-    hand.activate("link", "delivery.credentials")
+    page.get_by_role("link", name="delivery.credentials").first.focus()
+    page.keyboard.press("Enter")
     page.get_by_role("heading", name="What was issued").wait_for()
     story = page.get_by_role("main").inner_text()
     assert "10-platform.yaml" in story
@@ -64,8 +64,10 @@ def test_an_auditor_follows_a_person_to_what_was_issued_to_them(page, installati
 
 def test_everything_works_without_javascript(chromium, installation):
     browser = installation.sign_in("lin.wei", "Rambridge (OpenID Connect)")
-    cookies = "; ".join(f"{each.name}={each.value}" for each in browser.cookies)
-    context = chromium.new_context(java_script_enabled=False, extra_http_headers={"Cookie": cookies})
+    context = chromium.new_context(java_script_enabled=False)
+    # As https, since the cookie is a secure one; Chromium sends such to this machine.
+    here = "https://localhost"
+    context.add_cookies([{"name": each.name, "value": each.value, "url": here} for each in browser.cookies])
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.goto(f"{installation.bridge}/audit/records")
@@ -124,7 +126,7 @@ def test_answers_come_at_once_through_the_page(page, installation):
     slow = {}
     for query in asked:
         took = []
-        for _ in range(2):
+        for _ in range(1 + MEASURED):
             began = time.monotonic()
             page.goto(f"{installation.bridge}/audit/records?{query}")
             took.append(time.monotonic() - began)
@@ -147,7 +149,7 @@ def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, s
     refused = f"/audit/records?reference={reference}"
     page.goto(installation.bridge + refused)
     refusal = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         page.set_viewport_size({"width": width, "height": 900})
         for name, address in {
             "overview": "/audit",
