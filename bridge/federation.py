@@ -112,7 +112,7 @@ class Federation:
     def in_one_step(self, origin: Origin) -> Iterator["Federation"]:
         """Yield this federation for one call, whose events are written together: each step waits for the disk.
 
-        They are on disk when the block is left, however it is left, so release nothing inside; and before STS is
+        They are on disk when the block is left, however it is left, so release nothing inside; and before the cloud is
         asked, since what it then does cannot be undone. Raises AuditUnavailable at the end if they cannot be written.
         """
         held, one_call = HeldRecords(self._log, origin), copy(self)
@@ -374,6 +374,7 @@ class Federation:
         if self._console.find_way(entitlement) == "token":
             credentials = self.exchange(origin, choice)
             access_key_id = credentials.access_key_id
+            self._write_held()
             with self._recording_failure(origin, choice):
                 form = self._console.build_token_form(choice, credentials)
         else:

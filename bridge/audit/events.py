@@ -570,6 +570,27 @@ class CheckpointKeyChanged(Event):
 
 
 @dataclass(frozen=True)
+class TrailImported(Event):
+    """Files of ActionTrail events were imported."""
+
+    name = "trail.imported"
+    files: int
+    file_digests: tuple[str, ...]
+    """SHA-256 (hex) of the first of them."""
+    events: int
+    """How many events they have."""
+    calls: int
+    """How many of these are calls of our roles that were not known before."""
+    earliest: str
+    latest: str
+    """The time of the first and the last event, by the cloud's clock; UTC."""
+    stray_count: int
+    """How many sets of credentials are strays now that were not before."""
+    strays: tuple[str, ...]
+    """``ACCOUNT/ROLE ACCESSKEYID`` of the first of them."""
+
+
+@dataclass(frozen=True)
 class AuditExported(Event):
     """Records are about to be taken away in a file."""
 
@@ -634,6 +655,7 @@ PLAIN = frozenset(
         "asked",
         "assertion_id",
         "authenticated_at",
+        "calls",
         "changed",
         "code",
         "contents",
@@ -645,8 +667,12 @@ PLAIN = frozenset(
         "ended",
         "ends",
         "ends_at",
+        "earliest",
         "entitlement",
+        "events",
         "expires_at",
+        "file_digests",
+        "files",
         "export",
         "file_digest",
         "first",
@@ -692,6 +718,8 @@ PLAIN = frozenset(
         "since",
         "solicited",
         "source",
+        "stray_count",
+        "strays",
         "sts_code",
         "sts_request_id",
         "times",

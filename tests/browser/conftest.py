@@ -2,12 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.synthetic_log import write_log
 
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_settings
 from tests.installation import run_installation
+from tests.synthetic_log import write_log
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
