@@ -10,6 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from bridge.audit.alerts.conditions import CheckpointLate, VerificationFailed
+from bridge.audit.alerts.counting import Threshold
+from bridge.audit.alerts.delivery import AlertDelivery
+from bridge.audit.alerts.rules import AlertRules
+from bridge.audit.alerts.watcher import AlertWatcher
 from bridge.audit.checkpoints import name_log
 from bridge.audit.export.exporter import Exporter
 from bridge.audit.export.ocsf import to_ocsf
@@ -18,11 +23,11 @@ from bridge.audit.feed import Feed
 from bridge.audit.forwarding.forwarder import Forwarder, Receiver, Sender
 from bridge.audit.forwarding.lag import measure_lags
 from bridge.audit.forwarding.syslog import SyslogSender
-from bridge.audit.forwarding.webhook import WebhookSender, read_secret
+from bridge.audit.forwarding.webhook import Webhook, WebhookSender, read_secret
 from bridge.audit.log import AuditLog
 from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit_log import OpenedLog
-from bridge.errors import AuditUnavailable, ForwardingFailed
+from bridge.errors import AuditUnavailable, BadSignature, ForwardingFailed
 from bridge.outbound import Outbound
 from bridge.settings.audit import AuditSettings
 from bridge.settings.audit_forwarding import (
@@ -31,6 +36,9 @@ from bridge.settings.audit_forwarding import (
     SyslogReceiver,
     WebhookReceiver,
 )
+
+SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch", *(error.code for error in BadSignature.__subclasses__())})
+"""The codes with which a wrong signature is refused."""
 
 _logger = logging.getLogger(__name__)
 
@@ -48,6 +56,7 @@ class AuditTasks:
         self._log = log
         self._audit = audit
         self._outbound = outbound
+        self._public_url = public_url
         self._name = name_log(public_url)
         self._partitions = PartitionKeeper(log.engine, log.clock)
         self._stop = threading.Event()
@@ -59,6 +68,7 @@ class AuditTasks:
         for receiver in self._build_receivers():
             forwarder = Forwarder(receiver, self._log.engine, self._log.clock)
             self._start(forwarder.run_forever, f"audit-to-{receiver.name}")
+        self._start(self._build_watcher().run_forever, "audit-alerts")
         if self._settings.exports:
             exporter = Exporter(
                 self._log.engine, self._log.secrets, self._log.sequencer, self._audit, log_name=self._name
@@ -105,6 +115,39 @@ class AuditTasks:
                 continue
             receivers.append(Receiver(each.name, sender, feed, each.from_the_beginning))
         return receivers
+
+    def _build_watcher(self) -> AlertWatcher:
+        settings, engine, clock = self._settings.alerts, self._log.engine, self._log.clock
+        webhook, post = settings.webhook, None
+        if webhook is not None:
+            secret = read_secret(webhook.secret.get_secret_value())
+            post = Webhook(
+                self._outbound, webhook.url, secret, clock, log_name=self._name, ca_file=webhook.ca_file
+            ).post
+        burst = settings.refused_signatures
+        return AlertWatcher(
+            engine,
+            self._log.secrets.open_all,
+            clock,
+            AlertRules(settings.break_glass, SIGNATURE_CODES),
+            {"refused_signatures": Threshold(burst.count, burst.seconds * 1_000_000)},
+            off=frozenset(settings.off),
+            conditions=(
+                CheckpointLate(engine, settings.checkpoint_late_seconds),
+                VerificationFailed(self._log.sequencer),
+            ),
+            delivery=AlertDelivery(
+                engine,
+                clock,
+                post=post,
+                open_record=self._open_record if webhook is not None and webhook.personal == "opened" else None,
+                public_url=self._public_url,
+            ),
+        )
+
+    def _open_record(self, position: int) -> Mapping[str, Any] | None:
+        records = Feed(self._log.engine, self._log.secrets.open_all).read(position, position + 1)
+        return records[0] if records else None
 
     def _build_sender(self, receiver: ReceiverSettings) -> Sender:
         encode: Encode = partial(_as_ocsf, self._name) if receiver.format == "ocsf" else dict

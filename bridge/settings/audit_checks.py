@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from bridge.destinations import HTTPS_PORT, Destinations
 from bridge.errors import Problem
 from bridge.settings.audit import AuditSettings
+from bridge.settings.audit_alerts import AlertWebhook
 from bridge.settings.audit_forwarding import SimpleLogServiceReceiver, SyslogReceiver, WebhookReceiver
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import Loc, Positions
@@ -41,6 +42,10 @@ def find_audit_problems(audit: AuditSettings, positions: Positions, destinations
             yield from _find_webhook_problems(receiver, positions, loc, destinations)
         else:
             yield from _find_log_service_problems(receiver, positions, loc, destinations)
+    if audit.alerts.webhook is not None:
+        loc = ("alerts", "webhook")
+        yield from _find_missing_files(audit.alerts.webhook, positions, loc)
+        yield from _find_webhook_problems(audit.alerts.webhook, positions, loc, destinations)
     for number, export in enumerate(audit.exports):
         if not (positions.file.parent / export.folder).is_dir():
             yield positions.problem(
@@ -59,8 +64,12 @@ def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
             name: (folder / path).resolve() for name in _FILES if (path := getattr(receiver, name, None)) is not None
         }
         forwarding.append(receiver.model_copy(update=paths))
+    alerts = audit.alerts
+    if alerts.webhook is not None and alerts.webhook.ca_file is not None:
+        webhook = alerts.webhook.model_copy(update={"ca_file": (folder / alerts.webhook.ca_file).resolve()})
+        alerts = alerts.model_copy(update={"webhook": webhook})
     exports = [each.model_copy(update={"folder": (folder / each.folder).resolve()}) for each in audit.exports]
-    return audit.model_copy(update={"forwarding": tuple(forwarding), "exports": tuple(exports)})
+    return audit.model_copy(update={"forwarding": tuple(forwarding), "exports": tuple(exports), "alerts": alerts})
 
 
 def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Iterator[Problem]:
@@ -71,7 +80,7 @@ def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Ite
 
 
 def _find_webhook_problems(
-    receiver: WebhookReceiver, positions: Positions, loc: Loc, destinations: Destinations
+    receiver: WebhookReceiver | AlertWebhook, positions: Positions, loc: Loc, destinations: Destinations
 ) -> Iterator[Problem]:
     parts = split_web_url(receiver.url)
     assert parts is not None and parts.hostname is not None  # noqa: S101, PT018  the model has seen to it
