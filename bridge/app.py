@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
 from bridge.audit.record_proofs import RecordProofs
@@ -240,6 +241,7 @@ def create_app(
         search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
         saved=SavedSearches(records.engine),
         proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
+        alerts=AlertBoard(records.engine),
         secrets=records.secrets,
         providers=providers,
         accounts=accounts,

@@ -7,24 +7,38 @@ from datetime import datetime, timedelta
 from flask import Blueprint, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.audit.alerts.board import AlertBoard
+from bridge.audit.reader import database_errors
 from bridge.audit.search.overview import Count as NamedCount
 from bridge.audit.search.overview import Overview, SeenNetwork, Slot, UnusualRole
 from bridge.audit.search.query import Search
 from bridge.audit.search.questions import QUESTIONS, Question
 from bridge.audit.search.search import AuditSearch
 from bridge.clock import Clock
-from bridge.web.auditor.addresses import find_records
+from bridge.web.auditor.addresses import find_record, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Columns, Count, draw_bars, draw_columns
-from bridge.web.auditor.figures import Figure
+from bridge.web.auditor.figures import Figure, show_moment
 
 SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
 _USUAL_DAYS = 30
+_ALERTS = 5
+_GRAVE = frozenset({"break_glass", "strays", "verification_failed"})
 _ROWS = 8
 """Rows of one picture: more than that nobody compares."""
 _MOST_NETWORKS = 50
 _WEEKS_FROM_DAYS = 120
 """From so many days on a column is a week."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An alert that goes on."""
+
+    title: str
+    text: str
+    href: str
+    grave: bool
 
 
 @dataclass(frozen=True)
@@ -44,14 +58,16 @@ class OverviewPage:
         self,
         auditing: Auditing,
         search: AuditSearch,
+        alerts: AlertBoard,
         clock: Clock,
         *,
         provider_titles: Mapping[str, str],
         account_titles: Mapping[str, str],
     ) -> None:
-        """Take the frame, what counts, the clock, and the parties' titles by name."""
+        """Take the frame, what counts, the alerts, the clock, and the parties' titles by name."""
         self._auditing = auditing
         self._search = search
+        self._alerts = alerts
         self._clock = clock
         self._provider_titles = provider_titles
         self._account_titles = account_titles
@@ -76,6 +92,7 @@ class OverviewPage:
             "audit_overview.html",
             days=days,
             spans=SPANS,
+            alerts=self._read_alerts(),
             figures=list(self._count(overview, since)),
             accepted=self._draw(slots, "sign_ins", event="sign_in.accepted"),
             refused=self._draw(slots, "refusals", outcome="refused"),
@@ -87,6 +104,21 @@ class OverviewPage:
             forms=[each for each in QUESTIONS.values() if each.asks_for],
             records=sum(each.records for each in overview.slots),
         )
+
+    def _read_alerts(self) -> list[Shown]:
+        with database_errors():
+            going_on = self._alerts.latest(_ALERTS, open_only=True)
+        return [
+            Shown(
+                title=f"{each.summary}.",
+                text=", ".join(
+                    (f"Since {show_moment(each.first)} UTC", *(f"{name} {text}" for name, text in each.facts.items()))
+                ),
+                href=find_record(each.position) if each.position is not None else "",
+                grave=each.kind in _GRAVE,
+            )
+            for each in going_on
+        ]
 
     def _count(self, overview: Overview, since: datetime) -> Iterable[Figure]:
         sign_ins, refusals = (sum(getattr(each, name) for each in overview.slots) for name in ("sign_ins", "refusals"))

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from flask import Blueprint, Flask
 
+from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.log import AuditLog
 from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
@@ -42,6 +43,7 @@ def register_audit_pages(
     search: AuditSearch,
     saved: SavedSearches,
     proofs: RecordProofs,
+    alerts: AlertBoard,
     secrets: AuditSecrets,
     providers: Mapping[str, Provider],
     accounts: Mapping[str, Account],
@@ -56,7 +58,7 @@ def register_audit_pages(
     visits = Visits(access, audit, clock)
     titles = {"provider_titles": provider_titles, "account_titles": account_titles}
     pages: tuple[Pages, ...] = (
-        OverviewPage(auditing, search, clock, **titles),
+        OverviewPage(auditing, search, alerts, clock, **titles),
         SearchPage(auditing, search, saved, say, visits, clock, **titles),
         RecordPage(auditing, search, proofs, say, visits),
         PeoplePages(auditing, search, say, visits),
