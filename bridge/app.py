@@ -14,6 +14,7 @@ from bridge.audit.log import AuditLog
 from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
+from bridge.audit.trail.threads import Threads
 from bridge.audit_log import open_audit_log
 from bridge.audit_tasks import AuditTasks
 from bridge.clock import Clock, SystemClock
@@ -242,6 +243,7 @@ def create_app(
         saved=SavedSearches(records.engine),
         proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
         alerts=AlertBoard(records.engine),
+        threads=Threads(records.engine, records.secrets),
         secrets=records.secrets,
         providers=providers,
         accounts=accounts,

@@ -11,6 +11,7 @@ from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.secrets import AuditSecrets
+from bridge.audit.trail.threads import Threads
 from bridge.clock import Clock
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import Provider
@@ -44,6 +45,7 @@ def register_audit_pages(
     saved: SavedSearches,
     proofs: RecordProofs,
     alerts: AlertBoard,
+    threads: Threads,
     secrets: AuditSecrets,
     providers: Mapping[str, Provider],
     accounts: Mapping[str, Account],
@@ -60,8 +62,8 @@ def register_audit_pages(
     pages: tuple[Pages, ...] = (
         OverviewPage(auditing, search, alerts, clock, **titles),
         SearchPage(auditing, search, saved, say, visits, clock, **titles),
-        RecordPage(auditing, search, proofs, say, visits),
-        PeoplePages(auditing, search, say, visits),
+        RecordPage(auditing, search, proofs, threads, say, visits),
+        PeoplePages(auditing, search, threads, say, visits),
         SearchExport(access, search, audit, log_name),
         SavedSearchForms(auditing, saved),
         OwnSignIns(access, search, secrets, providers, accounts),

@@ -6,8 +6,12 @@ from typing import Any
 from flask import Blueprint, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.audit.reader import database_errors
+from bridge.audit.record import to_microseconds
+from bridge.audit.search.page import Page
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
+from bridge.audit.trail.threads import Call, Threads, weave
 from bridge.web.auditor.addresses import find_person
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.figures import Figure
@@ -17,15 +21,20 @@ from bridge.web.auditor.visits import Visits
 
 MAX_FOUND = 30
 SHOWN = 100
+MAX_CALLS = 1_000
+"""Calls in the cloud between the records of one page."""
 
 
 class PeoplePages:
     """The pages about people."""
 
-    def __init__(self, auditing: Auditing, search: AuditSearch, say: Sentences, visits: Visits) -> None:
-        """Take the frame, what finds records, what puts them into words, and what records that they are shown."""
+    def __init__(
+        self, auditing: Auditing, search: AuditSearch, threads: Threads, say: Sentences, visits: Visits
+    ) -> None:
+        """Take the frame, what finds records and calls, puts them into words, and records that they are shown."""
         self._auditing = auditing
         self._search = search
+        self._threads = threads
         self._say = say
         self._visits = visits
 
@@ -68,10 +77,19 @@ class PeoplePages:
             detail=_describe_last(page.records),
             figures=list(_count(page.records)),
             counted=0 if before is None and page.older is None else len(page.records),
-            days=list(draw_timeline(page.records, self._say.without_links())),
+            days=list(draw_timeline(weave(page.records, self._read_calls(digest, page)), self._say.without_links())),
             older=f"{find_person(digest)}?before={page.older}" if page.older is not None else "",
             newest=find_person(digest) if before is not None else "",
         )
+
+    def _read_calls(self, digest: str, page: Page) -> Sequence[Call]:
+        """Return the person's calls in the cloud in the time of the records of a page."""
+        if not page.records:
+            return ()
+        since = 0 if page.older is None else to_microseconds(page.records[-1]["time"])
+        until = None if request.args.get("before") is None else to_microseconds(page.records[0]["time"])
+        with database_errors():
+            return self._threads.calls_of_person(digest, count=MAX_CALLS, before=until, since=since)
 
     def _describe(self, digest: str, name: str) -> dict[str, Any]:
         last = self._search.find(Search(person=digest), count=1).records

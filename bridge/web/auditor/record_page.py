@@ -1,18 +1,22 @@
 """One record: the whole story in plain words, the record itself beside it, and the proof that it is in the log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.audit.reader import database_errors
 from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
+from bridge.audit.trail.threads import Threads
 from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_person, find_records
 from bridge.web.auditor.auditing import Auditing
+from bridge.web.auditor.cloud_calls import list_calls
 from bridge.web.auditor.figures import show_moment
 from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.sentences import Record, Sentences
@@ -22,18 +26,26 @@ from bridge.web.auditor.visits import Visits
 MAX_POSITION = 2**63 - 1
 """What a column of the database holds."""
 _ASKED_FOR = 50
+_CALLS = 30
 
 
 class RecordPage:
     """The page of one record."""
 
-    def __init__(
-        self, auditing: Auditing, search: AuditSearch, proofs: RecordProofs, say: Sentences, visits: Visits
+    def __init__(  # noqa: PLR0917
+        self,
+        auditing: Auditing,
+        search: AuditSearch,
+        proofs: RecordProofs,
+        threads: Threads,
+        say: Sentences,
+        visits: Visits,
     ) -> None:
-        """Take the frame, what finds and proves records, puts them into words, and records that they are shown."""
+        """Take the frame, what finds, proves and follows records, tells of them, and records that they are shown."""
         self._auditing = auditing
         self._search = search
         self._proofs = proofs
+        self._threads = threads
         self._say = say
         self._visits = visits
 
@@ -65,6 +77,7 @@ class RecordPage:
             lines=write_lines(around, self._say),
             ways=_find_ways(record),
             opened=json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True),
+            calls=self._read_calls(record, around),
             proof=proof,
             signed_at=show_moment(proof.time),
         )
@@ -76,6 +89,15 @@ class RecordPage:
         answer = Response(self._proofs.write(position), content_type="application/zip")
         answer.headers["Content-Disposition"] = f"attachment; filename=record-{position}-proof.zip"
         return answer
+
+    def _read_calls(self, record: Record, around: Sequence[Record]) -> list[tuple[str, Markup]]:
+        """Return the last calls in the cloud with the credentials of the request: the moment of each, and words."""
+        key = record.get("access_key_id") or next(
+            (each["access_key_id"] for each in around if "access_key_id" in each), ""
+        )
+        with database_errors():
+            thread = self._threads.follow(key, count=_CALLS) if key else None
+        return [(show_moment(time), words) for time, words in list_calls(thread.calls)] if thread else []
 
     def _find_related(self, record: Record, around: tuple[dict[str, Any], ...]) -> Related:
         digest, key = record.get("subject_digest"), record.get("access_key_id")

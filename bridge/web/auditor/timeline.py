@@ -1,12 +1,15 @@
-"""What somebody did, as a line through time: one entry for each request, days apart."""
+"""What somebody did, here and in the cloud, as a line through time: one entry for each request, days apart."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 
 from markupsafe import Markup
 
+from bridge.audit.record import format_time
+from bridge.audit.trail.threads import Call
+from bridge.web.auditor.cloud_calls import tell_calls
 from bridge.web.auditor.lines import Line, Mark, write_line
 from bridge.web.auditor.sentences import Record, Sentences
 
@@ -22,7 +25,7 @@ _CONSOLE = "delivery.console"
 
 @dataclass(frozen=True)
 class Entry:
-    """One request."""
+    """One request, or calls in the cloud that follow each other."""
 
     time: str
     refused: bool
@@ -42,28 +45,57 @@ class Day:
     entries: tuple[Entry, ...]
 
 
-def draw_timeline(records: Sequence[Record], say: Sentences) -> Iterator[Day]:
-    """Yield days of records that come newest first."""
-    for day, entries in groupby(_join(records, say), key=lambda entry: entry.time[:10]):
+def draw_timeline(line: Iterable[Record | Call], say: Sentences) -> Iterator[Day]:
+    """Yield days of records and calls that come newest first."""
+    for day, entries in groupby(_join(line, say), key=lambda entry: entry.time[:10]):
         yield Day(day, date.fromisoformat(day).strftime("%A, %-d %B %Y"), tuple(entries))
 
 
-def _join(records: Iterable[Record], say: Sentences) -> Iterator[Entry]:
-    for _, same in groupby(
-        records, key=lambda record: (record["reference"] or record["position"], record["time"][:10])
-    ):
-        lines = [write_line(record, say) for record in same][::-1]
-        events = {line.event for line in lines}
-        told = [line for line in lines if not _is_told(line.event, events)]
-        marks = dict.fromkeys(mark for line in lines for mark in line.marks)
-        yield Entry(
-            time=lines[0].time,
-            refused=any(line.refused for line in lines),
-            sentences=tuple(line.sentence for line in told),
-            marks=tuple(marks),
-            origin=next((line.origin for line in lines if line.origin), ""),
-            records=tuple(lines),
+def _join(line: Iterable[Record | Call], say: Sentences) -> Iterator[Entry]:
+    for _, same in groupby(line, key=_find_together):
+        together = list(same)
+        calls = [each for each in together if isinstance(each, Call)]
+        yield (
+            _write_calls(calls)
+            if calls
+            else _write_request([each for each in together if isinstance(each, Mapping)], say)
         )
+
+
+def _find_together(each: Record | Call) -> tuple[object, ...]:
+    """Return what entries of one line have in common: a request, or the credentials of calls; and the day."""
+    if isinstance(each, Call):
+        return "calls", each.access_key_id, _show_time(each.time)[:10]
+    return "request", each["reference"] or each["position"], each["time"][:10]
+
+
+def _write_calls(calls: Sequence[Call]) -> Entry:
+    first = calls[-1]
+    return Entry(
+        time=_show_time(first.time),
+        refused=False,
+        sentences=(tell_calls(calls),),
+        marks=(Mark("in the cloud", "plain"),),
+        origin=first.source_address or first.network,
+        records=(),
+    )
+
+
+def _write_request(records: Sequence[Record], say: Sentences) -> Entry:
+    lines = [write_line(record, say) for record in records][::-1]
+    events = {line.event for line in lines}
+    return Entry(
+        time=lines[0].time,
+        refused=any(line.refused for line in lines),
+        sentences=tuple(line.sentence for line in lines if not _is_told(line.event, events)),
+        marks=tuple(dict.fromkeys(mark for line in lines for mark in line.marks)),
+        origin=next((line.origin for line in lines if line.origin), ""),
+        records=tuple(lines),
+    )
+
+
+def _show_time(microseconds: int) -> str:
+    return format_time(datetime.fromtimestamp(microseconds / 1_000_000, UTC))
 
 
 def _is_told(event: str, events: set[str]) -> bool:
