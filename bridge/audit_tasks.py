@@ -61,10 +61,11 @@ class AuditTasks:
         self._partitions = PartitionKeeper(log.engine, log.clock)
         self._stop = threading.Event()
 
-    def start(self) -> None:
-        """Begin, in threads of their own."""
+    def start(self, *, sequences: bool = True) -> None:
+        """Begin, in threads of their own; without ``sequences``, another process gives the records their order."""
         self._partitions.start()
-        self._start(self._log.sequencer.run_forever, "audit-sequencer")
+        if sequences:
+            self._start(self._log.sequencer.run_forever, "audit-sequencer")
         for receiver in self._build_receivers():
             forwarder = Forwarder(receiver, self._log.engine, self._log.clock)
             self._start(forwarder.run_forever, f"audit-to-{receiver.name}")

@@ -17,6 +17,7 @@ from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import index, keys
+from bridge.audit.trail.forgetting import find_session_keys
 from bridge.database import empty_write_ahead_log
 
 _SEARCHED = (keys, saved_searches)
@@ -78,7 +79,9 @@ class Erasure:
         event = AuditErased(of_subject_digest=known.subject_digest, addresses=len(known.addresses), author=author)
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
-        self._secrets.erase(known.subject_digest, known.addresses)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            of_sessions = find_session_keys(connection, known.subject_digest)
+        self._secrets.erase(known.subject_digest, known.addresses, of_sessions)
         with self._engine.begin() as connection:
             _forget_searches(connection, known)
             if connection.dialect.name == "sqlite":
