@@ -14,9 +14,13 @@ import requests
 
 from bridge import embedded_store
 from bridge.app import create_app
+from bridge.audit.alerts.tables import alerts
 from bridge.audit.events import Origin, SessionEnded
+from bridge.audit.trail.importing import TrailImport
+from bridge.audit.trail.reading import find_files
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
+from bridge.governed_roles import find_scope
 from bridge.settings import load_configuration, load_settings
 from tests.installation import run_installation
 
@@ -160,6 +164,48 @@ def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation
         each["position"] for each in installation.records() if each.get("subject_digest") == record["subject_digest"]
     }
     assert linked == of_sofia
+
+
+def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, tmp_path):
+    issued = find_record(installation, "exchange.issued")
+    configuration = load_configuration(installation.config)
+    accounts = configuration.accounts
+    event = {
+        "eventId": "1D6A5FD8-0000-4000-8000-000000000001",
+        "eventName": "DeleteInstance",
+        "eventTime": SystemClock().now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventType": "ApiCall",
+        "eventRW": "Write",
+        "acsRegion": "cn-hangzhou",
+        "requestId": "1D6A5FD8-0000-4000-8000-000000000002",
+        "sourceIpAddress": "203.0.113.9",
+        "serviceName": "Ecs",
+        "errorCode": "Forbidden.RAM",
+        "userIdentity": {
+            "type": "assumed-role",
+            "accountId": accounts[issued["account"]].id,
+            "accessKeyId": issued["access_key_id"],
+            "userName": f"ReadOnly:{issued['role_session_name']}",
+        },
+    }
+    (tmp_path / "trail.json").write_text(json.dumps([event]))
+    scope = find_scope(configuration.rules, accounts, configuration.audit.trail)
+    with installation.open_audit() as log:
+        TrailImport(log.engine, log.secrets, scope).run(find_files([tmp_path / "trail.json"]))
+    story = lin.open(f"/audit/records/{issued['position']}").text
+    assert "What was done with it in Alibaba Cloud" in story
+    assert "Ecs:DeleteInstance" in story
+    assert "Forbidden.RAM" in story
+    timeline = lin.open(f"/audit/people/{issued['subject_digest']}").text
+    assert "one call of Alibaba Cloud" in timeline
+    assert "1 failed" in timeline
+
+
+def test_alerts_that_go_on_stand_on_the_overview(lin, installation):
+    alert = {"kind": "verification_failed", "about": "", "first": 1, "last": 1, "count": 1, "facts": "{}", "told": 0}
+    with installation.open_audit() as log, log.engine.begin() as connection:
+        connection.execute(alerts.insert().values(number=7_000, due=2**60, failures=0, failure="", **alert))
+    assert "The audit log does not verify" in lin.open("/audit").text
 
 
 def test_a_records_proof_is_checked_by_the_program_that_comes_with_it(lin, installation, tmp_path):
