@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from bridge.audit.checkpoints import name_log
 from bridge.audit.export.exporter import Exporter
 from bridge.audit.export.ocsf import to_ocsf
@@ -24,7 +22,7 @@ from bridge.audit.forwarding.webhook import WebhookSender, read_secret
 from bridge.audit.log import AuditLog
 from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit_log import OpenedLog
-from bridge.errors import ForwardingFailed
+from bridge.errors import AuditUnavailable, ForwardingFailed
 from bridge.outbound import Outbound
 from bridge.settings.audit import AuditSettings
 from bridge.settings.audit_forwarding import (
@@ -84,7 +82,7 @@ class AuditTasks:
         names = [receiver.name for receiver in self._settings.forwarding]
         try:
             lags = measure_lags(self._log.engine, names, self._log.clock)
-        except SQLAlchemyError:
+        except AuditUnavailable:
             return {}  # that the database is away is said elsewhere
         return {
             "forwarding": {

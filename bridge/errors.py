@@ -26,7 +26,7 @@
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
     ├── AuditError                 AuditUnavailable · AuditLayout · RetentionRefused · ChainBroken
-    │                              ForwardingFailed · ExportFailed
+    │                              ForwardingFailed · ExportFailed · TrailUnreadable
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1300,6 +1300,13 @@ class ExportFailed(AuditError):
 
     code = "audit_export_failed"
     public = "The audit records could not be exported. Nothing was written."
+
+
+class TrailUnreadable(AuditError):
+    """A file of ActionTrail events cannot be read to its end. What stood before was taken in; it may be tried again."""
+
+    code = "trail_unreadable"
+    public = "A file of ActionTrail events cannot be read."
 
 
 class RolloutError(BridgeError):

@@ -538,6 +538,38 @@ class RulesNotLoaded(Event):
 
 
 @dataclass(frozen=True)
+class CheckpointKeyChanged(Event):
+    """Another key signs checkpoints of the audit log from now on."""
+
+    name = "audit.key_changed"
+    old_key: str
+    new_key: str
+    note: tuple[str, ...]
+    """The lines of a note that names both and that both signed."""
+
+
+@dataclass(frozen=True)
+class TrailImported(Event):
+    """Files of ActionTrail events were imported."""
+
+    name = "trail.imported"
+    files: int
+    file_digests: tuple[str, ...]
+    """SHA-256 (hex) of the first of them."""
+    events: int
+    """How many events they have."""
+    calls: int
+    """How many of these are calls of our roles that were not known before."""
+    earliest: str
+    latest: str
+    """The time of the first and the last event, by the cloud's clock; UTC."""
+    stray_count: int
+    """How many sets of credentials are strays now that were not before."""
+    strays: tuple[str, ...]
+    """``ACCOUNT/ROLE ACCESSKEYID`` of the first of them."""
+
+
+@dataclass(frozen=True)
 class AuditExported(Event):
     """Records are about to be taken away in a file."""
 
@@ -601,6 +633,7 @@ PLAIN = frozenset(
         "amr",
         "assertion_id",
         "authenticated_at",
+        "calls",
         "changed",
         "code",
         "contents",
@@ -612,8 +645,12 @@ PLAIN = frozenset(
         "ended",
         "ends",
         "ends_at",
+        "earliest",
         "entitlement",
+        "events",
         "expires_at",
+        "file_digests",
+        "files",
         "export",
         "file_digest",
         "first",
@@ -628,10 +665,13 @@ PLAIN = frozenset(
         "message_id",
         "month",
         "narrowed",
+        "new_key",
         "node",
+        "note",
         "of_event",
         "of_subject_digest",
         "of_time",
+        "old_key",
         "original_reference",
         "page",
         "people",
@@ -655,6 +695,8 @@ PLAIN = frozenset(
         "since",
         "solicited",
         "source",
+        "stray_count",
+        "strays",
         "sts_code",
         "sts_request_id",
         "times",

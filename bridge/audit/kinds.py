@@ -32,9 +32,7 @@ WORDS = (
     "acr",
     "amr",
     "decided_by",
-    "diff",
     "granted",
-    "message",
     "node",
     "purpose",
     "reason",
@@ -54,7 +52,7 @@ MAX_WORDS = 2_000
 _NOT_TERMS = {
     *COLUMNS,
     *WORDS,
-    # where the record stands, and what has an index of its own
+    # where the record stands; what has an index of its own
     *("format", "writer", "number", "time", "monotonic", "reference", "access_key_id", "sts_request_id", "network"),
     *("subject_digest", "name_digests", "address_digest", "session_name_digest", "sealed", "sealed_for"),
     # moments, which nobody looks for one by one

@@ -18,6 +18,7 @@ from bridge.audit.export.forms import find_form
 from bridge.audit.export.whole_file import write_whole
 from bridge.audit.feed import Feed
 from bridge.audit.log import AuditLog
+from bridge.audit.reader import database_errors
 from bridge.audit.record import to_microseconds
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.tables import index
@@ -97,16 +98,20 @@ class Exporter:
             since: records before it are left out.
             until: records from then on are left out.
             first: positions before it are left out.
+
+        Raises:
+            AuditUnavailable: the database does not answer.
         """
-        self._sequencer.sign_now()
         bounds = tuple(int(each.timestamp() * 1_000_000) if each else None for each in (since, until))
         query = select(func.min(index.c.position), func.max(index.c.position)).where(index.c.position >= first)
         if bounds[0] is not None:
             query = query.where(index.c.time >= bounds[0])
         if bounds[1] is not None:
             query = query.where(index.c.time < bounds[1])
-        with self._engine.connect().execution_options(read_only=True) as connection:
-            lowest, highest = connection.execute(query).one()
+        with database_errors():
+            self._sequencer.sign_now()
+            with self._engine.connect().execution_options(read_only=True) as connection:
+                lowest, highest = connection.execute(query).one()
         return Span(first, first, *bounds) if lowest is None else Span(lowest, highest + 1, *bounds)
 
     def write(self, place: Path, span: Span, request: Request) -> Exported:
@@ -114,11 +119,11 @@ class Exporter:
 
         Raises:
             ExportFailed: it cannot be written.
-            AuditUnavailable: that cannot be recorded; then there is no file either.
-            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+            AuditUnavailable: the database does not answer, or that cannot be recorded; then there is no file either.
         """
         with write_whole(place) as file:
-            records = self._write_lines(file.content, span, request)
+            with database_errors():
+                records = self._write_content(file.content, span, request)
             exported = Exported(records, *_measure(file.content))
             self._audit.append(
                 request.origin,
@@ -139,6 +144,9 @@ class Exporter:
     def suffix(self, format_: str) -> str:
         """Return what the name of a file in this format ends with."""
         return ".zip" if format_ == BUNDLE else find_form(format_, self._log_name).suffix
+
+    def _write_content(self, content: BinaryIO, span: Span, request: Request) -> int:
+        return self._write_lines(content, span, request)
 
     def _write_lines(self, content: BinaryIO, span: Span, request: Request) -> int:
         form = find_form(request.format, self._log_name)

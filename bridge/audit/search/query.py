@@ -32,7 +32,7 @@ class Search:
     """``accepted`` or ``refused``: every record is one of the two."""
     code: str = ""
     address: str = ""
-    """One address exactly; or a network (``203.0.113.0/24``) as records have it in ``network``."""
+    """One address exactly; or a network (``203.0.113.0/24``, at most /24, IPv6 /48: so coarse records know it)."""
     since: datetime | None = None
     """The first moment (UTC)."""
     until: datetime | None = None
@@ -139,11 +139,17 @@ def _read_outcome(text: str) -> str:
 
 def _read_address(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text) if "/" in text else ipaddress.ip_address(text))
+        read = ipaddress.ip_network(text) if "/" in text else ipaddress.ip_address(text)
     except ValueError:
         raise ValueError("Write an address as 203.0.113.7, or a network as 203.0.113.0/24.") from None
+    if isinstance(read, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        longest = _LONGEST_PREFIX[read.version]
+        if read.prefixlen > longest:
+            raise ValueError(f"Records know networks of /{longest} and larger ones; write that, or one address.")
+    return str(read)
 
 
+_LONGEST_PREFIX = {4: 24, 6: 48}
 _READERS: Mapping[str, Any] = {
     "outcome": _read_outcome,
     "address": _read_address,

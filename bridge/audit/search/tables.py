@@ -35,11 +35,30 @@ counts = Table(
     "audit_counts",
     metadata,
     Column("day", Integer, primary_key=True, autoincrement=False),
-    Column("kind", BigInteger, primary_key=True, autoincrement=False),
+    Column("event", String(64), primary_key=True),
+    Column("provider", String(512), primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("privileged", Integer, primary_key=True, autoincrement=False),
+    Column("mfa", Integer, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How many records of a kind there were on a day (UTC; days since 1970)."""
+"""How many records there were on a day (UTC; days since 1970), by what charts tell apart. Nothing is the empty text;
+``privileged`` and ``mfa`` are 1 for yes, 0 for no, -1 for unknown.
+"""
+
+uses = Table(
+    "audit_uses",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("account", String(512), primary_key=True),
+    Column("entitlement", String(512), primary_key=True),
+    Column("mfa", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Column("privileged", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How often somebody became a role or user on a day (UTC; days since 1970); ``mfa`` as in ``audit_counts``."""
 
 hours = Table(
     "audit_hours",
@@ -88,4 +107,4 @@ saved_searches = Table(
 )
 """``owner`` is the keyed digest of an auditor; ``query`` is JSON."""
 
-COMPUTED = (kinds, counts, hours, networks, terms)
+COMPUTED = (kinds, counts, uses, hours, networks, terms)

@@ -3,6 +3,7 @@ import pytest
 from bridge.audit.database import open_database
 from bridge.audit.events import ChoiceMade, Origin, SignInAccepted, SignInRefused
 from bridge.audit.export.exporter import Exporter
+from bridge.settings.audit import AuditSettings
 from tests.audit_log import open_log
 from tests.live_store import MovableClock
 
@@ -16,7 +17,7 @@ class Exports:
     def __init__(self, engine):
         self.clock = MovableClock()
         self.log = open_log(engine, self.clock)
-        self.audit = self.log.build_log(privileged=["*/*Admin*"])
+        self.audit = self.log.build_log(AuditSettings(privileged=("*/*Admin*",)))
         self.exporter = Exporter(engine, self.log.secrets, self.log.sequencer, self.audit, log_name=LOG_NAME)
 
     def sign_in(self, subject, person, *, hours=0):

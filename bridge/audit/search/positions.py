@@ -1,0 +1,234 @@
+"""Where the records stand that a search means: statements that answer at once, however long the log is.
+
+A search is answered in one of these ways, whichever comes first:
+
+- by a number that few records share (AccessKeyId, RequestId, reference, session name, a whole value): all of them;
+- by a person or an address: along the index of that column, newest first;
+- by kinds: the kinds that match are looked up, and of them those with the newest records; of each of these, the newest
+  records. No more are read than could be on the page;
+- by nothing: along the positions.
+
+What else is asked is then checked record by record. So that this never takes long, it goes backwards through windows of
+positions that grow, and stops when its time is up; the page says how far it came.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
+
+from bridge.audit.search.tables import hours, kinds, terms
+from bridge.audit.tables import index
+
+END = 1 << 62
+"""Behind every position."""
+_FIRST_WINDOW = 50_000
+_GROWTH = 4
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Positions from ``first`` up to, and without, ``end``."""
+
+    first: int = 0
+    end: int = END
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What leads to records, newest first, along an index of its own."""
+
+    condition: ColumnElement[bool] | None = None
+    """On ``audit_index``."""
+    term: int | None = None
+    """Instead: a hash in ``audit_terms``."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search, as conditions."""
+
+    bounds: Bounds = Bounds()
+    drivers: Sequence[Driver] = ()
+    """A record that one of them leads to is meant, if it meets all conditions. Empty: every record that does."""
+    few: bool = False
+    """Whether the drivers lead to few records."""
+    by_kind: Sequence[ColumnElement[bool]] = ()
+    """Conditions on ``audit_kinds``."""
+    on_index: Sequence[ColumnElement[bool]] = ()
+    """The same conditions, on ``audit_index``."""
+    exact: Sequence[ColumnElement[bool]] = ()
+    """Further conditions on ``audit_index``, which most records between the bounds meet: the time."""
+
+
+@dataclass
+class Found:
+    """Positions, newest first, and how far the search came."""
+
+    positions: list[int] = field(default_factory=list)
+    searched_to: int | None = None
+    """It gave up here: there may be more before this position. None: enough was found, or there is no more."""
+
+    def join(self, other: "Found", count: int) -> "Found":
+        """Return what both found, up to where both came."""
+        reached = max((each.searched_to for each in (self, other) if each.searched_to is not None), default=None)
+        positions = sorted({*self.positions, *other.positions}, reverse=True)
+        if reached is not None:
+            positions = [position for position in positions if position >= reached]
+        return Found(positions[:count], None if len(positions) >= count else reached)
+
+
+def find_positions(connection: Connection, asked: Asked, count: int, seconds: float) -> Found:
+    """Return the newest ``count`` positions; fewer if there are no more, or if ``seconds`` have passed."""
+    deadline = time.monotonic() + seconds
+    if asked.drivers:
+        conditions = [*asked.on_index, *asked.exact]
+        if asked.few or not conditions:
+            return Found(_newest(connection, asked.drivers, conditions, asked.bounds, count))
+        return _walk(connection, asked.drivers, conditions, asked.bounds, count, deadline)
+    if asked.by_kind:
+        return _find_by_kind(connection, asked, count, deadline)
+    return _walk(connection, [Driver()], list(asked.exact), asked.bounds, count, deadline)
+
+
+def read_bounds(connection: Connection, first_hour: int | None, last_hour: int | None) -> Bounds | None:
+    """Return between which positions the records of these hours stand (since 1970, UTC); None if there are none."""
+    query = select(func.min(hours.c.first_position), func.max(hours.c.last_position))
+    if first_hour is not None:
+        query = query.where(hours.c.hour >= first_hour)
+    if last_hour is not None:
+        query = query.where(hours.c.hour <= last_hour)
+    first, last = connection.execute(query).one()
+    return None if first is None else Bounds(first, last + 1)
+
+
+def _newest(
+    connection: Connection,
+    drivers: Sequence[Driver],
+    conditions: Sequence[ColumnElement[bool]],
+    bounds: Bounds,
+    count: int,
+) -> list[int]:
+    """Return the newest positions that a driver leads to, and that meet all conditions."""
+    found: set[int] = set()
+    for driver in drivers:
+        found.update(connection.execute(_newest_of(driver, conditions, bounds, count)).scalars())
+    return sorted(found, reverse=True)[:count]
+
+
+def _newest_of(driver: Driver, conditions: Iterable[ColumnElement[bool]], bounds: Bounds, count: int) -> Select[int]:
+    if driver.term is None:
+        position = index.c.position
+        query = select(position)
+    else:
+        position = terms.c.position
+        query = select(position).join(index, index.c.position == position).where(terms.c.term == driver.term)
+    if driver.condition is not None:
+        query = query.where(driver.condition)
+    return (
+        query.where(*conditions, position >= bounds.first, position < bounds.end).order_by(position.desc()).limit(count)
+    )
+
+
+def _walk(  # noqa: PLR0917  what leads there, what has to hold, and how much of it
+    connection: Connection,
+    drivers: Sequence[Driver],
+    conditions: Sequence[ColumnElement[bool]],
+    bounds: Bounds,
+    count: int,
+    deadline: float,
+) -> Found:
+    """Go backwards through windows until enough is found, nothing is left, or the time is up."""
+    found = Found()
+    end, width = min(bounds.end, _log_end(connection)), _FIRST_WINDOW
+    while end > bounds.first:
+        window = Bounds(max(bounds.first, end - width), end)
+        found.positions += _newest(connection, drivers, conditions, window, count - len(found.positions))
+        if len(found.positions) >= count:
+            return found
+        end, width = window.first, width * _GROWTH
+        if end > bounds.first and time.monotonic() > deadline:
+            found.searched_to = end
+            return found
+    return found
+
+
+def _log_end(connection: Connection) -> int:
+    last: int | None = connection.execute(select(func.max(index.c.position))).scalar()
+    return 0 if last is None else last + 1
+
+
+def _find_by_kind(connection: Connection, asked: Asked, count: int, deadline: float) -> Found:
+    found = Found()
+    bounds = asked.bounds
+    while True:
+        newest = _kinds_with_newest(connection, asked.by_kind, bounds, count)
+        if not newest:
+            return found
+        # Each of these kinds has a record at ``reach`` or after it, and no other kind has.
+        last = len(newest) < count
+        reach = bounds.first if last else newest[-1][1]
+        near = replace(bounds, first=reach)
+        wanted = [kind for kind, _ in newest]
+        found.positions += _newest_of_kinds(connection, wanted, asked.exact, near, count - len(found.positions))
+        if last or len(found.positions) >= count:
+            return found
+        bounds = replace(bounds, end=reach)
+        if time.monotonic() > deadline:
+            found.searched_to = reach
+            return found
+
+
+def _kinds_with_newest(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], bounds: Bounds, count: int
+) -> list[tuple[int, int]]:
+    """Return the kinds whose newest record within the bounds is newest, at most ``count``, with that position."""
+    below = (
+        select(func.max(index.c.position))
+        .where(index.c.kind == kinds.c.kind, index.c.position < bounds.end)
+        .correlate(kinds)
+        .scalar_subquery()
+    )
+    newest = case((kinds.c.last_position < bounds.end, kinds.c.last_position), else_=func.coalesce(below, -1))
+    query = (
+        select(kinds.c.kind, newest.label("newest"))
+        .where(*conditions, kinds.c.first_position < bounds.end, kinds.c.last_position >= bounds.first)
+        .order_by(literal_column("newest").desc())
+        .limit(count)
+    )
+    return [(kind, position) for kind, position in connection.execute(query) if position >= bounds.first]
+
+
+def _newest_of_kinds(
+    connection: Connection,
+    wanted: Sequence[int],
+    conditions: Sequence[ColumnElement[bool]],
+    bounds: Bounds,
+    count: int,
+) -> list[int]:
+    if connection.dialect.name == "postgresql":
+        each = func.unnest(literal(wanted, ARRAY(BigInteger))).column_valued("wanted")
+        of_each = _newest_of(Driver(index.c.kind == each), conditions, bounds, count).lateral("found")
+        query = select(of_each.c.position).select_from(each).join(of_each, true())
+        return list(connection.execute(query.order_by(of_each.c.position.desc()).limit(count)).scalars())
+    return _newest(connection, [Driver(index.c.kind == kind) for kind in wanted], conditions, bounds, count)
+
+
+def contains(connection: Connection, column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Return the condition that a text has a part in it, case included."""
+    find = func.strpos if connection.dialect.name == "postgresql" else func.instr
+    condition: ColumnElement[bool] = find(column, part) > 0
+    return condition
