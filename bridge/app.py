@@ -88,6 +88,7 @@ def create_app(
     outbound: Outbound | None = None,
     *,
     follow_rules: bool = True,
+    sequences: bool = True,
 ) -> Flask:
     """Return the service as a WSGI application. Call it after a fork: the audit log owns a thread.
 
@@ -98,6 +99,7 @@ def create_app(
         outbound: the door for our own requests; one that leads where the settings allow it where absent.
         follow_rules: whether other rules can come into force, and the audit log has its tasks; else the rules of the
             configuration stay, and nothing runs beside the requests.
+        sequences: whether this process gives audit records their order; not where another one on this machine does.
 
     Raises:
         KeyMissing: a key is not in the key folder.
@@ -125,7 +127,7 @@ def create_app(
     if follow_rules:
         follower.begin()
         follower.start()
-        tasks.start()
+        tasks.start(sequences=sequences)
     history.start(rules, settings.rules.kept_claims)
     issued = IssuedCredentials(redis, sealer, clock)
     exchange = _build_exchange(configuration, keys, outbound, clock)

@@ -179,6 +179,8 @@ class EntitlementsResolved(PersonEvent):
     """For each of them, which conditions held. Of what the provider sent, only values that the rule itself names."""
     left_out: int | None = None
     """How many more rules applied than are listed; absent if none."""
+    administrator: bool | None = None
+    """Whether the person may see the pages for administrators at that moment; absent: not."""
 
 
 @dataclass(frozen=True)
@@ -629,6 +631,7 @@ PLAIN = frozenset(
         "acr",
         "action",
         "added",
+        "administrator",
         "addresses",
         "amr",
         "assertion_id",
