@@ -9,7 +9,7 @@ open nothing once the ``audit-records`` key that sealed them is gone (``rambridg
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table, delete, func, or_, select
+from sqlalchemy import Column, Connection, Engine, Table, delete, func, or_, select
 
 from bridge.audit.events import BACKGROUND, AuditErased
 from bridge.audit.log import AuditLog
@@ -17,6 +17,7 @@ from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import index, keys
+from bridge.audit.trail.forgetting import find_session_keys
 from bridge.database import empty_write_ahead_log
 
 _SEARCHED = (keys, saved_searches)
@@ -78,7 +79,10 @@ class Erasure:
         event = AuditErased(of_subject_digest=known.subject_digest, addresses=len(known.addresses), author=author)
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
-        self._secrets.erase(known.subject_digest, known.addresses)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            others = find_session_keys(connection, known.subject_digest)
+        others += [f"address/{digest}" for digest in known.addresses]
+        self._secrets.erase(known.subject_digest, others)
         with self._engine.begin() as connection:
             _forget_searches(connection, known)
             if connection.dialect.name == "sqlite":
@@ -93,15 +97,18 @@ class Erasure:
 
     def _describe(self, digest: str, label: Label) -> Known:
         self._sequencer.catch_up()
-        of_others = index.alias()
-        shared = select(of_others.c.position).where(
-            of_others.c.address == index.c.address, of_others.c.subject != digest
-        )
-        own = select(index.c.address).distinct().where(index.c.subject == digest, index.c.address.is_not(None))
         with self._engine.connect().execution_options(read_only=True) as connection:
             count = connection.execute(select(func.count()).where(index.c.subject == digest)).scalar_one()
-            addresses = tuple(connection.execute(own.where(~shared.exists())).scalars())
+            addresses = _find_own(connection, index.c.address, digest)
         return Known(digest, label, count, addresses)
+
+
+def _find_own(connection: Connection, column: Column[str], subject: str) -> tuple[str, ...]:
+    """Return the values of a column that stand in records about a person, and about nobody else."""
+    others = index.alias()
+    shared = select(others.c.position).where(others.c[column.name] == column, others.c.subject != subject)
+    own = select(column).distinct().where(index.c.subject == subject, column.is_not(None), ~shared.exists())
+    return tuple(connection.execute(own).scalars())
 
 
 def _forget_searches(connection: Connection, known: Known) -> None:
