@@ -22,9 +22,7 @@ from bridge.errors import ChainBroken
 
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
-"""A clock that goes back by more has to be recorded (AUD-04)."""
-DRIFT_SHARE = 0.001
-"""So much may a clock be slowed down to agree with others again."""
+"""A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
 
 _INDEX_NAMES = tuple(column.name for column in tables.index.c)
 _INDEX_WIDTH = len(_INDEX_NAMES)
@@ -50,8 +48,6 @@ class Stand:
     number: int
     time: int
     """Microseconds since 1970."""
-    monotonic: object = None
-    """Milliseconds of a clock that nobody sets back."""
     says_stepped_back: bool = False
     mac: bytes | None = None
     """None: not known, because the record is not in the range and was itself changed."""
@@ -65,7 +61,9 @@ class Span:
     last: Stand
 
 
-def check_records(connection: Connection, begin: int, end: int, mac_key: bytes | None) -> dict[int, Span]:
+def check_records(
+    connection: Connection, begin: int, end: int, mac_key: bytes | None, step_seconds: int = STEP_SECONDS
+) -> dict[int, Span]:
     """Verify the records from ``begin`` up to, and without, ``end``.
 
     Args:
@@ -73,6 +71,7 @@ def check_records(connection: Connection, begin: int, end: int, mac_key: bytes |
         begin: the first position.
         end: the position after the last one.
         mac_key: ties each record to the one before (see ``record.py``); None: that is not verified.
+        step_seconds: how far a clock may go back without a record that says so.
 
     Returns:
         For each writer what of its records is in the range; see :func:`join_spans`.
@@ -80,13 +79,18 @@ def check_records(connection: Connection, begin: int, end: int, mac_key: bytes |
     Raises:
         ChainBroken: at the first record that is not what was written.
     """
-    check = RecordCheck(connection, mac_key)
+    check = RecordCheck(connection, mac_key, step_seconds)
     check.check(begin, end)
     return check.spans
 
 
 def join_spans(
-    before: dict[int, Span], after: dict[int, Span], *, begin: int, retired: Retired = NOTHING_RETIRED
+    before: dict[int, Span],
+    after: dict[int, Span],
+    *,
+    begin: int,
+    retired: Retired = NOTHING_RETIRED,
+    step_seconds: int = STEP_SECONDS,
 ) -> dict[int, Span]:
     """Return the spans of two ranges that follow each other, the first of which begins at ``begin``.
 
@@ -99,7 +103,7 @@ def join_spans(
         if retired.ends_before(writer, span.first.number):
             pass
         elif known is not None:
-            _check_follows(writer, known.last, span.first)
+            _check_follows(writer, known.last, span.first, step_seconds)
         elif begin == 0 and span.first.number != 1:
             raise ChainBroken(_describe_order(writer, 0, span.first), span.first.position)
         joined[writer] = Span(known.first if known else span.first, span.last)
@@ -109,8 +113,9 @@ def join_spans(
 class RecordCheck:
     """Verifies ranges that follow each other."""
 
-    def __init__(self, connection: Connection, mac_key: bytes | None) -> None:
+    def __init__(self, connection: Connection, mac_key: bytes | None, step_seconds: int = STEP_SECONDS) -> None:
         """Take what :func:`check_records` takes."""
+        self._step_seconds = step_seconds
         self._connection = connection
         self._mac_key = mac_key
         self._retired = read_retired(connection)
@@ -156,12 +161,12 @@ class RecordCheck:
         if (content.get("writer"), content.get("number")) != (writer, number):
             raise ChainBroken(f"record {position} says that it has another place", position)
         moment, stepped = to_microseconds(content["time"]), content["event"] == STEPPED_BACK
-        stand = Stand(position, number, moment, content.get("monotonic"), stepped, mac)
+        stand = Stand(position, number, moment, stepped, mac)
         span = self.spans.get(writer)
         if self._retired.ends_before(writer, number):
             mac_before: bytes | None = self._retired.ends[record_id(writer, number - 1)]
         elif span is not None:
-            _check_follows(writer, span.last, stand)
+            _check_follows(writer, span.last, stand, self._step_seconds)
             mac_before = span.last.mac
         else:
             mac_before = self._read_mac_before(writer, stand)
@@ -193,15 +198,13 @@ class RecordCheck:
         return f"record {position}, number {number} of writer {writer}, is gone"
 
 
-def _check_follows(writer: int, last: Stand, stand: Stand) -> None:
+def _check_follows(writer: int, last: Stand, stand: Stand, step_seconds: int) -> None:
     if stand.number != last.number + 1:
         raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
     if stand.says_stepped_back:
         return
     back = last.time - stand.time
-    if isinstance(last.monotonic, int) and isinstance(stand.monotonic, int) and stand.monotonic >= last.monotonic:
-        back += int((stand.monotonic - last.monotonic) * 1_000 * (1 - DRIFT_SHARE))
-    if back > STEP_SECONDS * _MICROSECONDS:
+    if back > step_seconds * _MICROSECONDS:
         detail = f"before record {stand.position} a clock was set back by {back // _MICROSECONDS} s"
         raise ChainBroken(f"{detail}, and no record says so", stand.position)
 
