@@ -7,16 +7,16 @@ before, so parts of a log can be verified beside each other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, select
 
 from bridge.audit import tables
 from bridge.audit.checkpoints import STEPPED_BACK
 from bridge.audit.merkle import leaf_hash
-from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id, to_microseconds
+from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id
 from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
-from bridge.audit.tables import BLOCK_LEAVES
+from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
 
@@ -29,6 +29,7 @@ _INDEX_WIDTH = len(_INDEX_NAMES)
 _in_columns = itemgetter(*_INDEX_NAMES)
 _POSITION, _ID = _INDEX_NAMES.index("position"), _INDEX_NAMES.index("id")
 _MICROSECONDS = 1_000_000
+_NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _QUERY = (
     select(*tables.index.c, tables.records.c.body, tables.records.c.mac)
     .outerjoin(
@@ -40,8 +41,7 @@ _QUERY = (
 )
 
 
-@dataclass(frozen=True)
-class Stand:
+class Stand(NamedTuple):
     """Where a writer's log stands after a record, or would stand before one."""
 
     position: int
@@ -154,14 +154,19 @@ class RecordCheck:
         if _in_columns(expected) != row[:_INDEX_WIDTH]:
             names = [name for name, value in zip(_INDEX_NAMES, row, strict=False) if expected[name] != value]
             raise ChainBroken(f"the index says otherwise than record {position}: {', '.join(names)}", position)
-        self._check_writer(position, identifier, content, body, mac)
+        stand = Stand(
+            position,
+            identifier & _NUMBER_MASK,
+            expected["time"],
+            content["event"] == STEPPED_BACK,
+            mac,
+        )
+        self._check_writer(identifier >> NUMBER_BITS, stand, content, body)
 
-    def _check_writer(self, position: int, identifier: int, content: Mapping[str, Any], body: str, mac: bytes) -> None:
-        writer, number = split_id(identifier)
-        if (content.get("writer"), content.get("number")) != (writer, number):
+    def _check_writer(self, writer: int, stand: Stand, content: Mapping[str, Any], body: str) -> None:
+        position, number = stand.position, stand.number
+        if content.get("writer") != writer or content.get("number") != number:
             raise ChainBroken(f"record {position} says that it has another place", position)
-        moment, stepped = to_microseconds(content["time"]), content["event"] == STEPPED_BACK
-        stand = Stand(position, number, moment, stepped, mac)
         span = self.spans.get(writer)
         if self._retired.ends_before(writer, number):
             mac_before: bytes | None = self._retired.ends[record_id(writer, number - 1)]
@@ -170,7 +175,7 @@ class RecordCheck:
             mac_before = span.last.mac
         else:
             mac_before = self._read_mac_before(writer, stand)
-        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != mac:
+        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != stand.mac:
             raise ChainBroken(f"record {position} was not written by the bridge: its mac is wrong", position)
         if span is not None:
             span.last = stand
