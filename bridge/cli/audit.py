@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bridge.cli.audit_alerts import alerts
 from bridge.cli.audit_erase import erase
 from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
@@ -44,6 +45,7 @@ audit.add_command(roles)
 audit.add_command(retire)
 audit.add_command(erase)
 audit.add_command(export)
+audit.add_command(alerts)
 audit.add_command(forwarding)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bridge.settings.audit_alerts import AlertSettings
 from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.settings.audit_trail import TrailSettings
@@ -23,6 +24,7 @@ class AuditSettings(BaseModel):
     """For how many whole months before this one records are kept; `rambridge audit retire` deletes older ones.
     Absent: for ever."""
     trail: TrailSettings = TrailSettings()
+    alerts: AlertSettings = AlertSettings()
     forwarding: tuple[ReceiverSettings, ...] = ()
     """Who gets the records as they are made."""
     exports: tuple[ScheduledExport, ...] = ()

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from bridge.destinations import HTTPS_PORT, Destinations
 from bridge.errors import Problem
 from bridge.settings.audit import AuditSettings
+from bridge.settings.audit_alerts import AlertWebhook
 from bridge.settings.audit_forwarding import SimpleLogServiceReceiver, SyslogReceiver, WebhookReceiver
 from bridge.settings.audit_witnesses import FileWitnessSettings
 from bridge.settings.checks import split_web_url
@@ -44,6 +45,10 @@ def find_audit_problems(audit: AuditSettings, positions: Positions, destinations
         else:
             yield from _find_log_service_problems(receiver, positions, loc, destinations)
     yield from _find_witness_problems(audit, positions, destinations)
+    if audit.alerts.webhook is not None:
+        loc = ("alerts", "webhook")
+        yield from _find_missing_files(audit.alerts.webhook, positions, loc)
+        yield from _find_webhook_problems(audit.alerts.webhook, positions, loc, destinations)
     for number, export in enumerate(audit.exports):
         if not (positions.file.parent / export.folder).is_dir():
             yield positions.problem(
@@ -62,6 +67,10 @@ def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
             name: (folder / path).resolve() for name in _FILES if (path := getattr(receiver, name, None)) is not None
         }
         forwarding.append(receiver.model_copy(update=paths))
+    alerts = audit.alerts
+    if alerts.webhook is not None and alerts.webhook.ca_file is not None:
+        webhook = alerts.webhook.model_copy(update={"ca_file": (folder / alerts.webhook.ca_file).resolve()})
+        alerts = alerts.model_copy(update={"webhook": webhook})
     exports = [each.model_copy(update={"folder": (folder / each.folder).resolve()}) for each in audit.exports]
     witnesses = []
     for witness in audit.witnesses:
@@ -70,7 +79,12 @@ def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
         }
         witnesses.append(witness.model_copy(update=places))
     return audit.model_copy(
-        update={"forwarding": tuple(forwarding), "exports": tuple(exports), "witnesses": tuple(witnesses)}
+        update={
+            "alerts": alerts,
+            "forwarding": tuple(forwarding),
+            "exports": tuple(exports),
+            "witnesses": tuple(witnesses),
+        }
     )
 
 
@@ -82,7 +96,7 @@ def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Ite
 
 
 def _find_webhook_problems(
-    receiver: WebhookReceiver, positions: Positions, loc: Loc, destinations: Destinations
+    receiver: WebhookReceiver | AlertWebhook, positions: Positions, loc: Loc, destinations: Destinations
 ) -> Iterator[Problem]:
     yield from _find_address_problems(receiver.url, positions, loc, destinations)
     if not _is_usable(receiver.secret):
