@@ -138,7 +138,7 @@ class Federation:
             finished = verify()
             now = self._clock.now()
             resolution = self._resolve(finished.identity, origin, now) if opens_session(finished) else None
-        decided = () if resolution is None else (_resolved(finished.identity, resolution),)
+        decided = () if resolution is None else (self._resolved_for_person(origin, finished.identity, resolution),)
         self._audit.append(origin, _accepted(finished), *decided)
         if resolution is not None:
             self._history.note(finished.identity, origin.source_address, now, resolution)
@@ -175,7 +175,7 @@ class Federation:
         """Return what the person may become now, at the end of a sign-in, and record the decision."""
         now = self._clock.now()
         resolution = self._resolve(identity, origin, now)
-        self._audit.append(origin, _resolved(identity, resolution))
+        self._audit.append(origin, self._resolved_for_person(origin, identity, resolution))
         self._history.note(identity, origin.source_address, now, resolution)
         return resolution
 
@@ -397,6 +397,13 @@ class Federation:
             ),
         )
         return form
+
+    def _resolved_for_person(
+        self, origin: Origin, identity: VerifiedIdentity, resolution: Resolution
+    ) -> events.EntitlementsResolved:
+        """Return the record of the decision, with whether it is an administrator whose session begins."""
+        administrator = self.is_administrator(identity, origin.source_address)
+        return replace(_resolved(identity, resolution), administrator=administrator or None)
 
     def _resolve(self, identity: VerifiedIdentity, origin: Origin, now: datetime) -> Resolution:
         return resolve(identity, self._rules.current, now, origin.source_address)

@@ -17,6 +17,7 @@ from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import index, keys
+from bridge.audit.trail.forgetting import find_session_keys
 from bridge.database import empty_write_ahead_log
 
 _SEARCHED = (keys, saved_searches)
@@ -34,8 +35,6 @@ class Known:
     """How many records are about them."""
     addresses: tuple[str, ...]
     """Digests of the addresses that they, and nobody else, came from."""
-    sessions: tuple[str, ...]
-    """Digests of the role session names that they, and nobody else, had: what was imported of the cloud's trail."""
 
 
 class Erasure:
@@ -80,8 +79,9 @@ class Erasure:
         event = AuditErased(of_subject_digest=known.subject_digest, addresses=len(known.addresses), author=author)
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
-        others = [f"address/{digest}" for digest in known.addresses]
-        others += [f"session/{digest}" for digest in known.sessions]
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            others = find_session_keys(connection, known.subject_digest)
+        others += [f"address/{digest}" for digest in known.addresses]
         self._secrets.erase(known.subject_digest, others)
         with self._engine.begin() as connection:
             _forget_searches(connection, known)
@@ -100,8 +100,7 @@ class Erasure:
         with self._engine.connect().execution_options(read_only=True) as connection:
             count = connection.execute(select(func.count()).where(index.c.subject == digest)).scalar_one()
             addresses = _find_own(connection, index.c.address, digest)
-            sessions = _find_own(connection, index.c.session_name, digest)
-        return Known(digest, label, count, addresses, sessions)
+        return Known(digest, label, count, addresses)
 
 
 def _find_own(connection: Connection, column: Column[str], subject: str) -> tuple[str, ...]:

@@ -171,16 +171,19 @@ class AuditSecrets:
         found = self._find(names)
         return [_open(content, found) for content in contents]
 
-    def read_labels(self) -> dict[str, Label]:
-        """Return what everybody in the log is called, by subject digest; nobody who was erased.
+    def read_labels(self, subject_digests: Sequence[str] | None = None) -> dict[str, Label]:
+        """Return what people are called, by subject digest; nobody who was erased. Without digests: everybody.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
-        query = select(keys).where(keys.c.name.like("subject/%"), keys.c.label.is_not(None))
+        queries = [select(keys).where(keys.c.name.like("subject/%"), keys.c.label.is_not(None))]
+        if subject_digests is not None:
+            names = [_subject_key(digest) for digest in subject_digests]
+            queries = [select(keys).where(keys.c.name.in_(part)) for part in _parts(names)]
         with self._engine.connect().execution_options(read_only=True) as connection:
-            found = self._open_rows(connection.execute(query))
-            return {key.name.removeprefix("subject/"): key.label for key in found if key.label}
+            found = [key for query in queries for key in self._open_rows(connection.execute(query))]
+        return {key.name.removeprefix("subject/"): key.label for key in found if key.label}
 
     def erase(self, subject_digest: str, also: Sequence[str] = ()) -> bool:
         """Destroy the key of a person, and others by their names; return whether the person had one.

@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
+from bridge.cli.audit_alerts import alerts
 from bridge.cli.audit_erase import erase
 from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
 from bridge.cli.audit_keeping import migrate, retire, roles
+from bridge.cli.audit_proof import checkpoint, proof, verify
+from bridge.cli.audit_witness import witness
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
 
@@ -33,11 +36,16 @@ def audit() -> None:
     """Verify the audit log, watch its end, and keep its database."""
 
 
+audit.add_command(verify)
+audit.add_command(checkpoint)
+audit.add_command(proof)
+audit.add_command(witness)
 audit.add_command(migrate)
 audit.add_command(roles)
 audit.add_command(retire)
 audit.add_command(erase)
 audit.add_command(export)
+audit.add_command(alerts)
 audit.add_command(forwarding)
 
 

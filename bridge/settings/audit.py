@@ -4,9 +4,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bridge.settings.audit_alerts import AlertSettings
 from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.settings.audit_trail import TrailSettings
+from bridge.settings.audit_witnesses import WitnessSettings
 from bridge.settings.role_pattern import RolePattern
 from bridge.yaml_documents import load_document
 
@@ -22,10 +24,13 @@ class AuditSettings(BaseModel):
     """For how many whole months before this one records are kept; `rambridge audit retire` deletes older ones.
     Absent: for ever."""
     trail: TrailSettings = TrailSettings()
+    alerts: AlertSettings = AlertSettings()
     forwarding: tuple[ReceiverSettings, ...] = ()
     """Who gets the records as they are made."""
     exports: tuple[ScheduledExport, ...] = ()
     """Files that are written regularly."""
+    witnesses: tuple[WitnessSettings, ...] = ()
+    """Who else gets checkpoints of the log."""
 
     refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""

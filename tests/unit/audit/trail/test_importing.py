@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import func, select
 
+from bridge.audit.database import open_database
 from bridge.audit.trail.importing import Scope, TrailImport
 from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.tables import addresses, calls, credentials
@@ -30,10 +31,22 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def log(audit_tables, trail):
+def log(tmp_path, trail):
     """An audit log that has recorded what left."""
+    engine = open_database(f"sqlite:///{tmp_path}/audit.db")
+    yield _fill(engine, trail)
+    engine.dispose()
+
+
+@pytest.fixture
+def either_log(audit_tables, trail):
+    """The same on both databases."""
+    return _fill(audit_tables(), trail)
+
+
+def _fill(engine, trail):
     clock = LogClock()
-    opened = open_log(audit_tables(), clock)
+    opened = open_log(engine, clock)
     record(trail.log, opened.build_log(), clock)
     opened.sequencer.catch_up()
     return opened
@@ -58,18 +71,18 @@ def find_strays(log):
     return {stray.credentials.name: stray.reason for stray in open_import(log).find_strays()}
 
 
-def test_all_planted_strays_are_found_and_nothing_else_is_called_one(log, trail, folder):
+def test_all_planted_strays_are_found_and_nothing_else_is_called_one(either_log, trail, folder):
     trail.write(folder, per_file=EVENTS // 4)
-    report = open_import(log).run(find_files([folder]))
-    assert find_strays(log) == trail.strays
+    report = open_import(either_log).run(find_files([folder]))
+    assert find_strays(either_log) == trail.strays
     assert {stray.credentials.name for stray in report.new_strays} == trail.strays.keys()
-    assert read_chained(log) == trail.chained
+    assert read_chained(either_log) == trail.chained
     assert report.read == len(trail.events)
     assert not report.unreadable
 
-    before = [read_all(log, table) for table in (calls, credentials, addresses)]
-    again = open_import(log).run(find_files([folder]))
-    assert [read_all(log, table) for table in (calls, credentials, addresses)] == before
+    before = [read_all(either_log, table) for table in (calls, credentials, addresses)]
+    again = open_import(either_log).run(find_files([folder]))
+    assert [read_all(either_log, table) for table in (calls, credentials, addresses)] == before
     assert (again.kept, again.new_strays) == (0, [])
 
 
@@ -133,7 +146,7 @@ def _hour_before(time):
     return int(datetime.fromisoformat(time).timestamp() - 3_600) * 1_000_000 + 1
 
 
-def test_without_any_record_nothing_is_called_a_stray(audit_tables, trail, folder):
-    log = open_log(audit_tables())
+def test_without_any_record_nothing_is_called_a_stray(tmp_path, trail, folder):
+    log = open_log(open_database(f"sqlite:///{tmp_path}/empty.db"))
     (folder / "a.json").write_text(json.dumps(trail.events))
     assert open_import(log).run(find_files([folder])).new_strays == []
