@@ -18,7 +18,7 @@ ARGS ?=
 help: ## Print what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 	@echo
-	@echo "  make demo ARGS=--once     sign in by SAML and by OIDC without a browser, print each step, and end"
+	@echo "  make demo ARGS=--once     sign in by SAML and by OIDC and run a CI job, print each step, and end"
 	@echo "  make test STRICT=1        a test that has to be skipped is a failure"
 	@echo "  make test TESTS=tests/unit ARGS=-x"
 

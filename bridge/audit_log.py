@@ -33,6 +33,8 @@ class OpenedLog:
     secrets: AuditSecrets = field(repr=False)
     sequencer: Sequencer
     clock: Clock
+    signer: Signer | None = field(default=None, repr=False)
+    """None: the keys that sign checkpoints are not on this machine."""
 
     @property
     def reader(self) -> AuditReader:
@@ -80,7 +82,7 @@ def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
         secrets = AuditSecrets(engine, sealer)
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
-    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock, index_rows=index_rows), clock)
+    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock, index_rows=index_rows), clock, signer)
 
 
 @contextmanager

@@ -12,6 +12,11 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.audit.alerts.conditions import CheckpointLate, VerificationFailed
+from bridge.audit.alerts.counting import Threshold
+from bridge.audit.alerts.delivery import AlertDelivery
+from bridge.audit.alerts.rules import AlertRules
+from bridge.audit.alerts.watcher import AlertWatcher
 from bridge.audit.checkpoints import name_log
 from bridge.audit.export.exporter import Exporter
 from bridge.audit.export.ocsf import to_ocsf
@@ -20,11 +25,15 @@ from bridge.audit.feed import Feed
 from bridge.audit.forwarding.forwarder import Forwarder, Receiver, Sender
 from bridge.audit.forwarding.lag import measure_lags
 from bridge.audit.forwarding.syslog import SyslogSender
-from bridge.audit.forwarding.webhook import WebhookSender, read_secret
+from bridge.audit.forwarding.webhook import Webhook, WebhookSender, read_secret
+from bridge.audit.hand_over import record_hand_over
 from bridge.audit.log import AuditLog
+from bridge.audit.notes import NoteRefused, VerifierKey
 from bridge.audit.partition_keeper import PartitionKeeper
+from bridge.audit.witness import CosigningWitness, FileWitness, TimeStampAuthority, Witness
+from bridge.audit.witnessing import Named, Witnessing
 from bridge.audit_log import OpenedLog
-from bridge.errors import ForwardingFailed
+from bridge.errors import AuditUnavailable, BadSignature, ForwardingFailed
 from bridge.outbound import Outbound
 from bridge.settings.audit import AuditSettings
 from bridge.settings.audit_forwarding import (
@@ -33,8 +42,19 @@ from bridge.settings.audit_forwarding import (
     SyslogReceiver,
     WebhookReceiver,
 )
+from bridge.settings.audit_witnesses import (
+    CosigningWitnessSettings,
+    FileWitnessSettings,
+    TimeStampSettings,
+    WitnessSettings,
+)
+
+SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch", *(error.code for error in BadSignature.__subclasses__())})
+"""The codes with which a wrong signature is refused."""
 
 _logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 5.0
 
 Encode = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -50,26 +70,43 @@ class AuditTasks:
         self._log = log
         self._audit = audit
         self._outbound = outbound
+        self._public_url = public_url
         self._name = name_log(public_url)
         self._partitions = PartitionKeeper(log.engine, log.clock)
         self._stop = threading.Event()
 
-    def start(self) -> None:
-        """Begin, in threads of their own."""
+    def start(self, *, sequences: bool = True) -> None:
+        """Begin, in threads of their own; without ``sequences``, another process gives the records their order."""
         self._partitions.start()
-        self._start(self._log.sequencer.run_forever, "audit-sequencer")
+        self._start(self._record_hand_over, "audit-hand-over")
+        if sequences:
+            self._start(self._log.sequencer.run_forever, "audit-sequencer")
         for receiver in self._build_receivers():
             forwarder = Forwarder(receiver, self._log.engine, self._log.clock)
             self._start(forwarder.run_forever, f"audit-to-{receiver.name}")
+        witnessing = build_witnessing(self._settings, self._log, self._outbound)
+        if witnessing is not None:
+            self._start(witnessing.run_forever, "audit-witnesses")
+        self._start(self._build_watcher().run_forever, "audit-alerts")
         if self._settings.exports:
-            exporter = Exporter(
-                self._log.engine, self._log.secrets, self._log.sequencer, self._audit, log_name=self._name
-            )
+            log = self._log
+            keys = log.signer.verifier_keys if log.signer else ()
+            exporter = Exporter(log.engine, log.secrets, log.sequencer, self._audit, log_name=self._name, keys=keys)
             plans = [
                 Plan(each.name, each.format, each.every, each.at, each.folder, opened=each.personal == "opened")
                 for each in self._settings.exports
             ]
             self._start(Schedule(plans, exporter, self._log.engine, self._log.clock).run_forever, "audit-exports")
+
+    def _record_hand_over(self, stop: threading.Event) -> None:
+        """Record once that the key that signs was replaced, if it was."""
+        signer, done = self._log.signer, False
+        while signer is not None and not done and not stop.is_set():
+            try:
+                record_hand_over(self._log.engine, self._log.sequencer, self._audit, signer)
+                done = True
+            except (SQLAlchemyError, AuditUnavailable):
+                stop.wait(_RETRY_SECONDS)
 
     def stop(self) -> None:
         """Let the threads end."""
@@ -84,7 +121,7 @@ class AuditTasks:
         names = [receiver.name for receiver in self._settings.forwarding]
         try:
             lags = measure_lags(self._log.engine, names, self._log.clock)
-        except SQLAlchemyError:
+        except AuditUnavailable:
             return {}  # that the database is away is said elsewhere
         return {
             "forwarding": {
@@ -107,6 +144,39 @@ class AuditTasks:
                 continue
             receivers.append(Receiver(each.name, sender, feed, each.from_the_beginning))
         return receivers
+
+    def _build_watcher(self) -> AlertWatcher:
+        settings, engine, clock = self._settings.alerts, self._log.engine, self._log.clock
+        webhook, post = settings.webhook, None
+        if webhook is not None:
+            secret = read_secret(webhook.secret.get_secret_value())
+            post = Webhook(
+                self._outbound, webhook.url, secret, clock, log_name=self._name, ca_file=webhook.ca_file
+            ).post
+        burst = settings.refused_signatures
+        return AlertWatcher(
+            engine,
+            self._log.secrets.open_all,
+            clock,
+            AlertRules(settings.break_glass, SIGNATURE_CODES),
+            {"refused_signatures": Threshold(burst.count, burst.seconds * 1_000_000)},
+            off=frozenset(settings.off),
+            conditions=(
+                CheckpointLate(engine, settings.checkpoint_late_seconds),
+                VerificationFailed(self._log.sequencer),
+            ),
+            delivery=AlertDelivery(
+                engine,
+                clock,
+                post=post,
+                open_record=self._open_record if webhook is not None and webhook.personal == "opened" else None,
+                public_url=self._public_url,
+            ),
+        )
+
+    def _open_record(self, position: int) -> Mapping[str, Any] | None:
+        records = Feed(self._log.engine, self._log.secrets.open_all).read(position, position + 1)
+        return records[0] if records else None
 
     def _build_sender(self, receiver: ReceiverSettings) -> Sender:
         encode: Encode = partial(_as_ocsf, self._name) if receiver.format == "ocsf" else dict
@@ -135,6 +205,31 @@ class AuditTasks:
                 )
             case SimpleLogServiceReceiver():
                 return _build_sls_sender(receiver, self._name, encode)
+
+
+def build_witnessing(settings: AuditSettings, log: OpenedLog, outbound: Outbound) -> Witnessing | None:
+    """Return what shows checkpoints to the witnesses; None where there are none, or checkpoints are not signed here."""
+    if not settings.witnesses or log.signer is None:
+        return None
+    keys = log.signer.verifier_keys
+    named = []
+    for each in settings.witnesses:
+        try:
+            named.append(Named(each.name, _build_witness(each, outbound, keys), each.seconds))
+        except NoteRefused as error:
+            _logger.error("witness %s: %s", each.name, error)  # noqa: TRY400  the text says all
+    return Witnessing(log.engine, keys, log.clock, named)
+
+
+def _build_witness(each: WitnessSettings, outbound: Outbound, log_keys: Sequence[VerifierKey]) -> Witness:
+    match each:
+        case FileWitnessSettings():
+            return FileWitness(each.path)
+        case CosigningWitnessSettings():
+            key = None if each.key is None else VerifierKey.parse(each.key)
+            return CosigningWitness(outbound, each.url, key, each.ca_file, tuple(log_keys))
+        case TimeStampSettings():
+            return TimeStampAuthority(outbound, each.url, each.ca_file)
 
 
 def describe_way(receiver: ReceiverSettings) -> str:

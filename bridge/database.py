@@ -4,6 +4,7 @@ SQLite runs in WAL mode with ``synchronous=FULL``: a transaction that has return
 on a connection with the execution option ``read_only`` takes no write lock.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
+
+EMPTYING_SECONDS = 30.0
 
 
 def open_engine(url: str | URL) -> Engine:
@@ -31,12 +34,30 @@ def open_engine(url: str | URL) -> Engine:
     return engine
 
 
+def empty_write_ahead_log(engine: Engine) -> bool:
+    """Move what is in SQLite's write-ahead log to the database and cut the log off; return whether that is done.
+
+    It waits for readers and writers, but no longer than ``EMPTYING_SECONDS``.
+    """
+    deadline = time.monotonic() + EMPTYING_SECONDS
+    connection = engine.raw_connection()
+    try:
+        while True:
+            is_busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if not is_busy or time.monotonic() > deadline:
+                return not is_busy
+            time.sleep(0.05)
+    finally:
+        connection.close()
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 5000")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     cursor.close()
 
 

@@ -112,7 +112,7 @@ class Federation:
     def in_one_step(self, origin: Origin) -> Iterator["Federation"]:
         """Yield this federation for one call, whose events are written together: each step waits for the disk.
 
-        They are on disk when the block is left, however it is left, so release nothing inside; and before STS is
+        They are on disk when the block is left, however it is left, so release nothing inside; and before the cloud is
         asked, since what it then does cannot be undone. Raises AuditUnavailable at the end if they cannot be written.
         """
         held, one_call = HeldRecords(self._log, origin), copy(self)
@@ -138,7 +138,7 @@ class Federation:
             finished = verify()
             now = self._clock.now()
             resolution = self._resolve(finished.identity, origin, now) if opens_session(finished) else None
-        decided = () if resolution is None else (_resolved(finished.identity, resolution),)
+        decided = () if resolution is None else (self._resolved_for_person(origin, finished.identity, resolution),)
         self._audit.append(origin, _accepted(finished), *decided)
         if resolution is not None:
             self._history.note(finished.identity, origin.source_address, now, resolution)
@@ -175,7 +175,7 @@ class Federation:
         """Return what the person may become now, at the end of a sign-in, and record the decision."""
         now = self._clock.now()
         resolution = self._resolve(identity, origin, now)
-        self._audit.append(origin, _resolved(identity, resolution))
+        self._audit.append(origin, self._resolved_for_person(origin, identity, resolution))
         self._history.note(identity, origin.source_address, now, resolution)
         return resolution
 
@@ -374,6 +374,7 @@ class Federation:
         if self._console.find_way(entitlement) == "token":
             credentials = self.exchange(origin, choice)
             access_key_id = credentials.access_key_id
+            self._write_held()
             with self._recording_failure(origin, choice):
                 form = self._console.build_token_form(choice, credentials)
         else:
@@ -396,6 +397,13 @@ class Federation:
             ),
         )
         return form
+
+    def _resolved_for_person(
+        self, origin: Origin, identity: VerifiedIdentity, resolution: Resolution
+    ) -> events.EntitlementsResolved:
+        """Return the record of the decision, with whether it is an administrator whose session begins."""
+        administrator = self.is_administrator(identity, origin.source_address)
+        return replace(_resolved(identity, resolution), administrator=administrator or None)
 
     def _resolve(self, identity: VerifiedIdentity, origin: Origin, now: datetime) -> Resolution:
         return resolve(identity, self._rules.current, now, origin.source_address)

@@ -1,7 +1,6 @@
 """Records as a writer process writes them, put into the tables without one."""
 
 import base64
-import os
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +24,7 @@ class Writer:
         self._key = key
         self._head = Head()
         self._began = start
+        self._set_back = timedelta()
         self._chance = random.Random(number)
         with engine.begin() as connection:
             row = {"writer": number, "node": f"node-{number}", "started": format_time(start)}
@@ -38,7 +38,7 @@ class Writer:
             "format": FORMAT,
             "writer": self.number,
             "number": number,
-            "time": format_time(self.moment),
+            "time": format_time(self.moment - self._set_back),
             "monotonic": int((self.moment - self._began).total_seconds() * 1000) + 5_000,
             "event": "sign_in.accepted",
             "reference": f"{self.number:04X}-{number:04X}-0000",
@@ -48,7 +48,7 @@ class Writer:
             "address_digest": f"{self._chance.randrange(20):032x}",
             "network": "192.0.2.0/24",
             "mfa": self._chance.random() < 0.5,
-            "sealed": base64.b64encode(os.urandom(220)).decode(),
+            "sealed": base64.b64encode(self._chance.randbytes(220)).decode(),
             "sealed_for": "subject/1",
             **fields,
         }
@@ -56,6 +56,11 @@ class Writer:
         self._head = Head(number, link(self._key, self._head.mac, body))
         identifier = record_id(self.number, number)
         return {"id": identifier, "month": month_of(content["time"]), "body": body, "mac": self._head.mac}
+
+    def set_clock_back(self, seconds):
+        """Let what is written from now on have an earlier time; return by how much."""
+        self._set_back = timedelta(seconds=seconds)
+        return seconds
 
     def write(self, count=1, **fields):
         """Write records, one millisecond to one second apart."""

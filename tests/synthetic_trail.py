@@ -10,12 +10,14 @@ import gzip
 import json
 import random
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bridge.audit.events import BACKGROUND, ConsoleOpened, DoctorExchanged, Event, ExchangeIssued, Origin
+from bridge.audit.log import AuditLog
 from bridge.audit.trail.governed import Governed
 from bridge.audit.trail.join import SECOND, Issue
 
@@ -413,6 +415,49 @@ def _utc(moment: int) -> str:
     return datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def iterate_lines(trail: SyntheticTrail) -> Iterator[str]:
-    """Yield each event as a line."""
-    return (json.dumps(event) for event in trail.events)
+class LogClock:
+    """Stands where it is put."""
+
+    def __init__(self, moment: int = BEGINS) -> None:
+        """Take microseconds since 1970."""
+        self.moment = moment
+
+    def now(self) -> datetime:
+        """Return the moment."""
+        return datetime.fromtimestamp(self.moment // SECOND, UTC)
+
+
+def record(issued: Sequence[Issued], log: AuditLog, clock: LogClock) -> None:
+    """Record what left, each at its time; before it, that the log begins."""
+    clock.moment = BEGINS
+    log.append(BACKGROUND, DoctorExchanged("production", "Admin", "saml", "STS.first", "", "R-first"))
+    for each in issued:
+        clock.moment = each.time
+        who = {
+            "provider": "acme",
+            "issuer": "https://idp.example",
+            "subject": f"s{each.person}",
+            "person": f"P {each.person}",
+        }
+        what = {
+            "account": ACCOUNTS[each.account],
+            "entitlement": f"role {each.role}",
+            "rule": "r",
+            "rules_version": "v",
+        }
+        shared = {"duration_seconds": each.duration_seconds, "decided_by": "rule"}
+        shared["role_session_name"] = each.session_name
+        event: Event = (
+            ExchangeIssued(
+                **who,
+                **what,
+                **shared,
+                trust="saml",
+                access_key_id=each.access_key_id,
+                expires_at=_utc(each.time + each.duration_seconds * SECOND),
+                sts_request_id=each.request_id,
+            )
+            if each.access_key_id
+            else ConsoleOpened(**who, **what, **shared, way="saml", assertion_id="_1")
+        )
+        log.append(Origin(f"{each.time % 10**12:012}", "192.0.2.9"), event)

@@ -34,6 +34,7 @@ from bridge.outbound import Answer, Outbound
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, browser_digest
 from bridge.settings import Configuration, Settings
+from bridge.settings.audit import AuditSettings
 from bridge.settings.service import OutboundLimits, RulesSettings, TrustedProxies
 from bridge.store_connection import connect_store
 
@@ -43,6 +44,8 @@ NAME = "corp"
 ADDRESS = "192.0.2.7"
 BROWSER = "the-cookie-of-the-browser-that-asked".ljust(43, "_")
 
+_NO_LIMITS = AuditSettings(refusals_per_minute=1_000_000, max_clock_step_seconds=1_000_000_000)
+"""Each case is refused at a moment of its own, and has to leave its record."""
 _ENDPOINTS = {"token", "jwks", "userinfo"}
 
 
@@ -118,7 +121,7 @@ class Lane:
         no_files = RuleFiles(self.folder, {})
         rules = compile_rules([], {provider.name: provider.groups_claim}, no_files)
         configuration = Configuration(
-            self.folder, self.settings, {provider.name: provider}, {}, rules, no_files, (), ()
+            self.folder, self.settings, {provider.name: provider}, {}, rules, no_files, (), (), audit=_NO_LIMITS
         )
         return create_app(configuration, self.store_url, self.clock, outbound or self._nowhere, follow_rules=False)
 

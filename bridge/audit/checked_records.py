@@ -42,28 +42,27 @@ _QUERY = (
 )
 
 
-@dataclass
-class Span:
-    """What one writer wrote within a range."""
+@dataclass(frozen=True)
+class Stand:
+    """Where a writer's log stands after a record, or would stand before one."""
 
-    first_number: int
-    first_position: int
-    last_number: int
-
-
-@dataclass
-class _Stand:
-    """A writer's last record so far."""
-
+    position: int
     number: int
-    mac: bytes
     time: int
     """Microseconds since 1970."""
-    monotonic: int | None
+    monotonic: object = None
     """Milliseconds of a clock that nobody sets back."""
+    says_stepped_back: bool = False
+    mac: bytes | None = None
+    """None: not known, because the record is not in the range and was itself changed."""
 
 
-_NOTHING_YET = _Stand(0, FIRST_MAC, 0, None)
+@dataclass
+class Span:
+    """What one writer wrote within a range: its first and its last record."""
+
+    first: Stand
+    last: Stand
 
 
 def check_records(connection: Connection, begin: int, end: int, mac_key: bytes | None) -> dict[int, Span]:
@@ -94,19 +93,17 @@ def join_spans(
     Raises:
         ChainBroken: of some writer, records are missing, or in another order.
     """
-    for writer, span in sorted(after.items(), key=lambda item: item[1].first_position):
+    joined = before.copy()
+    for writer, span in sorted(after.items(), key=lambda item: item[1].first.position):
         known = before.get(writer)
-        number = known.last_number if known else (0 if begin == 0 else span.first_number - 1)
-        if span.first_number != number + 1 and not retired.ends_before(writer, span.first_number):
-            raise ChainBroken(
-                _describe_order(span.first_position, writer, number, span.first_number), span.first_position
-            )
-    return before | {
-        writer: Span(before[writer].first_number, before[writer].first_position, span.last_number)
-        if writer in before
-        else span
-        for writer, span in after.items()
-    }
+        if retired.ends_before(writer, span.first.number):
+            pass
+        elif known is not None:
+            _check_follows(writer, known.last, span.first)
+        elif begin == 0 and span.first.number != 1:
+            raise ChainBroken(_describe_order(writer, 0, span.first), span.first.position)
+        joined[writer] = Span(known.first if known else span.first, span.last)
+    return joined
 
 
 class RecordCheck:
@@ -117,7 +114,6 @@ class RecordCheck:
         self._connection = connection
         self._mac_key = mac_key
         self._retired = read_retired(connection)
-        self._stands: dict[int, _Stand] = {}
         self.spans: dict[int, Span] = {}
         """What of each writer's records was in the ranges."""
 
@@ -146,7 +142,7 @@ class RecordCheck:
         if body is None:
             raise ChainBroken(self._describe_missing(position, identifier), position)
         if leaf_hash(body.encode()) != kept_hash:
-            raise ChainBroken(f"record {position} is not the one whose hash is kept", position)
+            raise ChainBroken(f"record {position} was changed: it is not the one whose hash is kept", position)
         content, expected = read_record(position, identifier, body)
         if content is UNREADABLE:
             raise ChainBroken(f"record {position} is none that the bridge wrote", position)
@@ -157,38 +153,37 @@ class RecordCheck:
 
     def _check_writer(self, position: int, identifier: int, content: Mapping[str, Any], body: str, mac: bytes) -> None:
         writer, number = split_id(identifier)
-        stand = self._stands.get(writer) or self._find_stand(writer, number, position)
-        if number > stand.number + 1 and self._retired.ends_before(writer, number):
-            stand = self._find_stand(writer, number, position)
-        if number != stand.number + 1:
-            raise ChainBroken(_describe_order(position, writer, stand.number, number), position)
         if (content.get("writer"), content.get("number")) != (writer, number):
             raise ChainBroken(f"record {position} says that it has another place", position)
-        if self._mac_key is not None and link(self._mac_key, stand.mac, body) != mac:
+        moment, stepped = to_microseconds(content["time"]), content["event"] == STEPPED_BACK
+        stand = Stand(position, number, moment, content.get("monotonic"), stepped, mac)
+        span = self.spans.get(writer)
+        if self._retired.ends_before(writer, number):
+            mac_before: bytes | None = self._retired.ends[record_id(writer, number - 1)]
+        elif span is not None:
+            _check_follows(writer, span.last, stand)
+            mac_before = span.last.mac
+        else:
+            mac_before = self._read_mac_before(writer, stand)
+        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != mac:
             raise ChainBroken(f"record {position} was not written by the bridge: its mac is wrong", position)
-        moment, monotonic = to_microseconds(content["time"]), content.get("monotonic")
-        if content["event"] != STEPPED_BACK:
-            _check_clock(position, stand, moment, monotonic)
-        self._stands[writer] = _Stand(number, mac, moment, monotonic)
-        span = self.spans.setdefault(writer, Span(number, position, number))
-        span.last_number = number
+        if span is not None:
+            span.last = stand
+        else:
+            self.spans[writer] = Span(stand, stand)
 
-    def _find_stand(self, writer: int, number: int, position: int) -> _Stand:
-        """Return where a writer stood before its first record of the range."""
-        if number == 1:
-            return _NOTHING_YET
-        row = self._connection.execute(
-            select(tables.records.c.body, tables.records.c.mac).where(
-                tables.records.c.id == record_id(writer, number - 1)
-            )
-        ).first()
-        if row is None:
-            mac = self._retired.ends.get(record_id(writer, number - 1))
-            if mac is not None:
-                return _Stand(number - 1, mac, 0, None)
-            raise ChainBroken(f"record {number - 1} of writer {writer} is gone; it was before this one", position)
-        content, columns = read_record(0, 0, row.body)
-        return _Stand(number - 1, row.mac, columns["time"], content.get("monotonic"))
+    def _read_mac_before(self, writer: int, stand: Stand) -> bytes | None:
+        """Return the mac of a writer's record before its first one of the range; None if that one was changed."""
+        if stand.number == 1:
+            return FIRST_MAC
+        numbers = [record_id(writer, number) for number in (stand.number - 2, stand.number - 1) if number]
+        query = select(tables.records.c.body, tables.records.c.mac).where(tables.records.c.id.in_(numbers))
+        rows = self._connection.execute(query.order_by(tables.records.c.id)).all()
+        if len(rows) < len(numbers):
+            return None
+        before = rows[0].mac if len(rows) > 1 else FIRST_MAC
+        sound = self._mac_key is None or link(self._mac_key, before, rows[-1].body) == rows[-1].mac
+        return bytes(rows[-1].mac) if sound else None
 
     def _describe_missing(self, position: int, identifier: int) -> str:
         found = select(tables.records.c.id).where(tables.records.c.id == identifier)
@@ -198,16 +193,17 @@ class RecordCheck:
         return f"record {position}, number {number} of writer {writer}, is gone"
 
 
-def _check_clock(position: int, stand: _Stand, moment: int, monotonic: object) -> None:
-    back = stand.time - moment
-    if isinstance(monotonic, int) and isinstance(stand.monotonic, int) and monotonic >= stand.monotonic:
-        passed = (monotonic - stand.monotonic) * 1_000
-        back += int(passed * (1 - DRIFT_SHARE))
+def _check_follows(writer: int, last: Stand, stand: Stand) -> None:
+    if stand.number != last.number + 1:
+        raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
+    if stand.says_stepped_back:
+        return
+    back = last.time - stand.time
+    if isinstance(last.monotonic, int) and isinstance(stand.monotonic, int) and stand.monotonic >= last.monotonic:
+        back += int((stand.monotonic - last.monotonic) * 1_000 * (1 - DRIFT_SHARE))
     if back > STEP_SECONDS * _MICROSECONDS:
-        seconds = back // _MICROSECONDS
-        raise ChainBroken(
-            f"before record {position} a clock was set back by {seconds} s, and no record says so", position
-        )
+        detail = f"before record {stand.position} a clock was set back by {back // _MICROSECONDS} s"
+        raise ChainBroken(f"{detail}, and no record says so", stand.position)
 
 
 def _read_hashes(connection: Connection, begin: int, end: int) -> dict[int, bytes]:
@@ -217,8 +213,8 @@ def _read_hashes(connection: Connection, begin: int, end: int) -> dict[int, byte
     return hashes
 
 
-def _describe_order(position: int, writer: int, last: int, number: int) -> str:
-    if number > last + 1:
-        missing = f"{last + 1}" if number == last + 2 else f"{last + 1} to {number - 1}"
-        return f"before record {position}, number {missing} of writer {writer} is missing"
-    return f"record {position}, number {number} of writer {writer}, stands after its number {last}"
+def _describe_order(writer: int, last: int, stand: Stand) -> str:
+    if stand.number > last + 1:
+        missing = f"{last + 1}" if stand.number == last + 2 else f"{last + 1} to {stand.number - 1}"
+        return f"before record {stand.position}, number {missing} of writer {writer} is missing"
+    return f"record {stand.position}, number {stand.number} of writer {writer}, stands after its number {last}"

@@ -179,6 +179,8 @@ class EntitlementsResolved(PersonEvent):
     """For each of them, which conditions held. Of what the provider sent, only values that the rule itself names."""
     left_out: int | None = None
     """How many more rules applied than are listed; absent if none."""
+    administrator: bool | None = None
+    """Whether the person may see the pages for administrators at that moment; absent: not."""
 
 
 @dataclass(frozen=True)
@@ -537,6 +539,59 @@ class RulesNotLoaded(Event):
     detail: str
 
 
+# What auditors looked at.
+
+
+@dataclass(frozen=True)
+class RecordsSearched(PersonEvent):
+    """An auditor searched the records. Going on to further pages of the same search leaves no second record."""
+
+    name = "audit.searched"
+    asked: tuple[str, ...]
+    """By what: names of filters, with the value where it says nothing of a person (``outcome refused``)."""
+
+
+@dataclass(frozen=True)
+class PersonOpened(PersonEvent):
+    """An auditor opened the records of a person, or one of them. Once an hour for each auditor and person."""
+
+    name = "audit.person_opened"
+    of_digest: str
+    """Whose, as the log's own digest: so nothing is left of it once that person is erased."""
+
+
+@dataclass(frozen=True)
+class CheckpointKeyChanged(Event):
+    """Another key signs checkpoints of the audit log from now on."""
+
+    name = "audit.key_changed"
+    old_key: str
+    new_key: str
+    note: tuple[str, ...]
+    """The lines of a note that names both and that both signed."""
+
+
+@dataclass(frozen=True)
+class TrailImported(Event):
+    """Files of ActionTrail events were imported."""
+
+    name = "trail.imported"
+    files: int
+    file_digests: tuple[str, ...]
+    """SHA-256 (hex) of the first of them."""
+    events: int
+    """How many events they have."""
+    calls: int
+    """How many of these are calls of our roles that were not known before."""
+    earliest: str
+    latest: str
+    """The time of the first and the last event, by the cloud's clock; UTC."""
+    stray_count: int
+    """How many sets of credentials are strays now that were not before."""
+    strays: tuple[str, ...]
+    """``ACCOUNT/ROLE ACCESSKEYID`` of the first of them."""
+
+
 @dataclass(frozen=True)
 class AuditExported(Event):
     """Records are about to be taken away in a file."""
@@ -597,10 +652,13 @@ PLAIN = frozenset(
         "acr",
         "action",
         "added",
+        "administrator",
         "addresses",
         "amr",
+        "asked",
         "assertion_id",
         "authenticated_at",
+        "calls",
         "changed",
         "code",
         "contents",
@@ -612,8 +670,12 @@ PLAIN = frozenset(
         "ended",
         "ends",
         "ends_at",
+        "earliest",
         "entitlement",
+        "events",
         "expires_at",
+        "file_digests",
+        "files",
         "export",
         "file_digest",
         "first",
@@ -628,10 +690,14 @@ PLAIN = frozenset(
         "message_id",
         "month",
         "narrowed",
+        "new_key",
         "node",
+        "note",
+        "of_digest",
         "of_event",
         "of_subject_digest",
         "of_time",
+        "old_key",
         "original_reference",
         "page",
         "people",
@@ -655,6 +721,8 @@ PLAIN = frozenset(
         "since",
         "solicited",
         "source",
+        "stray_count",
+        "strays",
         "sts_code",
         "sts_request_id",
         "times",

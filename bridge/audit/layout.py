@@ -5,16 +5,22 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, select
 
+from bridge.audit.alerts import tables as alert_tables
 from bridge.audit.append_only import create_guards
 from bridge.audit.partitions import create_ahead, create_default, create_partitioned
 from bridge.audit.search import indexes as search_indexes
 from bridge.audit.tables import metadata
+from bridge.audit.trail import tables as trail_tables
 
 NEWEST = "0001"
 """The version that :func:`create` makes, and to which the migrations lead."""
 VERSION_TABLE = "audit_version"
 
-FURTHER: tuple[Callable[[Connection], None], ...] = (search_indexes.create,)
+FURTHER: tuple[Callable[[Connection], None], ...] = (
+    search_indexes.create,
+    trail_tables.create,
+    alert_tables.create,
+)
 """What other packages need beside the tables of ``tables.py``, each with a function that makes it."""
 
 _version = Table(

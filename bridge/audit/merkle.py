@@ -5,7 +5,7 @@ and its place; a few hashes prove that a record is under a root, or that one roo
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bridge.audit.tables import BLOCK_LEAVES
@@ -103,6 +103,16 @@ def block_row(block: int, leaves: Sequence[bytes]) -> dict[str, Any]:
 def open_block_row(size: int, leaves: Sequence[bytes]) -> dict[str, Any]:
     """Return the row of ``audit_open_block`` for a log of this size; ``leaves``: those after the last full block."""
     return {"block": size // BLOCK_LEAVES, "leaves": join_hashes(leaves)}
+
+
+def perfect_subtrees(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the perfect subtrees that cover the leaves up to, and without, ``end``: first leaf, number of leaves."""
+    while begin < end:
+        leaves = begin & -begin if begin else 1 << (end - begin).bit_length() - 1
+        while begin + leaves > end:
+            leaves >>= 1
+        yield begin, leaves
+        begin += leaves
 
 
 def inclusion_path(position: int, size: int) -> list[Subtree]:

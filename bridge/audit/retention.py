@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, delete, func, insert, literal_column, select
 
@@ -22,6 +22,7 @@ from bridge.audit.retired import Retired, Span, merge_spans, read_retired
 from bridge.audit.search.tables import terms
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import index, keys, records, retired
+from bridge.audit.trail.forgetting import forget_before
 from bridge.clock import Clock
 from bridge.errors import RetentionRefused
 
@@ -80,6 +81,7 @@ class Retention:
         self._delete(month)
         with self._engine.begin() as connection:
             _forget_people(connection)
+        forget_before(self._engine, _end_of(month))
 
     def _declare(self, month: int, author: str) -> None:
         self._sequencer.sign_now()
@@ -130,6 +132,12 @@ def months_before(now: datetime, months: int) -> int:
     """Return the month that is so many months before this one, as ``year * 100 + month``."""
     number = now.year * 12 + now.month - 1 - months
     return number // 12 * 100 + number % 12 + 1
+
+
+def _end_of(month: int) -> int:
+    """Return the first moment after a month, in microseconds since 1970."""
+    following = datetime(month // 100 + month % 100 // 12, month % 100 % 12 + 1, 1, tzinfo=UTC)
+    return int(following.timestamp()) * 1_000_000
 
 
 def _check_sequenced(connection: Connection, month: int) -> None:

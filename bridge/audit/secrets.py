@@ -185,16 +185,21 @@ class AuditSecrets:
             found = [key for query in queries for key in self._open_rows(connection.execute(query))]
         return {key.name.removeprefix("subject/"): key.label for key in found if key.label}
 
-    def erase(self, subject_digest: str) -> bool:
-        """Destroy the key of a person; return whether there was one. Other processes forget it in ``KEY_SECONDS``.
+    def erase(self, subject_digest: str, also: Sequence[str] = ()) -> bool:
+        """Destroy the key of a person, and others by their names; return whether the person had one.
+
+        Other processes forget them in ``KEY_SECONDS``.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
-        name = _subject_key(subject_digest)
+        names = [_subject_key(subject_digest), *also]
         with self._engine.begin() as connection:
-            gone = connection.execute(delete(keys).where(keys.c.name == name)).rowcount
-        self._kept.pop(name, None)
+            gone = connection.execute(delete(keys).where(keys.c.name == names[0])).rowcount
+            for part in _parts(names[1:]):
+                connection.execute(delete(keys).where(keys.c.name.in_(part)))
+        for name in names:
+            self._kept.pop(name, None)
         return bool(gone)
 
     def renew(self) -> int:

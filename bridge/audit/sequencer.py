@@ -29,6 +29,7 @@ from bridge.audit.notes import NoteRefused, UnknownSigner
 from bridge.audit.recomputed import is_current, recompute
 from bridge.audit.record import read_record, record_id, split_id
 from bridge.audit.tree import Tree, read_root, read_size, read_tree
+from bridge.audit.turns import turn
 from bridge.clock import Clock
 from bridge.database import snapshot
 from bridge.errors import ChainBroken
@@ -192,7 +193,7 @@ class Sequencer:
             if block is not None:
                 blocks.append(block)
         note = self._sign(grown) if sign else None
-        with self._engine.begin() as connection:
+        with turn(self._engine), self._engine.begin() as connection:
             _take_turn(connection, tree.size)
             if rows:
                 connection.execute(insert(tables.index), rows)

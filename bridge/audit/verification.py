@@ -12,7 +12,7 @@ one of them tells it less exactly (a checkpoint is over many records), one withi
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from multiprocessing import get_context
 from typing import Protocol
@@ -38,6 +38,26 @@ Progress = Callable[[int, int], None]
 """Called with how many records are verified, and of how many."""
 
 
+def _no_progress(_done: int, _of: int) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is to be verified, and with what keys."""
+
+    keys: Sequence[VerifierKey]
+    """Whose signatures of checkpoints are believed."""
+    mac_key: bytes | None = field(default=None, repr=False)
+    """The key of the writers' chains; None: they are not verified."""
+    begin: int = 0
+    """The first position; after a checkpoint, its size."""
+    end: int | None = None
+    """The first position that is not in it; None: to the end of the log."""
+    noted: Sequence[Checkpoint] = ()
+    """Verified checkpoints that somebody noted elsewhere. The log must begin with what each is over."""
+
+
 @dataclass(frozen=True)
 class Verified:
     """What was verified."""
@@ -46,6 +66,7 @@ class Verified:
     end: int
     """The first position after the range; of the whole log, its size."""
     size: int
+    """Of the whole log."""
     checkpoint: Checkpoint | None
     """The last checkpoint that covers something of it."""
     with_macs: bool
@@ -57,27 +78,13 @@ class Verified:
         return max(0, self.end - (self.checkpoint.size if self.checkpoint else 0))
 
 
-def verify_log(
-    engine: Engine,
-    keys: Sequence[VerifierKey],
-    *,
-    mac_key: bytes | None = None,
-    begin: int = 0,
-    end: int | None = None,
-    noted: Sequence[Checkpoint] = (),
-    processes: int = 1,
-    progress: Progress = lambda _done, _of: None,
-) -> Verified:
+def verify_log(engine: Engine, scope: Scope, *, processes: int = 1, progress: Progress = _no_progress) -> Verified:
     """Verify the log, or a range of it, in time proportional to the range.
 
     Args:
         engine: the audit database.
-        keys: whose signatures of checkpoints are believed.
-        mac_key: the key of the writers' chains; None: they are not verified.
-        begin: the first position of the range; the position after what an earlier checkpoint is over.
-        end: the first position after the range; None: the end of the log.
-        noted: verified checkpoints that somebody noted elsewhere. The log must begin with what each is over.
-        processes: how many may work at it.
+        scope: what is to be verified.
+        processes: how many may work at it, where it is worth it.
         progress: see :data:`Progress`.
 
     Raises:
@@ -85,55 +92,43 @@ def verify_log(
         sqlalchemy.exc.SQLAlchemyError: the database does not answer.
     """
     with snapshot(engine) as connection:
-        size = _count_positions(connection)
-        last = size if end is None else min(end, size)
-        first = min(begin, last)
-        retired = read_retired(connection)
-        if processes > 1 and last - first >= WORTH_PROCESSES:
-            records: _Records = _RecordsBeside(engine, mac_key, processes, progress, retired)
-        else:
-            records = _RecordsHere(connection, mac_key, progress, retired)
-        checkpoint = _verify(connection, records, keys, noted, _Range(first, last, size))
-    return Verified(first, last, size, checkpoint, mac_key is not None)
+        if processes > 1 and (scope.end or _count_positions(connection)) - scope.begin >= WORTH_PROCESSES:
+            retired = read_retired(connection)
+            return _verify(connection, scope, _RecordsBeside(engine, scope.mac_key, processes, progress, retired))
+        return verify_within(connection, scope, progress)
 
 
-@dataclass(frozen=True)
-class _Range:
-    begin: int
-    end: int
-    size: int
-    """Of the whole log."""
+def verify_within(connection: Connection, scope: Scope, progress: Progress = _no_progress) -> Verified:
+    """Do the same with a connection that sees one state of the database."""
+    return _verify(connection, scope, _RecordsHere(connection, scope.mac_key, progress, read_retired(connection)))
 
 
-def _verify(
-    connection: Connection,
-    records: "_Records",
-    keys: Sequence[VerifierKey],
-    noted: Sequence[Checkpoint],
-    of: _Range,
-) -> Checkpoint | None:
+def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verified:
+    size = _count_positions(connection)
+    end = size if scope.end is None else min(scope.end, size)
+    begin = min(scope.begin, end)
     found: list[ChainBroken] = []
     checkpoint = None
     try:
-        check_noted(connection, noted, of.size)
+        check_noted(connection, scope.noted, size)
     except ChainBroken as error:
         found.append(error)
     try:
-        kept = read_checkpoints(connection, keys, of.begin, None if of.end == of.size else of.end)
-        checkpoint = check_tree(connection, kept, of.begin, of.end, of.size)
+        kept = read_checkpoints(connection, scope.keys, begin, None if end == size else end)
+        checkpoint = check_tree(connection, kept, begin, end, size)
     except ChainBroken as error:
         found.append(error)
     # What is wrong before the first of these is still to be found.
-    stop = min([of.end, *(error.position if error.end is None else error.end for error in found)])
+    stop = max(begin, min([end, *(error.position if error.end is None else error.end for error in found)]))
     try:
-        spans = records.check(of.begin, stop)
-        if (of.begin, stop) == (0, of.size):
-            _check_counts(connection, spans, of.size, records.retired)
+        spans = records.check(begin, stop)
+        if (begin, stop) == (0, size):
+            _check_counts(connection, spans, size, records.retired)
     except ChainBroken as error:
         found.append(error)
     if found:
         raise _find_first(found)
-    return checkpoint
+    return Verified(begin, end, size, checkpoint, scope.mac_key is not None)
 
 
 def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
@@ -241,23 +236,22 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int, ret
         raise ChainBroken(f"{size} records have a position, and the open block is another's", size)
     ends = {row.writer: row.number for row in connection.execute(select(tables.sequenced))}
     others = ends.keys() - spans.keys()  # what they wrote is gone, if something was retired
-    if (others and not retired.spans) or any(ends.get(of) != span.last_number for of, span in spans.items()):
+    if (others and not retired.spans) or any(ends.get(of) != span.last.number for of, span in spans.items()):
         raise ChainBroken("how far each writer is sequenced is not what the index says", size)
     of_us = 0
     for writer in connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all():
         last, span = ends.pop(writer, 0), spans.get(writer)
         within = select(func.count()).select_from(tables.records)
         if span is not None:  # what it wrote before that was retired, and may be half gone
-            of_span = within.where(
-                tables.records.c.id.between(record_id(writer, span.first_number), record_id(writer, last))
-            )
-            if connection.execute(of_span).scalar_one() > last - span.first_number + 1:
+            first = span.first.number
+            placed = tables.records.c.id.between(record_id(writer, first), record_id(writer, last))
+            if connection.execute(within.where(placed)).scalar_one() > last - first + 1:
                 raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
         within = within.where(tables.records.c.id > record_id(writer, 0))
         of_us += connection.execute(within.where(tables.records.c.id < record_id(writer + 1, 0))).scalar_one()
     if ends:
         stranger = spans.get(min(ends))
-        raise ChainBroken(f"there is no writer {min(ends)}", stranger.first_position if stranger else 0)
+        raise ChainBroken(f"there is no writer {min(ends)}", stranger.first.position if stranger else 0)
     if connection.execute(select(func.count()).select_from(tables.records)).scalar_one() != of_us:
         raise ChainBroken("there are records of writers that there are not", size)
 

@@ -21,6 +21,7 @@ from bridge.audit.events import BACKGROUND, ClockSteppedBack, SignInAccepted
 from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id, split_id
 from bridge.audit.secrets import AuditSecrets, FoundKeys, Label
 from bridge.audit.tables import records, writers
+from bridge.audit.turns import turn
 from bridge.clock import Clock
 
 IDLE_SECONDS = 86_400.0
@@ -110,7 +111,7 @@ class Writer:
                 if behind and not self._stepped_back:
                     items.insert(0, self._describe_step(now))
                 if items:
-                    with connection.begin():
+                    with turn(self._engine), connection.begin():
                         found = self._provide_keys(connection, items)
                         rows, end = self._place(head, items, found, now)
                         ends.append(end)

@@ -7,13 +7,28 @@ from typing import Any
 
 import click
 
+from bridge.cli.audit_alerts import alerts
+from bridge.cli.audit_erase import erase
 from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
-from bridge.cli.audit_keeping import migrate, roles
+from bridge.cli.audit_keeping import migrate, retire, roles
+from bridge.cli.audit_proof import checkpoint, proof, verify
+from bridge.cli.audit_witness import witness
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
 
 POLL_SECONDS = 0.5
+_TOLD = (
+    "account",
+    "entitlement",
+    "role_session_name",
+    "access_key_id",
+    "version",
+    "code",
+    "detail",
+    "month",
+    "of_subject_digest",
+)
 
 
 @click.group()
@@ -21,9 +36,16 @@ def audit() -> None:
     """Verify the audit log, watch its end, and keep its database."""
 
 
+audit.add_command(verify)
+audit.add_command(checkpoint)
+audit.add_command(proof)
+audit.add_command(witness)
 audit.add_command(migrate)
 audit.add_command(roles)
+audit.add_command(retire)
+audit.add_command(erase)
 audit.add_command(export)
+audit.add_command(alerts)
 audit.add_command(forwarding)
 
 
@@ -50,11 +72,7 @@ def tail(folder: Path, lines: int, follow: bool, as_json: bool) -> None:  # noqa
 def describe_record(record: dict[str, Any]) -> str:
     """Return a record as one line for a person."""
     who = record.get("person", record.get("provider", record.get("author", record.get("node", ""))))
-    what = " ".join(
-        str(record[name])
-        for name in ("account", "entitlement", "role_session_name", "access_key_id", "version", "code", "detail")
-        if name in record
-    )
+    what = " ".join(str(record[name]) for name in _TOLD if name in record)
     granted = ", ".join(record.get("granted", ()))
     line = f"{record['position']:>6}  {record['time']}  {record['event']:<22}  {who}  {what}{granted}"
     return printable(line.rstrip())

@@ -40,21 +40,22 @@ def export(  # noqa: PLR0917  click passes them by name
     author: str | None,
     output: Path | None,
 ) -> None:
-    r"""Write records to a file. That is recorded itself, before the file appears.
+    """Write records to a file. That is recorded itself, before the file appears.
 
     \b
     jsonl   one record, one line of JSON; loses nothing
     csv     for spreadsheets; no cell is a formula
     ocsf    events of the Open Cybersecurity Schema Framework 1.8.0, one a line
     bundle  a zip with records, proofs and a program that verifies them with nothing but Python
-    """
+    """  # noqa: D301  click reads the backspace: what follows is not to be wrapped
     opened = format_ != BUNDLE if opened is None else opened
     if format_ == BUNDLE and output is None:
         raise click.UsageError("A bundle needs a file: add --output FILE.zip.")
     request = Request(format_, opened, author or find_user(), BACKGROUND)
     with errors_to_exit_code(), open_log(folder) as log, tempfile.TemporaryDirectory() as scratch:
         name = name_log(load_settings(folder).public_url)
-        exporter = Exporter(log.engine, log.secrets, log.sequencer, log.build_log(), log_name=name)
+        keys = log.signer.verifier_keys if log.signer else ()
+        exporter = Exporter(log.engine, log.secrets, log.sequencer, log.build_log(), log_name=name, keys=keys)
         place = output or Path(scratch) / "export"
         exported = exporter.write(place, exporter.find_span(since, until), request)
         if output is None:

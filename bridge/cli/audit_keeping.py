@@ -1,23 +1,27 @@
-"""``rambridge audit migrate`` and ``roles``: what the owner of the tables does, so that the service is not it."""
+"""``rambridge audit migrate``, ``roles`` and ``retire``: what the owner of the tables does, who is not the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.database import open_database
 from bridge.audit.grants import find_weakness, grants_for, list_services
 from bridge.audit.layout import NEWEST
 from bridge.audit.partitions import coming_months, create_ahead, owns_tables
+from bridge.audit.retention import Retention
+from bridge.audit_log import OpenedLog, opened_audit_log
 from bridge.cli.output import count, errors_to_exit_code, printable
+from bridge.cli.user import find_user
 from bridge.clock import SystemClock
 from bridge.errors import AuditLayout, AuditUnavailable
 from bridge.history.tables import metadata as history_tables
 from bridge.rollout.tables import metadata as rollout_tables
-from bridge.settings import load_settings
+from bridge.settings import Settings, load_settings
+from bridge.settings.audit import load_audit_settings
 
 owner_option = click.option(
     "--owner",
@@ -47,8 +51,6 @@ def migrate(folder: Path, owner: str | None, months_ahead: int) -> None:
         if engine.dialect.name != "postgresql":
             return
         with engine.begin() as connection:
-            if not owns_tables(connection):
-                raise AuditLayout(f"{engine.url.username} does not own the tables: name who does with --owner")
             now = SystemClock().now()
             made = create_ahead(connection, now, months_ahead)
             for beside in (history_tables, rollout_tables):
@@ -90,28 +92,86 @@ def _apply(connection: Connection, role: str) -> None:
         connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
+@click.command()
+@click.option(
+    "--keep-months",
+    type=click.IntRange(1, 1200),
+    help="For how many whole months before this one records stay. Else `keep_months` in audit.yaml.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@owner_option
+@click.pass_obj
+def retire(folder: Path, keep_months: int | None, owner: str | None, *, yes: bool) -> None:
+    """Delete the records of months that are over for long enough. What is left is proved as before.
+
+    Each month is verified first, and what goes is recorded. It cannot be undone: export the months before, if you need
+    them. Run it each month.
+    """
+    with errors_to_exit_code():
+        keep = keep_months or load_audit_settings(folder).keep_months
+        if keep is None:
+            raise click.UsageError("Say how long records are kept: `keep_months` in audit.yaml, or --keep-months.")
+        with opened_as_owner(folder, owner) as opened:
+            log, mac_key = opened.build_log(), opened.secrets.mac_key
+            retention = Retention(opened.engine, log, opened.sequencer, opened.clock, mac_key=mac_key)
+            opened.sequencer.catch_up()
+            due = retention.find_due(keep)
+            for each in due:
+                click.echo(f"{each.month // 100}-{each.month % 100:02d}  {count(each.records, 'record')}")
+            if not due:
+                click.echo(f"No records are older than {count(keep, 'whole month')}.")
+            elif yes or click.confirm("Delete them for good?"):
+                for each in due:
+                    retention.retire(each.month, find_user())
+                click.secho("They are gone; their hashes stay, and so does the record that says what went.", fg="green")
+
+
 @contextmanager
 def open_as_owner(folder: Path, owner: str | None) -> Iterator[Engine]:
     """Open the audit database of a configuration for a block, as the owner of its tables where one is named.
 
     Raises:
         AuditUnavailable: it cannot be opened.
-        AuditLayout: it is of another version, or may not be moved.
+        AuditLayout: it is of another version, or this role may not change it.
     """
-    url = make_url(load_settings(folder).audit_url())
-    if owner and url.get_backend_name() == "postgresql":
-        url = URL.create(url.drivername, owner, None, url.host, url.port, url.database, url.query)
-    try:
-        engine = open_database(url)
+    with _database_words():
+        engine = open_database(_name_owner(load_settings(folder), owner).audit_url())
         try:
+            _check_owner(engine)
             yield engine
         finally:
             engine.dispose()
+
+
+@contextmanager
+def opened_as_owner(folder: Path, owner: str | None) -> Iterator[OpenedLog]:
+    """Open the audit log for a block, in the same way. Raises as :func:`bridge.audit_log.open_audit_log` too."""
+    with _database_words(), opened_audit_log(_name_owner(load_settings(folder), owner), SystemClock()) as opened:
+        _check_owner(opened.engine)
+        yield opened
+
+
+def _name_owner(settings: Settings, owner: str | None) -> Settings:
+    url = make_url(settings.audit)
+    if owner is None or url.get_backend_name() != "postgresql":
+        return settings
+    address = url.set(username=owner).render_as_string(hide_password=False)
+    return settings.model_copy(update={"audit": address, "audit_password": None})
+
+
+def _check_owner(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        return
+    with engine.connect().execution_options(read_only=True) as connection:
+        if not owns_tables(connection):
+            raise AuditLayout(f"{engine.url.username} does not own the tables: name who does with --owner")
+
+
+@contextmanager
+def _database_words() -> Iterator[None]:
+    """Tell in the database's words what it refuses, without statements and values."""
+    try:
+        yield
     except SQLAlchemyError as error:
-        raise AuditUnavailable(_first_line(error)) from error
-
-
-def _first_line(error: SQLAlchemyError) -> str:
-    """Return what the database says, without statements and values."""
-    said = str(getattr(error, "orig", None) or type(error).__name__)
-    return printable(said.strip().partition("\n")[0])
+        said = str(getattr(error, "orig", None) or type(error).__name__)
+        raise AuditUnavailable(printable(said.strip().partition("\n")[0])) from error

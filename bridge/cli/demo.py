@@ -21,7 +21,11 @@ from bridge.settings import load_settings
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Sign in by SAML and by OIDC without a browser, print each step, and end.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Sign in by SAML and by OIDC and run a CI job, print each step, and end.",
+)
 @click.pass_obj
 def demo(folder: Path, once: bool) -> None:  # noqa: FBT001  click passes flags
     """Start the bridge, a stand-in company identity provider and a stand-in Alibaba Cloud on this machine.

@@ -46,6 +46,7 @@ COMMANDS = _Commands(
         "attack": "attack:attack",
         "keys": "keys:keys",
         "audit": "audit:audit",
+        "trail": "trail:trail",
         "trace": "trace:trace",
         "credentials": "credentials:credentials",
         "agent": "agent:agent",

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.http import message
 from gunicorn.http.errors import ParseException
 
 from bridge.cli.output import errors_to_exit_code, print_problems
+from bridge.cli.sequencing import SequencingProcess, sequence
 from bridge.embedded_store import start
 from bridge.errors import BridgeError, SettingsError
 from bridge.parties import check_keys
 from bridge.rollout.starting import load_configuration_in_force
-from bridge.settings import Configuration
+from bridge.settings import Configuration, Settings
 from bridge.sts_endpoint.door import MAX_REQUEST_LINE_BYTES, is_sts_call
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         store_url: str,
         configuration: Configuration,
         listen: str | None,
-        create_app: Callable[[Configuration, str], Any],
+        create_app: Callable[..., Any],
     ) -> None:
         """Take a configuration that is good as a whole, its folder, to read it again from, and what builds the app."""
         self._create_app = create_app
@@ -78,7 +80,17 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._store_url = store_url
         self._configuration = configuration
         self._listen = listen
+        self.sequencing = SequencingProcess()
         super().__init__()
+
+    @property
+    def settings(self) -> Settings:
+        """What ``bridge.yaml`` says by now."""
+        return self._configuration.settings
+
+    def run(self) -> None:
+        """Serve until the process is told to stop."""
+        _Supervisor(self).run()
 
     def load_config(self) -> None:
         """Set the server's options.
@@ -114,11 +126,30 @@ class Server(BaseApplication):  # type: ignore[misc]
             print_problems(error.problems)
         except BridgeError as error:
             _logger.error("the configuration was not read again: %s", error.detail)  # noqa: TRY400
+        self.sequencing.stop()  # and it starts again with what was read
         super().reload()
 
     def load(self) -> Any:
         """Return the application: called in each worker."""
-        return _bound_pages(_blame_the_sender(self._create_app(self._configuration, self._store_url)))
+        application = self._create_app(self._configuration, self._store_url, sequences=False)
+        return _bound_pages(_blame_the_sender(application))
+
+
+class _Supervisor(Arbiter):  # type: ignore[misc]
+    """gunicorn's own, which looks after one more process."""
+
+    def manage_workers(self) -> None:
+        """Start what does not run: called every second, and when a child has ended."""
+        super().manage_workers()
+        if self.app.sequencing.keep_running():
+            for listener in self.LISTENERS:
+                listener.sock.close()
+            sequence(self.app.settings, self.pid)
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002  gunicorn's signature
+        """End all of them."""
+        self.app.sequencing.stop()
+        super().stop(graceful)
 
 
 def _bound_pages(application: "WSGIApplication") -> "WSGIApplication":

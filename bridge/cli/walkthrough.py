@@ -1,4 +1,4 @@
-"""``rambridge demo --once``: two complete sign-ins over HTTP, as a browser would do them, told step by step."""
+"""``rambridge demo --once``: two sign-ins as a browser would do them and a CI job, over HTTP, told step by step."""
 
 import json
 import re
@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import click
 
 from bridge.cli.audit import describe_record
+from bridge.cli.job_walkthrough import REPOSITORY, ROLE, JobWalk
 from bridge.cli.opened_log import open_log
+from bridge.cli.printed_steps import StepPrinter
 from bridge.clock import SystemClock, format_utc
 from bridge.errors import DemoFailed
 from bridge.outbound import Outbound
@@ -23,35 +25,11 @@ from bridge.sandbox.idp.sessions import Method
 from bridge.sandbox.idp.state import IdPState, load_state
 from bridge.sts_wire.signature import sign_v3
 
-URL_WIDTH = 60
-TEXT_WIDTH = 72
 _OK = 200
 
 
-@dataclass
-class _Printer:
-    """Prints what the browser did since it last printed."""
-
-    browser: Browser
-    printed: int = 0
-
-    def step(self, text: str) -> None:
-        """Print a step's name and its requests with their times."""
-        steps = self.browser.trace[self.printed :]
-        self.printed = len(self.browser.trace)
-        self.print_line(text, sum(step.milliseconds for step in steps))
-        for step in steps:
-            url = step.url if len(step.url) <= URL_WIDTH else step.url[: URL_WIDTH - 1] + "…"
-            line = f"      {step.method:<4} {url:<{URL_WIDTH}} {step.status}  {step.milliseconds:6.1f} ms"
-            click.secho(line, dim=True)
-
-    def print_line(self, text: str, milliseconds: float) -> None:
-        """Print one finished step."""
-        click.echo(f"  {click.style('✓', fg='green')} {text:<{TEXT_WIDTH}} {milliseconds:7.1f} ms")
-
-
 def walk_through(config: Path, public_url: str) -> None:
-    """Sign somebody in by SAML and by OIDC, to credentials that STS accepts; print every step.
+    """Sign somebody in by SAML and by OIDC, and let a CI job in, to credentials that STS accepts; print every step.
 
     Raises:
         DemoFailed: a step did not lead where it should.
@@ -64,12 +42,14 @@ def walk_through(config: Path, public_url: str) -> None:
         try:
             walk.sign_in("SAML 2.0, from the identity provider's tile", "saml-idp-initiated", cloud.accounts[0].id)
             walk.sign_in("OpenID Connect, from the identity provider's tile", "oidc", cloud.accounts[1].id)
+            walk.run_job(cloud.accounts[1].id)
         except (LookupError, OSError) as error:  # a page without what should be on it, or a party that went away
             raise DemoFailed(str(error)) from error
         click.secho("\nAudit records written", bold=True)
         for record in log.reader.after(before):
             click.echo(describe_record(record))
-    click.secho(f"\nBoth sign-ins are complete ({time.perf_counter() - started:.1f} s).", fg="green", bold=True)
+    took = f"{time.perf_counter() - started:.1f} s"
+    click.secho(f"\nBoth sign-ins and the job are complete ({took}).", fg="green", bold=True)
 
 
 @dataclass(frozen=True)
@@ -84,7 +64,7 @@ class _Walk:
         """Go from a tile of this kind to credentials and the console of a role in this account."""
         click.secho(f"\n{title}", bold=True)
         browser = Browser()
-        printer = _Printer(browser)
+        printer = StepPrinter(browser.trace)
         self._reach_portal(browser, printer, tile_kind)
         roles = [each for each in self._ask_entitlements(browser) if each["kind"] == "role"]
         role = next((role for role in roles if role["account_id"] == account_id), None)
@@ -99,14 +79,25 @@ class _Walk:
         if browser.page.status != _OK or role["name"] not in browser.page.text():
             raise DemoFailed(f"the console says {browser.page.title!r} ({browser.page.status})")
         printer.step(f"opens the console: “{browser.page.title}”")
+        self._print_result(printer, f"{role['name']} in account {role['account']} ({role['account_id']})", credentials)
+
+    def run_job(self, account_id: str) -> None:
+        """Let a CI job become a role of this account, and others be refused."""
+        job = JobWalk(self.public_url, f"{self.idp.url}/ci", account_id)
+        credentials = job.run()
+        self._print_result(
+            StepPrinter(()), f"{ROLE} in account {account_id}, to a job of {REPOSITORY} on main", credentials
+        )
+
+    def _print_result(self, printer: StepPrinter, granted: str, credentials: dict[str, str]) -> None:
         caller, milliseconds = _get_caller_identity(self.endpoint, credentials)
         printer.print_line("calls GetCallerIdentity, signed with these credentials", milliseconds)
-        click.echo(f"\n  Granted      {role['name']} in account {role['account']} ({role['account_id']})")
+        click.echo(f"\n  Granted      {granted}")
         click.echo(f"  Credentials  {credentials['AccessKeyId']}  secret {_redact(credentials['AccessKeySecret'])}")
         click.echo(f"               token {_redact(credentials['SecurityToken'])}  until {credentials['Expiration']}")
         click.echo(f"  STS says     {caller['Arn']} ({caller['IdentityType']})")
 
-    def _reach_portal(self, browser: Browser, printer: _Printer, tile_kind: str) -> None:
+    def _reach_portal(self, browser: Browser, printer: StepPrinter, tile_kind: str) -> None:
         person = self.idp.people[0]
         tile = next(tile for tile in self.idp.tiles if tile.kind == tile_kind)
         browser.open(self.idp.url)

@@ -186,9 +186,10 @@ class PortalProtocol:
         origin = current_origin()
         # What is not theirs is refused by the same step, so that the refusal is recorded.
         wanted = found.id if found else f"{account}/{configuration}"
-        choice = self._federation.choose(origin, session.identity, wanted, purpose="terminal")
-        credentials = self._federation.exchange(origin, choice)
-        credentials = self._federation.deliver_credentials(origin, choice, credentials)
+        with self._federation.in_one_step(origin) as federation:
+            choice = federation.choose(origin, session.identity, wanted, purpose="terminal")
+            credentials = federation.exchange(origin, choice)
+            credentials = federation.deliver_credentials(origin, choice, credentials)
         return jsonify(
             CloudCredential={
                 "AccessKeyId": credentials.access_key_id,

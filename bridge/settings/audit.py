@@ -1,23 +1,16 @@
 """``audit.yaml``: what is done with the records beside keeping them. Nobody needs to have that file."""
 
-import re
-from typing import Annotated
+from pathlib import Path
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bridge.settings.audit_alerts import AlertSettings
 from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
-from bridge.yaml_documents import refusal
-
-_PATTERN = re.compile(r"[^\s/]+/[^\s/]+")
-
-
-def _check_pattern(pattern: str) -> str:
-    if not _PATTERN.fullmatch(pattern):
-        raise refusal(
-            f"`{pattern}` is not an account and a role", "Write ACCOUNT/ROLE; `*` stands for anything: */Admin*."
-        )
-    return pattern
+from bridge.settings.audit_trail import TrailSettings
+from bridge.settings.audit_witnesses import WitnessSettings
+from bridge.settings.role_pattern import RolePattern
+from bridge.yaml_documents import load_document
 
 
 class AuditSettings(BaseModel):
@@ -25,12 +18,19 @@ class AuditSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    privileged: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ("*/*[Aa]dmin*",)
+    privileged: tuple[RolePattern, ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""
+    keep_months: int | None = Field(default=None, ge=1, le=1200)
+    """For how many whole months before this one records are kept; `rambridge audit retire` deletes older ones.
+    Absent: for ever."""
+    trail: TrailSettings = TrailSettings()
+    alerts: AlertSettings = AlertSettings()
     forwarding: tuple[ReceiverSettings, ...] = ()
     """Who gets the records as they are made."""
     exports: tuple[ScheduledExport, ...] = ()
     """Files that are written regularly."""
+    witnesses: tuple[WitnessSettings, ...] = ()
+    """Who else gets checkpoints of the log."""
 
     refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""
@@ -39,3 +39,13 @@ class AuditSettings(BaseModel):
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)
+
+
+def load_audit_settings(folder: Path) -> AuditSettings:
+    """Return what ``audit.yaml`` in a folder says, whatever the other files hold; the defaults where there is none.
+
+    Raises:
+        SettingsError: with every error of that file.
+    """
+    path = folder / "audit.yaml"
+    return load_document(path, AUDIT)[0] if path.exists() else AuditSettings()

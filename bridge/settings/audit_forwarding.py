@@ -13,7 +13,8 @@ Personal = Literal["opened", "sealed"]
 ReceiverName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 
-def _check_url(url: str) -> str:
+def check_webhook_url(url: str) -> str:
+    """Return the address of a webhook; refuse what is none."""
     if split_web_url(url) is None:
         raise refusal(
             "`url` is not the address of a webhook", "Write, for example, https://siem.example.com/rambridge."
@@ -61,7 +62,7 @@ class WebhookReceiver(_Receiver):
     """An HTTPS webhook, with bodies signed as Standard Webhooks wants it."""
 
     to: Literal["webhook"]
-    url: Annotated[str, AfterValidator(_check_url)]
+    url: Annotated[str, AfterValidator(check_webhook_url)]
     """Where batches of records are posted."""
     secret: SecretStr
     """A reference to the secret that the signatures are made with; as it is, or base64 after `whsec_`."""

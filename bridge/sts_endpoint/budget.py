@@ -3,7 +3,7 @@
 STS itself allows about a hundred calls a second for a whole account, which one runaway job could use up. Counted is by
 the minute of the clock, for all machines together, and counted before it is used: a budget is never exceeded. Of a
 caller that comes again within a second, a process counts a few calls in advance, so that not each of many has to ask
-the store twice. What it does not use of them within that second is lost: at most a hundredth of the budget at a time.
+the store twice. What it does not use of them in that minute is lost: less than a hundredth of the budget.
 """
 
 import threading
@@ -19,7 +19,8 @@ from bridge.store_connection import RedisClient, count_within_minute
 AT_ONCE = 16
 """How many calls a process counts in advance at most, however large the budget is."""
 AT_ONCE_SHARE = 100
-USED_WITHIN = timedelta(seconds=1)
+BUSY = timedelta(seconds=1)
+"""Whoever uses up what was counted in less than this gets more at the next time."""
 
 _MINUTE = 60
 _MOST_COUNTED = 10_000
@@ -34,11 +35,7 @@ class _Counted:
     at: datetime
     calls: int
     left: int
-    """How many of them may still be made."""
-
-    def is_usable(self, now: datetime) -> bool:
-        """Return whether it is of this minute and this second."""
-        return timedelta(0) <= now - self.at < USED_WITHIN and _minute(now) == _minute(self.at)
+    """How many of them may still be made in that minute."""
 
 
 class Budget:
@@ -65,12 +62,11 @@ class Budget:
         now = self._clock.now()
         with self._lock:
             before = self._counted.get((kind, who))
-            if before is not None and not before.is_usable(now):
-                before = None
-            if before is not None and before.left:
+            if before is not None and before.left and _minute(before.at) == _minute(now):
                 before.left -= 1
                 return
-        calls = min(2 * before.calls, AT_ONCE, max(1, limit // AT_ONCE_SHARE)) if before else 1
+        busy = before is not None and timedelta(0) <= now - before.at < BUSY
+        calls = min(2 * before.calls, AT_ONCE, max(1, limit // AT_ONCE_SHARE)) if before and busy else 1
         count = count_within_minute(self._redis, now, "sts-calls", kind, who, calls=calls)
         allowed = min(calls, limit - (count - calls))
         if allowed < 1:

@@ -22,8 +22,9 @@ def open_console(
         AuditUnavailable: it cannot be recorded.
     """
     origin = current_origin()
-    choice = federation.choose(origin, identity, entitlement_id, purpose="console")
-    form = federation.deliver_console(origin, choice)
+    with federation.in_one_step(origin) as one_step:
+        choice = one_step.choose(origin, identity, entitlement_id, purpose="console")
+        form = one_step.deliver_console(origin, choice)
     allow_form_action(form.form_action)
     what = f"{choice.entitlement.title or choice.entitlement.name} · {accounts[choice.entitlement.account].title}"
     page = render_template(

@@ -87,9 +87,10 @@ class Portal:
         """Issue credentials for one entitlement and show them."""
         session = self._access.require_session_post()
         origin = current_origin()
-        choice = self._federation.choose(origin, session.identity, entitlement_id, purpose="credentials")
-        credentials = self._federation.exchange(origin, choice)
-        credentials = self._federation.deliver_credentials(origin, choice, credentials)
+        with self._federation.in_one_step(origin) as federation:
+            choice = federation.choose(origin, session.identity, entitlement_id, purpose="credentials")
+            credentials = federation.exchange(origin, choice)
+            credentials = federation.deliver_credentials(origin, choice, credentials)
         entitlement = choice.entitlement
         account = self._accounts[entitlement.account]
         page = render_template(

@@ -47,6 +47,7 @@ from bridge.sandbox.browser import Page
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, browser_digest
 from bridge.settings import Configuration, load_configuration
+from bridge.settings.audit import AuditSettings
 from bridge.store_connection import connect_store
 from tests.fakes.alibaba_sts import AlibabaSTS
 from tests.live_store import MovableClock
@@ -185,7 +186,10 @@ def run_service(folder: Path) -> Iterator[Service]:
         create_missing(folder / "certs", SystemClock())
         _write_decryption_keys(folder / "certs" / "saml-decryption")
         stack.callback(embedded_store.stop, folder / "store")
-        service = Service(load_configuration(config), embedded_store.start(folder / "store"), sts, staff, guests)
+        # Each test has its own moment, and most send more from one address than anybody would.
+        records = AuditSettings(refusals_per_minute=1_000_000, max_clock_step_seconds=1_000_000_000)
+        configuration = replace(load_configuration(config), audit=records)
+        service = Service(configuration, embedded_store.start(folder / "store"), sts, staff, guests)
         stack.callback(service.close)
         yield service
 

@@ -23,7 +23,7 @@ def command(folder, *arguments):
     return [sys.executable, "-m", "bridge", "--config", str(folder / "config"), "demo", *arguments]
 
 
-def test_once_makes_both_sign_ins_and_prints_every_step(workspace):
+def test_once_makes_both_sign_ins_lets_a_job_in_and_prints_every_step(workspace):
     folder, _ = workspace
     started = time.monotonic()
     result = subprocess.run(command(folder, "--once"), capture_output=True, text=True, timeout=110, check=False)
@@ -31,6 +31,10 @@ def test_once_makes_both_sign_ins_and_prints_every_step(workspace):
     assert time.monotonic() - started < 100
     for expected in ("SAML 2.0", "OpenID Connect", "Granted", "assumed-role/ReadOnly", "assumed-role/Developer"):
         assert expected in result.stdout
+    job = result.stdout.partition("A CI job")[2]
+    assert "assumed-role/Developer/deploy (AssumedRoleUser)" in job
+    assert "a job on another branch is refused: AuthenticationFail.NoPermission" in job
+    assert "a fork's job is refused: AuthenticationFail.OIDCToken.Invalid" in job
     assert "delivery.credentials" in result.stdout
     assert "records verified" in result.stdout
     assert re.search(r"\d+\.\d ms", result.stdout)

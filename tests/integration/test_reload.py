@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 import requests
 
 from bridge import embedded_store
+from bridge.cli.sequencing import NICENESS
 from bridge.sandbox.servers import run_sandbox
 from tests.installation import BridgeProcess, prepare
 from tests.integration.test_main_job import entitlements
@@ -67,6 +69,29 @@ def test_a_configuration_without_its_key_changes_nothing(served):
     assert requests.get(f"{installation.bridge}/health/live", timeout=30).status_code == 200
     keys.with_name("away").rename(keys)
     provider.write_text(good)
+
+
+def test_one_process_beside_the_workers_orders_the_records_and_is_started_again(served):
+    installation, bridge = served
+
+    def find_child():
+        """Return the process with the low priority."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,nice="], capture_output=True, text=True, check=True)
+        rows = [tuple(map(int, line.split())) for line in listed.stdout.splitlines() if "-" not in line.split()[2]]
+        return next((pid for pid, parent, nice in rows if parent == bridge.pid and nice == NICENESS), None)
+
+    def count(table):
+        with installation.open_audit() as log, log.engine.connect() as connection:
+            return connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+
+    installation.sign_in()
+    wait_until(lambda: count("audit_index") == count("audit_records") > 0)
+    assert count("audit_checkpoints") > 0
+    killed = find_child()
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: find_child() not in {None, killed})
+    installation.sign_in()
+    wait_until(lambda: count("audit_index") == count("audit_records"))
 
 
 def test_no_request_fails_during_a_reload(served):

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from bridge.audit.feed import Feed
 from bridge.audit.forwarding.cursor import read_places
+from bridge.audit.reader import database_errors
 from bridge.clock import Clock
 
 _SECOND = 1_000_000
@@ -44,9 +45,14 @@ def measure_lags(engine: Engine, names: Sequence[str], clock: Clock) -> list[Lag
     """Return the lag of each receiver, in the order of ``names``.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        AuditUnavailable: the database does not answer.
     """
-    feed, now = Feed(engine), clock.now().timestamp()
+    with database_errors():
+        return _measure(engine, names, clock.now().timestamp())
+
+
+def _measure(engine: Engine, names: Sequence[str], now: float) -> list[Lag]:
+    feed = Feed(engine)
     size = feed.size() if names else 0
     places = read_places(engine, tuple(f"forwarding/{name}" for name in names))
     lags = []

@@ -21,8 +21,45 @@ _LIMITS = Limits(connect_seconds=5.0, total_seconds=30.0, max_bytes=65_536)
 _SECRET_PREFIX = "whsec_"  # noqa: S105  how the specification writes one, and none itself
 
 
+class Webhook:
+    """A webhook, and the key of the signatures that it checks."""
+
+    def __init__(
+        self, outbound: Outbound, url: str, secret: bytes, clock: Clock, *, log_name: str, ca_file: Path | None = None
+    ) -> None:
+        """Take where to post, the key of the signatures, and which log it is about."""
+        self._outbound = outbound
+        self._url = url
+        self._secret = secret
+        self._clock = clock
+        self._log_name = log_name
+        self._ca_file = ca_file
+
+    def post(self, name: str, content: Mapping[str, Any]) -> None:
+        """Return once the receiver has answered with a status of success (2xx) to a message that has this name.
+
+        Raises:
+            FetchRefused: the address is not allowed, or the answer is a redirect.
+            FetchFailed: no answer in time.
+            ForwardingFailed: another status.
+        """
+        body = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+        identifier = f"{name}@{self._log_name.replace('.', '_')}"
+        timestamp = str(int(self._clock.now().timestamp()))
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": identifier,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": sign(self._secret, identifier, timestamp, body),
+        }
+        answer = self._outbound.post_bytes(self._url, body, headers=headers, limits=_LIMITS, ca_file=self._ca_file)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004  success
+            wait = _read_seconds(answer.headers.get("Retry-After", ""))
+            raise ForwardingFailed(f"the webhook answered with status {answer.status}", retry_seconds=wait)
+
+
 class WebhookSender:
-    """The way to a webhook."""
+    """The way of records to a webhook."""
 
     def __init__(
         self,
@@ -36,13 +73,9 @@ class WebhookSender:
         ca_file: Path | None = None,
     ) -> None:
         """Take where to post, the key of the signatures, which log it is, and the form of a record."""
-        self._outbound = outbound
-        self._url = url
-        self._secret = secret
-        self._clock = clock
+        self._webhook = Webhook(outbound, url, secret, clock, log_name=log_name, ca_file=ca_file)
         self._log_name = log_name
         self._encode = encode
-        self._ca_file = ca_file
 
     def send(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Return once the receiver has answered with a status of success (2xx).
@@ -59,21 +92,7 @@ class WebhookSender:
             "last": last,
             "records": [self._encode(record) for record in records],
         }
-        body = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-        identifier, timestamp = (
-            f"{first}-{last}@{self._log_name.replace('.', '_')}",
-            str(int(self._clock.now().timestamp())),
-        )
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": identifier,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": sign(self._secret, identifier, timestamp, body),
-        }
-        answer = self._outbound.post_bytes(self._url, body, headers=headers, limits=_LIMITS, ca_file=self._ca_file)
-        if not 200 <= answer.status < 300:  # noqa: PLR2004  success
-            wait = _read_seconds(answer.headers.get("Retry-After", ""))
-            raise ForwardingFailed(f"the webhook answered with status {answer.status}", retry_seconds=wait)
+        self._webhook.post(f"{first}-{last}", content)
 
 
 def read_secret(text: str) -> bytes:

@@ -29,6 +29,8 @@ from bridge.audit.trail.tables import addresses, calls, credentials, progress
 from bridge.errors import TrailUnreadable
 
 BATCH = 4_000
+_CACHE = "PRAGMA cache_size = -65536"
+"""64 MB for this command: identifiers are random, so every page of their index is needed again and again."""
 KEPT_UNEXPLAINED = 7 * 86_400 * SECOND
 """For how long credentials of roles that nobody governs are kept, lest they turn out to be in the middle of a chain."""
 
@@ -139,6 +141,8 @@ class TrailImport:
             seen = [each for each in seen if each.actor is not None and each.actor.name in only]
         while True:
             with self._reading() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql(_CACHE)
                 turn = read_progress(connection, "turn")
                 known = _find_known(connection, [each.event.event_id for each in seen])
                 batch = self._join_batch(connection, [each for each in seen if each.event.event_id not in known])

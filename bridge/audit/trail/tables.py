@@ -68,6 +68,8 @@ calls = Table(
     Column("request_id", String(128), nullable=False),
     Column("address", BigInteger),
     Index("audit_trail_calls_credentials", "credentials", "time"),
+    Index("audit_trail_calls_address", "address"),
+    sqlite_with_rowid=False,
 )
 """One row for each event that is kept, under the credentials that called, or those that STS gave out in it."""
 

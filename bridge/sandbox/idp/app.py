@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from bridge.clock import Clock
 from bridge.sandbox.idp.browser_checks import set_policy
+from bridge.sandbox.idp.jobs import build_jobs
 from bridge.sandbox.idp.keys import load_or_create_client_secret, load_or_create_keys
 from bridge.sandbox.idp.oidc.code import Codes
 from bridge.sandbox.idp.oidc.views import OIDCViews, build_oidc
@@ -65,6 +66,7 @@ def create_idp(state: IdPState, keys_folder: Path, clock: Clock, fetch: Callable
     app.register_blueprint(build_pages(Pages(state, sessions, pending)))
     app.register_blueprint(build_saml(saml))
     app.register_blueprint(build_oidc(oidc))
+    app.register_blueprint(build_jobs(state.url, keys_folder, clock))
     app.after_request(set_policy)
     app.register_error_handler(Refused, _show_refusal)
     app.register_error_handler(HTTPException, _show_http_error)

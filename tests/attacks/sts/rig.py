@@ -230,7 +230,7 @@ def running_rig(
 
         def configure(installation: Installation) -> None:
             workloads = installation.config / "workloads"
-            workloads.mkdir()
+            workloads.mkdir(exist_ok=True)
             for name, text in WORKLOADS.items():
                 (workloads / f"{name}.yaml").write_text(
                     f"name: {name}\nissuer: {issuers[name].url}\naudiences: [{AUDIENCE}]\n{text}"

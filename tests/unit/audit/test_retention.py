@@ -18,7 +18,7 @@ from bridge.audit.search.tables import terms
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tree import read_root, read_subtree
-from bridge.audit.verification import verify_log
+from bridge.audit.verification import Scope, verify_log
 from bridge.audit_log import OpenedLog
 from bridge.errors import ChainBroken, RetentionRefused
 from tests.audit_log import SEALER
@@ -72,7 +72,7 @@ def count(opened, table, **columns):
 
 
 def verify(opened, begin=0, end=None):
-    return verify_log(opened.engine, SIGNER.verifier_keys, mac_key=opened.secrets.mac_key, begin=begin, end=end)
+    return verify_log(opened.engine, Scope(SIGNER.verifier_keys, opened.secrets.mac_key, begin, end))
 
 
 def first_position(opened, month):

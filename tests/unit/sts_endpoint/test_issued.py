@@ -24,9 +24,14 @@ def store():
 
 
 @pytest.fixture
-def memory(store):
+def clock():
+    return MovableClock()
+
+
+@pytest.fixture
+def memory(store, clock):
     store.flushall()
-    return IssuedCredentials(store, Sealer(bytes(32)), MovableClock())
+    return IssuedCredentials(store, Sealer(bytes(32)), clock)
 
 
 @pytest.fixture
@@ -44,9 +49,9 @@ def remember(memory):
         decided_by="default",
     )
 
-    def remember(identity, *, narrowed=False):
+    def remember(identity, *, narrowed=False, by=memory):
         choice = Choice(identity, make_entitlement(), narrowed_by_caller=narrowed, reading=READING)
-        memory.remember(choice, credentials)
+        by.remember(choice, credentials)
 
     return remember
 
@@ -87,3 +92,22 @@ def test_t_sts_07_that_a_caller_narrowed_them_is_remembered_and_stays(memory, re
         remember(WITHOUT_MFA, narrowed=not narrowed)
 
     assert memory.find("STS.shared").narrowed is narrowed
+
+
+def test_t_sts_05_what_one_machine_remembers_holds_on_every_other_one(store, clock, memory, remember):
+    another = IssuedCredentials(store, Sealer(bytes(32)), clock)
+    remember(WITHOUT_MFA)
+    for _ in range(2):  # the second time, it does not ask the store
+        with pytest.raises(ExchangeMismatch):
+            remember(make_identity(acr="urn:acme:mfa"), by=another)
+        remember(WITHOUT_MFA, by=another)
+
+
+def test_a_store_that_lost_its_memory_gets_it_back_within_a_minute(store, clock, memory, remember):
+    remember(WITHOUT_MFA)
+    store.flushall()
+    remember(WITHOUT_MFA)
+    assert memory.find("STS.shared") is None
+    clock.advance(60)
+    remember(WITHOUT_MFA)
+    assert memory.find("STS.shared").identity.acr == WITHOUT_MFA.acr

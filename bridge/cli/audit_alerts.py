@@ -1,0 +1,50 @@
+"""``rambridge audit alerts``: what an auditor was told, or should have been."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from bridge.audit.alerts.board import AlertBoard, ShownAlert
+from bridge.audit.reader import database_errors
+from bridge.cli.opened_log import open_log
+from bridge.cli.output import errors_to_exit_code, printable
+
+
+@click.command()
+@click.option("-n", "--lines", default=20, show_default=True, help="How many to show.")
+@click.option("--open", "open_only", is_flag=True, help="Only those that go on.")
+@click.option("--json", "as_json", is_flag=True, help="Print each as one line of JSON.")
+@click.pass_obj
+def alerts(folder: Path, lines: int, open_only: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags
+    """List alerts: those that go on first, then the newest."""
+    with errors_to_exit_code(), open_log(folder) as log:
+        with database_errors():
+            found = AlertBoard(log.engine).latest(lines, open_only=open_only)
+        for alert in found:
+            click.echo(json.dumps(_to_json(alert)) if as_json else describe_alert(alert))
+        if not found and not as_json:
+            click.secho("No alert.", fg="green")
+
+
+def describe_alert(alert: ShownAlert) -> str:
+    """Return an alert as two lines for a person."""
+    span = f"{_format(alert.first)} to {_format(alert.last)}" if alert.last > alert.first else _format(alert.first)
+    times = f", {alert.count} times" if alert.count > 1 else ""
+    status = "goes on" if alert.ended is None else "over"
+    record = "" if alert.position is None else f"  record {alert.position}"
+    facts = "  ".join(f"{name} {text}" for name, text in alert.facts.items())
+    trouble = f"\n        not delivered yet: {alert.failure}" if alert.failure else ""
+    head = f"{alert.number:>5}  {alert.kind}  {span}{times}  {status}"
+    return printable(head) + "\n       " + printable(f"{alert.summary}.{record}  {facts}".rstrip()) + trouble
+
+
+def _to_json(alert: ShownAlert) -> dict[str, object]:
+    times = {name: _format(moment) for name in ("first", "last", "ended") if (moment := getattr(alert, name))}
+    return {**asdict(alert), "ended": None, **times}
+
+
+def _format(moment: int) -> str:
+    return datetime.fromtimestamp(moment // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

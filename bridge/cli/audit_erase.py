@@ -1,0 +1,80 @@
+"""``rambridge audit erase``: make unreadable what the log, and everything beside it, says of a person."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bridge.audit.erasure import Erasure, Known
+from bridge.cli.audit_keeping import opened_as_owner, owner_option
+from bridge.cli.kept_sign_ins import open_kept_sign_ins
+from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
+from bridge.cli.user import find_user
+from bridge.settings import load_settings
+
+
+@click.command()
+@click.option("--subject", help="The person's identifier, exactly as the provider writes it; with --issuer.")
+@click.option("--issuer", help="Whose identifier it is: the provider's entity ID or issuer.")
+@click.option("--person", help="What people call the person, in place of these two.")
+@click.option("--all", "everybody", is_flag=True, help="Where several are called this: they are one person.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@owner_option
+@click.pass_obj
+def erase(
+    folder: Path,
+    subject: str | None,
+    issuer: str | None,
+    person: str | None,
+    owner: str | None,
+    *,
+    everybody: bool,
+    yes: bool,
+) -> None:
+    """Destroy the key under which the log says anything of a person, and what is kept of their sign-ins.
+
+    Records stay, and verify; whom they are about cannot be read any more, here and in everything that was exported
+    sealed. Refusals from an address that nobody else signed in from become unreadable with them. It cannot be undone.
+    That it was done is recorded, with the digest that stands for the person.
+    """
+    if (person is None) == (subject is None) or (subject is None) != (issuer is None):
+        raise click.UsageError("Say --issuer and --subject, or --person.")
+    with errors_to_exit_code(), opened_as_owner(folder, owner) as opened:
+        erasure = Erasure(opened.engine, opened.secrets, opened.build_log(), opened.sequencer)
+        if subject is not None and issuer is not None:
+            found = erasure.find_subject(issuer, subject)
+            known = [found] if found else []
+        else:
+            known = erasure.find(person or "")
+        if not known:
+            click.echo("The log says nothing of anybody like that.", err=True)
+            sys.exit(FAILED)
+        for each in known:
+            click.echo(_describe(each))
+        if len(known) > 1 and not everybody:
+            click.echo("Say --all if these are one person, else --issuer and --subject.", err=True)
+            sys.exit(FAILED)
+        if not yes and not click.confirm("Make all of this unreadable for good?"):
+            sys.exit(FAILED)
+        emptied = True
+        with open_kept_sign_ins(load_settings(folder)) as history:
+            for each in known:
+                emptied &= erasure.erase(each, find_user())
+                history.forget(each.label["issuer"], each.label["subject"])
+    click.secho("It is unreadable now, within half a minute in every process.", fg="green")
+    if not emptied:
+        click.secho(
+            "The database was too busy for its write-ahead log to be emptied: say the same again, with --issuer and"
+            " --subject.",
+            fg="yellow",
+            err=True,
+        )
+
+
+def _describe(known: Known) -> str:
+    label = known.label
+    name = f"{label['person']}, " if "person" in label else ""
+    return printable(
+        f"{name}{label['subject']} of {label['issuer']}: {count(known.records, 'record')}; "
+        f"{len(known.addresses)} of the addresses are nobody else's; digest {known.subject_digest}"
+    )
