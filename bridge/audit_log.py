@@ -12,6 +12,7 @@ from bridge.audit.checkpoints import Signer, name_log
 from bridge.audit.database import open_database
 from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
+from bridge.audit.search.upkeep import index_rows
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
 from bridge.clock import Clock
@@ -69,7 +70,7 @@ def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
         secrets = AuditSecrets(engine, sealer)
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
-    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock), clock, signer)
+    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock, index_rows=index_rows), clock, signer)
 
 
 @contextmanager
