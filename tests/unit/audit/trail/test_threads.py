@@ -10,9 +10,10 @@ from bridge.audit.erasure import Erasure
 from bridge.audit.events import ExchangeIssued, Origin, SignInAccepted
 from bridge.audit.tables import keys
 from bridge.audit.trail.forgetting import forget_before
-from bridge.audit.trail.importing import Scope, TrailImport
+from bridge.audit.trail.importing import TrailImport
 from bridge.audit.trail.join import SECOND
 from bridge.audit.trail.reading import find_files
+from bridge.audit.trail.strays import Scope
 from bridge.audit.trail.tables import addresses, calls, credentials
 from bridge.audit.trail.threads import Call, Threads, weave
 from tests.audit_log import open_log
