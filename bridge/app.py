@@ -8,7 +8,13 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from bridge.audit.alerts.board import AlertBoard
+from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
+from bridge.audit.record_proofs import RecordProofs
+from bridge.audit.search.saved import SavedSearches
+from bridge.audit.search.search import AuditSearch
+from bridge.audit.trail.threads import Threads
 from bridge.audit_log import open_audit_log
 from bridge.audit_tasks import AuditTasks
 from bridge.clock import Clock, SystemClock
@@ -67,6 +73,7 @@ from bridge.web.admin.sign_ins import SignIns
 from bridge.web.admin.versions import Versions
 from bridge.web.api import API
 from bridge.web.assets import install_assets
+from bridge.web.auditor.pages import register_audit_pages
 from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
@@ -230,6 +237,21 @@ def create_app(
         Providers(administration, providers, service_providers, keys, clock),
     ):
         app.register_blueprint(pages.blueprint())
+    register_audit_pages(
+        app,
+        access=access,
+        audit=audit,
+        search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
+        saved=SavedSearches(records.engine),
+        proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
+        alerts=AlertBoard(records.engine),
+        threads=Threads(records.engine, records.secrets),
+        secrets=records.secrets,
+        providers=providers,
+        accounts=accounts,
+        clock=clock,
+        log_name=name_log(public_url),
+    )
     app.register_blueprint(
         create_health(
             {"store": lambda: _ping(redis), "audit": audit.check},
@@ -247,11 +269,17 @@ def create_app(
     actions = Actions(
         federation, accounts, workloads, service_providers, replay, Callers(issued, redis, clock), budget, clock
     )
+    _put_doors_before(app, settings, actions, budget)
+    return app
+
+
+def _put_doors_before(app: Flask, settings: Settings, actions: Actions, budget: Budget) -> None:
+    """Let the STS door, and before it what knows the proxies, see each request before the pages do."""
     proxies = settings.trusted_proxies
-    app.wsgi_app = STSDoor(app.wsgi_app, actions, budget, public_url, knows_scheme=proxies.count > 0)  # type: ignore[method-assign]
+    door = STSDoor(app.wsgi_app, actions, budget, settings.public_url, knows_scheme=proxies.count > 0)
+    app.wsgi_app = door  # type: ignore[method-assign]
     if proxies.count:
         app.wsgi_app = trust_proxies(app.wsgi_app, proxies.addresses, proxies.count)  # type: ignore[method-assign, assignment]
-    return app
 
 
 def _build_sessions(

@@ -100,11 +100,11 @@ class AuditTasks:
 
     def _record_hand_over(self, stop: threading.Event) -> None:
         """Record once that the key that signs was replaced, if it was."""
-        signer = self._log.signer
-        while signer is not None and not stop.is_set():
+        signer, done = self._log.signer, False
+        while signer is not None and not done and not stop.is_set():
             try:
                 record_hand_over(self._log.engine, self._log.sequencer, self._audit, signer)
-                return
+                done = True
             except (SQLAlchemyError, AuditUnavailable):
                 stop.wait(_RETRY_SECONDS)
 

@@ -539,6 +539,27 @@ class RulesNotLoaded(Event):
     detail: str
 
 
+# What auditors looked at.
+
+
+@dataclass(frozen=True)
+class RecordsSearched(PersonEvent):
+    """An auditor searched the records. Going on to further pages of the same search leaves no second record."""
+
+    name = "audit.searched"
+    asked: tuple[str, ...]
+    """By what: names of filters, with the value where it says nothing of a person (``outcome refused``)."""
+
+
+@dataclass(frozen=True)
+class PersonOpened(PersonEvent):
+    """An auditor opened the records of a person, or one of them. Once an hour for each auditor and person."""
+
+    name = "audit.person_opened"
+    of_digest: str
+    """Whose, as the log's own digest: so nothing is left of it once that person is erased."""
+
+
 @dataclass(frozen=True)
 class CheckpointKeyChanged(Event):
     """Another key signs checkpoints of the audit log from now on."""
@@ -634,6 +655,7 @@ PLAIN = frozenset(
         "administrator",
         "addresses",
         "amr",
+        "asked",
         "assertion_id",
         "authenticated_at",
         "calls",
@@ -671,6 +693,7 @@ PLAIN = frozenset(
         "new_key",
         "node",
         "note",
+        "of_digest",
         "of_event",
         "of_subject_digest",
         "of_time",

@@ -70,6 +70,19 @@ LEVELS: Mapping[str, Level] = {
     "admin_versions.show": "administrator",
     "admin_versions.ask": "administrator",
     "admin_versions.roll_back": "administrator",
+    "audit_overview.show": "auditor",
+    "audit_records.latest": "auditor",
+    "audit_records.search": "auditor",
+    "audit_records.ask": "auditor",
+    "audit_export.download": "auditor",
+    "audit_record.show": "auditor",
+    "audit_record.prove": "auditor",
+    "audit_people.find": "auditor",
+    "audit_people.ask": "auditor",
+    "audit_people.show": "auditor",
+    "audit_saved.keep": "auditor",
+    "audit_saved.forget": "auditor",
+    "own_sign_ins.show": "session",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 
@@ -158,6 +171,14 @@ class Access:
             self._federation.check_auditor(current_origin(), session.identity, request.path)
             g.auditor = True
         return session
+
+    def is_administrator(self) -> bool:
+        """Tell whether the person of this request is an administrator: for links to pages that would open."""
+        return self._federation.is_administrator(self.require_session().identity, current_origin().source_address)
+
+    def is_auditor(self) -> bool:
+        """Tell whether the person of this request is an auditor: for links to pages that would open."""
+        return self._federation.is_auditor(self.require_session().identity, current_origin().source_address)
 
     def find_session(self) -> Session | None:
         """Return the session of this request, or None where there is none that can be used."""

@@ -1,16 +1,30 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from bridge.audit_log import opened_audit_log
+from bridge.clock import SystemClock
+from bridge.settings import load_settings
 from tests.installation import run_installation
+from tests.synthetic_log import write_log
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
+"""How many records are in the audit log before anybody does anything."""
 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory):
-    with run_installation(tmp_path_factory.mktemp("browser"), ask_by_post) as (installation, _):
+    with run_installation(tmp_path_factory.mktemp("browser"), prepare) as (installation, _):
         yield installation
+
+
+def prepare(installation):
+    ask_by_post(installation)
+    if RECORDS:
+        with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
+            write_log(log.engine, log.secrets, RECORDS)
 
 
 def ask_by_post(installation):

@@ -32,6 +32,7 @@ class Administration:
             person=person,
             csrf_token=session.csrf_token,
             administrator=True,
+            auditor=self._access.is_auditor(),
             provider_titles=self._titles,
             **values,
         )

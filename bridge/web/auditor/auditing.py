@@ -1,0 +1,50 @@
+"""The frame that all pages of auditors share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, make_response, render_template
+
+from bridge.audit.secrets import AuditSecrets
+from bridge.identity.providers import Provider
+from bridge.web.access import Access
+from bridge.web.people import describe_person
+
+
+class Auditing:
+    """Renders pages of auditors, for auditors alone."""
+
+    def __init__(self, access: Access, providers: Mapping[str, Provider], secrets: AuditSecrets) -> None:
+        """Take the guards, the providers, which pages call by their titles, and what makes the log's digests."""
+        self._access = access
+        self._secrets = secrets
+        self._titles = {name: provider.title for name, provider in providers.items()}
+
+    def find_owner(self) -> str:
+        """Return the log's own digest of the auditor who asks: whose the saved searches are.
+
+        Raises:
+            SessionError: nobody is signed in.
+            NotAuditor: the person is no auditor at this moment.
+        """
+        identity = self._access.require_auditor().identity
+        return self._secrets.subject_digest(identity.issuer, identity.subject)
+
+    def render(self, template: str, **values: Any) -> Response:
+        """Return the page, whose template extends ``audit.html``.
+
+        Raises:
+            SessionError: nobody is signed in.
+            NotAuditor: the person is no auditor at this moment.
+        """
+        session = self._access.require_auditor()
+        page = render_template(
+            template,
+            person=describe_person(session.identity, self._titles),
+            csrf_token=session.csrf_token,
+            administrator=self._access.is_administrator(),
+            auditor=True,
+            provider_titles=self._titles,
+            **values,
+        )
+        return make_response(page)

@@ -1,0 +1,60 @@
+"""Records as lines of a list: one sentence each, and what stands out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bridge.web.auditor.addresses import find_record
+from bridge.web.auditor.sentences import Record, Sentences
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something about a record that a reader should not miss: a few words, and how grave (``bad``, ``warn``)."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record as a list shows it."""
+
+    position: int
+    time: str
+    event: str
+    refused: bool
+    sentence: Markup
+    origin: str
+    reference: str
+    href: str
+    marks: tuple[Mark, ...]
+
+
+def write_lines(records: Iterable[Record], say: Sentences) -> tuple[Line, ...]:
+    """Return a line for each record, in their order."""
+    return tuple(write_line(record, say) for record in records)
+
+
+def write_line(record: Record, say: Sentences) -> Line:
+    """Return a record's line."""
+    return Line(
+        position=record["position"],
+        time=record["time"],
+        event=record["event"],
+        refused=record["event"].endswith(".refused"),
+        sentence=say.tell(record),
+        origin=record.get("source_address") or record.get("network") or "",
+        reference=record["reference"],
+        href=find_record(record["position"]),
+        marks=tuple(_find_marks(record)),
+    )
+
+
+def _find_marks(record: Record) -> Iterable[Mark]:
+    if record.get("privileged"):
+        without = record.get("mfa") is False and record["event"] != "sign_in.refused"
+        yield Mark("privileged, one factor" if without else "privileged", "bad" if without else "warn")
+    if record.get("erased"):
+        yield Mark("erased", "warn")

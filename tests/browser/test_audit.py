@@ -1,0 +1,166 @@
+"""An auditor finds, reads and follows in Chromium, by the keyboard alone; an employee sees their own."""
+
+import os
+import time
+
+from tests.browser.conftest import RECORDS
+from tests.browser.test_administration import send_old_answer, sign_in
+from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
+
+MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
+AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
+"""The suite runs beside others; what is measured is measured alone, and with many records."""
+
+WIDTHS = {"light": (1280, 390), "dark": (1280, 390)} if MEASURED else {"light": (1280,), "dark": (390,)}
+
+
+def open_audit(page, hand, installation):
+    sign_in(page, hand, installation)
+    hand.activate("link", "Audit")
+    page.get_by_role("heading", name="Overview").wait_for()
+
+
+def is_narrow_enough(page):
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_an_auditor_learns_from_a_reference_why_somebody_was_refused(page, installation):
+    hand, reference = Keyboard(page), send_old_answer(installation, tampered=True)
+    open_audit(page, hand, installation)
+    hand.activate("link", "Records")
+    hand.type("Search", f" {reference.lower()} ")
+    hand.activate("button", "Search")
+    page.get_by_role("heading", name="1 record").wait_for()
+    assert "saml_signature_invalid" not in page.url
+    row = page.get_by_role("table", name="Records").get_by_role("row").nth(1)
+    hand.activate("link", row.get_by_role("link").first.inner_text())
+    page.get_by_role("heading", name="Why it was refused").wait_for()
+    story = page.get_by_role("main").inner_text()
+    assert "What to do:" in story
+    assert "the content is not what was signed" in story
+    assert '"event": "sign_in.refused"' in page.get_by_role("region", name="The record itself").inner_text()
+
+
+def test_an_auditor_follows_a_person_to_what_was_issued_to_them(page, installation):
+    hand = Keyboard(page)
+    sign_in(page, hand, installation)
+    hand.activate("button", "Get credentials: Read only in Acme Production")
+    page.get_by_role("heading", name="Read only in Acme Production").wait_for()
+    page.goto(installation.bridge)
+    hand.activate("link", "Audit")
+    hand.activate("link", "People")
+    hand.type("Name, e-mail address or subject", "林")
+    hand.activate("button", "Search")
+    hand.activate("link", "林薇")
+    page.get_by_role("heading", name="林薇", exact=True).wait_for()
+    assert "林" not in page.url
+    page.get_by_role("link", name="delivery.credentials").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="What was issued").wait_for()
+    story = page.get_by_role("main").inner_text()
+    assert "10-platform.yaml" in story
+    assert "the shortest limit was" in story
+
+
+def test_everything_works_without_javascript(chromium, installation):
+    browser = installation.sign_in("lin.wei", "Rambridge (OpenID Connect)")
+    context = chromium.new_context(java_script_enabled=False)
+    # As https, since the cookie is a secure one; Chromium sends such to this machine.
+    here = "https://localhost"
+    context.add_cookies([{"name": each.name, "value": each.value, "url": here} for each in browser.cookies])
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.goto(f"{installation.bridge}/audit/records")
+    page.get_by_label("Outcome").select_option("Refused")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("link", name="Without: Outcome").wait_for()
+    assert page.url.endswith("?outcome=refused")
+    page.goto(f"{installation.bridge}/audit")
+    page.get_by_text("As a table").first.click()
+    assert page.get_by_role("table").first.is_visible()
+    context.close()
+
+
+def test_a_picture_says_the_same_as_its_table(page, installation):
+    open_audit(page, Mouse(page), installation)
+    picture = page.get_by_role("figure", name="Sign-ins")
+    picture.get_by_text("As a table").click()
+    rows = picture.get_by_role("row").all_inner_texts()[1:]
+    figures = [int(row.split()[-1].replace(",", "")) for row in rows]
+    drawn = picture.locator(".columns title").all_text_contents()
+    assert [int(text.rpartition(" ")[2].replace(",", "")) for text in drawn] == figures
+    heights = [float(each.get_attribute("height")) for each in picture.locator("rect.column").all()]
+    assert heights.index(max(heights)) == figures.index(max(figures))
+    assert int(picture.locator("figcaption strong").inner_text().replace(",", "")) == sum(figures)
+
+
+def test_an_employee_finds_their_own_sign_ins_and_is_no_auditor(page, installation):
+    sign_in_at_idp(page, Mouse(page), installation, "amara.okafor")
+    page.get_by_role("link", name="Rambridge", exact=True).click()
+    page.get_by_role("heading", name="Your access").wait_for()
+    assert page.get_by_role("link", name="Audit").count() == 0
+    page.get_by_role("link", name="See yours").click()
+    page.get_by_role("heading", name="Your sign-ins").wait_for()
+    assert "You signed in with Acme" in page.get_by_role("main").inner_text()
+    page.goto(f"{installation.bridge}/audit")
+    page.get_by_text("web_not_auditor").wait_for()
+
+
+def test_answers_come_at_once_through_the_page(page, installation):
+    """RAMBRIDGE_TEST_RECORDS says how many records there are."""
+    open_audit(page, Mouse(page), installation)
+    record = [each for each in installation.records() if each["event"] == "exchange.issued"][-1]
+    asked = [
+        "",
+        f"access_key_id={record['access_key_id']}",
+        f"reference={record['reference']}",
+        f"person={record['subject_digest']}",
+        f"address={record['source_address']}",
+        "outcome=refused&days=30",
+        "privileged=yes&mfa=no",
+        "code=saml_expired",
+        f"account={record['account']}&role={record['entitlement'].partition(' ')[2]}",
+        "event=rules",
+        "text=nobody-wrote-this",
+    ]
+    slow = {}
+    for query in asked:
+        took = []
+        for _ in range(1 + MEASURED):
+            began = time.monotonic()
+            page.goto(f"{installation.bridge}/audit/records?{query}")
+            took.append(time.monotonic() - began)
+        if min(took) > AT_ONCE_SECONDS:
+            slow[query] = min(took)
+    assert not slow, f"with {RECORDS} records"
+
+
+def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, scheme):
+    reference = send_old_answer(installation, tampered=True)
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    sign_in(page, Mouse(page), installation)
+    page.get_by_role("button", name="Get credentials: Read only in Acme Production").click()
+    page.get_by_role("heading", name="Read only in Acme Production").wait_for()
+    page.goto(f"{installation.bridge}/audit/records?event=delivery.credentials")
+    issued = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
+    person = page.get_by_role("link", name="林薇").first.get_attribute("href")
+    refused = f"/audit/records?reference={reference}"
+    page.goto(installation.bridge + refused)
+    refusal = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
+    for width in WIDTHS[scheme]:
+        page.set_viewport_size({"width": width, "height": 900})
+        for name, address in {
+            "overview": "/audit",
+            "records": "/audit/records",
+            "record": issued,
+            "refusal": refusal,
+            "person": person,
+            "nothing": "/audit/records?code=nothing",
+            "own": "/my/sign-ins",
+        }.items():
+            page.goto(installation.bridge + address)
+            assert is_narrow_enough(page), (name, width)
+            shoot(page, f"audit-{name}-{scheme}-{width}")
+    context.close()

@@ -1,0 +1,322 @@
+"""The pages of auditors over HTTP: what they find and record, whom they let in, and what stays out of addresses."""
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from bridge import embedded_store
+from bridge.app import create_app
+from bridge.audit.alerts.tables import alerts
+from bridge.audit.events import Origin, SessionEnded
+from bridge.audit.trail.importing import TrailImport
+from bridge.audit.trail.reading import find_files
+from bridge.audit_log import opened_audit_log
+from bridge.clock import SystemClock
+from bridge.governed_roles import find_scope
+from bridge.settings import load_configuration, load_settings
+from tests.installation import run_installation
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with run_installation(tmp_path_factory.mktemp("auditor-pages")) as running:
+        installation = running[0]
+        installation.sign_in("sofia.marchetti")  # her only role opens the console at once
+        installation.sign_in("amara.okafor")
+        browser = installation.sign_in("lin.wei")
+        browser.click("Get credentials: Read only in Acme Production")
+        yield running
+
+
+class Auditor:
+    """The pages, for one person."""
+
+    def __init__(self, installation, uid="lin.wei"):
+        self.base = installation.bridge
+        browser = installation.sign_in(uid)
+        self.session = requests.Session()
+        self.session.cookies.update({cookie.name: cookie.value for cookie in browser.cookies})
+        self.session.headers["Sec-Fetch-Site"] = "same-origin"
+
+    def open(self, path):
+        return self.session.get(self.base + path, timeout=20)
+
+    def post(self, path, **fields):
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.open("/").text)[1]
+        return self.session.post(self.base + path, {"csrf_token": token, **fields}, timeout=20)
+
+    def search(self, text, **filters):
+        return self.post("/audit/search", q=text, **filters)
+
+
+@pytest.fixture(scope="module")
+def lin(running):
+    return Auditor(running[0])
+
+
+def find_record(installation, event, person=None):
+    records = [each for each in installation.records() if each["event"] == event]
+    return [each for each in records if person is None or each.get("person") == person][-1]
+
+
+def count_rows(page):
+    return page.text.count('<td class="time">')
+
+
+def seen(installation, event):
+    return [each for each in installation.records() if each["event"] == event]
+
+
+# ── Finding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("field", ["reference", "sts_request_id", "access_key_id", "source_address"])
+def test_whatever_is_pasted_into_the_box_finds_its_records(lin, installation, field):
+    record = next(each for each in installation.records()[::-1] if each.get(field))
+    page = lin.search(f" {record[field]} ")
+    assert page.ok
+    assert count_rows(page) >= 1
+    assert record["reference"] in page.text
+
+
+def test_a_name_leads_to_the_person_and_stands_in_no_address(lin, installation):
+    page = lin.search("Sofia")
+    assert "Sofia Marchetti" in page.text
+    for step in (*page.history, page):
+        assert "sofia" not in step.url.lower()
+    assert re.fullmatch(r"[0-9a-f]{32}", parse_qs(urlsplit(page.url).query)["person"][0])
+    records = [each for each in installation.records() if each.get("person") == "Sofia Marchetti"]
+    assert count_rows(page) == len(records)
+
+
+def test_a_name_that_several_have_leads_to_all_of_them(lin):
+    page = lin.search("a")
+    assert page.ok
+    assert len(re.findall(r'href="/audit/people/[0-9a-f]{32}"', page.text)) > 1
+    assert urlsplit(page.url).query == ""
+
+
+def test_words_that_nobody_is_called_are_looked_for_in_the_records(lin):
+    page = lin.search("FinanceAuditor")
+    assert "No record is like this" not in page.text
+    assert "FinanceAuditor" in page.text
+
+
+def test_filters_are_form_fields_and_narrow_what_is_found(lin):
+    all_of_them, refused = lin.open("/audit/records"), lin.search("", outcome="refused")
+    assert count_rows(all_of_them) > count_rows(refused)
+    assert "outcome=refused" in refused.url
+    assert lin.search("", code="saml_nothing").text.count("No record is like this") == 1
+
+
+def test_a_filter_that_makes_no_sense_is_said_and_not_guessed(lin):
+    page = lin.open("/audit/records?since=yesterday")
+    assert "Write a day as" in page.text
+
+
+def test_older_pages_go_on_where_the_last_one_ended(lin, installation):
+    with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
+        ended = SessionEnded("acme-saml", "https://idp.example", "somebody", "Somebody")
+        log.build_log().append(Origin("", ""), *[ended] * 60)
+    first = lin.open("/audit/records")
+    older = re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&")
+    second = lin.open(older)
+    found = [re.findall(r'href="/audit/records/(\d+)"', page.text) for page in (first, second)]
+    positions = [int(each) for page in found for each in page]
+    assert positions == sorted(positions, reverse=True)
+    assert len(set(positions)) == len(positions)
+
+
+# ── One record, one person ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_records_page_tells_who_decided_what_and_shows_the_record(lin, installation):
+    record = find_record(installation, "delivery.console", "Sofia Marchetti")
+    page = lin.open(f"/audit/records/{record['position']}")
+    for text in (
+        "How they authenticated",
+        "Which rule decided, and why",
+        "What was asked",
+        "What limited the duration",
+    ):
+        assert text in page.text
+    assert record["assertion_id"] in page.text
+    assert "20-departments.yaml" in page.text
+
+
+def test_a_record_that_is_not_there_is_not_found(lin):
+    assert lin.open("/audit/records/99999999").status_code == 404
+
+
+def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation):
+    record = find_record(installation, "delivery.console", "Sofia Marchetti")
+    page = lin.open(f"/audit/people/{record['subject_digest']}")
+    linked = {int(each) for each in re.findall(r'href="/audit/records/(\d+)"', page.text)}
+    of_sofia = {
+        each["position"] for each in installation.records() if each.get("subject_digest") == record["subject_digest"]
+    }
+    assert linked == of_sofia
+
+
+def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, tmp_path):
+    issued = find_record(installation, "exchange.issued")
+    configuration = load_configuration(installation.config)
+    accounts = configuration.accounts
+    event = {
+        "eventId": "1D6A5FD8-0000-4000-8000-000000000001",
+        "eventName": "DeleteInstance",
+        "eventTime": SystemClock().now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventType": "ApiCall",
+        "eventRW": "Write",
+        "acsRegion": "cn-hangzhou",
+        "requestId": "1D6A5FD8-0000-4000-8000-000000000002",
+        "sourceIpAddress": "203.0.113.9",
+        "serviceName": "Ecs",
+        "errorCode": "Forbidden.RAM",
+        "userIdentity": {
+            "type": "assumed-role",
+            "accountId": accounts[issued["account"]].id,
+            "accessKeyId": issued["access_key_id"],
+            "userName": f"ReadOnly:{issued['role_session_name']}",
+        },
+    }
+    (tmp_path / "trail.json").write_text(json.dumps([event]))
+    scope = find_scope(configuration.rules, accounts, configuration.audit.trail)
+    with installation.open_audit() as log:
+        TrailImport(log.engine, log.secrets, scope).run(find_files([tmp_path / "trail.json"]))
+    story = lin.open(f"/audit/records/{issued['position']}").text
+    assert "What was done with it in Alibaba Cloud" in story
+    assert "Ecs:DeleteInstance" in story
+    assert "Forbidden.RAM" in story
+    timeline = lin.open(f"/audit/people/{issued['subject_digest']}").text
+    assert "one call of Alibaba Cloud" in timeline
+    assert "1 failed" in timeline
+
+
+def test_alerts_that_go_on_stand_on_the_overview(lin, installation):
+    alert = {"kind": "verification_failed", "about": "", "first": 1, "last": 1, "count": 1, "facts": "{}", "told": 0}
+    with installation.open_audit() as log, log.engine.begin() as connection:
+        connection.execute(alerts.insert().values(number=7_000, due=2**60, failures=0, failure="", **alert))
+    assert "The audit log does not verify" in lin.open("/audit").text
+
+
+def test_a_records_proof_is_checked_by_the_program_that_comes_with_it(lin, installation, tmp_path):
+    record = find_record(installation, "sign_in.accepted", "Amara Okafor")
+    answer = lin.open(f"/audit/records/{record['position']}/proof")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    zipfile.ZipFile(io.BytesIO(answer.content)).extractall(tmp_path)
+
+    def verify():
+        command = [sys.executable, "-I", "verify_bundle.py", "."]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert verify().returncode == 0
+    body = (tmp_path / "records.jsonl").read_text()
+    assert f'"reference":"{record["reference"]}"' in body
+    assert "Amara" not in body
+    (tmp_path / "records.jsonl").write_text(body.replace("accepted", "refused."))
+    assert verify().returncode != 0
+
+
+def test_what_is_found_can_be_taken_away_and_that_is_recorded(lin, installation):
+    table = lin.open("/audit/records/export?event=sign_in.accepted&format=csv")
+    lines = lin.open("/audit/records/export?event=sign_in.accepted&format=jsonl")
+    assert table.headers["Content-Type"] == "text/csv; charset=utf-8"
+    found = [json.loads(line) for line in lines.text.splitlines()]
+    assert {each["event"] for each in found} == {"sign_in.accepted"}
+    assert len(found) == len(table.text.splitlines()) - 1
+    taken = seen(installation, "audit.exported")[-1]
+    assert (taken["author"], taken["form"], taken["records"]) == ("林薇", "jsonl", len(found))
+    assert taken["file_digest"] == hashlib.sha256(lines.content).hexdigest()
+    assert lin.open("/audit/records/export?format=exe").status_code == 404
+
+
+# ── What is recorded of looking ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_search_is_recorded_once_without_what_it_says_of_people(running, installation):
+    auditor, before = Auditor(installation, "lin.wei"), len(seen(installation, "audit.searched"))
+    for _ in range(3):
+        auditor.search("Amara", outcome="accepted")
+    [record] = seen(installation, "audit.searched")[before:]
+    assert sorted(record["asked"]) == ["outcome accepted", "person"]
+    assert record["person"] == "林薇"
+    assert "Amara" not in str(record)
+
+
+def test_opening_a_person_is_recorded_by_digest_and_once_within_an_hour(lin, installation):
+    record = find_record(installation, "sign_in.accepted", "Amara Okafor")
+    for _ in range(2):
+        lin.open(f"/audit/people/{record['subject_digest']}")
+        lin.open(f"/audit/records/{record['position']}")
+    opened = [
+        each for each in seen(installation, "audit.person_opened") if each["of_digest"] == record["subject_digest"]
+    ]
+    assert len(opened) == 1
+
+
+# ── Others ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_people_find_their_own_sign_ins_and_nobody_elses(running, installation):
+    sofia = Auditor(installation, "amara.okafor")
+    page = sofia.open("/my/sign-ins")
+    assert "You signed in with" in page.text
+    shown = set(re.findall(r"[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}", page.text))
+    own = {each["reference"] for each in installation.records() if each.get("person") == "Amara Okafor"}
+    assert shown
+    assert shown <= own
+    elsewhere = find_record(installation, "sign_in.accepted", "林薇")["subject_digest"]
+    assert sofia.open(f"/my/sign-ins?person={elsewhere}&digest={elsewhere}").text.count("林薇") == 0
+
+
+def test_whoever_is_no_auditor_sees_none_of_these_pages(running, installation):
+    amara = Auditor(installation, "amara.okafor")
+    for path in ("/audit", "/audit/records", "/audit/records/0", "/audit/people"):
+        assert amara.open(path).status_code == 403
+    assert amara.search("lin").status_code == 403
+
+
+def test_an_erased_person_is_shown_as_one_and_found_by_name_no_more(running, installation):
+    installation.sign_in("zhang.min")
+    record = find_record(installation, "sign_in.accepted", "张敏")
+    with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
+        assert log.secrets.erase(record["subject_digest"])
+    # Another process: the one that wrote the record believes for a moment that its key is still there.
+    app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
+    client = app.test_client()
+    for name, value in Auditor(installation).session.cookies.items():
+        client.set_cookie(name, value, domain=urlsplit(installation.bridge).hostname)
+    person = client.get(f"/audit/people/{record['subject_digest']}", base_url=installation.bridge)
+    assert "This person was erased" in person.text
+    shown = client.get(f"/audit/records/{record['position']}", base_url=installation.bridge)
+    assert "an erased person" in shown.text
+    assert "张敏" not in person.text + shown.text
+
+
+# ── Saved searches ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_search_is_saved_under_a_name_for_its_auditor_and_forgotten_again(lin):
+    page = lin.post("/audit/saved", name="Refusals <b>", query="outcome=refused")
+    assert "Refusals &lt;b&gt;" in page.text
+    number = re.search(r"/audit/saved/(\d+)/forget", page.text)[1]
+    assert "Refusals" not in lin.post(f"/audit/saved/{number}/forget").text
+
+
+def test_the_overview_draws_what_happened_and_names_nobody(lin, installation):
+    page = lin.open("/audit?days=1")
+    accepted = len(seen(installation, "sign_in.accepted"))
+    figure = re.search(r">Sign-ins</a></dt>\s*<dd>([\d,]+)", page.text)[1]
+    assert int(figure.replace(",", "")) == accepted
+    main = page.text.partition("<main")[2]
+    for person in ("Sofia", "Amara"):
+        assert person not in main
