@@ -142,7 +142,7 @@ class RecordCheck:
         if body is None:
             raise ChainBroken(self._describe_missing(position, identifier), position)
         if leaf_hash(body.encode()) != kept_hash:
-            raise ChainBroken(f"record {position} is not the one whose hash is kept", position)
+            raise ChainBroken(f"record {position} was changed: it is not the one whose hash is kept", position)
         content, expected = read_record(position, identifier, body)
         if content is UNREADABLE:
             raise ChainBroken(f"record {position} is none that the bridge wrote", position)

@@ -150,6 +150,8 @@ class AuditLog:
             content = self._describer.describe(origin, event)
         except (TypeError, ValueError) as error:
             raise AuditUnavailable(f"{event.name} cannot be recorded: {type(error).__name__}") from error
+        if not content.key_name:
+            return Unwritten(content, None)
         return Unwritten(content, self._secrets.seal_if_known(content.keys, content.key_name, content.personal))
 
     def _write_forever(self) -> None:

@@ -185,15 +185,15 @@ class AuditSecrets:
             found = [key for query in queries for key in self._open_rows(connection.execute(query))]
         return {key.name.removeprefix("subject/"): key.label for key in found if key.label}
 
-    def erase(self, subject_digest: str, addresses: Sequence[str] = (), further: Sequence[str] = ()) -> bool:
-        """Destroy the key of a person, and those of addresses (digests); return whether the person had one.
+    def erase(self, subject_digest: str, also: Sequence[str] = ()) -> bool:
+        """Destroy the key of a person, and others by their names; return whether the person had one.
 
-        ``further`` are names of other keys that go as well. Other processes forget them in ``KEY_SECONDS``.
+        Other processes forget them in ``KEY_SECONDS``.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
-        names = [_subject_key(subject_digest), *(f"address/{digest}" for digest in addresses), *further]
+        names = [_subject_key(subject_digest), *also]
         with self._engine.begin() as connection:
             gone = connection.execute(delete(keys).where(keys.c.name == names[0])).rowcount
             for part in _parts(names[1:]):

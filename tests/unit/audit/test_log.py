@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.audit import writer
 from bridge.audit.database import open_database
-from bridge.audit.events import Origin, SessionEnded, SignInRefused
+from bridge.audit.events import BACKGROUND, Origin, RulesNotLoaded, SessionEnded, SignInRefused
 from bridge.audit.record import FIRST_MAC, link, split_id
-from bridge.audit.tables import records, writers
+from bridge.audit.tables import keys, records, writers
 from bridge.errors import AuditUnavailable
 from tests.audit_log import open_log
 
@@ -153,6 +153,16 @@ def test_an_event_that_cannot_be_written_does_not_stop_the_next(opened):
         log.append(ORIGIN, ended(subject=object()))
     log.append(ORIGIN, ended())
     assert check_chains(opened) == {1: 1}
+
+
+def test_what_says_nothing_of_anybody_is_recorded_without_a_key(opened):
+    failed = RulesNotLoaded(node="n", version="v", kept="", code="rules_version_unknown", detail="")
+    opened.build_log().append(BACKGROUND, failed)
+    [record] = opened.reader.last(1)
+    assert (record["event"], record["reference"], record["node"]) == ("rules.not_loaded", "", "n")
+    assert not record.keys() & {"sealed", "sealed_for", "erased", "source_address"}
+    with opened.engine.connect() as connection:
+        assert sorted(connection.execute(select(keys.c.name)).scalars()) == ["digest", "mac"]
 
 
 def test_the_writers_are_named_with_their_machine(opened):

@@ -50,7 +50,7 @@ def find_chain(log):
 def test_a_thread_leads_back_from_a_chained_key_to_the_exchange(log, trail):
     child, parent, _ = find_chain(log)
     thread = Threads(log.engine, log.secrets).follow(child)
-    assert [each.name for each in thread.parents][0] == parent
+    assert thread.parents[0].name == parent
     root = thread.parents[-1]
     assert root.way == "issued"
     (issued,) = [each for each in trail.log if each.access_key_id == root.name]
