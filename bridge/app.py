@@ -12,8 +12,6 @@ from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
 from bridge.audit.record_proofs import RecordProofs
-from bridge.audit.search.saved import SavedSearches
-from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.threads import Threads
 from bridge.audit_log import open_audit_log
@@ -243,8 +241,8 @@ def create_app(
         app,
         access=access,
         audit=audit,
-        search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
-        saved=SavedSearches(records.engine),
+        search=records.search,
+        saved=records.saved_searches,
         proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
         alerts=AlertBoard(records.engine),
         threads=Threads(records.engine, records.secrets),

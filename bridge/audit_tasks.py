@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bridge.audit.alerts.conditions import CheckpointLate, VerificationFailed
 from bridge.audit.alerts.counting import Threshold
 from bridge.audit.alerts.delivery import AlertDelivery
@@ -24,8 +26,12 @@ from bridge.audit.forwarding.forwarder import Forwarder, Receiver, Sender
 from bridge.audit.forwarding.lag import measure_lags
 from bridge.audit.forwarding.syslog import SyslogSender
 from bridge.audit.forwarding.webhook import Webhook, WebhookSender, read_secret
+from bridge.audit.hand_over import record_hand_over
 from bridge.audit.log import AuditLog
+from bridge.audit.notes import NoteRefused, VerifierKey
 from bridge.audit.partition_keeper import PartitionKeeper
+from bridge.audit.witness import CosigningWitness, FileWitness, TimeStampAuthority, Witness
+from bridge.audit.witnessing import Named, Witnessing
 from bridge.audit_log import OpenedLog
 from bridge.errors import AuditUnavailable, BadSignature, ForwardingFailed
 from bridge.outbound import Outbound
@@ -36,11 +42,19 @@ from bridge.settings.audit_forwarding import (
     SyslogReceiver,
     WebhookReceiver,
 )
+from bridge.settings.audit_witnesses import (
+    CosigningWitnessSettings,
+    FileWitnessSettings,
+    TimeStampSettings,
+    WitnessSettings,
+)
 
 SIGNATURE_CODES = frozenset({"SignatureDoesNotMatch", *(error.code for error in BadSignature.__subclasses__())})
 """The codes with which a wrong signature is refused."""
 
 _logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 5.0
 
 Encode = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -64,21 +78,35 @@ class AuditTasks:
     def start(self, *, sequences: bool = True) -> None:
         """Begin, in threads of their own; without ``sequences``, another process gives the records their order."""
         self._partitions.start()
+        self._start(self._record_hand_over, "audit-hand-over")
         if sequences:
             self._start(self._log.sequencer.run_forever, "audit-sequencer")
         for receiver in self._build_receivers():
             forwarder = Forwarder(receiver, self._log.engine, self._log.clock)
             self._start(forwarder.run_forever, f"audit-to-{receiver.name}")
+        witnessing = build_witnessing(self._settings, self._log, self._outbound)
+        if witnessing is not None:
+            self._start(witnessing.run_forever, "audit-witnesses")
         self._start(self._build_watcher().run_forever, "audit-alerts")
         if self._settings.exports:
-            exporter = Exporter(
-                self._log.engine, self._log.secrets, self._log.sequencer, self._audit, log_name=self._name
-            )
+            log = self._log
+            keys = log.signer.verifier_keys if log.signer else ()
+            exporter = Exporter(log.engine, log.secrets, log.sequencer, self._audit, log_name=self._name, keys=keys)
             plans = [
                 Plan(each.name, each.format, each.every, each.at, each.folder, opened=each.personal == "opened")
                 for each in self._settings.exports
             ]
             self._start(Schedule(plans, exporter, self._log.engine, self._log.clock).run_forever, "audit-exports")
+
+    def _record_hand_over(self, stop: threading.Event) -> None:
+        """Record once that the key that signs was replaced, if it was."""
+        signer, done = self._log.signer, False
+        while signer is not None and not done and not stop.is_set():
+            try:
+                record_hand_over(self._log.engine, self._log.sequencer, self._audit, signer)
+                done = True
+            except (SQLAlchemyError, AuditUnavailable):
+                stop.wait(_RETRY_SECONDS)
 
     def stop(self) -> None:
         """Let the threads end."""
@@ -177,6 +205,31 @@ class AuditTasks:
                 )
             case SimpleLogServiceReceiver():
                 return _build_sls_sender(receiver, self._name, encode)
+
+
+def build_witnessing(settings: AuditSettings, log: OpenedLog, outbound: Outbound) -> Witnessing | None:
+    """Return what shows checkpoints to the witnesses; None where there are none, or checkpoints are not signed here."""
+    if not settings.witnesses or log.signer is None:
+        return None
+    keys = log.signer.verifier_keys
+    named = []
+    for each in settings.witnesses:
+        try:
+            named.append(Named(each.name, _build_witness(each, outbound, keys), each.seconds))
+        except NoteRefused as error:
+            _logger.error("witness %s: %s", each.name, error)  # noqa: TRY400  the text says all
+    return Witnessing(log.engine, keys, log.clock, named)
+
+
+def _build_witness(each: WitnessSettings, outbound: Outbound, log_keys: Sequence[VerifierKey]) -> Witness:
+    match each:
+        case FileWitnessSettings():
+            return FileWitness(each.path)
+        case CosigningWitnessSettings():
+            key = None if each.key is None else VerifierKey.parse(each.key)
+            return CosigningWitness(outbound, each.url, key, each.ca_file, tuple(log_keys))
+        case TimeStampSettings():
+            return TimeStampAuthority(outbound, each.url, each.ca_file)
 
 
 def describe_way(receiver: ReceiverSettings) -> str:

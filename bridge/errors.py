@@ -26,7 +26,7 @@
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
     │   └── ExchangeUnavailable    ExchangeThrottled · ExchangePaused; worth trying again
     ├── AuditError                 AuditUnavailable · AuditLayout · RetentionRefused · ChainBroken
-    │                              ForwardingFailed · ExportFailed · TrailUnreadable
+    │                              WitnessFailed · ForwardingFailed · ExportFailed · TrailUnreadable
     ├── RolloutError               VersionUnknown · RequestUnknown · RequestStale · SamePerson
     │                              RulesUnchanged · RolloutUnavailable
     ├── KeyMissing · KeyUnusable   the key folder is not as it should be
@@ -1281,6 +1281,13 @@ class ChainBroken(AuditError):
     def __reduce__(self) -> tuple[type["ChainBroken"], tuple[str, int, int | None]]:
         """Let it pass from a process that verifies a part."""
         return ChainBroken, (self.detail, self.position, self.end)
+
+
+class WitnessFailed(AuditError):
+    """A witness did not take a checkpoint, or has one that the log does not agree with."""
+
+    code = "audit_witness_failed"
+    public = "A witness of the audit log did not take its checkpoint."
 
 
 class ForwardingFailed(AuditError):

@@ -26,7 +26,8 @@ class OwnPostgreSQL:
 
     @property
     def url(self) -> URL:
-        return make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+        url = make_url(self._server.get_uri())
+        return URL.create("postgresql+psycopg", url.username, host=url.host, database=url.database, query=url.query)
 
     @property
     def data_folder(self) -> Path:

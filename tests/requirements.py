@@ -89,6 +89,7 @@ REQUIREMENTS = {
     "postgresql": Requirement(lambda: find_postgresql_binaries() is not None, "postgresql"),
     "chromium": Requirement(lambda: find_chromium() is not None, "chromium"),
     "nginx": Requirement(lambda: shutil.which("nginx") is not None, "nginx-light"),
+    "openssl": Requirement(lambda: shutil.which("openssl") is not None, "openssl"),
     "xmlsec1": Requirement(lambda: shutil.which("xmlsec1") is not None, "xmlsec1"),
     "node": Requirement(lambda: shutil.which("node") is not None and shutil.which("npm") is not None, "nodejs npm"),
     "lemonldap-ng": Requirement(

@@ -29,8 +29,9 @@ SEPARATOR = "----\n"
 _AT_ONCE = 2_000
 _BETWEEN_CHECKPOINTS = 256
 _README = """\
-These are records of {origin}, byte for byte as they were recorded, and what proves it. Nobody needs to be trusted
-but Python (3.9 or newer) and the public key of the log:
+These are records of {origin},
+byte for byte as they were recorded, and what proves it. Nobody needs to be trusted but Python (3.9 or newer) and the
+public key of the log:
 
     python3 -I verify_bundle.py . --key '{key}'
 
@@ -49,6 +50,8 @@ class Selection:
     """Microseconds since 1970; records before it are left out."""
     until: int | None = None
     """Records from then on are left out."""
+    positions: frozenset[int] | None = None
+    """If given, these alone."""
 
 
 @dataclass
@@ -134,6 +137,8 @@ def _read_bodies(connection: Connection, selection: Selection) -> Iterator[tuple
         query = query.where(tables.index.c.time >= selection.since)
     if selection.until is not None:
         query = query.where(tables.index.c.time < selection.until)
+    if selection.positions is not None:
+        query = query.where(tables.index.c.position.in_(selection.positions))
     while position < selection.end:
         last = min(position + _AT_ONCE, selection.end)
         part = query.where(tables.index.c.position >= position, tables.index.c.position < last)

@@ -9,7 +9,7 @@ open nothing once the ``audit-records`` key that sealed them is gone (``rambridg
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Table, delete, func, or_, select
+from sqlalchemy import Column, Connection, Engine, Table, delete, func, or_, select
 
 from bridge.audit.events import BACKGROUND, AuditErased
 from bridge.audit.log import AuditLog
@@ -80,8 +80,9 @@ class Erasure:
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
         with self._engine.connect().execution_options(read_only=True) as connection:
-            of_sessions = find_session_keys(connection, known.subject_digest)
-        self._secrets.erase(known.subject_digest, known.addresses, of_sessions)
+            others = find_session_keys(connection, known.subject_digest)
+        others += [f"address/{digest}" for digest in known.addresses]
+        self._secrets.erase(known.subject_digest, others)
         with self._engine.begin() as connection:
             _forget_searches(connection, known)
             if connection.dialect.name == "sqlite":
@@ -96,15 +97,18 @@ class Erasure:
 
     def _describe(self, digest: str, label: Label) -> Known:
         self._sequencer.catch_up()
-        of_others = index.alias()
-        shared = select(of_others.c.position).where(
-            of_others.c.address == index.c.address, of_others.c.subject != digest
-        )
-        own = select(index.c.address).distinct().where(index.c.subject == digest, index.c.address.is_not(None))
         with self._engine.connect().execution_options(read_only=True) as connection:
             count = connection.execute(select(func.count()).where(index.c.subject == digest)).scalar_one()
-            addresses = tuple(connection.execute(own.where(~shared.exists())).scalars())
+            addresses = _find_own(connection, index.c.address, digest)
         return Known(digest, label, count, addresses)
+
+
+def _find_own(connection: Connection, column: Column[str], subject: str) -> tuple[str, ...]:
+    """Return the values of a column that stand in records about a person, and about nobody else."""
+    others = index.alias()
+    shared = select(others.c.position).where(others.c[column.name] == column, others.c.subject != subject)
+    own = select(column).distinct().where(index.c.subject == subject, column.is_not(None), ~shared.exists())
+    return tuple(connection.execute(own).scalars())
 
 
 def _forget_searches(connection: Connection, known: Known) -> None:

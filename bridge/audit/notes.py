@@ -74,10 +74,10 @@ class VerifierKey:
             raise NoteRefused("a verifier key is NAME+KEY ID+KEY")
         name, identifier, encoded = parts
         content = _decode(encoded)
-        if len(content) != 1 + _PUBLIC_KEY_BYTES or content[0] != OVER_TEXT:
+        if len(content) != 1 + _PUBLIC_KEY_BYTES or content[0] not in {OVER_TEXT, OVER_TEXT_AND_TIME}:
             raise NoteRefused("the verifier key is not of type Ed25519")
         key = cls(name, content[1:])
-        if identifier != key.id().hex():
+        if identifier != key.id(content[0]).hex():
             raise NoteRefused("the verifier key's ID belongs to another key or name")
         return key
 
@@ -88,8 +88,10 @@ class OpenedNote:
 
     text: str
     signed_by: tuple[VerifierKey, ...]
+    timed_by: tuple[VerifierKey, ...]
+    """Those whose signature says when it was made."""
     time: int | None
-    """When it was signed, as the known keys say: seconds since 1970, the earliest of several. None: nobody says so."""
+    """When that was: seconds since 1970, the earliest of several. None: nobody says so."""
 
 
 class NoteKey:
@@ -139,7 +141,7 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> OpenedNote:
     text, lines = _split(note)
     known = {(key.name, key.id(kind)): (key, kind) for key in keys for kind in (OVER_TEXT, OVER_TEXT_AND_TIME)}
     signed_by: dict[VerifierKey, None] = {}
-    times = []
+    timed_by: dict[VerifierKey, int] = {}
     for name, content in lines:
         found = known.get((name, content[:_KEY_ID_BYTES]))
         if found is None:
@@ -154,12 +156,12 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> OpenedNote:
         except InvalidSignature as error:
             raise NoteRefused(f"the signature of {key.name}+{key.id(kind).hex()} is wrong") from error
         if kind == OVER_TEXT_AND_TIME:
-            times.append(time)
+            timed_by[key] = time
         else:
             signed_by[key] = None
     if not signed_by:
         raise UnknownSigner("no known key signed the note")
-    return OpenedNote(text, tuple(signed_by), min(times, default=None))
+    return OpenedNote(text, tuple(signed_by), tuple(timed_by), min(timed_by.values(), default=None))
 
 
 def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:

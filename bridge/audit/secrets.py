@@ -44,6 +44,7 @@ _MAX_KEPT = 20_000
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _AT_ONCE = 500
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _ADD = text(
     "INSERT INTO audit_keys (name, sealed, label) VALUES (:name, :sealed, :label) ON CONFLICT (name) DO NOTHING"
 )
@@ -185,15 +186,15 @@ class AuditSecrets:
             found = [key for query in queries for key in self._open_rows(connection.execute(query))]
         return {key.name.removeprefix("subject/"): key.label for key in found if key.label}
 
-    def erase(self, subject_digest: str, addresses: Sequence[str] = (), further: Sequence[str] = ()) -> bool:
-        """Destroy the key of a person, and those of addresses (digests); return whether the person had one.
+    def erase(self, subject_digest: str, also: Sequence[str] = ()) -> bool:
+        """Destroy the key of a person, and others by their names; return whether the person had one.
 
-        ``further`` are names of other keys that go as well. Other processes forget them in ``KEY_SECONDS``.
+        Other processes forget them in ``KEY_SECONDS``.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
-        names = [_subject_key(subject_digest), *(f"address/{digest}" for digest in addresses), *further]
+        names = [_subject_key(subject_digest), *also]
         with self._engine.begin() as connection:
             gone = connection.execute(delete(keys).where(keys.c.name == names[0])).rowcount
             for part in _parts(names[1:]):
@@ -279,7 +280,7 @@ class FoundKeys:
 
 def encode_personal(fields: Mapping[str, Any]) -> bytes:
     """Return fields as they are sealed: JSON, ASCII only."""
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(fields).encode("ascii")
 
 
 def _canonical(kind: DigestKind, value: str) -> str:

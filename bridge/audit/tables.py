@@ -109,6 +109,19 @@ checkpoints = Table(
 )
 """Signed checkpoints, in order; ``note`` is the whole signed note, ``time`` in microseconds since 1970, UTC."""
 
+witnessed = Table(
+    "audit_witnessed",
+    metadata,
+    Column("witness", String(40), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+)
+"""Which checkpoint was shown to a witness, when (microseconds since 1970, UTC), and what it answered: signature lines,
+or a time stamp. Rows are only added; what counts is what the witness itself has.
+"""
+
 sequenced = Table(
     "audit_sequenced",
     metadata,

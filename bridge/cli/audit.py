@@ -12,6 +12,8 @@ from bridge.cli.audit_erase import erase
 from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
 from bridge.cli.audit_keeping import migrate, retire, roles
+from bridge.cli.audit_proof import checkpoint, proof, verify
+from bridge.cli.audit_witness import witness
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
 
@@ -34,6 +36,10 @@ def audit() -> None:
     """Verify the audit log, watch its end, and keep its database."""
 
 
+audit.add_command(verify)
+audit.add_command(checkpoint)
+audit.add_command(proof)
+audit.add_command(witness)
 audit.add_command(migrate)
 audit.add_command(roles)
 audit.add_command(retire)

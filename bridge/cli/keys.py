@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import get_args
 
 import click
+from sqlalchemy import make_url
 
+from bridge.audit_log import opened_audit_log
 from bridge.cli.output import errors_to_exit_code, short_path
 from bridge.clock import SystemClock
 from bridge.keys import KeyFolder, Purpose, create_missing, replace_next, rotate
@@ -53,6 +55,8 @@ def rotate_key(folder: Path, purpose: Purpose) -> None:
     enterprise IdP). Then restart the service.
     """
     with errors_to_exit_code():
+        if purpose == "audit-records":
+            _renew_records(folder)
         rotate(load_settings(folder).key_folder, purpose, SystemClock())
     click.echo(f"Rotated {purpose}. Restart the service: it uses what was the next key.")
 
@@ -69,3 +73,15 @@ def replace_next_key(folder: Path, purpose: Purpose) -> None:
     with errors_to_exit_code():
         replace_next(load_settings(folder).key_folder, purpose, SystemClock())
     click.echo(f"Made a new next key for {purpose}. Restart the service: it publishes it.")
+
+
+def _renew_records(folder: Path) -> None:
+    """Seal the audit log's keys under the current key: the one before, which a rotation removes, opens none then.
+
+    Raises:
+        AuditUnavailable: the log cannot be reached, so that nobody knows.
+    """
+    settings = load_settings(folder)
+    if not settings.audit_url().startswith("sqlite:") or Path(make_url(settings.audit_url()).database or "").exists():
+        with opened_audit_log(settings, SystemClock()) as log:
+            log.secrets.renew()

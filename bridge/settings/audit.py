@@ -8,6 +8,7 @@ from bridge.settings.audit_alerts import AlertSettings
 from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.settings.audit_trail import TrailSettings
+from bridge.settings.audit_witnesses import WitnessSettings
 from bridge.settings.role_pattern import RolePattern
 from bridge.yaml_documents import load_document
 
@@ -28,6 +29,8 @@ class AuditSettings(BaseModel):
     """Who gets the records as they are made."""
     exports: tuple[ScheduledExport, ...] = ()
     """Files that are written regularly."""
+    witnesses: tuple[WitnessSettings, ...] = ()
+    """Who else gets checkpoints of the log."""
 
     refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""

@@ -14,16 +14,18 @@ from bridge.errors import Problem
 from bridge.settings.audit import AuditSettings
 from bridge.settings.audit_alerts import AlertWebhook
 from bridge.settings.audit_forwarding import SimpleLogServiceReceiver, SyslogReceiver, WebhookReceiver
+from bridge.settings.audit_witnesses import FileWitnessSettings
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import Loc, Positions
 
 _SYSLOG_TLS_PORT = 6514
 _FILES = ("ca_file", "certificate")
+_PLACES = ("ca_file", "path")
 
 
 def find_audit_problems(audit: AuditSettings, positions: Positions, destinations: Destinations) -> Iterator[Problem]:
     """Yield what is wrong with receivers and scheduled exports."""
-    for part in ("forwarding", "exports"):
+    for part in ("forwarding", "exports", "witnesses"):
         counts = Counter(each.name for each in getattr(audit, part))
         for number, each in enumerate(getattr(audit, part)):
             if counts[each.name] > 1:
@@ -42,6 +44,7 @@ def find_audit_problems(audit: AuditSettings, positions: Positions, destinations
             yield from _find_webhook_problems(receiver, positions, loc, destinations)
         else:
             yield from _find_log_service_problems(receiver, positions, loc, destinations)
+    yield from _find_witness_problems(audit, positions, destinations)
     if audit.alerts.webhook is not None:
         loc = ("alerts", "webhook")
         yield from _find_missing_files(audit.alerts.webhook, positions, loc)
@@ -69,7 +72,20 @@ def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
         webhook = alerts.webhook.model_copy(update={"ca_file": (folder / alerts.webhook.ca_file).resolve()})
         alerts = alerts.model_copy(update={"webhook": webhook})
     exports = [each.model_copy(update={"folder": (folder / each.folder).resolve()}) for each in audit.exports]
-    return audit.model_copy(update={"forwarding": tuple(forwarding), "exports": tuple(exports), "alerts": alerts})
+    witnesses = []
+    for witness in audit.witnesses:
+        places = {
+            name: (folder / path).resolve() for name in _PLACES if (path := getattr(witness, name, None)) is not None
+        }
+        witnesses.append(witness.model_copy(update=places))
+    return audit.model_copy(
+        update={
+            "alerts": alerts,
+            "forwarding": tuple(forwarding),
+            "exports": tuple(exports),
+            "witnesses": tuple(witnesses),
+        }
+    )
 
 
 def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Iterator[Problem]:
@@ -82,18 +98,35 @@ def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Ite
 def _find_webhook_problems(
     receiver: WebhookReceiver | AlertWebhook, positions: Positions, loc: Loc, destinations: Destinations
 ) -> Iterator[Problem]:
-    parts = split_web_url(receiver.url)
+    yield from _find_address_problems(receiver.url, positions, loc, destinations)
+    if not _is_usable(receiver.secret):
+        message = "`secret` begins with whsec_, and what follows is not base64"
+        yield positions.problem((*loc, "secret"), message, "Take the whole secret as it was given out.")
+
+
+def _find_witness_problems(audit: AuditSettings, positions: Positions, destinations: Destinations) -> Iterator[Problem]:
+    for number, witness in enumerate(audit.witnesses):
+        loc: Loc = ("witnesses", number)
+        yield from _find_missing_files(witness, positions, loc)
+        if isinstance(witness, FileWitnessSettings):
+            if not (positions.file.parent / witness.path).parent.is_dir():
+                message = f"the folder of {witness.path} is not there, and nothing will be written"
+                advice = "Make it, or mount what is to hold the file."
+                yield positions.problem((*loc, "path"), message, advice, severity="warning")
+        else:
+            yield from _find_address_problems(witness.url, positions, loc, destinations)
+
+
+def _find_address_problems(url: str, positions: Positions, loc: Loc, destinations: Destinations) -> Iterator[Problem]:
+    parts = split_web_url(url)
     assert parts is not None and parts.hostname is not None  # noqa: S101, PT018  the model has seen to it
     if parts.scheme == "http" and not destinations.development:
-        message = "`url` is plain http: everybody on the way could read the records"
+        message = "`url` is plain http: everybody on the way could read or change what is sent"
         yield positions.problem((*loc, "url"), message, "Write the https address.", kind="insecure")
         return
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     fault = destinations.find_host_fault(host) or destinations.find_port_fault(parts.port or HTTPS_PORT)
     yield from _unreachable(fault, positions, (*loc, "url"))
-    if not _is_usable(receiver.secret):
-        message = "`secret` begins with whsec_, and what follows is not base64"
-        yield positions.problem((*loc, "secret"), message, "Take the whole secret as it was given out.")
 
 
 def _find_log_service_problems(

@@ -191,7 +191,7 @@ def open_console(installation, uid, trust):
     chosen = entitlements(installation, browser)[f"role {account}/{role}"]
     seen = len(installation.records())
     handed_over = browser.submit(f"/console/{chosen['id']}")
-    return chosen, handed_over, browser.auto_submit(), installation.records(seen)
+    return chosen, handed_over, browser.auto_submit(), installation.records()[seen:]
 
 
 @pytest.mark.parametrize("trust", ["oidc", "access_key"])

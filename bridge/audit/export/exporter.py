@@ -5,7 +5,8 @@ appears.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,17 +14,22 @@ from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy import Engine, func, select
 
+from bridge.audit.bundle import Selection, write_bundle
 from bridge.audit.events import AuditExported, Origin
 from bridge.audit.export.forms import find_form
+from bridge.audit.export.json_lines import encode_line
 from bridge.audit.export.whole_file import write_whole
 from bridge.audit.feed import Feed
 from bridge.audit.log import AuditLog
+from bridge.audit.notes import VerifierKey
 from bridge.audit.reader import database_errors
 from bridge.audit.record import to_microseconds
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.tables import index
 
 BUNDLE = "bundle"
+OPENED = "opened.jsonl"
+"""In a bundle that was asked to be opened: what its records say, people included."""
 FORMATS = ("jsonl", "csv", "ocsf", BUNDLE)
 _AT_ONCE = 1_000
 _READ_BYTES = 1 << 20
@@ -82,14 +88,31 @@ class Exporter:
     """Writes the records of one log to files."""
 
     def __init__(
-        self, engine: Engine, secrets: AuditSecrets, sequencer: Sequences, audit: AuditLog, *, log_name: str
+        self,
+        engine: Engine,
+        secrets: AuditSecrets,
+        sequencer: Sequences,
+        audit: AuditLog,
+        *,
+        log_name: str,
+        keys: Sequence[VerifierKey] = (),
     ) -> None:
-        """Take the database, the log's keys, what signs, where exports are recorded, and the log's name."""
+        """Take what exports are made with.
+
+        Args:
+            engine: the audit database.
+            secrets: the log's keys.
+            sequencer: what signs a checkpoint for each export.
+            audit: where exports are recorded.
+            log_name: which log it is.
+            keys: the public keys that sign its checkpoints now, for bundles.
+        """
         self._engine = engine
         self._secrets = secrets
         self._sequencer = sequencer
         self._audit = audit
         self._log_name = log_name
+        self._keys = keys
 
     def find_span(self, since: datetime | None = None, until: datetime | None = None, *, first: int = 0) -> Span:
         """Return where the records of a time are, after everything that is committed has got its place.
@@ -119,6 +142,7 @@ class Exporter:
 
         Raises:
             ExportFailed: it cannot be written.
+            ChainBroken: the records are not those that were signed, so a bundle of them would not verify.
             AuditUnavailable: the database does not answer, or that cannot be recorded; then there is no file either.
         """
         with write_whole(place) as file:
@@ -146,7 +170,19 @@ class Exporter:
         return ".zip" if format_ == BUNDLE else find_form(format_, self._log_name).suffix
 
     def _write_content(self, content: BinaryIO, span: Span, request: Request) -> int:
-        return self._write_lines(content, span, request)
+        if request.format != BUNDLE:
+            return self._write_lines(content, span, request)
+        selection = Selection(span.first, span.end, span.since, span.until)
+        count = write_bundle(self._engine, content, selection, self._keys)
+        if request.opened:
+            self._add_opened(content, span)
+        return count
+
+    def _add_opened(self, content: BinaryIO, span: Span) -> None:
+        """Put what the records say of people beside them; the proof is over the records as they were recorded."""
+        with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(OPENED, "w") as file:
+            for record in self._read(span, opened=True):
+                file.write(encode_line(record).encode())
 
     def _write_lines(self, content: BinaryIO, span: Span, request: Request) -> int:
         form = find_form(request.format, self._log_name)

@@ -81,8 +81,9 @@ def encode_row(content: Mapping[str, Any]) -> str:
 
 def defuse(text: str) -> str:
     """Return a text that is no formula as a cell, nor as several cells."""
-    visible = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
-    return _LIVE.sub(r"\1'\2", visible)
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+    return _LIVE.sub(r"\1'\2", text)
 
 
 def _write(value: Any) -> str:

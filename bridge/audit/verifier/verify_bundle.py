@@ -16,6 +16,8 @@ root that follows from the records is the signed one, each record is what was re
 
 A key proves only what you knew of it before: give the one that the log's operator published, or that you noted earlier
 (--key). A checkpoint that you noted, or a file of several (--noted), proves that nothing was replaced or cut off since.
+A proof that the log only grew between two checkpoints (rambridge audit checkpoint --since) is verified by --grew FILE.
+
 Exit code 0: it verifies; 1: it does not, and the first bad position is told; 2: it cannot be read.
 """
 
@@ -36,7 +38,6 @@ from pathlib import Path
 from typing import Any
 
 STEP_SECONDS = 5
-DRIFT_SHARE = 0.001
 STEPPED_BACK = "clock.stepped_back"
 
 
@@ -325,19 +326,20 @@ def split_notes(text: str) -> list[str]:
 class Writers:
     """Whether what each process wrote stands in its order, without a gap, and by a clock that went forward."""
 
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[int, int, int, Any]] = {}
+    def __init__(self, step_seconds: int) -> None:
+        self._step_seconds = step_seconds
+        self._last: dict[int, tuple[int, int, int]] = {}
 
     def check(self, position: int, body: bytes, run: int) -> None:
         """Take the next record; ``run``: where the records that follow each other without a gap begin."""
         try:
             content = json.loads(body)
             writer, number, moment = content["writer"], content["number"], _microseconds(content["time"])
-            event, monotonic = content["event"], content.get("monotonic")
+            event = content["event"]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Bad(f"record {position} is none that the bridge wrote", position) from None
         last = self._last.get(writer)
-        self._last[writer] = position, number, moment, monotonic
+        self._last[writer] = position, number, moment
         if last is None:
             if run == 0 and number != 1:
                 raise Bad(f"before record {position}, number 1 of writer {writer} is missing", position)
@@ -350,9 +352,7 @@ class Writers:
         if number != last[1] + 1:
             raise Bad(f"before record {position}, number {last[1] + 1} of writer {writer} is missing", position)
         back = last[2] - moment
-        if isinstance(monotonic, int) and isinstance(last[3], int) and monotonic >= last[3]:
-            back += int((monotonic - last[3]) * 1000 * (1 - DRIFT_SHARE))
-        if back > STEP_SECONDS * 1_000_000 and event != STEPPED_BACK:
+        if back > self._step_seconds * 1_000_000 and event != STEPPED_BACK:
             detail = f"before record {position} a clock was set back by {back // 1_000_000} s, and no record says so"
             raise Bad(detail, position)
 
@@ -404,7 +404,9 @@ class Marked(Frontier):
                 self._agreed, mark.compared = max(self._agreed, mark.size), True
 
 
-def verify(bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint]) -> tuple[Checkpoint, int]:
+def verify(
+    bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint], step_seconds: int = STEP_SECONDS
+) -> tuple[Checkpoint, int]:
     """Return the checkpoint that the records are under, and how many records there are.
 
     Raises:
@@ -416,7 +418,7 @@ def verify(bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint]) -> tupl
         raise Unreadable("a checkpoint is not signed by a key that is believed")
     if bundle.ranges and bundle.ranges[-1][1] > checkpoint.size:
         raise Bad(f"the checkpoint is over {checkpoint.size} records", checkpoint.size)
-    leaves, bad = _read(bundle)
+    leaves, bad = _read(bundle, step_seconds)
     found = [
         *([bad] if bad else []),
         *_compare_hashes(bundle, leaves),
@@ -427,9 +429,9 @@ def verify(bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint]) -> tupl
     return checkpoint, len(leaves)
 
 
-def _read(bundle: Bundle) -> tuple[list[bytes], Bad | None]:
+def _read(bundle: Bundle, step_seconds: int) -> tuple[list[bytes], Bad | None]:
     """Return the hashes of all records, and what is wrong with their order or clocks first."""
-    leaves, bad, writers, places = [], None, Writers(), bundle.places()
+    leaves, bad, writers, places = [], None, Writers(step_seconds), bundle.places()
     for line in bundle.lines():
         leaves.append(leaf_hash(line))
         position, run = next(places, (None, 0))
@@ -492,19 +494,77 @@ def _first_of(found: Sequence[Bad]) -> Bad:
     return min(exact, key=lambda bad: bad.position) if exact else first
 
 
+def verify_growth(text: str, keys: list[Key]) -> tuple[Checkpoint, Checkpoint]:
+    """Return the two checkpoints of a proof that the records under the first begin those under the second.
+
+    Raises:
+        Bad: they do not.
+        Unreadable: it is no proof, or nobody who is believed signed the checkpoints.
+    """
+    try:
+        proof = json.loads(text)
+        first, second = Checkpoint(proof["first"], keys), Checkpoint(proof["second"], keys)
+        hashes = [_decode(each) for each in proof["hashes"]]
+    except (ValueError, KeyError, TypeError):
+        raise Unreadable("this is not a proof between two checkpoints") from None
+    if not (first.is_signed and second.is_signed):
+        raise Unreadable("a checkpoint is not signed by a key that is believed")
+    if first.size > second.size:
+        raise Bad(f"the second checkpoint is over {second.size} records only", second.size)
+    if not _grew(first, second, hashes):
+        raise Bad("the records under the first checkpoint do not begin those under the second", 0, first.size)
+    return first, second
+
+
+def _grew(first: Checkpoint, second: Checkpoint, hashes: list[bytes]) -> bool:
+    """Tell whether the proof is right (RFC 9162, 2.1.4.2)."""
+    if first.size in (0, second.size):
+        return not hashes and (first.size == 0 or first.root == second.root)
+    if not first.size & (first.size - 1):
+        hashes = [first.root, *hashes]
+    if not hashes:
+        return False
+    index, last = first.size - 1, second.size - 1
+    while index & 1:
+        index, last = index >> 1, last >> 1
+    old = new = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if index & 1 or index == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        index, last = index >> 1, last >> 1
+    return last == 0 and old == first.root and new == second.root
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     parser = argparse.ArgumentParser(description="Verify a bundle of Rambridge's audit log.")
-    parser.add_argument("bundle", type=Path, help="the folder or zip file")
+    parser.add_argument("bundle", type=Path, nargs="?", help="the folder or zip file")
+    parser.add_argument("--grew", type=Path, metavar="FILE", help="verify a proof between two checkpoints")
     parser.add_argument("--key", action="append", default=[], help="the log's public key, as NAME+ID+KEY")
     parser.add_argument("--noted", type=Path, action="append", default=[], help="a file with checkpoints noted earlier")
+    step_help = "how far a clock may go back without a record that says so (seconds, %(default)s)"
+    parser.add_argument("--clock-step", type=int, default=STEP_SECONDS, metavar="SECONDS", help=step_help)
     options = parser.parse_args(arguments)
+    if (options.bundle is None) == (options.grew is None) or (options.grew and not options.key):
+        parser.error("name a bundle, or --grew FILE and --key")
     try:
+        if options.grew:
+            first, second = verify_growth(options.grew.read_text(encoding="utf-8"), [Key(key) for key in options.key])
+            print(
+                f"GOOD: the {first.size} records of then are the first of the {second.size} records of {second.origin}."
+            )
+            return 0
         bundle = Bundle(options.bundle)
         keys = believe([Key(text) for text in options.key or bundle.keys], bundle.hand_overs)
         notes = [note for place in options.noted for note in split_notes(place.read_text(encoding="utf-8"))]
         noted = [Checkpoint(note, keys) for note in notes]
-        checkpoint, count = verify(bundle, keys, noted)
+        checkpoint, count = verify(bundle, keys, noted, options.clock_step)
     except Bad as bad:
         where = f"{bad.position}" if bad.end is None else f"between {bad.position} and {bad.end - 1}"
         print(f"BAD: {bad.detail}\nfirst bad position: {where}")
@@ -514,7 +574,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     spans = ", ".join(f"{begin}" if end == begin + 1 else f"{begin} to {end - 1}" for begin, end in bundle.ranges[:5])
     more = f" and {len(bundle.ranges) - 5} more ranges" if len(bundle.ranges) > 5 else ""
-    print(f"GOOD: {count} records of {checkpoint.origin}, at {spans or 'no position'}{more}, are what was recorded.")
+    what = f"1 record of {checkpoint.origin}" if count == 1 else f"{count} records of {checkpoint.origin}"
+    print(f"GOOD: {what}, at {spans or 'no position'}{more}: exactly what was recorded.")
     if checkpoint.note.time is not None:
         when = datetime.fromtimestamp(checkpoint.note.time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
         print(f"The log had {checkpoint.size} records when that was signed, {when}.")

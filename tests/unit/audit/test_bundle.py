@@ -184,7 +184,7 @@ def thinned(log, begin=0):
 def test_a_bundle_verifies_with_nothing_but_python(whole, log, tmp_path):
     command = [sys.executable, "-I", "-S", str(PROGRAM), str(whole.folder), "--key", log.key]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd=tmp_path)
-    assert done.stdout.startswith(f"GOOD: {SIZE} records of {ORIGIN}, at 0 to {SIZE - 1}, are what was recorded.\n")
+    assert done.stdout.startswith(f"GOOD: {SIZE} records of {ORIGIN}, at 0 to {SIZE - 1}: exactly what was recorded.\n")
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -148,9 +148,9 @@ def test_the_log_of_another_version_is_left_alone(new_database):
 
 def test_a_new_sqlite_file_opens_in_milliseconds_and_without_alembic(tmp_path):
     open_database(f"sqlite:///{tmp_path}/warm.db").dispose()
-    started = time.perf_counter()
+    started = time.process_time()
     open_database(f"sqlite:///{tmp_path}/new.db").dispose()
-    assert time.perf_counter() - started < 0.2  # 15 ms on an idle machine
+    assert time.process_time() - started < 0.15  # of 20 ms
     code = (
         "import sys\nfrom bridge.audit.database import open_database\n"
         f"open_database('sqlite:///{tmp_path}/another.db')\nopen_database('sqlite:///{tmp_path}/new.db')\n"

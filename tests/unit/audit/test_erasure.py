@@ -32,7 +32,7 @@ def issued(subject="s-4711", person="Lin Wei-Okafor"):
         rule="r",
         rules_version="1",
         trust="saml",
-        role_session_name="lin.wei.session",
+        role_session_name="lin.wei.session" if subject == "s-4711" else subject,
         access_key_id="STS.x",
         expires_at="",
         duration_seconds=3600,
@@ -117,8 +117,12 @@ def test_a_search_of_every_byte_finds_nothing_of_whoever_was_erased(log):
     assert any(record.get("person") == "Lin Wei-Okafor" for record in log.reader.last(400))
     assert all(_find(each, read_files(log.engine, with_wal=False)) for each in (*gone, stays))
 
+    session = log.secrets.digest("session_name", "lin.wei.session")
+    log.secrets.seal(f"session/{session}", {"role_session_name": "lin.wei.session"})  # as what is imported of a trail
     known = erase(log)
     assert (known.records, known.addresses) == (2, (address,))
+    with log.engine.connect() as connection:
+        assert not connection.execute(select(tables.keys).where(tables.keys.c.name == f"session/{session}")).all()
     found = read_files(log.engine, with_wal=False)
     assert [each for each in gone if _find(each, found)] == []
     assert _find(stays, found)

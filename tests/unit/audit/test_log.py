@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bridge.audit import writer
 from bridge.audit.database import open_database
-from bridge.audit.events import Origin, SessionEnded, SignInRefused
+from bridge.audit.events import BACKGROUND, Origin, RulesNotLoaded, SessionEnded, SignInRefused
 from bridge.audit.record import FIRST_MAC, link, split_id
-from bridge.audit.tables import records, writers
+from bridge.audit.tables import keys, records, writers
 from bridge.errors import AuditUnavailable
 from tests.audit_log import open_log
 
@@ -125,6 +125,27 @@ def test_t_aud_05_what_cannot_be_written_is_refused_and_writing_recovers(opened)
     assert check_chains(opened) == {1: 1}
 
 
+def test_t_aud_05_a_full_disk_refuses_and_room_on_it_is_enough_to_go_on(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/audit.db")
+    opened, most_pages = open_log(engine), [1_000_000]
+
+    @event.listens_for(engine, "begin")
+    def bound(connection):
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {most_pages[0]}")
+
+    log = opened.build_log()
+    log.append(ORIGIN, ended("before"))
+    most_pages[0] = 1
+    hidden = "x" * 500
+    with pytest.raises(AuditUnavailable):
+        log.append(ORIGIN, *(ended(f"{number} {hidden}") for number in range(200)))
+    most_pages[0] = 1_000_000
+    log.append(ORIGIN, ended("after"))
+    assert check_chains(opened) == {1: 2}
+    assert [record["subject"] for record in opened.reader.last(10)] == ["before", "after"]
+    engine.dispose()
+
+
 @pytest.mark.parametrize("committed", [True, False])
 def test_t_aud_05_a_commit_of_which_nobody_heard_is_neither_repeated_nor_lost(opened, committed):
     log = opened.build_log()
@@ -153,6 +174,16 @@ def test_an_event_that_cannot_be_written_does_not_stop_the_next(opened):
         log.append(ORIGIN, ended(subject=object()))
     log.append(ORIGIN, ended())
     assert check_chains(opened) == {1: 1}
+
+
+def test_what_says_nothing_of_anybody_is_recorded_without_a_key(opened):
+    failed = RulesNotLoaded(node="n", version="v", kept="", code="rules_version_unknown", detail="")
+    opened.build_log().append(BACKGROUND, failed)
+    [record] = opened.reader.last(1)
+    assert (record["event"], record["reference"], record["node"]) == ("rules.not_loaded", "", "n")
+    assert not record.keys() & {"sealed", "sealed_for", "erased", "source_address"}
+    with opened.engine.connect() as connection:
+        assert sorted(connection.execute(select(keys.c.name)).scalars()) == ["digest", "mac"]
 
 
 def test_the_writers_are_named_with_their_machine(opened):

@@ -92,6 +92,22 @@ def test_a_next_key_that_ends_soon_is_replaced_alone(run):
     assert [line.split()[:2] for line in changed] == [["oidc-issuer", "next"]]
 
 
+def test_records_stay_readable_after_their_key_was_rotated_twice(run, config):
+    write_records(config, 1, "lin")
+    for _ in range(2):
+        assert run("keys", "rotate", "audit-records").exit_code == 0
+        write_records(config, 1, "amara")
+    assert [line.split()[3] for line in run("audit", "tail").output.splitlines()] == ["lin", "amara", "amara"]
+
+
+def test_a_key_of_records_that_cannot_be_reached_is_not_rotated(run, config):
+    run("keys", "create")
+    (config / "bridge.yaml").write_text("public_url: http://localhost:8080\ndevelopment: true\naudit: sqlite:///.\n")
+    before = run("keys", "list").output
+    assert run("keys", "rotate", "audit-records").exit_code == 1
+    assert run("keys", "list").output == before
+
+
 def test_an_unknown_purpose_is_a_usage_error(run):
     assert run("keys", "rotate", "nothing").exit_code == 2
 

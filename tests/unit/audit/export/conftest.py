@@ -1,9 +1,11 @@
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bridge.audit.checkpoints import Signer
 from bridge.audit.database import open_database
 from bridge.audit.events import ChoiceMade, Origin, SignInAccepted, SignInRefused
 from bridge.audit.export.exporter import Exporter
-from bridge.settings.audit import AuditSettings
+from bridge.audit.sequencer import Sequencer
 from tests.audit_log import open_log
 from tests.live_store import MovableClock
 
@@ -17,8 +19,17 @@ class Exports:
     def __init__(self, engine):
         self.clock = MovableClock()
         self.log = open_log(engine, self.clock)
-        self.audit = self.log.build_log(AuditSettings(privileged=("*/*Admin*",)))
-        self.exporter = Exporter(engine, self.log.secrets, self.log.sequencer, self.audit, log_name=LOG_NAME)
+        self.audit = self.log.build_log()
+        signer = Signer(LOG_NAME, Ed25519PrivateKey.generate())
+        self.key = str(signer.verifier_keys[0])
+        self.exporter = Exporter(
+            engine,
+            self.log.secrets,
+            Sequencer(engine, signer, self.clock),
+            self.audit,
+            log_name=LOG_NAME,
+            keys=signer.verifier_keys,
+        )
 
     def sign_in(self, subject, person, *, hours=0):
         self.clock.advance(hours * 3600)

@@ -5,11 +5,12 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
 from datetime import timedelta
 
 import pytest
 
-from bridge.audit.export.exporter import Request
+from bridge.audit.export.exporter import OPENED, Request
 from bridge.audit.export.whole_file import write_whole
 from bridge.audit.log import AuditLog
 from bridge.database import open_engine
@@ -55,8 +56,7 @@ def test_each_export_is_recorded_with_who_what_and_the_digest_of_the_file(export
     assert expected.items() <= recorded.items()
 
 
-def test_what_cannot_be_recorded_is_not_exported(exports, tmp_path, monkeypatch):
-    monkeypatch.setattr("bridge.audit.writer.RETRY_SECONDS", 0.05)
+def test_what_cannot_be_recorded_is_not_exported(exports, tmp_path):
     exports.sign_in(*WEI)
     span = exports.exporter.find_span()
     full = open_engine(f"sqlite:///{tmp_path}/full/audit.db")  # a database without the log's tables
@@ -114,6 +114,54 @@ def test_csv_of_a_real_log_has_no_live_cell(exports, tmp_path):
     assert [row[head.index("person")] for row in rows[:2]] == ["'" + MIN[1]] * 2
     assert rows[2][head.index("detail")] == "'＝HYPERLINK(1)"
     assert not [cell for row in rows for cell in row if cell[:1] in set("=+-@＝\t\r")]
+
+
+def verify(bundle, key):
+    """Verify as an auditor would: the program from the bundle, isolated from everything that is installed."""
+    with zipfile.ZipFile(bundle) as archive:
+        program = bundle.with_suffix(".py")
+        program.write_bytes(archive.read("verify_bundle.py"))
+    command = [sys.executable, "-I", "-S", program, bundle, "--key", key]
+    return subprocess.run(command, capture_output=True, text=True, env={}, check=False)
+
+
+def test_a_bundle_verifies_with_nothing_but_the_program_in_it_and_says_nothing_of_people(exports, tmp_path):
+    for number in range(5):
+        exports.sign_in(f"s-{number}", f"Person {number}", hours=1)
+    now, place = exports.clock.now(), tmp_path / "part.zip"
+    span = exports.exporter.find_span(now - timedelta(hours=3), now - timedelta(hours=1))
+    exported = exports.exporter.write(place, span, request("bundle", opened=False))
+    done = verify(place, exports.key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert exported.records == 4
+    with zipfile.ZipFile(place) as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+    assert b"Person" not in everything
+
+
+def test_a_bundle_in_which_a_byte_was_changed_does_not_verify(exports, tmp_path):
+    exports.sign_in(*WEI)
+    place, forged = tmp_path / "a.zip", tmp_path / "b.zip"
+    exports.exporter.write(place, exports.exporter.find_span(), request("bundle", opened=False))
+    with zipfile.ZipFile(place) as archive, zipfile.ZipFile(forged, "w") as other:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "records.jsonl":
+                content = content.replace(b'"role PlatformAdmin"', b'"role PlatformAdmim"')
+            other.writestr(name, content)
+    done = verify(forged, exports.key)
+    assert done.returncode == 1
+    assert "1" in done.stdout + done.stderr
+
+
+def test_an_opened_bundle_verifies_too_and_has_what_was_opened_beside_the_records(exports, tmp_path):
+    exports.sign_in(*WEI)
+    place = tmp_path / "a.zip"
+    exports.exporter.write(place, exports.exporter.find_span(), request("bundle"))
+    assert verify(place, exports.key).returncode == 0
+    with zipfile.ZipFile(place) as archive:
+        opened = [json.loads(line) for line in archive.read(OPENED).splitlines()]
+    assert [record["person"] for record in opened] == ["林薇", "林薇"]
 
 
 def test_a_folder_that_is_not_there_is_named(exports, tmp_path):

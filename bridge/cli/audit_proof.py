@@ -1,0 +1,227 @@
+"""``rambridge audit verify``, ``checkpoint`` and ``proof``: nobody needs to believe the log, or us."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from sqlalchemy import select
+
+from bridge.audit.bundle import Selection, write_bundle
+from bridge.audit.checkpoints import Checkpoint, open_checkpoint
+from bridge.audit.export.whole_file import write_whole
+from bridge.audit.hand_over import believe, read_hand_overs
+from bridge.audit.notes import NoteRefused, VerifierKey
+from bridge.audit.proofs import Signed, prove_growth, prove_record, read_last
+from bridge.audit.reader import parse_reference
+from bridge.audit.tables import index
+from bridge.audit.verification import Scope, Verified, verify_log
+from bridge.audit.verifier.verify_bundle import split_notes
+from bridge.audit_log import OpenedLog
+from bridge.cli.opened_log import open_log
+from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, short_path
+from bridge.database import snapshot
+from bridge.errors import ChainBroken, KeyMissing
+from bridge.settings.audit import load_audit_settings
+
+_SILENT_SECONDS = 1.0
+_PROGRESS_SECONDS = 0.2
+_MOST_PROCESSES = 8
+
+_key = click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="NAME+ID+KEY",
+    help="Believe this public key, instead of those in the key folder.",
+)
+_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.command("verify")
+@click.option("--from", "begin", type=click.IntRange(0), default=0, help="The first position. Default: the first.")
+@click.option("--to", "last", type=click.IntRange(0), help="The last position. Default: the last.")
+@click.option("--since", type=_file, help="Verify what came after a checkpoint that you noted in this file.")
+@click.option("--noted", type=_file, multiple=True, help="The log must begin with what checkpoints in this file say.")
+@_key
+@click.pass_obj
+def verify(  # noqa: PLR0917  click passes them by name
+    folder: Path, begin: int, last: int | None, since: Path | None, noted: tuple[Path, ...], keys: tuple[str, ...]
+) -> None:
+    """Verify that the log is what was recorded, and say the first bad position if it is not.
+
+    Every record is held against signed checkpoints, the chain of the process that wrote it, its clock, and the index.
+    A checkpoint that you noted elsewhere proves that the end was not cut off since either; write one with `rambridge
+    audit checkpoint > FILE`. The exit code is 1 if something is wrong.
+    """
+    with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
+        believed = _find_keys(log, keys)
+        log.sequencer.catch_up()
+        seen = [each.checkpoint for place in noted for each in _read_notes(place, believed)]
+        if since is not None:
+            before = [each.checkpoint for each in _read_notes(since, believed)]
+            seen += before
+            begin = max(begin, *(each.size for each in before))
+        step = load_audit_settings(folder).max_clock_step_seconds
+        scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
+        processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
+        verified = verify_log(log.engine, scope, processes=processes, progress=_Progress())
+    _print_verified(verified, seen)
+
+
+@click.command("checkpoint")
+@click.option("--since", type=_file, help="Print instead a proof that the log begins with this file's checkpoint.")
+@_key
+@click.pass_obj
+def checkpoint(folder: Path, since: Path | None, keys: tuple[str, ...]) -> None:
+    """Print a checkpoint of now: how many records there are and the root over them, signed.
+
+    Note it where nobody of the log's operators can change it: `rambridge audit checkpoint > FILE`. Later, `verify
+    --noted FILE` proves that the log still begins with exactly those records.
+    """
+    with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
+        believed = _find_keys(log, keys)
+        log.sequencer.sign_now()
+        with snapshot(log.engine) as connection:
+            signed = _read_last(log, believed)
+            if since is not None:
+                (first,) = _read_notes(since, believed)[-1:]
+                growth = prove_growth(connection, first, signed)
+                click.echo(growth.text, nl=False)
+                grown = f"{first.checkpoint.size} records of then are the first of the {signed.checkpoint.size} of now"
+                click.secho(f"The {grown}.", fg="green", err=True)
+                return
+    click.echo(signed.note, nl=False)
+
+
+@click.command("proof")
+@click.argument("what", metavar="POSITION|REFERENCE")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a bundle with the records themselves.",
+)
+@_key
+@click.pass_obj
+def proof(folder: Path, what: str, output: Path | None, keys: tuple[str, ...]) -> None:
+    """Prove that a record is in the log: the one at a POSITION, or those of a REFERENCE.
+
+    A proof is some hashes that lead from the record to a signed checkpoint (https://c2sp.org/tlog-proof). With
+    --output, a zip file has the records, their proof, and a program that verifies them with nothing but Python.
+    """
+    with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
+        believed = _find_keys(log, keys)
+        log.sequencer.sign_now()
+        positions = _find_positions(log, what)
+        if not positions:
+            click.echo(f"There is no record {printable(what)}.", err=True)
+            sys.exit(FAILED)
+        signed = _read_last(log, believed)
+        if output is not None:
+            selection = Selection(positions[0], positions[-1] + 1, positions=frozenset(positions))
+            with write_whole(output) as file:
+                written = write_bundle(log.engine, file.content, selection, believed)
+                file.appear()
+            click.echo(f"{count(written, 'record')} and what proves them: {short_path(output)}")
+            return
+        with snapshot(log.engine) as connection:
+            for position in positions:
+                click.echo(prove_record(connection, position, signed).text, nl=False)
+    proved = f"record {positions[0]} is" if len(positions) == 1 else f"{len(positions)} records are"
+    click.secho(f"Proved: {proved} under the checkpoint over {signed.checkpoint.size} records.", fg="green", err=True)
+
+
+class _Progress:
+    """Tells on a terminal how far it is, if it takes longer than a second."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int, of: int) -> None:
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._began < _SILENT_SECONDS:
+            return
+        if done == of:
+            click.echo("\r\033[K", nl=False, err=True)
+        elif now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            left = (now - self._began) * (of - done) / done
+            click.echo(f"\r\033[K{done:,} of {of:,} records verified, {left:.0f} s left", nl=False, err=True)
+
+
+@contextmanager
+def _broken_to_exit_code() -> Iterator[None]:
+    try:
+        yield
+    except ChainBroken as error:
+        click.secho(error.public, fg="red", err=True)
+        click.echo(f"  {error.detail}", err=True)
+        where = f"{error.position}" if error.end is None else f"between {error.position} and {error.end - 1}"
+        click.echo(f"  first bad position: {where}", err=True)
+        sys.exit(FAILED)
+
+
+def _find_keys(log: OpenedLog, given: Sequence[str]) -> tuple[VerifierKey, ...]:
+    """Return the keys that are believed, with those that one of them handed over to or took over from."""
+    try:
+        keys = [VerifierKey.parse(text) for text in given]
+    except NoteRefused as error:
+        raise click.BadParameter(str(error), param_hint="--key") from error
+    if not keys and log.signer is None:
+        raise KeyMissing("the keys that sign checkpoints are not on this machine: name the public one with --key")
+    with snapshot(log.engine) as connection:
+        return believe(keys or (log.signer.verifier_keys if log.signer else ()), read_hand_overs(connection))
+
+
+def _read_notes(place: Path, keys: Sequence[VerifierKey]) -> list[Signed]:
+    try:
+        notes = split_notes(place.read_text(encoding="utf-8")) or [""]
+        return [Signed(open_checkpoint(note, keys), note) for note in notes]
+    except (NoteRefused, OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{short_path(place)}: {error}") from error
+
+
+def _read_last(log: OpenedLog, keys: Sequence[VerifierKey]) -> Signed:
+    if log.sequencer.broken is not None:
+        raise log.sequencer.broken
+    with snapshot(log.engine) as connection:
+        signed = read_last(connection, keys)
+    if signed is None:
+        raise click.ClickException("There is no checkpoint yet: nothing was recorded, or nobody here can sign.")
+    return signed
+
+
+def _find_positions(log: OpenedLog, what: str) -> list[int]:
+    query = select(index.c.position).order_by(index.c.position)
+    reference = parse_reference(what)
+    if what.isdigit() and len(what) < 19:  # noqa: PLR2004  a position is below 2**63
+        query = query.where(index.c.position == int(what))
+    elif reference is not None:
+        query = query.where(index.c.reference == reference)
+    else:
+        raise click.BadParameter("write a position, or a reference such as 1A2B-3C4D-5E6F", param_hint="WHAT")
+    with snapshot(log.engine) as connection:
+        return list(connection.scalars(query))
+
+
+def _print_verified(verified: Verified, noted: Sequence[Checkpoint]) -> None:
+    records = count(verified.end - verified.begin, "record")
+    where = f", {verified.begin} to {verified.end - 1}" if verified.end > verified.begin else ""
+    click.secho(f"{records} verified{where}: all are what was recorded, and each is in its place.", fg="green")
+    signed = verified.checkpoint
+    if signed is not None and signed.time is not None:
+        when = datetime.fromtimestamp(signed.time, UTC)
+        click.echo(f"The last checkpoint is over {count(signed.size, 'record')}, signed {when:%Y-%m-%d %H:%M:%S} UTC")
+        for key in signed.signed_by:
+            click.echo(f"  by {key}")
+    if verified.unsigned:
+        click.secho(f"{count(verified.unsigned, 'record')} at the end: no checkpoint is over them yet.", fg="yellow")
+    if noted:
+        click.echo(f"The log begins with what {count(len(noted), 'noted checkpoint')} said.")
+    else:
+        click.echo("Whether its end was cut off, only a checkpoint that was noted elsewhere can tell: --noted FILE.")

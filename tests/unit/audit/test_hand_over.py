@@ -1,0 +1,100 @@
+"""AUD-06: one key hands over to the next on record, and nobody can bring in a key of their own."""
+
+import io
+import zipfile
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bridge.audit.bundle import Selection, write_bundle
+from bridge.audit.checkpoints import Signer
+from bridge.audit.hand_over import believe, read_hand_overs, record_hand_over
+from bridge.audit.secrets import AuditSecrets
+from bridge.audit.sequencer import Sequencer
+from bridge.audit.verification import Scope, verify_log
+from bridge.audit.verifier import verify_bundle
+from bridge.audit_log import OpenedLog
+from bridge.clock import SystemClock
+from bridge.database import snapshot
+from bridge.errors import ChainBroken
+from tests.audit_log import SEALER
+
+ORIGIN = "login.example/audit"
+OLD, NEW, NEWEST, STRANGER = (Ed25519PrivateKey.generate() for _ in range(4))
+
+
+def signed_by(current, previous=None):
+    return Signer(ORIGIN, current, previous)
+
+
+def key_of(private_key):
+    return signed_by(private_key).verifier_keys[0]
+
+
+@pytest.fixture
+def engine(audit_database):
+    return audit_database()
+
+
+@pytest.fixture
+def rotate(engine):
+    """Return a function that starts a service with these keys: it writes a record, and hands over if it has to."""
+
+    def start(current, previous=None):
+        clock, signer = SystemClock(), signed_by(current, previous)
+        opened = OpenedLog(
+            engine, AuditSecrets(engine, SEALER), Sequencer(engine, signer, clock), clock=clock, signer=signer
+        )
+        audit = opened.build_log()
+        recorded = record_hand_over(engine, opened.sequencer, audit, signer)
+        opened.sequencer.sign_now()
+        return recorded
+
+    return start
+
+
+def hand_overs(engine):
+    with snapshot(engine) as connection:
+        return read_hand_overs(connection)
+
+
+def test_aud_06_a_rotation_is_recorded_once_and_followed_from_either_key(engine, rotate):
+    assert not rotate(OLD)
+    assert rotate(NEW, OLD)
+    assert not rotate(NEW, OLD)
+    assert rotate(NEWEST, NEW)
+    notes = hand_overs(engine)
+    assert len(notes) == 2
+    for known in (OLD, NEW, NEWEST):
+        assert set(believe([key_of(known)], notes)) == {key_of(OLD), key_of(NEW), key_of(NEWEST)}
+        verify_log(engine, Scope(believe([key_of(known)], notes)))
+
+
+def test_aud_06_without_the_hand_over_another_key_is_not_believed(engine, rotate):
+    rotate(OLD)
+    rotate(NEW, OLD)
+    rotate(NEWEST, NEW)
+    with pytest.raises(ChainBroken, match="no known key"):
+        verify_log(engine, Scope([key_of(OLD)]))
+    assert believe([key_of(STRANGER)], hand_overs(engine)) == (key_of(STRANGER),)
+
+
+@pytest.mark.parametrize("signers", [(STRANGER,), (STRANGER, NEW), ()])
+def test_aud_06_a_hand_over_that_not_both_keys_signed_counts_for_nothing(signers):
+    text = f"{ORIGIN}: the key that signs checkpoints changes\nold {key_of(OLD)}\nnew {key_of(STRANGER)}\n"
+    note = signed_by(*signers).sign_text(text) if signers else text
+    assert believe([key_of(OLD)], [note]) == (key_of(OLD),)
+    honest = signed_by(STRANGER, OLD).sign_text(text)
+    assert believe([key_of(OLD)], [honest]) == (key_of(OLD), key_of(STRANGER))
+
+
+def test_aud_06_a_bundle_verifies_with_the_key_of_long_ago(engine, rotate, tmp_path):
+    rotate(OLD)
+    rotate(NEW, OLD)
+    rotate(NEWEST, NEW)
+    content = io.BytesIO()
+    write_bundle(engine, content, Selection(0, 1), [key_of(NEWEST)])
+    zipfile.ZipFile(content).extractall(tmp_path)
+    arguments = [str(tmp_path), "--key"]
+    assert verify_bundle.main([*arguments, str(key_of(OLD))]) == 0
+    assert verify_bundle.main([*arguments, str(key_of(STRANGER))]) == 2

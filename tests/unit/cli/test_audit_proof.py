@@ -1,0 +1,126 @@
+"""``rambridge audit verify``, ``checkpoint`` and ``proof`` as transcripts."""
+
+import sqlite3
+import zipfile
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.audit.notes import VerifierKey
+from bridge.audit.verifier import verify_bundle
+from bridge.cli.main import main
+from bridge.clock import SystemClock
+from bridge.keys import KeyFolder, rotate
+from bridge.settings import load_settings
+from tests.unit.cli.test_commands import config, write_records  # noqa: F401  a fixture
+
+
+@pytest.fixture
+def run(config):  # noqa: F811
+    return lambda *arguments: CliRunner().invoke(main, ["--config", str(config), "audit", *map(str, arguments)])
+
+
+@pytest.fixture
+def noted(run, config, tmp_path):  # noqa: F811
+    """Return a file with the checkpoint of 20 records, after which more were written."""
+    write_records(config, 20)
+    place = tmp_path / "noted.txt"
+    place.write_text(run("checkpoint").stdout)
+    write_records(config, 10)
+    return place
+
+
+def change(config, *statements):  # noqa: F811
+    """Do what somebody can do who has the database."""
+    database = sqlite3.connect(load_settings(config).audit_url().removeprefix("sqlite:///"))
+    for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        database.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def public_key(config):  # noqa: F811
+    keys = KeyFolder(load_settings(config).key_folder).checkpoint_keys()
+    return str(VerifierKey("localhost:8080/audit", keys.current.public_key().public_bytes_raw()))
+
+
+def test_verify_says_what_was_verified_and_by_whom_it_was_signed(run, config, noted):  # noqa: F811
+    result = run("verify")
+    assert result.exit_code == 0, result.output
+    assert "30 records verified, 0 to 29: all are what was recorded" in result.output
+    assert f"by {public_key(config)}" in result.output
+    assert "20 records verified, 5 to 24" in run("verify", "--from", 5, "--to", 24).output
+
+
+def test_verify_says_the_first_bad_position(run, config, noted):  # noqa: F811
+    change(config, "UPDATE audit_records SET body = replace(body, 'signed_out', 'signed_up') WHERE id = (1 << 40) + 9")
+    result = run("verify")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == "The audit log does not verify."
+    assert result.stderr.splitlines()[-1] == "  first bad position: 8"
+    assert run("verify", "--from", 12).exit_code == 0
+
+
+def test_verify_proves_that_the_log_begins_with_what_was_noted(run, config, noted):  # noqa: F811
+    assert "10 records verified, 20 to 29" in run("verify", "--since", noted).output
+    result = run("verify", "--noted", noted)
+    assert "The log begins with what 1 noted checkpoint said." in result.output
+    change(
+        config,
+        *(f"DELETE FROM audit_{name} WHERE position >= 15" for name in ("index", "terms")),
+        "DELETE FROM audit_records WHERE id > (1 << 40) + 15",
+        *(f"DELETE FROM audit_{name}" for name in ("checkpoints", "open_block", "sequenced")),
+    )
+    assert run("verify").exit_code == 0, "alone, the log is one like any other"
+    result = run("verify", "--noted", noted)
+    assert result.exit_code == 1
+    assert "records 15 to 19, which a noted checkpoint is over, are gone" in result.stderr
+
+
+def test_verify_without_the_key_folder_takes_the_public_key(run, config, noted):  # noqa: F811
+    key = public_key(config)
+    folder = load_settings(config).key_folder / "audit-checkpoints"
+    for file in folder.iterdir():
+        file.unlink()
+    assert "--key" in run("verify").stderr
+    assert run("verify", "--key", key).exit_code == 0
+    assert run("verify", "--key", "nobody").exit_code == 2
+
+
+def test_a_checkpoint_proves_that_the_log_only_grew(run, config, noted, tmp_path):  # noqa: F811
+    result = run("checkpoint", "--since", noted)
+    assert "20 records of then are the first of the 30 of now" in result.stderr
+    (tmp_path / "proof.json").write_text(result.stdout)
+    arguments = ["--grew", str(tmp_path / "proof.json"), "--key", public_key(config)]
+    assert verify_bundle.main(arguments) == 0
+    (tmp_path / "proof.json").write_text(result.stdout.replace('"hashes": [\n  "', '"hashes": [\n  "AAAA'))
+    assert verify_bundle.main(arguments) in (1, 2)
+
+
+def test_a_proof_leads_from_a_record_to_a_checkpoint(run, noted):
+    result = run("proof", 7)
+    assert result.stdout.startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
+    assert "Proved: record 7 is under the checkpoint over 30 records." in result.stderr
+    assert "There is no record 99." in run("proof", 99).stderr
+    assert run("proof", "x").exit_code == 2
+
+
+def test_a_proof_with_its_record_verifies_elsewhere(run, config, noted, tmp_path):  # noqa: F811
+    place = tmp_path / "proof.zip"
+    assert "1 record and what proves them" in run("proof", 7, "--output", place).output
+    assert zipfile.ZipFile(place).read("records.jsonl").count(b"\n") == 1
+    assert verify_bundle.main([str(place), "--key", public_key(config)]) == 0
+
+
+def test_what_is_no_checkpoint_is_refused(run, noted, tmp_path):
+    (tmp_path / "empty.txt").touch()
+    for place in (tmp_path / "empty.txt", noted.with_name("nowhere.txt")):
+        assert run("verify", "--noted", place).exit_code == 2
+        assert run("checkpoint", "--since", place).exit_code == 2
+
+
+def test_a_rotated_key_verifies_what_the_one_before_signed(run, config, noted):  # noqa: F811
+    rotate(load_settings(config).key_folder, "audit-checkpoints", SystemClock())
+    assert run("verify", "--noted", noted).exit_code == 0

@@ -1,0 +1,80 @@
+"""What ``rambridge check`` says of receivers and scheduled exports in ``audit.yaml``."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bridge.settings import check_configuration, load_configuration
+
+CONFIG = Path(__file__).parents[2] / "config"
+SIEM = "forwarding:\n  - {name: siem, to: syslog, host: siem.example.com%s}\n"
+HOOK = "forwarding:\n  - {name: hook, to: webhook, url: 'https://soar.example.com/hook', secret: 'env:HOOK'%s}\n"
+SLS = (
+    "forwarding:\n  - {name: sls, to: sls, endpoint: 'https://cn-hangzhou.log.aliyuncs.com', region: cn-hangzhou, "
+    "project: acme, logstore: audit%s}\n"
+)
+DAILY = "exports:\n  - {name: daily, folder: /tmp%s}\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOOK", "a secret")
+    shutil.copytree(CONFIG, tmp_path / "config")
+    secret = tmp_path / "certs" / "sandbox" / "oidc-client-secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("a secret")
+    return tmp_path / "config"
+
+
+def problems(folder, text, *, development=True):
+    (folder / "audit.yaml").write_text(text)
+    if not development:
+        bridge = folder / "bridge.yaml"
+        bridge.write_text(bridge.read_text().replace("development: true", "development: false"))
+    return [problem for problem in check_configuration(folder) if problem.file.name == "audit.yaml"]
+
+
+@pytest.mark.parametrize(
+    "text", [SIEM % "", SIEM % ", format: ocsf, personal: sealed", HOOK % "", SLS % "", DAILY % ""]
+)
+def test_what_the_documentation_shows_is_accepted(folder, text):
+    assert problems(folder, text, development=False) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param(SIEM % ", port: 1514", "port 1514", id="port that outbound does not allow"),
+        pytest.param(
+            SIEM.replace("siem.example.com", "100.100.100.200") % "", "metadata service", id="metadata service"
+        ),
+        pytest.param(SIEM % ", ca_file: nowhere.pem", "nowhere.pem", id="file that is missing"),
+        pytest.param(SIEM % ", facility: 13", "facility", id="unknown key"),
+        pytest.param(
+            SIEM % "" + "  - {name: siem, to: syslog, host: other.example.com}\n", "stands twice", id="name twice"
+        ),
+        pytest.param(HOOK.replace("https:", "http:") % "", "plain http", id="plain http"),
+        pytest.param(HOOK.replace("https:", "ftp:") % "", "webhook", id="no web address"),
+        pytest.param(HOOK.replace("env:HOOK", "hunter2") % "", "must not stand in this file", id="secret in the file"),
+        pytest.param(SLS % ", access_key_id: env:HOOK", "belong together", id="half a key"),
+        pytest.param(SLS.replace("https:", "http:") % "", "plain http", id="SLS over plain http"),
+        pytest.param(SLS.replace("https://", "") % "", "https://REGION", id="SLS without a scheme"),
+        pytest.param(DAILY % ", at: '24:00'", "at", id="no time of a day"),
+        pytest.param(DAILY.replace("/tmp", "nowhere") % "", "nothing will be written", id="folder that is missing"),
+    ],
+)
+def test_each_mistake_is_named_with_what_to_write(folder, text, says):
+    found = problems(folder, text, development=False)
+    assert [problem for problem in found if says in problem.message + problem.fix], found
+
+
+def test_a_secret_is_read_and_paths_are_relative_to_the_file(folder):
+    (folder / "siem.pem").write_text("")
+    (folder / "audit.yaml").write_text(
+        (SIEM % ", ca_file: siem.pem") + HOOK.removeprefix("forwarding:\n") % "" + DAILY.replace("/tmp", "..") % ""
+    )
+    audit = load_configuration(folder).audit
+    assert audit.forwarding[0].ca_file == folder / "siem.pem"
+    assert audit.forwarding[1].secret.get_secret_value() == "a secret"
+    assert audit.exports[0].folder == folder.parent
