@@ -43,9 +43,9 @@ def drop(connection: Connection) -> None:
     metadata.drop_all(connection, tables=COMPUTED)
 
 
-def has_reference(number: str) -> ColumnElement[bool]:
-    """Return the condition of the records of one request; a database uses the index only if its own condition is there.
+def has_reference(*numbers: str) -> ColumnElement[bool]:
+    """Return the condition of the records of requests; a database uses the index only if its own condition is there.
 
     Not as a parameter: SQLite cannot know what that will be.
     """
-    return and_(index.c.reference == number, index.c.reference != literal_column("''"))
+    return and_(index.c.reference.in_(numbers), index.c.reference != literal_column("''"))
