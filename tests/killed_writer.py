@@ -20,10 +20,10 @@ def main():
     url, name = sys.argv[1:]
     opened = open_log(open_database(url))
     log = opened.build_log()
+    os.write(1, b"begun\n")
     for thread in range(THREADS):
         threading.Thread(target=append_for_ever, args=(log, f"{name}-{thread}"), daemon=True).start()
     threading.Thread(target=opened.sequencer.run_forever, args=(threading.Event(),), daemon=True).start()
-    os.write(1, b"begun\n")
     sys.stdin.read()
 
 

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bridge.audit_log import open_audit_log
+from bridge.audit.standing import examine
+from bridge.audit_log import OpenedLog, open_audit_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.ram_access import open_ram, ram_options
 from bridge.cli.setup import find_account
@@ -35,6 +37,7 @@ from bridge.setup.doctor.here import (
     check_published_metadata,
     check_reachable,
 )
+from bridge.setup.doctor.records import check_records
 from bridge.setup.existing import Existing
 from bridge.setup.fingerprint import fetch_fingerprint
 from bridge.store_connection import connect_store, store_errors
@@ -128,6 +131,7 @@ class _Examination:
         self._keys = KeyFolder(settings.key_folder)
         self._outbound = Outbound(development=settings.development, destinations=settings.destinations())
         self._audit: AuditLog | None = None
+        self._records: OpenedLog | None = None
 
     def run(
         self, accounts: list[Account], read_ram: Callable[[Account], ReadRAM], *, key_given: bool
@@ -139,6 +143,8 @@ class _Examination:
         yield check_reachable(
             "audit", "the audit log", self._open_audit, "See `audit` in bridge.yaml; docs/operating.md."
         )
+        if self._records is not None:
+            yield from check_records(partial(examine, self._records.engine, self._clock))
         try:
             metadata = describe_us(url, self._keys.published("saml-issuer"))
             tokens = self._keys.published("oidc-issuer")
@@ -239,6 +245,7 @@ class _Examination:
         return check_reachable("store", "Redis", ping, advice)
 
     def _open_audit(self) -> None:
-        audit = open_audit_log(self._settings, self._clock).build_log()
+        opened = open_audit_log(self._settings, self._clock)
+        audit = opened.build_log()
         audit.check()
-        self._audit = audit
+        self._audit, self._records = audit, opened

@@ -12,8 +12,10 @@ from bridge.audit.database import open_database
 from bridge.audit.grants import find_weakness, grants_for, list_services, may_change_records
 from bridge.audit.partition_keeper import PartitionKeeper
 from bridge.audit.partitions import create_ahead
+from bridge.audit.standing import examine
 from bridge.audit.tables import keys, records, sequenced
 from bridge.errors import AuditLayout
+from bridge.setup.doctor.records import check_records
 from tests.live_store import MovableClock
 from tests.unit.audit.test_database import insert_record, one_row
 
@@ -136,3 +138,19 @@ def test_whoever_owns_the_tables_makes_the_partitions_itself(database):
     assert keeper.keep() == ""
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM audit_records_204105")).scalar_one() == 1
+
+
+def test_the_doctor_tells_what_the_role_may_do_and_which_month_has_no_partition(database, service):
+    later = in_may_2041()
+    found = list(check_records(lambda: examine(service, later)))
+    assert [(each.check, each.subject, each.result) for each in found] == [
+        ("audit-role", database.service, "ok"),
+        ("audit-partitions", "coming months", "warning"),
+    ]
+    assert "2041-06" in found[1].found
+    owner = database.open(database.owner_url)
+    assert [each.result for each in check_records(lambda: examine(owner, later))] == ["warning", "ok"]
+    assert [each.result for each in check_records(lambda: examine(service, later))] == ["ok", "ok"]
+    service.dispose()
+    database.execute(f'ALTER ROLE "{database.service}" NOLOGIN')
+    assert [each.result for each in check_records(lambda: examine(service, later))] == ["failed"]
