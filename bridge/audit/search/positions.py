@@ -38,6 +38,8 @@ END = 1 << 62
 """Behind every position."""
 _FIRST_WINDOW = 50_000
 _GROWTH = 4
+_QUICK_SECONDS = 0.01
+"""A window that took longer is followed by one that is as wide, so that the time that is left is not overdrawn."""
 _NEAR = 2_000
 
 
@@ -157,11 +159,13 @@ def _walk(  # noqa: PLR0917  what leads there, what has to hold, and how much of
     found = Found()
     end, width = min(bounds.end, _log_end(connection)), _FIRST_WINDOW
     while end > bounds.first:
-        window = Bounds(max(bounds.first, end - width), end)
+        window, began = Bounds(max(bounds.first, end - width), end), time.monotonic()
         found.positions += _newest(connection, drivers, conditions, window, count - len(found.positions))
         if len(found.positions) >= count:
             return found
-        end, width = window.first, width * _GROWTH
+        end = window.first
+        if time.monotonic() - began < _QUICK_SECONDS:
+            width *= _GROWTH
         if end > bounds.first and time.monotonic() > deadline:
             found.searched_to = end
             return found
