@@ -35,11 +35,15 @@ from bridge.audit.trail.strays import LONGEST_SESSION, Scope, Stray
 from bridge.audit.trail.tables import addresses, calls, credentials, progress
 from bridge.errors import TrailUnreadable
 
-BATCH = 4_000
+BATCH = 8_000
 _CACHE = "PRAGMA cache_size = -65536"
 """64 MB for this command: identifiers are random, so every page of their index is needed again and again."""
 KEPT_UNEXPLAINED = 7 * 86_400 * SECOND
 """For how long credentials of roles that nobody governs are kept, lest they turn out to be in the middle of a chain."""
+
+
+_CHANGING = tuple(name for name in COLUMNS if name not in {"number", "name"})
+_USED = ("first", "last", "calls")
 
 
 @dataclass
@@ -146,7 +150,7 @@ class TrailImport:
         for one in seen:
             batch.add(one)
         join = Join(lookups, lookups, self.scope.our_providers, self._tolerance)
-        join.explain(found.values(), settled=False)
+        batch.said.update(each.name for each in join.explain(found.values(), settled=False))
         for one in seen:
             holder = self._find_holder(one, found)
             if holder is not None:
@@ -181,7 +185,8 @@ class TrailImport:
                 old.append(each)
         if new:
             connection.execute(insert(credentials), [_to_row(each) for each in new])
-        _update(connection, old)
+        _update(connection, [each for each in old if each.name in batch.said])
+        _update(connection, [each for each in old if each.name not in batch.said], _USED)
         places = self._place_addresses(connection, batch)
         if batch.calls:
             connection.execute(insert(calls), [_to_call(event, holder, places) for event, holder in batch.calls])
@@ -261,6 +266,8 @@ class _Batch:
         self.calls: list[tuple[TrailEvent, Credentials]] = []
         self.personal: dict[str, dict[str, str]] = {}
         """What is to be sealed of credentials of which the database says less."""
+        self.said: set[str] = set()
+        """Of which more is known now than when they were used."""
         self.touched: list[Credentials] = []
         self.sessions: dict[str, None] = {}
         self.keys: Any = None
@@ -281,6 +288,7 @@ class _Batch:
         else:
             merge(there, each)
         if says_more:
+            self.said.add(each.name)
             self.personal.setdefault(each.name, {}).update({key: text for key, text in personal.items() if text})
 
 
@@ -314,9 +322,8 @@ def _to_row(each: Credentials) -> dict[str, Any]:
     return {name: getattr(each, name) for name in COLUMNS}
 
 
-def _update(connection: Connection, changed: Sequence[Credentials]) -> None:
+def _update(connection: Connection, changed: Sequence[Credentials], names: Sequence[str] = _CHANGING) -> None:
     if changed:
-        names = [name for name in COLUMNS if name not in {"number", "name"}]
         statement = update(credentials).where(credentials.c.number == bindparam("row_number"))
         statement = statement.values({name: bindparam(f"new_{name}") for name in names})
         rows = [

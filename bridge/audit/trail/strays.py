@@ -26,6 +26,14 @@ REASONS: Mapping[Reason, str] = {
 }
 
 
+_CALLERS = {
+    "ram-user": "a RAM user",
+    "root-account": "the account itself",
+    "assumed-role": "a role",
+    "system": "a service",
+}
+
+
 class Stray(NamedTuple):
     """Credentials that this bridge never issued, and how they came about as far as the trail says."""
 
@@ -42,7 +50,10 @@ def describe_reason(stray: Stray) -> str:
     """Return in words how the credentials came about."""
     each = stray.credentials
     return REASONS[stray.reason].format(
-        caller=each.caller or "somebody", parent=each.parent, provider=each.provider, action=each.action
+        caller=_CALLERS.get(each.caller, each.caller or "somebody"),
+        parent=each.parent,
+        provider=each.provider,
+        action=each.action,
     )
 
 

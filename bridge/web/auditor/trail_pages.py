@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit.reader import database_errors
 from bridge.audit.search.query import Search
-from bridge.audit.trail.join import Credentials
+from bridge.audit.trail.join import SECOND, Credentials
 from bridge.audit.trail.strays import Stray, describe_reason
 from bridge.audit.trail.threads import Call, Thread, Threads
 from bridge.errors import NotFound
@@ -103,7 +104,7 @@ class TrailPages:
             "audit_thread.html",
             name=name,
             thread=thread,
-            place=self._place(found) if found else "",
+            role=self._place(found) if found else "",
             how=describe_reason(stray) if stray else _WAYS[found.way] if found else _WAYS["issued"],
             stray=stray is not None,
             facts=list(self._find_facts(thread)),
@@ -132,7 +133,8 @@ class TrailPages:
             yield "Action of STS", " ".join(filter(None, (found.action, found.provider))), ""
         if found.request_id:
             yield "RequestId of STS", found.request_id, ""
-        yield "Used", f"{show_moment(found.first)} to {show_moment(found.last)} UTC, {found.calls:,} calls", ""
+        times = "1 call" if found.calls == 1 else f"{found.calls:,} calls"
+        yield "Used", f"{show_moment(found.first)} to {show_moment(found.last)} UTC, {times}", ""
 
     def _describe(self, each: Credentials, how: str) -> Row:
         return Row(
@@ -151,7 +153,7 @@ class TrailPages:
 
 def _show_call(call: Call) -> dict[str, str]:
     return {
-        "time": show_moment(call.time),
+        "time": datetime.fromtimestamp(call.time // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "action": f"{call.service}:{call.name}",
         "kind": "writes" if call.write else "reads",
         "region": call.region,
