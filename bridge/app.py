@@ -12,8 +12,7 @@ from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
 from bridge.audit.record_proofs import RecordProofs
-from bridge.audit.search.saved import SavedSearches
-from bridge.audit.search.search import AuditSearch
+from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.threads import Threads
 from bridge.audit_log import open_audit_log
 from bridge.audit_tasks import AuditTasks
@@ -28,6 +27,7 @@ from bridge.exchange.metadata import entity_id
 from bridge.exchange.sts_client import STSClient
 from bridge.exchange.waiting_room import WaitingRoom
 from bridge.federation import Federation
+from bridge.governed_roles import find_scope
 from bridge.history.history import History
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import PendingSignIns, UnconfirmedSignIns
@@ -241,11 +241,14 @@ def create_app(
         app,
         access=access,
         audit=audit,
-        search=AuditSearch(records.engine, records.secrets, clock, records.reader, records.sequencer),
-        saved=SavedSearches(records.engine),
+        search=records.search,
+        saved=records.saved_searches,
         proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
         alerts=AlertBoard(records.engine),
         threads=Threads(records.engine, records.secrets),
+        find_strays=lambda: find_stored_strays(
+            records.engine, find_scope(rules.current, accounts, configuration.audit.trail)
+        ),
         secrets=records.secrets,
         providers=providers,
         accounts=accounts,

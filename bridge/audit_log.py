@@ -12,6 +12,7 @@ from bridge.audit.checkpoints import Signer, name_log
 from bridge.audit.database import open_database
 from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader
+from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.search.upkeep import index_rows
 from bridge.audit.secrets import AuditSecrets
@@ -44,6 +45,11 @@ class OpenedLog:
     def search(self) -> AuditSearch:
         """What finds records in it; keep it, since it remembers names."""
         return AuditSearch(self.engine, self.secrets, self.clock, self.reader, self.sequencer)
+
+    @property
+    def saved_searches(self) -> SavedSearches:
+        """What auditors keep."""
+        return SavedSearches(self.engine, self.secrets)
 
     def build_log(self, settings: AuditSettings | None = None) -> AuditLog:
         """Return what appends to it; the defaults of ``audit.yaml`` count where there are no settings."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from bridge.audit.trail.governed import Governed, split_patterns
-from bridge.audit.trail.importing import Scope
+from bridge.audit.trail.strays import Scope
 from bridge.entitlements.rules import RuleSet
 from bridge.exchange.accounts import Account
 from bridge.settings.audit_trail import TrailSettings

@@ -7,30 +7,29 @@ before, so parts of a log can be verified beside each other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, select
 
 from bridge.audit import tables
 from bridge.audit.checkpoints import STEPPED_BACK
 from bridge.audit.merkle import leaf_hash
-from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id, to_microseconds
+from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id
 from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
-from bridge.audit.tables import BLOCK_LEAVES
+from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
 
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
-"""A clock that goes back by more has to be recorded (AUD-04)."""
-DRIFT_SHARE = 0.001
-"""So much may a clock be slowed down to agree with others again."""
+"""A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
 
 _INDEX_NAMES = tuple(column.name for column in tables.index.c)
 _INDEX_WIDTH = len(_INDEX_NAMES)
 _in_columns = itemgetter(*_INDEX_NAMES)
 _POSITION, _ID = _INDEX_NAMES.index("position"), _INDEX_NAMES.index("id")
 _MICROSECONDS = 1_000_000
+_NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _QUERY = (
     select(*tables.index.c, tables.records.c.body, tables.records.c.mac)
     .outerjoin(
@@ -42,16 +41,13 @@ _QUERY = (
 )
 
 
-@dataclass(frozen=True)
-class Stand:
+class Stand(NamedTuple):
     """Where a writer's log stands after a record, or would stand before one."""
 
     position: int
     number: int
     time: int
     """Microseconds since 1970."""
-    monotonic: object = None
-    """Milliseconds of a clock that nobody sets back."""
     says_stepped_back: bool = False
     mac: bytes | None = None
     """None: not known, because the record is not in the range and was itself changed."""
@@ -65,7 +61,9 @@ class Span:
     last: Stand
 
 
-def check_records(connection: Connection, begin: int, end: int, mac_key: bytes | None) -> dict[int, Span]:
+def check_records(
+    connection: Connection, begin: int, end: int, mac_key: bytes | None, step_seconds: int = STEP_SECONDS
+) -> dict[int, Span]:
     """Verify the records from ``begin`` up to, and without, ``end``.
 
     Args:
@@ -73,6 +71,7 @@ def check_records(connection: Connection, begin: int, end: int, mac_key: bytes |
         begin: the first position.
         end: the position after the last one.
         mac_key: ties each record to the one before (see ``record.py``); None: that is not verified.
+        step_seconds: how far a clock may go back without a record that says so.
 
     Returns:
         For each writer what of its records is in the range; see :func:`join_spans`.
@@ -80,13 +79,18 @@ def check_records(connection: Connection, begin: int, end: int, mac_key: bytes |
     Raises:
         ChainBroken: at the first record that is not what was written.
     """
-    check = RecordCheck(connection, mac_key)
+    check = RecordCheck(connection, mac_key, step_seconds)
     check.check(begin, end)
     return check.spans
 
 
 def join_spans(
-    before: dict[int, Span], after: dict[int, Span], *, begin: int, retired: Retired = NOTHING_RETIRED
+    before: dict[int, Span],
+    after: dict[int, Span],
+    *,
+    begin: int,
+    retired: Retired = NOTHING_RETIRED,
+    step_seconds: int = STEP_SECONDS,
 ) -> dict[int, Span]:
     """Return the spans of two ranges that follow each other, the first of which begins at ``begin``.
 
@@ -99,7 +103,7 @@ def join_spans(
         if retired.ends_before(writer, span.first.number):
             pass
         elif known is not None:
-            _check_follows(writer, known.last, span.first)
+            _check_follows(writer, known.last, span.first, step_seconds)
         elif begin == 0 and span.first.number != 1:
             raise ChainBroken(_describe_order(writer, 0, span.first), span.first.position)
         joined[writer] = Span(known.first if known else span.first, span.last)
@@ -109,8 +113,9 @@ def join_spans(
 class RecordCheck:
     """Verifies ranges that follow each other."""
 
-    def __init__(self, connection: Connection, mac_key: bytes | None) -> None:
+    def __init__(self, connection: Connection, mac_key: bytes | None, step_seconds: int = STEP_SECONDS) -> None:
         """Take what :func:`check_records` takes."""
+        self._step_seconds = step_seconds
         self._connection = connection
         self._mac_key = mac_key
         self._retired = read_retired(connection)
@@ -149,23 +154,28 @@ class RecordCheck:
         if _in_columns(expected) != row[:_INDEX_WIDTH]:
             names = [name for name, value in zip(_INDEX_NAMES, row, strict=False) if expected[name] != value]
             raise ChainBroken(f"the index says otherwise than record {position}: {', '.join(names)}", position)
-        self._check_writer(position, identifier, content, body, mac)
+        stand = Stand(
+            position,
+            identifier & _NUMBER_MASK,
+            expected["time"],
+            content["event"] == STEPPED_BACK,
+            mac,
+        )
+        self._check_writer(identifier >> NUMBER_BITS, stand, content, body)
 
-    def _check_writer(self, position: int, identifier: int, content: Mapping[str, Any], body: str, mac: bytes) -> None:
-        writer, number = split_id(identifier)
-        if (content.get("writer"), content.get("number")) != (writer, number):
+    def _check_writer(self, writer: int, stand: Stand, content: Mapping[str, Any], body: str) -> None:
+        position, number = stand.position, stand.number
+        if content.get("writer") != writer or content.get("number") != number:
             raise ChainBroken(f"record {position} says that it has another place", position)
-        moment, stepped = to_microseconds(content["time"]), content["event"] == STEPPED_BACK
-        stand = Stand(position, number, moment, content.get("monotonic"), stepped, mac)
         span = self.spans.get(writer)
         if self._retired.ends_before(writer, number):
             mac_before: bytes | None = self._retired.ends[record_id(writer, number - 1)]
         elif span is not None:
-            _check_follows(writer, span.last, stand)
+            _check_follows(writer, span.last, stand, self._step_seconds)
             mac_before = span.last.mac
         else:
             mac_before = self._read_mac_before(writer, stand)
-        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != mac:
+        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != stand.mac:
             raise ChainBroken(f"record {position} was not written by the bridge: its mac is wrong", position)
         if span is not None:
             span.last = stand
@@ -193,15 +203,13 @@ class RecordCheck:
         return f"record {position}, number {number} of writer {writer}, is gone"
 
 
-def _check_follows(writer: int, last: Stand, stand: Stand) -> None:
+def _check_follows(writer: int, last: Stand, stand: Stand, step_seconds: int) -> None:
     if stand.number != last.number + 1:
         raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
     if stand.says_stepped_back:
         return
     back = last.time - stand.time
-    if isinstance(last.monotonic, int) and isinstance(stand.monotonic, int) and stand.monotonic >= last.monotonic:
-        back += int((stand.monotonic - last.monotonic) * 1_000 * (1 - DRIFT_SHARE))
-    if back > STEP_SECONDS * _MICROSECONDS:
+    if back > step_seconds * _MICROSECONDS:
         detail = f"before record {stand.position} a clock was set back by {back // _MICROSECONDS} s"
         raise ChainBroken(f"{detail}, and no record says so", stand.position)
 

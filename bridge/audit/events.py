@@ -57,7 +57,14 @@ class Event:
         Raises:
             TypeError: one holds what cannot be recorded.
         """
-        return {name: _cap(value) for name, value in vars(self).items() if value is not None and value != ""}
+        found = {}
+        for name, value in vars(self).items():
+            if type(value) is str:
+                if value:
+                    found[name] = value if len(value) <= MAX_TEXT else value[:MAX_TEXT]
+            elif value is not None:
+                found[name] = _cap(value)
+        return found
 
 
 def _cap(value: Any) -> Any:

@@ -12,6 +12,7 @@ here is personal.
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 COLUMNS = (
@@ -46,6 +47,9 @@ WORDS = (
 """Further fields whose words can be looked for. Never one that somebody who has not signed in can fill as they like:
 they could make a kind of each record. Such fields are found by their whole value (``terms``)."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Built once: each record is encoded, when it gets its place and when it is verified."""
+
 MAX_WORDS = 2_000
 """Characters kept of a kind's words."""
 
@@ -66,7 +70,7 @@ _MAX_TERMS = 16
 def kind_of(content: Mapping[str, Any]) -> int:
     """Return the number of a record's kind: 64 bits, signed. It depends on nothing but the record's plain fields."""
     fields = [content.get(name) for name in (*COLUMNS, *WORDS)]
-    return _number(json.dumps(fields, separators=(",", ":")))
+    return _number(_encode(fields))
 
 
 def kind_row(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +115,7 @@ def storable(value: Any) -> Any:
     return value
 
 
+@lru_cache(65_536)
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:8], "big", signed=True)
 

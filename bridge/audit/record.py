@@ -45,10 +45,12 @@ PLAIN_INDEX_FIELDS = (
     "privileged",
 )
 DIGEST_INDEX_FIELDS = ("subject", "address", "session_name")
+_DIGEST_FIELDS = tuple((name, f"{name}_digest") for name in DIGEST_INDEX_FIELDS)
 _MOST_CHARACTERS = {"event": 64, "code": 64, "reference": 64, "protocol": 16}
 
 UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
 """What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Head:
 
 def encode_body(content: Mapping[str, Any]) -> str:
     """Return the one canonical text of a record: JSON, sorted keys, ASCII only, one line."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _ENCODER.encode(content)
 
 
 def link(key: bytes, before: bytes, body: str) -> bytes:
@@ -95,25 +97,35 @@ def to_microseconds(time: str) -> int:
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
-def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of ``audit_index`` for a record's content. It depends on nothing but what is recorded."""
-    row = {name: storable(content.get(name)) for name in PLAIN_INDEX_FIELDS}
-    row |= {name: content.get(f"{name}_digest") for name in DIGEST_INDEX_FIELDS}
-    row |= {name: row[name][:most] for name, most in _MOST_CHARACTERS.items() if row[name]}
-    return row | {
-        "position": position,
-        "month": month_of(content["time"]),
-        "id": identifier,
-        "time": to_microseconds(content["time"]),
-        "refused": content["event"].endswith(".refused"),
-        "kind": kind_of(content),
-    }
+def index_row(position: int, identifier: int, content: Mapping[str, Any], *, plain: bool = False) -> dict[str, Any]:
+    """Return the row of ``audit_index`` for a record's content. It depends on nothing but what is recorded.
+
+    ``plain``: no text in it has a character that a column could not hold, so that none is looked for.
+    """
+    get = content.get
+    row = {name: get(name) for name in PLAIN_INDEX_FIELDS}
+    if not plain:
+        row = {name: storable(value) for name, value in row.items()}
+    row |= {name: get(field) for name, field in _DIGEST_FIELDS}
+    for name, most in _MOST_CHARACTERS.items():
+        value = row[name]
+        if value and len(value) > most:
+            row[name] = value[:most]
+    time = content["time"]
+    row["position"] = position
+    row["month"] = month_of(time)
+    row["id"] = identifier
+    row["time"] = to_microseconds(time)
+    row["refused"] = content["event"].endswith(".refused")
+    row["kind"] = kind_of(content)
+    return row
 
 
 def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return a record's content, and its row in ``audit_index``; ``UNREADABLE`` if nobody of us wrote it."""
     try:
         content = json.loads(body)
-        return content, index_row(position, identifier, content)
+        # Everything but ASCII is escaped in a body, and so is NUL.
+        return content, index_row(position, identifier, content, plain="\\u" not in body)
     except (ValueError, KeyError, TypeError, AttributeError):
         return UNREADABLE, index_row(position, identifier, UNREADABLE)

@@ -44,6 +44,7 @@ _MAX_KEPT = 20_000
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _AT_ONCE = 500
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _ADD = text(
     "INSERT INTO audit_keys (name, sealed, label) VALUES (:name, :sealed, :label) ON CONFLICT (name) DO NOTHING"
 )
@@ -279,7 +280,7 @@ class FoundKeys:
 
 def encode_personal(fields: Mapping[str, Any]) -> bytes:
     """Return fields as they are sealed: JSON, ASCII only."""
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(fields).encode("ascii")
 
 
 def _canonical(kind: DigestKind, value: str) -> str:

@@ -20,7 +20,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, func, select
 
 from bridge.audit import tables
-from bridge.audit.checked_records import RecordCheck, Span, check_records, join_spans
+from bridge.audit.checked_records import STEP_SECONDS, RecordCheck, Span, check_records, join_spans
 from bridge.audit.checked_tree import check_noted, check_tree, read_checkpoints
 from bridge.audit.checkpoints import Checkpoint
 from bridge.audit.notes import VerifierKey
@@ -56,6 +56,8 @@ class Scope:
     """The first position that is not in it; None: to the end of the log."""
     noted: Sequence[Checkpoint] = ()
     """Verified checkpoints that somebody noted elsewhere. The log must begin with what each is over."""
+    step_seconds: int = STEP_SECONDS
+    """How far a clock may go back without a record that says so."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,13 @@ def verify_log(engine: Engine, scope: Scope, *, processes: int = 1, progress: Pr
     with snapshot(engine) as connection:
         if processes > 1 and (scope.end or _count_positions(connection)) - scope.begin >= WORTH_PROCESSES:
             retired = read_retired(connection)
-            return _verify(connection, scope, _RecordsBeside(engine, scope.mac_key, processes, progress, retired))
+            return _verify(connection, scope, _RecordsBeside(engine, scope, processes, progress, retired))
         return verify_within(connection, scope, progress)
 
 
 def verify_within(connection: Connection, scope: Scope, progress: Progress = _no_progress) -> Verified:
     """Do the same with a connection that sees one state of the database."""
-    return _verify(connection, scope, _RecordsHere(connection, scope.mac_key, progress, read_retired(connection)))
+    return _verify(connection, scope, _RecordsHere(connection, scope, progress, read_retired(connection)))
 
 
 def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verified:
@@ -164,16 +166,16 @@ class _RecordsHere:
     """One part after the other."""
 
     connection: Connection
-    mac_key: bytes | None
+    scope: Scope
     progress: Progress
     retired: Retired
 
     def check(self, begin: int, end: int) -> dict[int, Span]:
-        check = RecordCheck(self.connection, self.mac_key)
+        check = RecordCheck(self.connection, self.scope.mac_key, self.scope.step_seconds)
         for first, last in _parts(begin, end):
             check.check(first, last)
             self.progress(last - begin, end - begin)
-        return join_spans({}, check.spans, begin=begin, retired=self.retired)
+        return join_spans({}, check.spans, begin=begin, retired=self.retired, step_seconds=self.scope.step_seconds)
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class _RecordsBeside:
     """Parts in several processes, and whether what each writer wrote goes on from part to part."""
 
     engine: Engine
-    mac_key: bytes | None
+    scope: Scope
     processes: int
     progress: Progress
     retired: Retired
@@ -189,18 +191,21 @@ class _RecordsBeside:
     def check(self, begin: int, end: int) -> dict[int, Span]:
         spans: dict[int, Span] = {}
         url = self.engine.url.render_as_string(hide_password=False)
-        arguments = (url, self.mac_key)
+        arguments = (url, self.scope.mac_key, self.scope.step_seconds)
         with ProcessPoolExecutor(self.processes, get_context("spawn"), _open_beside, arguments) as pool:
             parts = _parts(begin, end)
             waiting = [pool.submit(_check_part, *part) for part in parts]
             try:
                 for (first, last), result in zip(parts, waiting, strict=True):
                     part = self._wait(result, spans, first, begin)
-                    spans = join_spans(spans, part, begin=begin, retired=self.retired)
+                    spans = self._join(spans, part, begin)
                     self.progress(last - begin, end - begin)
             finally:
                 pool.shutdown(cancel_futures=True)
         return spans
+
+    def _join(self, spans: dict[int, Span], part: dict[int, Span], begin: int) -> dict[int, Span]:
+        return join_spans(spans, part, begin=begin, retired=self.retired, step_seconds=self.scope.step_seconds)
 
     def _wait(
         self, result: "Future[dict[int, Span]]", spans: dict[int, Span], first: int, begin: int
@@ -210,8 +215,8 @@ class _RecordsBeside:
         except ChainBroken as error:
             # What comes before it in this part may still not go on from the parts before.
             with snapshot(self.engine) as connection:
-                part = check_records(connection, first, error.position, self.mac_key)
-                join_spans(spans, part, begin=begin, retired=self.retired)
+                part = check_records(connection, first, error.position, self.scope.mac_key, self.scope.step_seconds)
+                self._join(spans, part, begin)
             raise
 
 
@@ -219,18 +224,18 @@ def _parts(begin: int, end: int) -> list[tuple[int, int]]:
     return list(pairwise([*range(begin, end, PART), end]))
 
 
-_beside: dict[str, tuple[Engine, bytes | None]] = {}
+_beside: dict[str, tuple[Engine, bytes | None, int]] = {}
 """What a process that verifies parts has open."""
 
 
-def _open_beside(url: str, mac_key: bytes | None) -> None:
-    _beside["open"] = open_engine(url), mac_key
+def _open_beside(url: str, mac_key: bytes | None, step_seconds: int) -> None:
+    _beside["open"] = open_engine(url), mac_key, step_seconds
 
 
 def _check_part(begin: int, end: int) -> dict[int, Span]:
-    engine, mac_key = _beside["open"]
+    engine, mac_key, step_seconds = _beside["open"]
     with snapshot(engine) as connection:
-        return check_records(connection, begin, end, mac_key)
+        return check_records(connection, begin, end, mac_key, step_seconds)
 
 
 def _check_counts(connection: Connection, spans: dict[int, Span], size: int, retired: Retired) -> None:

@@ -26,6 +26,7 @@ from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, short_path
 from bridge.database import snapshot
 from bridge.errors import ChainBroken, KeyMissing
+from bridge.settings.audit import load_audit_settings
 
 _SILENT_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.2
@@ -65,7 +66,8 @@ def verify(  # noqa: PLR0917  click passes them by name
             before = [each.checkpoint for each in _read_notes(since, believed)]
             seen += before
             begin = max(begin, *(each.size for each in before))
-        scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen)
+        step = load_audit_settings(folder).max_clock_step_seconds
+        scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
         processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
         verified = verify_log(log.engine, scope, processes=processes, progress=_Progress())
     _print_verified(verified, seen)

@@ -14,7 +14,8 @@ from bridge.audit.reader import database_errors
 from bridge.audit.trail.importing import Report, TrailImport
 from bridge.audit.trail.join import SECOND
 from bridge.audit.trail.reading import find_files
-from bridge.audit.trail.strays import Stray
+from bridge.audit.trail.store import find_stored_strays
+from bridge.audit.trail.strays import Stray, describe_reason
 from bridge.audit_log import OpenedLog
 from bridge.cli.in_force import load_with_rules
 from bridge.cli.opened_log import open_log
@@ -24,13 +25,6 @@ from bridge.settings import Configuration
 
 NAMED = 20
 """How many files, and how many strays, the record of an import names."""
-REASONS = {
-    "asked_with_key": "{caller} called AssumeRole",
-    "chained_from_unknown": "asked for with {parent}, which is not ours either",
-    "our_provider": "our provider {provider} vouched for it, says STS: our key, a lost record, a response sent twice",
-    "other_provider": "{action} by the identity provider {provider}",
-    "unknown": "the trail does not say where it came from",
-}
 
 
 @click.group()
@@ -60,9 +54,9 @@ def import_command(folder: Path, paths: tuple[Path, ...]) -> None:
 @click.pass_obj
 def strays(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click passes flags
     """List credentials of governed roles that were never issued here. Exits with 1 if there are any."""
-    with errors_to_exit_code(), _opened(folder) as (_, importer, configuration):
+    with errors_to_exit_code(), _opened(folder) as (log, importer, configuration):
         with database_errors():
-            found = importer.find_strays()
+            found = find_stored_strays(log.engine, importer.scope)
         names = {account.id: name for name, account in configuration.accounts.items()}
         for stray in found:
             click.echo(json.dumps(_to_json(stray, names)) if as_json else describe_stray(stray, names))
@@ -77,12 +71,9 @@ def strays(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click passes f
 def describe_stray(stray: Stray, names: dict[str, str]) -> str:
     """Return a stray as three lines for a person."""
     each = stray.credentials
-    how = REASONS[stray.reason].format(
-        caller=each.caller, parent=each.parent, provider=each.provider, action=each.action
-    )
     place = f"{names.get(each.account, each.account)}/{each.role}"
     used = f"{count(each.calls, 'call')}, {_format(each.first)} to {_format(each.last)}"
-    return printable(f"{place}  {each.name}") + f"\n    {printable(how)}\n    {used}"
+    return printable(f"{place}  {each.name}") + f"\n    {printable(describe_reason(stray))}\n    {used}"
 
 
 @contextmanager

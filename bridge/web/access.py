@@ -77,6 +77,8 @@ LEVELS: Mapping[str, Level] = {
     "audit_export.download": "auditor",
     "audit_record.show": "auditor",
     "audit_record.prove": "auditor",
+    "audit_trail.overview": "auditor",
+    "audit_trail.show": "auditor",
     "audit_people.find": "auditor",
     "audit_people.ask": "auditor",
     "audit_people.show": "auditor",

@@ -94,8 +94,6 @@ class SharedChain:
         audit = open_database(url)
         self._secrets = AuditSecrets(audit, _SEALER)
         self._describer = Describer(self._secrets)
-        with self._engine.begin() as connection:
-            connection.execute(text("CREATE TABLE IF NOT EXISTS shared (id BIGINT PRIMARY KEY, body TEXT, mac TEXT)"))
         self._queue: queue.SimpleQueue[tuple[str, threading.Lock]] = queue.SimpleQueue()
         threading.Thread(target=self._write_forever, daemon=True).start()
 
@@ -201,7 +199,10 @@ def run_processes(shape: str, url: str, processes: int) -> tuple[float, float]:
     barrier, results = context.Barrier(processes), context.Queue()
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/log"
-        open_database(url).dispose()
+        engine = open_database(url)
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE shared (id BIGINT PRIMARY KEY, body TEXT, mac TEXT)"))
+        engine.dispose()
         writer = context.Process(target=serve_socket, args=(url, path), daemon=True) if shape == "socket" else None
         if writer:
             writer.start()

@@ -43,6 +43,7 @@ _PROTOCOLS = {"saml": (5, "SAML"), "oidc": (4, "OpenID")}
 _OPERATIONS = {"saml": "AssumeRoleWithSAML", "oidc": "AssumeRoleWithOIDC", "access_key": "AssumeRole"}
 _ENVELOPE = frozenset({"event", "time", "reference", "position", "format", "sealed", "sealed_for"})
 _OUR_OPERATIONS = frozenset({"DeliverCredentials", "SignedCall", "OpenPage"})
+_REPEATED = "repeated.refused"
 _CLOUD = "Alibaba Cloud"
 _THE_SERVICE = {"app_name": "Rambridge"}
 
@@ -90,6 +91,12 @@ _KINDS: Mapping[str, _Kind] = {
     "metadata.keys_changed": _Kind(_ENTITY_MANAGEMENT, 3, entity="identity provider"),
     "audit.erased": _Kind(_ACCOUNT_CHANGE, _OTHER, "Forget"),
     "audit.exported": _Kind(_ENTITY_MANAGEMENT, 2, entity="audit log"),
+    "audit.searched": _Kind(_ENTITY_MANAGEMENT, 2, entity="audit log"),
+    "audit.person_opened": _Kind(_ENTITY_MANAGEMENT, 2, entity="person"),
+    "audit.retired": _Kind(_ENTITY_MANAGEMENT, 4, entity="audit log"),
+    "audit.key_changed": _Kind(_ENTITY_MANAGEMENT, 3, entity="signing key"),
+    "trail.imported": _Kind(_ENTITY_MANAGEMENT, 1, entity="ActionTrail events"),
+    "clock.stepped_back": _Kind(_ENTITY_MANAGEMENT, _OTHER, "Step back", entity="clock"),
 }
 
 
@@ -127,18 +134,23 @@ def to_ocsf(record: Mapping[str, Any], log_name: str) -> dict[str, Any]:
         log_name: which log that position is in.
     """
     fields = _Fields(record)
-    kind = _KINDS.get(fields.event) or _unknown_kind(fields.event)
+    kind = _find_kind(fields)
     event = _describe(kind, fields) | {"metadata": _metadata(fields, log_name)}
     if fields.has("account"):
         event["cloud"] = {"provider": _CLOUD, "account": {"name": fields.take("account")}}
     event |= _DESCRIBE[kind.class_uid](kind, fields)
     if kind.class_uid != _ENTITY_MANAGEMENT:  # that class has no place for it
         event |= _filled({"src_endpoint": _source(fields)})
+    if fields.event == _REPEATED:
+        event |= _filled({"count": fields.take("times"), "start_time": _milliseconds(fields.take("since"))})
     return event | _filled({"unmapped": fields.left()})
 
 
-def _unknown_kind(event: str) -> _Kind:
-    return _Kind(_ENTITY_MANAGEMENT, _OTHER, event, entity=event.partition(".")[0])
+def _find_kind(fields: _Fields) -> _Kind:
+    """Return what a record is; many refusals that are summed up are what each of them would be."""
+    event = fields.see("of_event") if fields.event == _REPEATED else fields.event
+    unknown = _Kind(_ENTITY_MANAGEMENT, _OTHER, fields.event, entity=fields.event.partition(".")[0])
+    return _KINDS.get(event, unknown)
 
 
 def _describe(kind: _Kind, fields: _Fields) -> dict[str, Any]:
@@ -230,7 +242,13 @@ def _describe_api_activity(kind: _Kind, fields: _Fields) -> dict[str, Any]:
 
 
 def _describe_entity(kind: _Kind, fields: _Fields) -> dict[str, Any]:
-    names = {"identity provider": "provider", "sign-in": "of"}
+    names = {
+        "identity provider": "provider",
+        "sign-in": "of",
+        "signing key": "new_key",
+        "person": "of",
+        "clock": "node",
+    }
     name = fields.take(names.get(kind.entity, ""))
     version = fields.take("version")
     entity = {"name": str(name) if name else kind.entity, "type": kind.entity, **_filled({"version": version})}
@@ -249,7 +267,7 @@ _DESCRIBE: Mapping[int, Callable[[_Kind, _Fields], dict[str, Any]]] = {
 def _user(fields: _Fields) -> dict[str, Any]:
     """Return whom a record is about. Of a refused message nobody knows that."""
     known = _filled({"uid": fields.take("subject"), "name": fields.take("person"), "domain": fields.take("issuer")})
-    digest = fields.take("subject_digest")
+    digest = fields.take("subject_digest") or fields.take("of_subject_digest")
     if digest:
         known |= {"uid_alt": digest} if "uid" in known else {"uid": digest}
     if known.keys() & {"uid", "name"}:

@@ -12,6 +12,7 @@ What else is asked is then checked record by record. So that this never takes lo
 positions that grow, and stops when its time is up; the page says how far it came.
 """
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -219,12 +220,20 @@ def _newest_of_kinds(
     bounds: Bounds,
     count: int,
 ) -> list[int]:
+    """Return the newest positions of all these kinds together, by at most ``count`` of each."""
     if connection.dialect.name == "postgresql":
-        each = func.unnest(literal(wanted, ARRAY(BigInteger))).column_valued("wanted")
-        of_each = _newest_of(Driver(index.c.kind == each), conditions, bounds, count).lateral("found")
+        each = func.unnest(literal(wanted, ARRAY(BigInteger))).table_valued("value", name="wanted").render_derived()
+        of_each = _newest_of(Driver(index.c.kind == each.c.value), conditions, bounds, count).lateral("found")
         query = select(of_each.c.position).select_from(each).join(of_each, true())
-        return list(connection.execute(query.order_by(of_each.c.position.desc()).limit(count)).scalars())
-    return _newest(connection, [Driver(index.c.kind == kind) for kind in wanted], conditions, bounds, count)
+        query = query.order_by(of_each.c.position.desc())
+    else:
+        # SQLite has no LATERAL; within IN, a subquery may look at the row beside it.
+        each = func.json_each(literal(json.dumps(wanted))).table_valued("value", name="wanted")
+        of_each_kind = _newest_of(Driver(index.c.kind == each.c.value), conditions, bounds, count).correlate(each)
+        placed = index.alias("placed")
+        query = select(placed.c.position).select_from(each).join(placed, placed.c.position.in_(of_each_kind))
+        query = query.order_by(placed.c.position.desc())
+    return list(connection.execute(query.limit(count)).scalars())
 
 
 def contains(connection: Connection, column: ColumnElement[str], part: str) -> ColumnElement[bool]:

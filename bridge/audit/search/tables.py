@@ -101,10 +101,10 @@ saved_searches = Table(
     metadata,
     Column("number", Integer, primary_key=True),
     Column("owner", String(32), nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", String(32), nullable=False),
     Column("query", Text, nullable=False),
     UniqueConstraint("owner", "name"),
 )
-"""``owner`` is the keyed digest of an auditor; ``query`` is JSON."""
+"""``owner`` and ``name`` are keyed digests of the auditor and the name; ``query`` is sealed under the auditor's key."""
 
 COMPUTED = (kinds, counts, uses, hours, networks, terms)

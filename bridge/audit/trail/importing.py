@@ -20,32 +20,30 @@ from bridge.audit.content import find_network
 from bridge.audit.secrets import AuditSecrets, encode_personal
 from bridge.audit.trail.events import TrailEvent, read_event, read_key
 from bridge.audit.trail.gathering import Seen, gather, merge
-from bridge.audit.trail.governed import Governed
 from bridge.audit.trail.join import SECOND, Credentials, Join
 from bridge.audit.trail.reading import TrailFile
-from bridge.audit.trail.store import COLUMNS, Lookups, among, read_begin, read_progress, read_unexplained
-from bridge.audit.trail.strays import LONGEST_SESSION, Horizon, Stray, find_strays
+from bridge.audit.trail.store import (
+    COLUMNS,
+    Lookups,
+    among,
+    find_stored_strays,
+    read_begin,
+    read_progress,
+    read_unexplained,
+)
+from bridge.audit.trail.strays import LONGEST_SESSION, Scope, Stray
 from bridge.audit.trail.tables import addresses, calls, credentials, progress
 from bridge.errors import TrailUnreadable
 
-BATCH = 4_000
+BATCH = 8_000
 _CACHE = "PRAGMA cache_size = -65536"
 """64 MB for this command: identifiers are random, so every page of their index is needed again and again."""
 KEPT_UNEXPLAINED = 7 * 86_400 * SECOND
 """For how long credentials of roles that nobody governs are kept, lest they turn out to be in the middle of a chain."""
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What an import, and the search for strays, go by."""
-
-    governed: Governed
-    our_providers: frozenset[tuple[str, str, str]]
-    """See :class:`bridge.audit.trail.join.Join`."""
-    tolerance_seconds: int = 600
-    """How far the cloud's clock and ours may be apart."""
-    settling_seconds: int = 3_600
-    """How late an event may come."""
+_CHANGING = tuple(name for name in COLUMNS if name not in {"number", "name"})
+_USED = ("first", "last", "calls")
 
 
 @dataclass
@@ -73,7 +71,7 @@ class TrailImport:
         """Take the audit database, the log's keys, and what to go by."""
         self._engine = engine
         self._secrets = secrets
-        self._scope = scope
+        self.scope = scope
         self._passed_over: set[str] = set()
         self._oldest = 0
 
@@ -84,7 +82,7 @@ class TrailImport:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer. What was imported before stays.
         """
         report = Report(files=list(files))
-        before = {stray.credentials.name for stray in self.find_strays()}
+        before = {stray.credentials.name for stray in find_stored_strays(self._engine, self.scope)}
         with self._reading() as connection:
             begin = read_begin(connection)
         self._oldest = 0 if begin is None else begin - self._tolerance - LONGEST_SESSION
@@ -93,23 +91,14 @@ class TrailImport:
         self._join_again()
         self._take_passed_over(report)
         self._note_newest(report)
-        report.new_strays = [stray for stray in self.find_strays() if stray.credentials.name not in before]
+        report.new_strays = [
+            stray for stray in find_stored_strays(self._engine, self.scope) if stray.credentials.name not in before
+        ]
         return report
-
-    def find_strays(self) -> list[Stray]:
-        """Return the strays among all that was imported, newest first."""
-        with self._reading() as connection:
-            begin, newest = read_begin(connection), read_progress(connection, "newest")
-            left = read_unexplained(connection)
-        if begin is None:
-            return []
-        horizon = Horizon(begin, newest, self._tolerance, self._scope.settling_seconds * SECOND)
-        found = find_strays(left, self._scope.governed, horizon, self._scope.our_providers)
-        return sorted(found, key=lambda stray: -stray.credentials.last)
 
     @property
     def _tolerance(self) -> int:
-        return self._scope.tolerance_seconds * SECOND
+        return self.scope.tolerance_seconds * SECOND
 
     def _reading(self) -> Connection:
         return self._engine.connect().execution_options(read_only=True)
@@ -134,7 +123,7 @@ class TrailImport:
 
     def _take(self, events: Sequence[TrailEvent], only: frozenset[str] | None = None) -> int:
         """Import a batch; with ``only``, no other credentials. Return how many calls were new."""
-        accounts = self._scope.governed.accounts
+        accounts = self.scope.governed.accounts
         fresh = {event.event_id: event for event in events if event.time >= self._oldest}
         seen = list(gather(fresh.values(), accounts, lambda name: self._secrets.digest("session_name", name)))
         if only is not None:
@@ -154,14 +143,14 @@ class TrailImport:
                     return len(batch.calls)
 
     def _join_batch(self, connection: Connection, seen: Sequence[Seen]) -> "_Batch":
-        lookups = Lookups(connection, self._scope.governed.accounts)
+        lookups = Lookups(connection, self.scope.governed.accounts)
         names = {each.name for one in seen for each in (one.actor, one.child) if each is not None}
         found = lookups.find_named(names)
         batch = _Batch(found)
         for one in seen:
             batch.add(one)
-        join = Join(lookups, lookups, self._scope.our_providers, self._tolerance)
-        join.explain(found.values(), settled=False)
+        join = Join(lookups, lookups, self.scope.our_providers, self._tolerance)
+        batch.said.update(each.name for each in join.explain(found.values(), settled=False))
         for one in seen:
             holder = self._find_holder(one, found)
             if holder is not None:
@@ -181,7 +170,7 @@ class TrailImport:
         return None
 
     def _is_wanted(self, each: Credentials) -> bool:
-        return bool(each.way) or (each.account, each.role) in self._scope.governed
+        return bool(each.way) or (each.account, each.role) in self.scope.governed
 
     def _write(self, connection: Connection, batch: "_Batch") -> None:
         self._seal(connection, batch)
@@ -196,7 +185,8 @@ class TrailImport:
                 old.append(each)
         if new:
             connection.execute(insert(credentials), [_to_row(each) for each in new])
-        _update(connection, old)
+        _update(connection, [each for each in old if each.name in batch.said])
+        _update(connection, [each for each in old if each.name not in batch.said], _USED)
         places = self._place_addresses(connection, batch)
         if batch.calls:
             connection.execute(insert(calls), [_to_call(event, holder, places) for event, holder in batch.calls])
@@ -238,8 +228,8 @@ class TrailImport:
             with self._reading() as connection:
                 turn = read_progress(connection, "turn")
                 left = read_unexplained(connection)
-                lookups = Lookups(connection, self._scope.governed.accounts)
-                found = Join(lookups, lookups, self._scope.our_providers, self._tolerance).explain(left)
+                lookups = Lookups(connection, self.scope.governed.accounts)
+                found = Join(lookups, lookups, self.scope.our_providers, self._tolerance).explain(left)
             if not found:
                 return
             with self._engine.begin() as connection:
@@ -250,7 +240,7 @@ class TrailImport:
     def _take_passed_over(self, report: Report) -> None:
         """Read the files once more if there were calls in them of credentials that only what came later explained."""
         with self._reading() as connection:
-            late = frozenset(Lookups(connection, self._scope.governed.accounts).find_ways(self._passed_over))
+            late = frozenset(Lookups(connection, self.scope.governed.accounts).find_ways(self._passed_over))
         if late:
             again = Report(files=report.files)
             report.kept += sum(self._take(batch, late) for batch in _batches(self._read(again, late)))
@@ -259,7 +249,7 @@ class TrailImport:
         with self._engine.begin() as connection:
             newest = max(read_progress(connection, "newest"), report.last or 0)
             _set_progress(connection, "newest", newest)
-            governed = self._scope.governed
+            governed = self.scope.governed
             over = newest - KEPT_UNEXPLAINED
             query = select(credentials.c.number, credentials.c.account, credentials.c.role)
             rows = connection.execute(query.where(credentials.c.way == "", credentials.c.last < over))
@@ -276,6 +266,8 @@ class _Batch:
         self.calls: list[tuple[TrailEvent, Credentials]] = []
         self.personal: dict[str, dict[str, str]] = {}
         """What is to be sealed of credentials of which the database says less."""
+        self.said: set[str] = set()
+        """Of which more is known now than when they were used."""
         self.touched: list[Credentials] = []
         self.sessions: dict[str, None] = {}
         self.keys: Any = None
@@ -296,6 +288,7 @@ class _Batch:
         else:
             merge(there, each)
         if says_more:
+            self.said.add(each.name)
             self.personal.setdefault(each.name, {}).update({key: text for key, text in personal.items() if text})
 
 
@@ -329,9 +322,8 @@ def _to_row(each: Credentials) -> dict[str, Any]:
     return {name: getattr(each, name) for name in COLUMNS}
 
 
-def _update(connection: Connection, changed: Sequence[Credentials]) -> None:
+def _update(connection: Connection, changed: Sequence[Credentials], names: Sequence[str] = _CHANGING) -> None:
     if changed:
-        names = [name for name in COLUMNS if name not in {"number", "name"}]
         statement = update(credentials).where(credentials.c.number == bindparam("row_number"))
         statement = statement.values({name: bindparam(f"new_{name}") for name in names})
         rows = [

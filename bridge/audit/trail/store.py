@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Engine,
     Integer,
     Text,
     any_,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from bridge.audit.events import ConsoleOpened, DoctorExchanged, ExchangeIssued
 from bridge.audit.tables import index, records
 from bridge.audit.trail.join import SECOND, Credentials, Issue
-from bridge.audit.trail.strays import LONGEST_SESSION
+from bridge.audit.trail.strays import LONGEST_SESSION, Horizon, Scope, Stray, find_strays
 from bridge.audit.trail.tables import credentials, progress
 
 COLUMNS = tuple(field.name for field in fields(Credentials))
@@ -116,6 +117,26 @@ def read_unexplained(connection: Connection) -> list[Credentials]:
     """Return all credentials that nothing explains."""
     query = select(*(credentials.c[name] for name in COLUMNS)).where(credentials.c.way == "")
     return [Credentials(*row) for row in connection.execute(query)]
+
+
+def find_stored_strays(engine: Engine, scope: Scope) -> list[Stray]:
+    """Return the strays among all that was imported, newest first.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+    """
+    table = credentials.c
+    with engine.connect().execution_options(read_only=True) as connection:
+        begin, newest = read_begin(connection), read_progress(connection, "newest")
+        places = connection.execute(select(table.account, table.role).where(table.way == "").distinct()).all()
+        roles = {row.role for row in places if (row.account, row.role) in scope.governed}
+        query = select(*(table[name] for name in COLUMNS)).where(table.way == "", table.role.in_(roles))
+        left = [Credentials(*row) for row in connection.execute(query)]
+    if begin is None:
+        return []
+    horizon = Horizon(begin, newest, scope.tolerance_seconds * SECOND, scope.settling_seconds * SECOND)
+    found = find_strays(left, scope.governed, horizon, scope.our_providers)
+    return sorted(found, key=lambda stray: -stray.credentials.last)
 
 
 def read_progress(connection: Connection, name: str) -> int:

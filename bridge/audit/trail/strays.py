@@ -5,7 +5,7 @@ less than ``settling`` before the newest event that was imported is waiting. And
 it: what began earlier, or can have, is older than the log. A session lasts twelve hours at most.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -15,6 +15,23 @@ from bridge.audit.trail.join import SECOND, Credentials
 LONGEST_SESSION = 43_200 * SECOND
 
 Reason = Literal["asked_with_key", "our_provider", "other_provider", "chained_from_unknown", "unknown"]
+
+
+REASONS: Mapping[Reason, str] = {
+    "asked_with_key": "{caller} called AssumeRole",
+    "chained_from_unknown": "asked for with {parent}, which is not ours either",
+    "our_provider": "our provider {provider} vouched for it, says STS: our key, a lost record, a response sent twice",
+    "other_provider": "{action} by the identity provider {provider}",
+    "unknown": "the trail does not say where it came from",
+}
+
+
+_CALLERS = {
+    "ram-user": "a RAM user",
+    "root-account": "the account itself",
+    "assumed-role": "a role",
+    "system": "a service",
+}
 
 
 class Stray(NamedTuple):
@@ -27,6 +44,30 @@ class Stray(NamedTuple):
     ``our_provider``: STS says that our identity provider vouched for it. Whoever holds our key can do that, or somebody
     sent the response of one console sign-in twice.
     ``other_provider``: another identity provider did. ``unknown``: the trail does not say."""
+
+
+def describe_reason(stray: Stray) -> str:
+    """Return in words how the credentials came about."""
+    each = stray.credentials
+    return REASONS[stray.reason].format(
+        caller=_CALLERS.get(each.caller, each.caller or "somebody"),
+        parent=each.parent,
+        provider=each.provider,
+        action=each.action,
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an import, and the search for strays, go by."""
+
+    governed: Governed
+    our_providers: frozenset[tuple[str, str, str]]
+    """See :class:`bridge.audit.trail.join.Join`."""
+    tolerance_seconds: int = 600
+    """How far the cloud's clock and ours may be apart."""
+    settling_seconds: int = 3_600
+    """How late an event may come."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ from pathlib import Path
 from typing import Any
 
 STEP_SECONDS = 5
-DRIFT_SHARE = 0.001
 STEPPED_BACK = "clock.stepped_back"
 
 
@@ -327,19 +326,20 @@ def split_notes(text: str) -> list[str]:
 class Writers:
     """Whether what each process wrote stands in its order, without a gap, and by a clock that went forward."""
 
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[int, int, int, Any]] = {}
+    def __init__(self, step_seconds: int) -> None:
+        self._step_seconds = step_seconds
+        self._last: dict[int, tuple[int, int, int]] = {}
 
     def check(self, position: int, body: bytes, run: int) -> None:
         """Take the next record; ``run``: where the records that follow each other without a gap begin."""
         try:
             content = json.loads(body)
             writer, number, moment = content["writer"], content["number"], _microseconds(content["time"])
-            event, monotonic = content["event"], content.get("monotonic")
+            event = content["event"]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Bad(f"record {position} is none that the bridge wrote", position) from None
         last = self._last.get(writer)
-        self._last[writer] = position, number, moment, monotonic
+        self._last[writer] = position, number, moment
         if last is None:
             if run == 0 and number != 1:
                 raise Bad(f"before record {position}, number 1 of writer {writer} is missing", position)
@@ -352,9 +352,7 @@ class Writers:
         if number != last[1] + 1:
             raise Bad(f"before record {position}, number {last[1] + 1} of writer {writer} is missing", position)
         back = last[2] - moment
-        if isinstance(monotonic, int) and isinstance(last[3], int) and monotonic >= last[3]:
-            back += int((monotonic - last[3]) * 1000 * (1 - DRIFT_SHARE))
-        if back > STEP_SECONDS * 1_000_000 and event != STEPPED_BACK:
+        if back > self._step_seconds * 1_000_000 and event != STEPPED_BACK:
             detail = f"before record {position} a clock was set back by {back // 1_000_000} s, and no record says so"
             raise Bad(detail, position)
 
@@ -406,7 +404,9 @@ class Marked(Frontier):
                 self._agreed, mark.compared = max(self._agreed, mark.size), True
 
 
-def verify(bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint]) -> tuple[Checkpoint, int]:
+def verify(
+    bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint], step_seconds: int = STEP_SECONDS
+) -> tuple[Checkpoint, int]:
     """Return the checkpoint that the records are under, and how many records there are.
 
     Raises:
@@ -418,7 +418,7 @@ def verify(bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint]) -> tupl
         raise Unreadable("a checkpoint is not signed by a key that is believed")
     if bundle.ranges and bundle.ranges[-1][1] > checkpoint.size:
         raise Bad(f"the checkpoint is over {checkpoint.size} records", checkpoint.size)
-    leaves, bad = _read(bundle)
+    leaves, bad = _read(bundle, step_seconds)
     found = [
         *([bad] if bad else []),
         *_compare_hashes(bundle, leaves),
@@ -429,9 +429,9 @@ def verify(bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint]) -> tupl
     return checkpoint, len(leaves)
 
 
-def _read(bundle: Bundle) -> tuple[list[bytes], Bad | None]:
+def _read(bundle: Bundle, step_seconds: int) -> tuple[list[bytes], Bad | None]:
     """Return the hashes of all records, and what is wrong with their order or clocks first."""
-    leaves, bad, writers, places = [], None, Writers(), bundle.places()
+    leaves, bad, writers, places = [], None, Writers(step_seconds), bundle.places()
     for line in bundle.lines():
         leaves.append(leaf_hash(line))
         position, run = next(places, (None, 0))
@@ -548,6 +548,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--grew", type=Path, metavar="FILE", help="verify a proof between two checkpoints")
     parser.add_argument("--key", action="append", default=[], help="the log's public key, as NAME+ID+KEY")
     parser.add_argument("--noted", type=Path, action="append", default=[], help="a file with checkpoints noted earlier")
+    step_help = "how far a clock may go back without a record that says so (seconds, %(default)s)"
+    parser.add_argument("--clock-step", type=int, default=STEP_SECONDS, metavar="SECONDS", help=step_help)
     options = parser.parse_args(arguments)
     if (options.bundle is None) == (options.grew is None) or (options.grew and not options.key):
         parser.error("name a bundle, or --grew FILE and --key")
@@ -562,7 +564,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keys = believe([Key(text) for text in options.key or bundle.keys], bundle.hand_overs)
         notes = [note for place in options.noted for note in split_notes(place.read_text(encoding="utf-8"))]
         noted = [Checkpoint(note, keys) for note in notes]
-        checkpoint, count = verify(bundle, keys, noted)
+        checkpoint, count = verify(bundle, keys, noted, options.clock_step)
     except Bad as bad:
         where = f"{bad.position}" if bad.end is None else f"between {bad.position} and {bad.end - 1}"
         print(f"BAD: {bad.detail}\nfirst bad position: {where}")

@@ -1,7 +1,7 @@
 """Where the pages of auditors stand."""
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 
 def find_records(query: Mapping[str, str | int]) -> str:
@@ -17,6 +17,11 @@ def find_export(query: Mapping[str, str]) -> str:
 def find_record(position: int) -> str:
     """Return the address of one record."""
     return f"/audit/records/{position}"
+
+
+def find_credentials(name: str) -> str:
+    """Return the address of everything about one set of credentials."""
+    return f"/audit/trail/credentials/{quote(name)}"
 
 
 def find_person(subject_digest: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bridge.audit.alerts.board import AlertBoard
+from bridge.audit.alerts.board import AlertBoard, ShownAlert
 from bridge.audit.reader import database_errors
 from bridge.audit.search.overview import Count as NamedCount
 from bridge.audit.search.overview import Overview, SeenNetwork, Slot, UnusualRole
@@ -24,6 +24,9 @@ SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365,
 _USUAL_DAYS = 30
 _ALERTS = 5
 _GRAVE = frozenset({"break_glass", "strays", "verification_failed"})
+_IN_THE_RECORD = frozenset({"event", "reference"})
+_FACT = 40
+"""Characters of one fact: of a version's digest its beginning is enough."""
 _ROWS = 8
 """Rows of one picture: more than that nobody compares."""
 _MOST_NETWORKS = 50
@@ -111,9 +114,7 @@ class OverviewPage:
         return [
             Shown(
                 title=f"{each.summary}.",
-                text=", ".join(
-                    (f"Since {show_moment(each.first)} UTC", *(f"{name} {text}" for name, text in each.facts.items()))
-                ),
+                text=_describe_alert(each),
                 href=find_record(each.position) if each.position is not None else "",
                 grave=each.kind in _GRAVE,
             )
@@ -196,6 +197,12 @@ class OverviewPage:
             figure = f"last: {found.records[0]['time'][:16].replace('T', ' ')}" if found.records else "none"
         query = search.to_query() | ({"by": question.counts} if question.counts else {})
         return Asked(question.words, question.explanation, find_records(query), figure)
+
+
+def _describe_alert(alert: ShownAlert) -> str:
+    """Return since when, and what there is to say that its record does not say better."""
+    facts = [f"{name} {text[:_FACT]}" for name, text in alert.facts.items() if name not in _IN_THE_RECORD]
+    return ", ".join((f"Since {show_moment(alert.first)} UTC", *facts))
 
 
 def _draw_networks(networks: Sequence[SeenNetwork]) -> tuple[Bar, ...]:

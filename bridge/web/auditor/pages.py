@@ -1,6 +1,6 @@
 """Wires the pages of auditors, and the employee's own, to what they share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from flask import Blueprint, Flask
@@ -11,6 +11,7 @@ from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.secrets import AuditSecrets
+from bridge.audit.trail.strays import Stray
 from bridge.audit.trail.threads import Threads
 from bridge.clock import Clock
 from bridge.exchange.accounts import Account
@@ -25,6 +26,7 @@ from bridge.web.auditor.saved_searches import SavedSearchForms
 from bridge.web.auditor.search_export import SearchExport
 from bridge.web.auditor.search_page import SearchPage
 from bridge.web.auditor.sentences import Sentences
+from bridge.web.auditor.trail_pages import TrailPages
 from bridge.web.auditor.visits import Visits
 from bridge.web.own_sign_ins import OwnSignIns
 
@@ -46,6 +48,7 @@ def register_audit_pages(
     proofs: RecordProofs,
     alerts: AlertBoard,
     threads: Threads,
+    find_strays: Callable[[], Sequence[Stray]],
     secrets: AuditSecrets,
     providers: Mapping[str, Provider],
     accounts: Mapping[str, Account],
@@ -64,6 +67,7 @@ def register_audit_pages(
         SearchPage(auditing, search, saved, say, visits, clock, **titles),
         RecordPage(auditing, search, proofs, threads, say, visits),
         PeoplePages(auditing, search, threads, say, visits),
+        TrailPages(auditing, threads, find_strays, say, visits, {each.id: each.title for each in accounts.values()}),
         SearchExport(access, search, audit, log_name),
         SavedSearchForms(auditing, saved),
         OwnSignIns(access, search, secrets, providers, accounts),

@@ -125,6 +125,27 @@ def test_t_aud_05_what_cannot_be_written_is_refused_and_writing_recovers(opened)
     assert check_chains(opened) == {1: 1}
 
 
+def test_t_aud_05_a_full_disk_refuses_and_room_on_it_is_enough_to_go_on(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/audit.db")
+    opened, most_pages = open_log(engine), [1_000_000]
+
+    @event.listens_for(engine, "begin")
+    def bound(connection):
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {most_pages[0]}")
+
+    log = opened.build_log()
+    log.append(ORIGIN, ended("before"))
+    most_pages[0] = 1
+    hidden = "x" * 500
+    with pytest.raises(AuditUnavailable):
+        log.append(ORIGIN, *(ended(f"{number} {hidden}") for number in range(200)))
+    most_pages[0] = 1_000_000
+    log.append(ORIGIN, ended("after"))
+    assert check_chains(opened) == {1: 2}
+    assert [record["subject"] for record in opened.reader.last(10)] == ["before", "after"]
+    engine.dispose()
+
+
 @pytest.mark.parametrize("committed", [True, False])
 def test_t_aud_05_a_commit_of_which_nobody_heard_is_neither_repeated_nor_lost(opened, committed):
     log = opened.build_log()

@@ -269,13 +269,17 @@ def test_counts_are_of_whole_days(log):
 
 
 def test_each_auditor_has_searches_of_their_own(log):
-    saved = SavedSearches(log.engine)
-    search = Search(role="PlatformAdmin", days=7, mfa=False, since=NOW)
+    saved = SavedSearches(log.engine, log.secrets)
+    search = Search(person="Lin Wei", role="PlatformAdmin", days=7, mfa=False, since=NOW)
     assert saved.save("a" * 32, " weekly ", search)
     assert saved.save("a" * 32, "weekly", replace(search, days=8))
     assert saved.save("b" * 32, "weekly", search)
     (mine,) = saved.list("a" * 32)
     assert (mine.name, mine.search) == ("weekly", replace(search, days=8))
+    with log.engine.connect() as connection:
+        stored = connection.execute(text("SELECT owner, name, query FROM audit_saved_searches")).all()
+    assert "Lin Wei" not in str(stored)
+    assert "weekly" not in str(stored)
     saved.delete("b" * 32, mine.number)
     assert saved.list("a" * 32)
     saved.delete("a" * 32, mine.number)

@@ -20,6 +20,8 @@ SAMPLES = {
     "trust": "oidc",
     "entitlement": "role PlatformAdmin",
     "expires_at": "2026-11-29T13:00:00Z",
+    "since": "2026-11-29T12:00:00Z",
+    "of_event": "sign_in.refused",
 }
 PERSONAL = {"subject", "person", "issuer", "source_address", "role_session_name", "detail"}
 
@@ -125,6 +127,17 @@ def test_privileged_use_without_mfa_is_graver_than_with_it():
     weak = to_ocsf(record(events.ChoiceMade, privileged=True, mfa=False), "log")
     strong = to_ocsf(record(events.ChoiceMade, privileged=True, mfa=True), "log")
     assert (weak["severity"], strong["severity"]) == ("Medium", "Informational")
+
+
+def test_somebody_who_is_forgotten_is_an_account_that_changed():
+    event = to_ocsf(record(events.AuditErased), "log")
+    assert (event["class_uid"], event["activity_name"], event["user"]["uid"]) == (3001, "Forget", "a of_subject_digest")
+
+
+def test_refusals_that_are_summed_up_are_what_each_of_them_would_be_with_their_count():
+    event = to_ocsf(record(events.RepeatedRefusals), "log")
+    assert (event["class_uid"], event["status"], event["count"]) == (3002, "Failure", 7)
+    assert event["start_time"] < event["time"]
 
 
 def test_an_address_that_is_none_is_kept_beside_the_schema():

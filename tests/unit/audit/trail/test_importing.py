@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from bridge.audit.database import open_database
-from bridge.audit.trail.importing import Scope, TrailImport
+from bridge.audit.trail.importing import TrailImport
 from bridge.audit.trail.reading import find_files
+from bridge.audit.trail.store import find_stored_strays
+from bridge.audit.trail.strays import Scope
 from bridge.audit.trail.tables import addresses, calls, credentials
 from tests.audit_log import open_log
 from tests.synthetic_trail import GOVERNED, OUR_PROVIDERS, LogClock, record, synthesize
@@ -68,7 +70,7 @@ def read_chained(log):
 
 
 def find_strays(log):
-    return {stray.credentials.name: stray.reason for stray in open_import(log).find_strays()}
+    return {stray.credentials.name: stray.reason for stray in find_stored_strays(log.engine, SCOPE)}
 
 
 def test_all_planted_strays_are_found_and_nothing_else_is_called_one(either_log, trail, folder):
@@ -137,7 +139,7 @@ def test_nothing_is_called_a_stray_before_what_may_come_late(log, trail, folder)
     (folder / "b.json").write_text(json.dumps([event for event in trail.events if event["eventTime"] == last]))
     assert open_import(log).run(find_files([folder / "a.json"])).new_strays != trail.strays
     newest = max(event["eventTime"] for event in json.loads((folder / "a.json").read_text()))
-    assert all(stray.credentials.first < _hour_before(newest) for stray in open_import(log).find_strays())
+    assert all(stray.credentials.first < _hour_before(newest) for stray in find_stored_strays(log.engine, SCOPE))
     open_import(log).run(find_files([folder / "b.json"]))
     assert find_strays(log) == trail.strays
 
