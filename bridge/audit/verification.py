@@ -73,6 +73,8 @@ class Verified:
     """The last checkpoint that covers something of it."""
     with_macs: bool
     """Whether each writer's chain was verified with its key."""
+    retired: int = 0
+    """Of how many records of the range there is only the hash, since their time was over."""
 
     @property
     def unsigned(self) -> int:
@@ -130,7 +132,8 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
         found.append(error)
     if found:
         raise _find_first(found)
-    return Verified(begin, end, size, checkpoint, scope.mac_key is not None)
+    present = sum(last - first for first, last in records.retired.leave_out(begin, end))
+    return Verified(begin, end, size, checkpoint, scope.mac_key is not None, end - begin - present)
 
 
 def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
