@@ -141,9 +141,13 @@ def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
     first = min(found, key=lambda error: (error.position, error.end is not None))
     if first.end is None:
         return first
-    exact = [error for error in found if error.end is None and first.position <= error.position < first.end]
+    begin, end = first.position, first.end
+    for error in found:
+        if error.end is not None and error.position < end and begin < error.end:
+            begin, end = max(begin, error.position), min(end, error.end)
+    exact = [error for error in found if error.end is None and begin <= error.position < end]
     if not exact:
-        return first
+        return ChainBroken(first.detail, begin, end)
     nearest = min(exact, key=lambda error: error.position)
     return ChainBroken(f"{nearest.detail}; {first.detail}", nearest.position)
 
