@@ -217,12 +217,12 @@ class Outbound:
         except _AddressRefused as error:
             raise FetchRefused(f"{place}: {error}") from error
         except (OSError, UnicodeError) as error:
-            raise FetchNotConnected(f"{place}: {type(error).__name__}") from error
+            raise FetchNotConnected(f"{place}: {_say(error)}") from error
         try:
             return _start_tls(sock, context, name, deadline)
         except OSError as error:
             sock.close()
-            raise FetchFailed(f"{place}: {type(error).__name__}") from error
+            raise FetchFailed(f"{place}: {_say(error)}") from error
 
     def _send(self, request: "_Request", limits: Limits, ca_file: Path | None, proxy: str | None = None) -> Answer:
         target = self._parse(request.url)
@@ -384,6 +384,12 @@ def _resolve(host: str, port: int, seconds: float) -> list[tuple[Any, ...]]:
     if isinstance(found, Exception):
         raise found
     return found
+
+
+def _say(error: Exception) -> str:
+    """Return why a connection failed as the system, or TLS, says it; neither has more to say than names."""
+    said = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or type(error).__name__
+    return ascii(said)[1:-1][:_MAX_PLACE_CHARACTERS]
 
 
 def _connect(host: str, port: int, destinations: Destinations, deadline: float) -> socket.socket:

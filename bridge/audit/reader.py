@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.events import SignInAccepted, SignInRefused
+from bridge.audit.search.indexes import has_reference
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.tables import index, records
 from bridge.errors import AuditUnavailable
@@ -66,7 +67,7 @@ class AuditReader:
         Raises:
             AuditUnavailable: the database does not answer.
         """
-        return self._read(_ROWS.where(index.c.reference == reference).order_by(index.c.position))
+        return self._read(_ROWS.where(has_reference(reference)).order_by(index.c.position))
 
     def after(self, position: int, limit: int = 1_000) -> list[dict[str, Any]]:
         """Return at most ``limit`` records after ``position`` (-1: from the beginning), oldest first.

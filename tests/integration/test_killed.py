@@ -15,11 +15,8 @@ import pytest
 import requests
 
 from bridge import embedded_store
-from bridge.audit.checkpoints import Signer, name_log
-from bridge.audit.verification import verify_log
-from bridge.keys import KeyFolder
+from bridge.audit.verification import Scope, verify_log
 from bridge.sandbox.servers import run_sandbox
-from bridge.settings import load_settings
 from tests.installation import BridgeProcess, prepare
 from tests.integration.test_main_job import entitlements, read_credentials
 from tests.own_postgresql import OwnPostgreSQL
@@ -75,12 +72,9 @@ class People:
 
 def check_log(installation, released):
     """Everything that was released is recorded, nothing twice, and all of it verifies."""
-    settings = load_settings(installation.config)
-    keys = KeyFolder(settings.key_folder).checkpoint_keys()
-    believed = Signer(name_log(settings.public_url), keys.current, keys.previous).verifier_keys
     with installation.open_audit() as log:
         log.sequencer.sign_now()
-        verified = verify_log(log.engine, believed, mac_key=log.secrets.mac_key)
+        verified = verify_log(log.engine, Scope(log.signer.verifier_keys, log.secrets.mac_key))
         records = log.reader.after(-1, limit=1_000_000)
     assert (verified.size, verified.unsigned) == (len(records), 0)
     issued = Counter(record["access_key_id"] for record in records if record["event"] == "exchange.issued")

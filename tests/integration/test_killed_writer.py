@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from bridge.audit.database import open_database
-from bridge.audit.verification import verify_log
+from bridge.audit.verification import Scope, verify_log
 from tests.audit_log import open_log
 from tests.own_postgresql import OwnPostgreSQL
 
@@ -49,7 +49,7 @@ class Writing:
 def check_log(url, released):
     opened = open_log(open_database(url))
     opened.sequencer.catch_up()
-    size = verify_log(opened.engine, (), mac_key=opened.secrets.mac_key).size
+    size = verify_log(opened.engine, Scope((), opened.secrets.mac_key)).size
     records = opened.reader.after(-1, limit=10_000_000)
     opened.engine.dispose()
     assert len(records) == size

@@ -91,6 +91,8 @@ def nodes(tmp_path_factory, openid_provider):
         "client_secret": "file:careless.secret",
     }
     (installation.config / "providers" / "careless.yaml").write_text(yaml.safe_dump(settings))
+    # Each refusal is counted here, and all come from one address.
+    (installation.config / "audit.yaml").write_text("refusals_per_minute: 1000000\n")
     secret = installation.config / "providers" / "careless.secret"
     secret.write_text(CLIENT_SECRET)
     secret.chmod(0o600)

@@ -1,5 +1,6 @@
 """The outgoing door keeps its bounds against a real server that does not."""
 
+import contextlib
 import gzip
 import socket
 import threading
@@ -283,3 +284,33 @@ def test_a_handshake_that_never_ends_is_a_failure_in_time():
 def test_a_missing_authority_file_is_a_failure(tmp_path):
     with pytest.raises(FetchFailed):
         Outbound(development=True, ca_file=tmp_path / "absent.pem").get("https://127.0.0.1/")
+
+
+def test_tls_for_other_protocols_has_the_same_bounds_and_says_what_is_wrong(tmp_path):
+    ca_file, context = make_authority(tmp_path, "other")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer():
+            for _ in range(3):
+                connection, _ = listener.accept()
+                with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                    secured.sendall(b"hello")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        door = Outbound(development=True)
+        with door.open_tls("127.0.0.1", port, usual_port=6514, ca_file=ca_file) as opened:
+            assert opened.recv(5) == b"hello"
+        with pytest.raises(FetchFailed, match="certificate"):
+            door.open_tls("127.0.0.1", port, usual_port=6514)
+        with pytest.raises(FetchFailed, match="localhost"):
+            door.open_tls("localhost", port, usual_port=6514, ca_file=ca_file)
+        thread.join(5)
+    strict = Outbound(development=False)
+    with pytest.raises(FetchRefused, match="loopback"):
+        strict.open_tls("127.0.0.1", 6514, usual_port=6514)
+    with pytest.raises(FetchRefused, match="metadata"):
+        strict.open_tls("100.100.100.200", 6514, usual_port=6514)
+    with pytest.raises(FetchRefused, match="port 514"):
+        strict.open_tls("siem.example.com", 514, usual_port=6514)

@@ -75,7 +75,7 @@ class SimpleLogServiceSender:
             self._connect(self._find_key()).put_logs(request)
         except LogException as error:
             code = error.get_error_code()
-            fault = "it cannot be reached" if code == "LogRequestError" and not error.get_resp_status() else code
+            fault = "no answer, or none that it would give" if code == "LogRequestError" else code
             raise ForwardingFailed(f"Simple Log Service: {fault}") from error
 
     def _connect(self, key: Key) -> Any:

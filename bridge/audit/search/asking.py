@@ -11,6 +11,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, literal_column, or_, 
 from bridge.addresses import Network
 from bridge.audit.kinds import term_of
 from bridge.audit.reader import parse_reference
+from bridge.audit.search.indexes import has_reference
 from bridge.audit.search.people import People
 from bridge.audit.search.positions import Asked, Bounds, Driver, contains, read_bounds
 from bridge.audit.search.query import Search
@@ -103,9 +104,9 @@ class Asking:
             yield index.c.access_key_id == search.access_key_id
         if search.request_id:
             number = parse_reference(search.request_id) or search.request_id
-            yield or_(index.c.sts_request_id == number, index.c.reference == number)
+            yield or_(index.c.sts_request_id == number, has_reference(number))
         if search.reference:
-            yield index.c.reference == (parse_reference(search.reference) or search.reference)
+            yield has_reference(parse_reference(search.reference) or search.reference)
         if search.session_name:
             yield index.c.session_name == self._secrets.digest("session_name", search.session_name)
 

@@ -3,9 +3,10 @@
 In SQLite every index ends with the row's own number, which is the position; PostgreSQL has to be told to keep it there.
 """
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, and_, literal_column
 
 from bridge.audit.search.tables import COMPUTED, metadata
+from bridge.audit.tables import index
 
 _INDEXES = {
     # name: the column before the position, and which rows are in it
@@ -40,3 +41,11 @@ def drop(connection: Connection) -> None:
     """Drop everything that is computed for searches, as if it had never been made. Saved searches stay."""
     drop_indexes(connection)
     metadata.drop_all(connection, tables=COMPUTED)
+
+
+def has_reference(*numbers: str) -> ColumnElement[bool]:
+    """Return the condition of the records of requests; a database uses the index only if its own condition is there.
+
+    Not as a parameter: SQLite cannot know what that will be.
+    """
+    return and_(index.c.reference.in_(numbers), index.c.reference != literal_column("''"))

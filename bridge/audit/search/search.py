@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, func, select
 from bridge.audit.reader import AuditReader, database_errors
 from bridge.audit.search.asking import Asking
 from bridge.audit.search.figures import read_counts, read_overview
+from bridge.audit.search.indexes import has_reference
 from bridge.audit.search.overview import Count, Overview
 from bridge.audit.search.page import Page
 from bridge.audit.search.people import FoundPerson, People
@@ -68,7 +69,7 @@ class AuditSearch:
             reference = connection.execute(select(index.c.reference).where(index.c.position == position)).scalar()
             if reference is None:
                 return ()
-            query = select(index.c.position).where(index.c.reference == reference, index.c.reference != "")
+            query = select(index.c.position).where(has_reference(reference))
             positions = list(connection.execute(query.order_by(index.c.position).limit(_OF_REQUEST)).scalars())
             return tuple(self._read(connection, positions or [position])[::-1])
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Select, or_, select
 
 from bridge.audit.events import SignInAccepted
 from bridge.audit.record import to_microseconds
+from bridge.audit.search.indexes import has_reference
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.tables import index, records
 from bridge.audit.trail.join import Credentials
@@ -190,7 +191,7 @@ class Threads:
         last = connection.execute(sign_in.order_by(index.c.position.desc()).limit(1)).scalar()
         references |= {last} if last else set()
         rows = connection.execute(
-            _RECORDS.where(or_(about, index.c.reference.in_(references))).order_by(index.c.position).limit(MAX_RECORDS)
+            _RECORDS.where(or_(about, has_reference(*references))).order_by(index.c.position).limit(MAX_RECORDS)
         ).all()
         opened = self._open([json.loads(row.body) for row in rows])
         return [{**each, "position": row.position} for row, each in zip(rows, opened, strict=True)]

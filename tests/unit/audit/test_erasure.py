@@ -13,7 +13,7 @@ from bridge.audit.erasure import Erasure
 from bridge.audit.events import ExchangeIssued, Origin, SignInRefused
 from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets
-from bridge.audit.verification import verify_log
+from bridge.audit.verification import Scope, verify_log
 from tests.audit_log import SEALER, open_log
 
 ISSUER = "https://idp.example"
@@ -133,7 +133,7 @@ def test_a_search_of_every_byte_finds_nothing_of_whoever_was_erased(log):
 
 def test_the_log_verifies_and_says_who_did_it_to_whom_by_a_digest_alone(log):
     known = erase(log)
-    assert verify_log(log.engine, (), mac_key=log.secrets.mac_key).size == 305
+    assert verify_log(log.engine, Scope((), log.secrets.mac_key)).size == 305
     last = log.reader.last(1)[0]
     assert (last["event"], last["of_subject_digest"], last["addresses"], last["author"]) == (
         "audit.erased",

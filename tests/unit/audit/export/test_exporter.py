@@ -38,7 +38,7 @@ def test_json_lines_hold_every_record_and_every_field_in_order(exports, tmp_path
     assert [record["person"] for record in records[:2]] == ["林薇", "林薇"]
 
 
-def test_each_export_is_recorded_with_who_what_and_the_digest_of_the_file(exports, tmp_path):
+def test_t_aud_07_each_export_is_recorded_with_who_what_and_the_digest_of_the_file(exports, tmp_path):
     exports.sign_in(*WEI)
     exports.exporter.write(tmp_path / "a.csv", exports.exporter.find_span(), request("csv", author="Ada"))
     recorded = exports.records()[-1]
@@ -56,7 +56,7 @@ def test_each_export_is_recorded_with_who_what_and_the_digest_of_the_file(export
     assert expected.items() <= recorded.items()
 
 
-def test_what_cannot_be_recorded_is_not_exported(exports, tmp_path):
+def test_t_aud_07_what_cannot_be_recorded_is_not_exported(exports, tmp_path):
     exports.sign_in(*WEI)
     span = exports.exporter.find_span()
     full = open_engine(f"sqlite:///{tmp_path}/full/audit.db")  # a database without the log's tables

@@ -174,7 +174,7 @@ def test_syslog_a_record_that_is_too_long_loses_its_longest_fields_and_says_so()
 def test_syslog_a_stranger_in_the_receivers_place_gets_nothing(log, outbound, authority, receivers, tmp_path):
     log.add(3)
     stranger = receivers(SyslogReceiver, make_authority(tmp_path, "stranger")[1])
-    with pytest.raises(ForwardingFailed):
+    with pytest.raises(ForwardingFailed, match="certificate"):
         forwarder(log, syslog(outbound, authority, stranger.port)).forward_once()
     other_name = SyslogSender(outbound, "localhost", stranger.port, hostname="b", encode=dict, ca_file=authority[0])
     with pytest.raises(ForwardingFailed):
