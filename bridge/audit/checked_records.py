@@ -4,34 +4,32 @@ For a range at a time, and in time proportional to it: where a writer stood befo
 before, so parts of a log can be verified beside each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, and_, select
 
 from bridge.audit import tables
 from bridge.audit.checkpoints import STEPPED_BACK
 from bridge.audit.merkle import leaf_hash
-from bridge.audit.record import FIRST_MAC, UNREADABLE, link, read_record, record_id, split_id
+from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, link, read_values, record_id, split_id
 from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
-from bridge.audit.tree import read_leaves
+from bridge.audit.tree import read_hashes
 from bridge.errors import ChainBroken
 
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
 
-_INDEX_NAMES = tuple(column.name for column in tables.index.c)
-_INDEX_WIDTH = len(_INDEX_NAMES)
-_in_columns = itemgetter(*_INDEX_NAMES)
-_POSITION, _ID = _INDEX_NAMES.index("position"), _INDEX_NAMES.index("id")
+_WIDTH = len(INDEX_COLUMNS)
+_POSITION, _ID, _TIME = (INDEX_COLUMNS.index(name) for name in ("position", "id", "time"))
 _MICROSECONDS = 1_000_000
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _QUERY = (
-    select(*tables.index.c, tables.records.c.body, tables.records.c.mac)
+    select(*(tables.index.c[name] for name in INDEX_COLUMNS), tables.records.c.body, tables.records.c.mac)
     .outerjoin(
         tables.records,
         # The month leads PostgreSQL to one partition.
@@ -119,6 +117,7 @@ class RecordCheck:
         self._connection = connection
         self._mac_key = mac_key
         self._retired = read_retired(connection)
+        self._ends = self._retired.ends
         self.spans: dict[int, Span] = {}
         """What of each writer's records was in the ranges."""
 
@@ -129,12 +128,9 @@ class RecordCheck:
                 self._check_some(first, min(first + AT_ONCE, part_end))
 
     def _check_some(self, begin: int, end: int) -> None:
-        hashes = _read_hashes(self._connection, begin, end)
-        query = _QUERY.where(tables.index.c.position >= begin, tables.index.c.position < end)
-        # As text, so that values come as the driver gives them: converting them would take a third of the time.
-        statement = str(query.compile(self._connection.engine, compile_kwargs={"literal_binds": True}))
+        hashes = read_hashes(self._connection, begin, end)
         position = begin
-        for row in self._connection.exec_driver_sql(statement).fetchall():
+        for row in self._read(begin, end):
             if row[_POSITION] != position:
                 break
             self._check_row(position, row, hashes.get(position))
@@ -142,25 +138,26 @@ class RecordCheck:
         if position != end:
             raise ChainBroken(f"no record has the position {position}", position)
 
+    def _read(self, begin: int, end: int) -> Iterator[Sequence[Any]]:
+        query = _QUERY.where(tables.index.c.position >= begin, tables.index.c.position < end)
+        with closing(self._connection.execute(query)) as result:
+            # Past SQLAlchemy: rows as the driver gives them, since converting them would take a third of the time.
+            yield from cast("Iterator[Sequence[Any]]", result.cursor)
+
     def _check_row(self, position: int, row: Sequence[Any], kept_hash: bytes | None) -> None:
-        identifier, body, mac = row[_ID], row[_INDEX_WIDTH], row[_INDEX_WIDTH + 1]
+        identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
         if body is None:
             raise ChainBroken(self._describe_missing(position, identifier), position)
         if leaf_hash(body.encode()) != kept_hash:
             raise ChainBroken(f"record {position} was changed: it is not the one whose hash is kept", position)
-        content, expected = read_record(position, identifier, body)
+        content, expected = read_values(position, identifier, body)
         if content is UNREADABLE:
             raise ChainBroken(f"record {position} is none that the bridge wrote", position)
-        if _in_columns(expected) != row[:_INDEX_WIDTH]:
-            names = [name for name, value in zip(_INDEX_NAMES, row, strict=False) if expected[name] != value]
-            raise ChainBroken(f"the index says otherwise than record {position}: {', '.join(names)}", position)
-        stand = Stand(
-            position,
-            identifier & _NUMBER_MASK,
-            expected["time"],
-            content["event"] == STEPPED_BACK,
-            mac,
-        )
+        if expected != row[:_WIDTH]:
+            compared = zip(INDEX_COLUMNS, expected, row, strict=False)
+            names = ", ".join(name for name, right, said in compared if right != said)
+            raise ChainBroken(f"the index says otherwise than record {position}: {names}", position)
+        stand = Stand(position, identifier & _NUMBER_MASK, expected[_TIME], content["event"] == STEPPED_BACK, mac)
         self._check_writer(identifier >> NUMBER_BITS, stand, content, body)
 
     def _check_writer(self, writer: int, stand: Stand, content: Mapping[str, Any], body: str) -> None:
@@ -168,8 +165,9 @@ class RecordCheck:
         if content.get("writer") != writer or content.get("number") != number:
             raise ChainBroken(f"record {position} says that it has another place", position)
         span = self.spans.get(writer)
-        if self._retired.ends_before(writer, number):
-            mac_before: bytes | None = self._retired.ends[record_id(writer, number - 1)]
+        retired_mac = self._ends.get(record_id(writer, number - 1))
+        if retired_mac is not None:
+            mac_before: bytes | None = retired_mac
         elif span is not None:
             _check_follows(writer, span.last, stand, self._step_seconds)
             mac_before = span.last.mac
@@ -214,13 +212,6 @@ def _check_follows(writer: int, last: Stand, stand: Stand, step_seconds: int) ->
     if back > step_seconds * _MICROSECONDS:
         detail = f"before record {stand.position} a clock was set back by {back // _MICROSECONDS} s"
         raise ChainBroken(f"{detail}, and no record says so", stand.position)
-
-
-def _read_hashes(connection: Connection, begin: int, end: int) -> dict[int, bytes]:
-    hashes: dict[int, bytes] = {}
-    for block in range(begin // BLOCK_LEAVES, -(-end // BLOCK_LEAVES)):
-        hashes.update(enumerate(read_leaves(connection, block), start=block * BLOCK_LEAVES))
-    return hashes
 
 
 def _describe_order(writer: int, last: int, stand: Stand) -> str:

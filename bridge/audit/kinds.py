@@ -11,6 +11,7 @@ here is personal.
 
 import hashlib
 import json
+import marshal
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -47,8 +48,8 @@ WORDS = (
 """Further fields whose words can be looked for. Never one that somebody who has not signed in can fill as they like:
 they could make a kind of each record. Such fields are found by their whole value (``terms``)."""
 
+_FIELDS = (*COLUMNS, *WORDS)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-"""Built once: each record is encoded, when it gets its place and when it is verified."""
 
 MAX_WORDS = 2_000
 """Characters kept of a kind's words."""
@@ -66,11 +67,48 @@ _NOT_TERMS = {
 }
 _MAX_TERMS = 16
 
+INDEX_COLUMNS = (
+    "event",
+    "refused",
+    "code",
+    "protocol",
+    "provider",
+    "account",
+    "entitlement",
+    "rule",
+    "mfa",
+    "privileged",
+    "kind",
+)
+"""Columns of ``audit_index`` that all records of a kind have in common."""
+_MOST_CHARACTERS = {"event": 64, "code": 64, "protocol": 16}
+
+_MARSHAL_VERSION = 2
+"""The last one that does not depend on which values are one object. Unlike a tuple, it tells ``true`` from 1."""
+
 
 def kind_of(content: Mapping[str, Any]) -> int:
     """Return the number of a record's kind: 64 bits, signed. It depends on nothing but the record's plain fields."""
-    fields = [content.get(name) for name in (*COLUMNS, *WORDS)]
-    return _number(_encode(fields))
+    return _number(_encode(list(map(content.get, _FIELDS))))
+
+
+def values_of_kind(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the values of ``INDEX_COLUMNS``, the kind's number last, of a record that was read from JSON.
+
+    Raises AttributeError or TypeError: one is of a type that no record has.
+    """
+    return _values(marshal.dumps(list(map(content.get, _FIELDS)), _MARSHAL_VERSION))
+
+
+@lru_cache(65_536)
+def _values(marshalled: bytes) -> tuple[Any, ...]:
+    content = dict(zip(_FIELDS, marshal.loads(marshalled), strict=True))  # noqa: S302 just marshalled by ourselves
+    row = {name: storable(content[name]) for name in COLUMNS}
+    for name, most in _MOST_CHARACTERS.items():
+        row[name] = row[name] and row[name][:most]
+    row["refused"] = content["event"].endswith(".refused")
+    row["kind"] = kind_of(content)
+    return tuple(row[name] for name in INDEX_COLUMNS)
 
 
 def kind_row(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,36 +21,36 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from bridge.audit.kinds import kind_of, storable
+from bridge.audit import kinds
 from bridge.audit.tables import NUMBER_BITS
 
 FORMAT = 1
 FIRST_MAC = bytes(32)
 
-PLAIN_INDEX_FIELDS = (
-    "event",
-    "code",
+INDEX_COLUMNS = (
+    "position",
+    "month",
+    "id",
+    "time",
     "reference",
-    "protocol",
-    "provider",
-    "account",
-    "entitlement",
-    "rule",
     "access_key_id",
     "sts_request_id",
     "network",
-    "mfa",
-    "privileged",
+    "subject",
+    "address",
+    "session_name",
+    *kinds.INDEX_COLUMNS,
 )
-DIGEST_INDEX_FIELDS = ("subject", "address", "session_name")
-_DIGEST_FIELDS = tuple((name, f"{name}_digest") for name in DIGEST_INDEX_FIELDS)
-_MOST_CHARACTERS = {"event": 64, "code": 64, "reference": 64, "protocol": 16}
+"""All columns of ``audit_index``, in the order of :func:`index_values`."""
+_MOST_REFERENCE = 64
 
 UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
 """What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+_decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,14 @@ def encode_body(content: Mapping[str, Any]) -> str:
 
 def link(key: bytes, before: bytes, body: str) -> bytes:
     """Return the mac of a record that follows the one with the mac ``before``."""
-    return hmac.digest(key, before + body.encode("ascii"), "sha256")
+    mac = _begin_mac(key).copy()
+    mac.update(before + body.encode("ascii"))
+    return mac.digest()
+
+
+@lru_cache(16)
+def _begin_mac(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")
 
 
 def record_id(writer: int, number: int) -> int:
@@ -83,7 +90,12 @@ def split_id(identifier: int) -> tuple[int, int]:
 
 def month_of(time: str) -> int:
     """Return the month of a record's ``time`` as ``year * 100 + month``."""
-    return int(time[:4]) * 100 + int(time[5:7])
+    return _read_month(time[:7])
+
+
+@lru_cache(1_024)
+def _read_month(text: str) -> int:
+    return int(text[:4]) * 100 + int(text[5:])
 
 
 def format_time(moment: datetime) -> str:
@@ -97,35 +109,57 @@ def to_microseconds(time: str) -> int:
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
-def index_row(position: int, identifier: int, content: Mapping[str, Any], *, plain: bool = False) -> dict[str, Any]:
-    """Return the row of ``audit_index`` for a record's content. It depends on nothing but what is recorded.
+def index_values(position: int, identifier: int, content: Mapping[str, Any], *, plain: bool = False) -> tuple[Any, ...]:
+    """Return what ``audit_index`` has of a record, in the order of ``INDEX_COLUMNS``.
 
-    ``plain``: no text in it has a character that a column could not hold, so that none is looked for.
+    It depends on nothing but what is recorded.
+
+    Args:
+        position: the record's place in the log.
+        identifier: its ``id``.
+        content: its body, read.
+        plain: no text in it has a character that a column could not hold, so that none is looked for.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: nobody of us wrote it.
     """
-    get = content.get
-    row = {name: get(name) for name in PLAIN_INDEX_FIELDS}
-    if not plain:
-        row = {name: storable(value) for name, value in row.items()}
-    row |= {name: get(field) for name, field in _DIGEST_FIELDS}
-    for name, most in _MOST_CHARACTERS.items():
-        value = row[name]
-        if value and len(value) > most:
-            row[name] = value[:most]
-    time = content["time"]
-    row["position"] = position
-    row["month"] = month_of(time)
-    row["id"] = identifier
-    row["time"] = to_microseconds(time)
-    row["refused"] = content["event"].endswith(".refused")
-    row["kind"] = kind_of(content)
-    return row
+    get, time = content.get, content["time"]
+    texts = get("reference"), get("access_key_id"), get("sts_request_id"), get("network")
+    reference, access_key_id, sts_request_id, network = texts if plain else map(kinds.storable, texts)
+    return (
+        position,
+        month_of(time),
+        identifier,
+        to_microseconds(time),
+        reference and reference[:_MOST_REFERENCE],
+        access_key_id,
+        sts_request_id,
+        network,
+        get("subject_digest"),
+        get("address_digest"),
+        get("session_name_digest"),
+        *kinds.values_of_kind(content),
+    )
+
+
+def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of ``audit_index`` for a record's content; see :func:`index_values`."""
+    return dict(zip(INDEX_COLUMNS, index_values(position, identifier, content), strict=True))
 
 
 def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return a record's content, and its row in ``audit_index``; ``UNREADABLE`` if nobody of us wrote it."""
+    content, values = read_values(position, identifier, body)
+    return content, dict(zip(INDEX_COLUMNS, values, strict=True))
+
+
+def read_values(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], tuple[Any, ...]]:
+    """Do the same, with the row as :func:`index_values` returns it."""
     try:
-        content = json.loads(body)
-        # Everything but ASCII is escaped in a body, and so is NUL.
-        return content, index_row(position, identifier, content, plain="\\u" not in body)
+        content, end = _decode(body)
+        if end == len(body):
+            # Everything but ASCII is escaped in a body, and so is NUL.
+            return content, index_values(position, identifier, content, plain="\\" not in body)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return UNREADABLE, index_row(position, identifier, UNREADABLE)
+        pass
+    return UNREADABLE, index_values(position, identifier, UNREADABLE)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from bridge.audit.merkle import leaf_hash
 from bridge.audit.record import record_id, split_id
@@ -19,13 +19,9 @@ from bridge.errors import ChainBroken
 Span = tuple[int, int]
 """Positions from the first up to, and without, the second."""
 
-_LAST = (
-    select(retired.c.position, records.c.body)
-    .join(index, index.c.position == retired.c.position)
-    .join(records, records.c.id == index.c.id)
-    .order_by(retired.c.position.desc())
-    .limit(1)
-)
+# Not joined with the next one: SQLite may then go through the whole index to find out that there is none.
+_POSITIONS = select(retired.c.position).order_by(retired.c.position.desc())
+_BODY = select(records.c.body).join(index, records.c.id == index.c.id).where(index.c.position == bindparam("position"))
 
 
 @dataclass(frozen=True)
@@ -74,14 +70,19 @@ def parse_retired(spans: Sequence[str], ends: Sequence[str]) -> Retired:
 
 def read_retired(connection: Connection) -> Retired:
     """Return what the log says was retired; nothing where no record says so that has its place in the log."""
-    row = connection.execute(_LAST).first()
-    if row is None:
-        return NOTHING_RETIRED
+    for position in connection.scalars(_POSITIONS).all():
+        body = connection.scalar(_BODY, {"position": position})
+        if body is not None:
+            return _read_body(connection, position, body)
+    return NOTHING_RETIRED
+
+
+def _read_body(connection: Connection, position: int, body: str) -> Retired:
     try:
-        leaves = read_leaves(connection, row.position // BLOCK_LEAVES)
-        if leaves[row.position % BLOCK_LEAVES] != leaf_hash(row.body.encode()):
+        leaves = read_leaves(connection, position // BLOCK_LEAVES)
+        if leaves[position % BLOCK_LEAVES] != leaf_hash(body.encode()):
             return NOTHING_RETIRED
-        content = json.loads(row.body)
+        content = json.loads(body)
         return parse_retired(content["positions"], content.get("ends", ()))
     except (ChainBroken, ValueError, LookupError, TypeError):
         return NOTHING_RETIRED

@@ -77,6 +77,19 @@ def read_leaves(connection: Connection, block: int) -> list[bytes]:
     return leaves if open_block == block else []
 
 
+def read_hashes(connection: Connection, begin: int, end: int) -> dict[int, bytes]:
+    """Return the leaf hashes of the blocks that a range touches, by position, without those that are missing."""
+    hashes: dict[int, bytes] = {}
+    first, last = begin // BLOCK_LEAVES, -(-end // BLOCK_LEAVES)
+    block, leaves = read_open_block(connection)
+    if first <= block < last:
+        hashes.update(enumerate(leaves, start=block * BLOCK_LEAVES))
+    query = select(tables.blocks.c.block, tables.blocks.c.leaves)
+    for block, joined in connection.execute(query.where(tables.blocks.c.block >= first, tables.blocks.c.block < last)):
+        hashes.update(enumerate(split_hashes(joined), start=block * BLOCK_LEAVES))
+    return hashes
+
+
 def read_root(connection: Connection, size: int, known: Frontier | None = None) -> bytes:
     """Return the root over the first ``size`` records; ``known`` as for :func:`read_tree`."""
     block, rest = divmod(size, BLOCK_LEAVES)

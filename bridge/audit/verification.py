@@ -11,6 +11,7 @@ one of them tells it less exactly (a checkpoint is over many records), one withi
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,7 +25,7 @@ from bridge.audit.checked_records import STEP_SECONDS, RecordCheck, Span, check_
 from bridge.audit.checked_tree import check_noted, check_tree, read_checkpoints
 from bridge.audit.checkpoints import Checkpoint
 from bridge.audit.notes import VerifierKey
-from bridge.audit.record import record_id
+from bridge.audit.record import record_id, split_id
 from bridge.audit.retired import Retired, read_retired
 from bridge.audit.tree import read_size
 from bridge.database import open_engine, snapshot
@@ -250,22 +251,32 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int, ret
     others = ends.keys() - spans.keys()  # what they wrote is gone, if something was retired
     if (others and not retired.spans) or any(ends.get(of) != span.last.number for of, span in spans.items()):
         raise ChainBroken("how far each writer is sequenced is not what the index says", size)
-    of_us = 0
-    for writer in connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all():
+    count = select(func.count()).select_from(tables.records)
+    ours = connection.scalars(select(tables.writers.c.writer).order_by(tables.writers.c.writer)).all()
+    for writer in ours:
         last, span = ends.pop(writer, 0), spans.get(writer)
-        within = select(func.count()).select_from(tables.records)
         if span is not None:  # what it wrote before that was retired, and may be half gone
             first = span.first.number
             placed = tables.records.c.id.between(record_id(writer, first), record_id(writer, last))
-            if connection.execute(within.where(placed)).scalar_one() > last - first + 1:
+            if connection.execute(count.where(placed)).scalar_one() > last - first + 1:
                 raise ChainBroken(f"of writer {writer} there are more records than have a position", size)
-        within = within.where(tables.records.c.id > record_id(writer, 0))
-        of_us += connection.execute(within.where(tables.records.c.id < record_id(writer + 1, 0))).scalar_one()
     if ends:
         stranger = spans.get(min(ends))
         raise ChainBroken(f"there is no writer {min(ends)}", stranger.first.position if stranger else 0)
-    if connection.execute(select(func.count()).select_from(tables.records)).scalar_one() != of_us:
+    if _has_strangers(connection, frozenset(ours)):
         raise ChainBroken("there are records of writers that there are not", size)
+
+
+def _has_strangers(connection: Connection, ours: AbstractSet[int]) -> bool:
+    """Tell whether there is a record of none of these writers: from each writer's first record to the next one's."""
+    first = select(func.min(tables.records.c.id))
+    found = connection.execute(first).scalar()
+    while found is not None:
+        writer, number = split_id(found)
+        if writer not in ours or number == 0:
+            return True
+        found = connection.execute(first.where(tables.records.c.id >= record_id(writer + 1, 0))).scalar()
+    return False
 
 
 def _count_positions(connection: Connection) -> int:
