@@ -221,7 +221,9 @@ class _RecordsBeside:
             # What comes before it in this part may still not go on from the parts before.
             with snapshot(self.engine) as connection:
                 scope = self.scope
-                part = check_records(connection, first, error.position, scope.mac_key, scope.step_seconds, self.retired)
+                part = check_records(
+                    connection, first, error.position, scope.mac_key, scope.step_seconds, retired=self.retired
+                )
                 self._join(spans, part, begin)
             raise
 
