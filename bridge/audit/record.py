@@ -21,6 +21,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from bridge.audit.kinds import kind_of, storable
@@ -47,6 +49,11 @@ PLAIN_INDEX_FIELDS = (
 DIGEST_INDEX_FIELDS = ("subject", "address", "session_name")
 _DIGEST_FIELDS = tuple((name, f"{name}_digest") for name in DIGEST_INDEX_FIELDS)
 _MOST_CHARACTERS = {"event": 64, "code": 64, "reference": 64, "protocol": 16}
+
+_FOR_INDEX = (*PLAIN_INDEX_FIELDS, *DIGEST_INDEX_FIELDS)
+_FLAGS = frozenset({"mfa", "privileged"})
+_NEEDED = frozenset({"event", "reference"})
+_DIGEST_CHARACTERS = 32
 
 UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
 """What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
@@ -107,6 +114,10 @@ def index_row(position: int, identifier: int, content: Mapping[str, Any], *, pla
     if not plain:
         row = {name: storable(value) for name, value in row.items()}
     row |= {name: get(field) for name, field in _DIGEST_FIELDS}
+    _check_types(tuple(map(type, row.values())))
+    for name, _ in _DIGEST_FIELDS:
+        if len(row[name] or "") > _DIGEST_CHARACTERS or (not plain and storable(row[name]) != row[name]):
+            raise ValueError(name)
     for name, most in _MOST_CHARACTERS.items():
         value = row[name]
         if value and len(value) > most:
@@ -121,11 +132,19 @@ def index_row(position: int, identifier: int, content: Mapping[str, Any], *, pla
     return row
 
 
+@lru_cache(1_024)
+def _check_types(types: tuple[type, ...]) -> None:
+    """Let nothing reach a column that it does not take: such a row would keep all others from getting their place."""
+    for name, kind in zip(_FOR_INDEX, types, strict=True):
+        if kind is not (bool if name in _FLAGS else str) and (kind is not NoneType or name in _NEEDED):
+            raise TypeError(name)
+
+
 def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return a record's content, and its row in ``audit_index``; ``UNREADABLE`` if nobody of us wrote it."""
     try:
         content = json.loads(body)
         # Everything but ASCII is escaped in a body, and so is NUL.
         return content, index_row(position, identifier, content, plain="\\u" not in body)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return UNREADABLE, index_row(position, identifier, UNREADABLE)
