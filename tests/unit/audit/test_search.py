@@ -14,6 +14,7 @@ from bridge.audit.search import positions
 from bridge.audit.search.query import Search
 from bridge.audit.search.saved import MAX_SAVED, SavedSearches
 from bridge.audit.search.search import AuditSearch
+from bridge.audit.search.tables import networks
 from bridge.audit.secrets import AuditSecrets
 from bridge.sealing import Sealer
 from tests.synthetic_log import write_log
@@ -217,6 +218,22 @@ def test_a_network_wider_than_records_know_is_all_networks_within(log):
     expected = [each for each in log.records[::-1] if each.get("source_address", "").startswith("10.20.")]
     assert expected
     assert log.find_all(Search(address="10.20.0.0/16"), 1_000) == expected
+
+
+def test_more_networks_than_a_statement_has_parameters_are_no_fault(log):
+    rows = [
+        {"network": f"{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}.0/24", "last_position": 0}
+        | {"first_position": 0, "first_time": 0, "count": 1}
+        for n in range(1 << 23, (1 << 23) + 70_000)
+    ]
+    before = log.search.find(Search(address="0.0.0.0/0")).records
+    with log.engine.begin() as connection:
+        connection.execute(networks.insert(), rows)
+    try:
+        assert log.search.find(Search(address="0.0.0.0/0")).records == before
+    finally:
+        with log.engine.begin() as connection:
+            connection.execute(networks.delete().where(networks.c.first_time == 0))
 
 
 def test_values_are_those_that_occur(log):

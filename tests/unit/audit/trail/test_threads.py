@@ -16,6 +16,7 @@ from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.strays import Scope
 from bridge.audit.trail.tables import addresses, calls, credentials
 from bridge.audit.trail.threads import Call, Threads, weave
+from bridge.clock import SystemClock
 from tests.audit_log import open_log
 from tests.synthetic_trail import GOVERNED, OUR_PROVIDERS, LogClock, record, synthesize
 
@@ -33,7 +34,8 @@ def log(tmp_path, trail):
     record(trail.log, opened.build_log(), clock)
     opened.sequencer.catch_up()
     (tmp_path / "trail.json").write_text(json.dumps(trail.events))
-    TrailImport(engine, opened.secrets, Scope(GOVERNED, OUR_PROVIDERS)).run(find_files([tmp_path / "trail.json"]))
+    importer = TrailImport(engine, opened.secrets, Scope(GOVERNED, OUR_PROVIDERS), SystemClock())
+    importer.run(find_files([tmp_path / "trail.json"]))
     yield opened
     engine.dispose()
 
