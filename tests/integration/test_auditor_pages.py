@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -122,6 +123,34 @@ def test_a_filter_that_makes_no_sense_is_said_and_not_guessed(lin):
     assert "Write a day as" in page.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audit/records?until=9999-12-31",
+        "/audit/records?since=0001-01-01T00:00%2B10:00",
+        "/audit/records?until=0001-01-01T00:00",
+        "/audit/records?person=Amara&before=-1" + 30 * "0",
+        "/audit/records?outcome=refused&before=-1" + 30 * "0",
+        "/audit/records?text=a%00b&role=a%00b",
+        "/audit/trail/credentials/STS.1?before=-1" + 30 * "0",
+        "/my/sign-ins?before=-1" + 30 * "0",
+    ],
+)
+def test_no_number_moment_or_character_in_an_address_is_more_than_a_page_can_take(lin, path):
+    assert lin.open(path).status_code in {200, 404}
+
+
+def test_a_saved_search_with_a_number_that_no_database_holds_is_forgotten_without_a_fault(lin):
+    assert lin.post(f"/audit/saved/{10**30}/forget").status_code == 200
+
+
+def test_a_chart_of_a_search_with_filters_that_it_does_not_count_is_not_drawn(lin):
+    day = datetime.now(UTC).date().isoformat()
+    address = f"/audit/records?by=event&since={day}&until={day}"
+    assert "By event" in lin.open(address).text
+    assert "By event" not in lin.open(f"{address}&provider=acme-saml").text
+
+
 def test_older_pages_go_on_where_the_last_one_ended(lin, installation):
     with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
         ended = SessionEnded("acme-saml", "https://idp.example", "somebody", "Somebody")
@@ -154,6 +183,11 @@ def test_a_records_page_tells_who_decided_what_and_shows_the_record(lin, install
 
 def test_a_record_that_is_not_there_is_not_found(lin):
     assert lin.open("/audit/records/99999999").status_code == 404
+
+
+def test_a_persons_page_is_found_by_digest_alone_so_that_no_name_is_recorded_as_one(lin, installation):
+    assert lin.open("/audit/people/Amara").status_code == 404
+    assert not [each for each in seen(installation, "audit.person_opened") if each["of_digest"] == "Amara"]
 
 
 def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation):
@@ -191,7 +225,7 @@ def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, t
     (tmp_path / "trail.json").write_text(json.dumps([event]))
     scope = find_scope(configuration.rules, accounts, configuration.audit.trail)
     with installation.open_audit() as log:
-        TrailImport(log.engine, log.secrets, scope).run(find_files([tmp_path / "trail.json"]))
+        TrailImport(log.engine, log.secrets, scope, SystemClock()).run(find_files([tmp_path / "trail.json"]))
     story = lin.open(f"/audit/records/{issued['position']}").text
     assert "What was done with it in Alibaba Cloud" in story
     assert "Ecs:DeleteInstance" in story
@@ -239,6 +273,13 @@ def test_what_is_found_can_be_taken_away_and_that_is_recorded(lin, installation)
     assert lin.open("/audit/records/export?format=exe").status_code == 404
 
 
+def test_a_file_of_what_cannot_be_understood_is_not_a_file_of_everything(lin, installation):
+    before = len(seen(installation, "audit.exported"))
+    answer = lin.open("/audit/records/export?event=sign_in.accepted&since=yesterday&format=jsonl")
+    assert "Write a day as" in answer.text
+    assert len(seen(installation, "audit.exported")) == before
+
+
 # ── What is recorded of looking ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -250,6 +291,13 @@ def test_a_search_is_recorded_once_without_what_it_says_of_people(running, insta
     assert sorted(record["asked"]) == ["outcome accepted", "person"]
     assert record["person"] == "林薇"
     assert "Amara" not in str(record)
+
+
+def test_a_search_that_begins_with_an_older_page_is_recorded_too(running, installation):
+    before = len(seen(installation, "audit.searched"))
+    Auditor(installation).open("/audit/records?event=session.ended&provider=acme-saml&before=4611686018427387904")
+    [record] = seen(installation, "audit.searched")[before:]
+    assert sorted(record["asked"]) == ["event session.ended", "provider acme-saml"]
 
 
 def test_opening_a_person_is_recorded_by_digest_and_once_within_an_hour(lin, installation):

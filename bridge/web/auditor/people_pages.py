@@ -1,5 +1,6 @@
 """People: found by part of their name, and what one of them did, as a line through time."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from bridge.audit.search.page import Page
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.threads import Call, Threads, weave
+from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_person
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.figures import Figure
@@ -19,6 +21,7 @@ from bridge.web.auditor.sentences import Record, Sentences
 from bridge.web.auditor.timeline import draw_timeline
 from bridge.web.auditor.visits import Visits
 
+_DIGEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
 MAX_FOUND = 30
 SHOWN = 100
 MAX_CALLS = 1_000
@@ -65,6 +68,8 @@ class PeoplePages:
 
     def show(self, digest: str) -> AnyResponse:
         """Show what somebody did, the latest first; ``?before=`` goes on from there."""
+        if not _DIGEST.fullmatch(digest):
+            raise NotFound("a person stands in an address by their digest")
         before = request.args.get("before", type=int)
         self._visits.record_person(digest)
         page = self._search.find(Search(person=digest), before=before, count=SHOWN)

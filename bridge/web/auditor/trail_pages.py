@@ -21,6 +21,8 @@ from bridge.web.auditor.sentences import Sentences
 from bridge.web.auditor.visits import Visits
 
 SHOWN = 100
+MAX_MOMENT = 2**63 - 1
+"""What a column of the database holds."""
 _WAYS = {
     "issued": "issued here",
     "request": "issued here, known by STS's RequestId",
@@ -89,6 +91,7 @@ class TrailPages:
     def show(self, name: str) -> AnyResponse:
         """Show everything about one set of credentials; ``?before=`` goes on with earlier calls."""
         before = request.args.get("before", type=int)
+        before = None if before is None else min(max(before, 0), MAX_MOMENT)
         with database_errors():
             thread = self._threads.follow(name, count=SHOWN, before=before)
             strays = {each.credentials.name: each for each in self._find_strays()}
