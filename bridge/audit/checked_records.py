@@ -204,7 +204,9 @@ class RecordCheck:
 
 
 def _check_follows(writer: int, last: Stand, stand: Stand, step_seconds: int) -> None:
-    if stand.number != last.number + 1:
+    if stand.number > last.number + 1:  # what is missing stood somewhere between the two
+        raise ChainBroken(_describe_order(writer, last.number, stand), last.position + 1, stand.position + 1)
+    if stand.number <= last.number:
         raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
     if stand.says_stepped_back:
         return

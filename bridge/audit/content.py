@@ -13,7 +13,9 @@ from bridge.audit.assurance import shows_factors
 from bridge.audit.events import (
     MAX_TEXT,
     PERSONAL,
+    AuditErased,
     AuditExported,
+    AuditRetired,
     EntitlementEvent,
     Event,
     Origin,
@@ -119,6 +121,8 @@ def _find_subject(event: Event, plain: Mapping[str, Any], personal: Mapping[str,
     """Return whom the event is about. Somebody who gives a command has no issuer, and only the name to go by."""
     if isinstance(event, RulesEvent | AuditExported):
         return Person(event.issuer, event.subject or event.author, event.author)
+    if isinstance(event, AuditErased | AuditRetired):
+        return Person("", event.author, event.author)
     if personal.get("subject"):
         return Person(plain.get("issuer", ""), personal["subject"], personal.get("person", ""))
     return None

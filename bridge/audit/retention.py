@@ -7,21 +7,22 @@ of a person the person's key goes too.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, delete, func, insert, literal_column, select
+from sqlalchemy import Column, Connection, Engine, delete, func, insert, literal_column, select
 
 from bridge.audit.append_only import lift_delete_guard, restore_delete_guard
 from bridge.audit.checked_records import check_records
 from bridge.audit.events import BACKGROUND, AuditRetired
 from bridge.audit.log import AuditLog
 from bridge.audit.partitions import create_ahead, drop_month, lock_layout
+from bridge.audit.record import record_id
 from bridge.audit.retired import Retired, Span, merge_spans, read_retired
 from bridge.audit.search.tables import terms
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tables import index, keys, records, retired
+from bridge.audit.tables import index, keys, records, retired, sequenced, writers
 from bridge.audit.trail.forgetting import forget_before
 from bridge.clock import Clock
 from bridge.errors import RetentionRefused
@@ -78,9 +79,12 @@ class Retention:
             spans, known = list(_find_spans(connection, month)), read_retired(connection)
         if merge_spans([*known.spans, *spans]) != known.spans:  # else it was stopped in between
             self._declare(month, author)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            spoken_of = list(_find_spoken_of(connection, month))
         self._delete(month)
+        self._sequencer.catch_up()
         with self._engine.begin() as connection:
-            _forget_people(connection)
+            _forget(connection, spoken_of)
         forget_before(self._engine, _end_of(month))
 
     def _declare(self, month: int, author: str) -> None:
@@ -177,9 +181,36 @@ def _find_declaration(connection: Connection, after: int, month: int) -> int:
     raise RetentionRefused("the record that says so has no place in the log")
 
 
-def _forget_people(connection: Connection) -> None:
-    """Destroy the keys of people and addresses of whom no record speaks any more."""
-    for kind, column in (("subject", index.c.subject), ("address", index.c.address)):
-        digest = func.substr(keys.c.name, len(kind) + 2)
-        unused = ~select(index.c.position).where(column == digest).exists()
-        connection.execute(delete(keys).where(keys.c.name.like(f"{kind}/%"), unused))
+def _find_spoken_of(connection: Connection, month: int) -> Iterator[tuple[Column[str], str]]:
+    """Yield of whom records of a month speak: the column of the index, and the digest."""
+    for column in (index.c.subject, index.c.address):
+        query = select(column).distinct().where(index.c.month == month, column.is_not(None))
+        yield from ((column, digest) for digest in connection.execute(query).scalars())
+
+
+def _forget(connection: Connection, spoken_of: Sequence[tuple[Column[str], str]]) -> None:
+    """Destroy the keys of those people and addresses of whom no record speaks any more.
+
+    Nobody may be about to write a record under such a key: the lock waits for whoever has read it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {keys.name} IN ACCESS EXCLUSIVE MODE")
+    waiting = "".join(_read_unplaced(connection))
+    for column, digest in spoken_of:
+        is_used = connection.execute(select(index.c.position).where(column == digest).limit(1)).first()
+        if not is_used and digest not in waiting:
+            connection.execute(delete(keys).where(keys.c.name == f"{column.name}/{digest}"))
+
+
+def _read_unplaced(connection: Connection) -> Iterator[str]:
+    """Yield the records that have no position yet."""
+    ends = connection.execute(
+        select(writers.c.writer, func.coalesce(sequenced.c.number, 0)).outerjoin(
+            sequenced, sequenced.c.writer == writers.c.writer
+        )
+    ).all()
+    for writer, number in ends:
+        after, before = record_id(writer, number), record_id(writer + 1, 0)
+        yield from connection.execute(
+            select(records.c.body).where(records.c.id > after, records.c.id < before)
+        ).scalars()

@@ -73,6 +73,8 @@ class Verified:
     """The last checkpoint that covers something of it."""
     with_macs: bool
     """Whether each writer's chain was verified with its key."""
+    retired: int = 0
+    """Of how many records of the range there is only the hash, since their time was over."""
 
     @property
     def unsigned(self) -> int:
@@ -130,7 +132,8 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
         found.append(error)
     if found:
         raise _find_first(found)
-    return Verified(begin, end, size, checkpoint, scope.mac_key is not None)
+    present = sum(last - first for first, last in records.retired.leave_out(begin, end))
+    return Verified(begin, end, size, checkpoint, scope.mac_key is not None, end - begin - present)
 
 
 def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
@@ -138,9 +141,13 @@ def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
     first = min(found, key=lambda error: (error.position, error.end is not None))
     if first.end is None:
         return first
-    exact = [error for error in found if error.end is None and first.position <= error.position < first.end]
+    begin, end = first.position, first.end
+    for error in found:
+        if error.end is not None and error.position < end and begin < error.end:
+            begin, end = max(begin, error.position), min(end, error.end)
+    exact = [error for error in found if error.end is None and begin <= error.position < end]
     if not exact:
-        return first
+        return ChainBroken(first.detail, begin, end)
     nearest = min(exact, key=lambda error: error.position)
     return ChainBroken(f"{nearest.detail}; {first.detail}", nearest.position)
 

@@ -213,6 +213,10 @@ def _print_verified(verified: Verified, noted: Sequence[Checkpoint]) -> None:
     records = count(verified.end - verified.begin, "record")
     where = f", {verified.begin} to {verified.end - 1}" if verified.end > verified.begin else ""
     click.secho(f"{records} verified{where}: all are what was recorded, and each is in its place.", fg="green")
+    if verified.retired:
+        click.echo(
+            f"Of {count(verified.retired, 'record')} there is only the hash: they were retired, as the log says."
+        )
     signed = verified.checkpoint
     if signed is not None and signed.time is not None:
         when = datetime.fromtimestamp(signed.time, UTC)

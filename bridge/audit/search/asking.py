@@ -15,7 +15,7 @@ from bridge.audit.reader import parse_reference
 from bridge.audit.search.indexes import has_reference
 from bridge.audit.search.people import People
 from bridge.audit.search.positions import Asked, Bounds, Driver, contains, read_bounds
-from bridge.audit.search.query import Search
+from bridge.audit.search.query import LONGEST_PREFIX, Search
 from bridge.audit.search.tables import kinds, networks
 from bridge.audit.search.tables import terms as term_table
 from bridge.audit.search.upkeep import HOUR
@@ -175,6 +175,8 @@ def _where_from(connection: Connection, secrets: AuditSecrets, address: str) -> 
     if "/" not in address:
         return [index.c.address == secrets.digest("address", address)]
     wide = ip_network(address)
+    if wide.prefixlen == LONGEST_PREFIX[wide.version]:
+        return [index.c.network == address]
     known = connection.execute(select(networks.c.network)).scalars()
     within = sorted(each for each in known if _is_within(each, wide))
     if len(within) > _MAX_NETWORKS:

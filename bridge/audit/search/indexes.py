@@ -15,7 +15,7 @@ _INDEXES = {
     "audit_index_subject_refused": ("subject", "refused AND subject IS NOT NULL"),
     "audit_index_address": ("address", "address IS NOT NULL"),
     "audit_index_network": ("network", "network IS NOT NULL"),
-    "audit_index_reference": ("reference", "reference <> ''"),
+    "audit_index_reference": ("reference", ""),
     "audit_index_access_key": ("access_key_id", "access_key_id IS NOT NULL"),
     "audit_index_request": ("sts_request_id", "sts_request_id IS NOT NULL"),
     "audit_index_session_name": ("session_name", "session_name IS NOT NULL"),

@@ -38,6 +38,9 @@ END = 1 << 62
 """Behind every position."""
 _FIRST_WINDOW = 50_000
 _GROWTH = 4
+_QUICK_SECONDS = 0.01
+"""A window that took longer is followed by one that is as wide, so that the time that is left is not overdrawn."""
+_NEAR = 2_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def find_positions(connection: Connection, asked: Asked, count: int, seconds: fl
             return Found(_newest(connection, asked.drivers, conditions, asked.bounds, count))
         return _walk(connection, asked.drivers, conditions, asked.bounds, count, deadline)
     if asked.by_kind:
-        return _find_by_kind(connection, asked, count, deadline)
+        return _find_near(connection, asked, count) or _find_by_kind(connection, asked, count, deadline)
     return _walk(connection, [Driver()], list(asked.exact), asked.bounds, count, deadline)
 
 
@@ -156,11 +159,13 @@ def _walk(  # noqa: PLR0917  what leads there, what has to hold, and how much of
     found = Found()
     end, width = min(bounds.end, _log_end(connection)), _FIRST_WINDOW
     while end > bounds.first:
-        window = Bounds(max(bounds.first, end - width), end)
+        window, began = Bounds(max(bounds.first, end - width), end), time.monotonic()
         found.positions += _newest(connection, drivers, conditions, window, count - len(found.positions))
         if len(found.positions) >= count:
             return found
-        end, width = window.first, width * _GROWTH
+        end = window.first
+        if time.monotonic() - began < _QUICK_SECONDS:
+            width *= _GROWTH
         if end > bounds.first and time.monotonic() > deadline:
             found.searched_to = end
             return found
@@ -170,6 +175,16 @@ def _walk(  # noqa: PLR0917  what leads there, what has to hold, and how much of
 def _log_end(connection: Connection) -> int:
     last: int | None = connection.execute(select(func.max(index.c.position))).scalar()
     return 0 if last is None else last + 1
+
+
+def _find_near(connection: Connection, asked: Asked, count: int) -> Found | None:
+    """Return the page if it is full of what stands right before the end of the bounds, as with a frequent kind."""
+    end = asked.bounds.end
+    if end == END:
+        return None
+    near = Bounds(max(asked.bounds.first, end - _NEAR), end)
+    positions = _newest(connection, [Driver()], [*asked.on_index, *asked.exact], near, count)
+    return Found(positions) if len(positions) == count else None
 
 
 def _find_by_kind(connection: Connection, asked: Asked, count: int, deadline: float) -> Found:

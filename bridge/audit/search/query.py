@@ -152,13 +152,14 @@ def _read_address(text: str) -> str:
     except ValueError:
         raise ValueError("Write an address as 203.0.113.7, or a network as 203.0.113.0/24.") from None
     if isinstance(read, ipaddress.IPv4Network | ipaddress.IPv6Network):
-        longest = _LONGEST_PREFIX[read.version]
+        longest = LONGEST_PREFIX[read.version]
         if read.prefixlen > longest:
             raise ValueError(f"Records know networks of /{longest} and larger ones; write that, or one address.")
     return str(read)
 
 
-_LONGEST_PREFIX = {4: 24, 6: 48}
+LONGEST_PREFIX = {4: 24, 6: 48}
+"""Of the networks that records know, by version of IP."""
 _READERS: Mapping[str, Any] = {
     "outcome": _read_outcome,
     "address": _read_address,

@@ -146,7 +146,7 @@ class Note:
             raise Unreadable("this is not a signed note")
         self.text, lines = note[: end + 1], note[end + 2 :].split("\n")[:-1]
         self.signed_by: list[Key] = []
-        times = []
+        times: dict[str, int] = {}
         for line in lines:
             dash, _, rest = line.partition(" ")
             name, _, encoded = rest.partition(" ")
@@ -162,8 +162,9 @@ class Note:
                 elif content[:4] == key.id(4):
                     time = int.from_bytes(content[4:12], "big")
                     self._check(key, content[12:], f"cosignature/v1\ntime {time}\n{self.text}")
-                    times.append(time)
-        self.time = min(times) if times else None
+                    times[key.text] = time
+        self.time = min(times.values()) if times else None
+        self.is_timed = all(key.text in times for key in self.signed_by)
 
     def _check(self, key: Key, signature: bytes, message: str) -> None:
         if not verify_signature(key.public, signature, message.encode()):
@@ -183,15 +184,18 @@ class Checkpoint:
 
     @property
     def is_signed(self) -> bool:
-        """Whether a known key signed it."""
-        return bool(self.note.signed_by)
+        """Whether a known key signed it, and said when."""
+        return bool(self.note.signed_by) and self.note.is_timed
 
 
 def _decode(encoded: str) -> bytes:
     try:
-        return base64.b64decode(encoded, validate=True)
+        content = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise Unreadable("this is not base64") from None
+    if base64.b64encode(content).decode() != encoded:
+        raise Unreadable("this is not the one way to write it in base64")
+    return content
 
 
 def believe(keys: list[Key], notes: Iterable[str]) -> list[Key]:
@@ -350,7 +354,8 @@ class Writers:
         if last[0] < run:
             return
         if number != last[1] + 1:
-            raise Bad(f"before record {position}, number {last[1] + 1} of writer {writer} is missing", position)
+            detail = f"before record {position}, number {last[1] + 1} of writer {writer} is missing"
+            raise Bad(detail, last[0] + 1, position + 1)
         back = last[2] - moment
         if back > self._step_seconds * 1_000_000 and event != STEPPED_BACK:
             detail = f"before record {position} a clock was set back by {back // 1_000_000} s, and no record says so"
@@ -471,8 +476,9 @@ def _hold_against(
     if compute_root(bundle, leaves, checkpoint.size) == checkpoint.root:
         return
     # Earlier checkpoints tell more exactly where. Their signatures count only here, and take some milliseconds each.
-    marks = sorted((Checkpoint(note, ()) for note in bundle.checkpoints), key=lambda each: each.size)
-    believed = {each.size: note for each, note in ((Checkpoint(note, ()), note) for note in bundle.checkpoints)}
+    notes = [*bundle.checkpoints, bundle.checkpoint]
+    marks = sorted((Checkpoint(note, ()) for note in notes), key=lambda each: each.size)
+    believed = {each.size: note for each, note in ((Checkpoint(note, ()), note) for note in notes)}
     while True:
         try:
             compute_root(bundle, leaves, checkpoint.size, marks)
@@ -490,8 +496,14 @@ def _hold_against(
 def _first_of(found: Sequence[Bad]) -> Bad:
     """Return the first of what is wrong, as exactly as any of it tells."""
     first = min(found, key=lambda bad: (bad.position, bad.end is not None))
-    exact = [bad for bad in found if bad.end is None and first.position <= bad.position < (first.end or 0)]
-    return min(exact, key=lambda bad: bad.position) if exact else first
+    if first.end is None:
+        return first
+    begin, end = first.position, first.end
+    for bad in found:
+        if bad.end is not None and bad.position < end and begin < bad.end:
+            begin, end = max(begin, bad.position), min(end, bad.end)
+    exact = [bad for bad in found if bad.end is None and begin <= bad.position < end]
+    return min(exact, key=lambda bad: bad.position) if exact else Bad(first.detail, begin, end)
 
 
 def verify_growth(text: str, keys: list[Key]) -> tuple[Checkpoint, Checkpoint]:

@@ -14,7 +14,7 @@ from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.threads import Threads
 from bridge.errors import NotFound
-from bridge.web.auditor.addresses import find_person, find_records
+from bridge.web.auditor.addresses import find_credentials, find_person, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.cloud_calls import list_calls
 from bridge.web.auditor.figures import show_moment
@@ -125,6 +125,8 @@ def _find_ways(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     ways = []
     if digest := record.get("subject_digest"):
         ways.append(("Everything of this person", find_person(digest)))
+    if key := record.get("access_key_id"):
+        ways.append(("From the sign-in to each call", find_credentials(key)))
     for field, title in (
         ("access_key_id", "Everything with this AccessKeyId"),
         ("sts_request_id", "This RequestId of STS"),

@@ -41,7 +41,7 @@ def opened(audit_database):
 def long_log(opened):
     """Three months: two processes that write over the ends of them, one that wrote in August only."""
     writers = [Writer(opened.engine, number, start=START, key=opened.secrets.mac_key) for number in (1, 2, 3)]
-    writers[2].write(100)
+    writers[2].write(100, subject_digest="f" * 32, address_digest="e" * 32)
     for month in MONTHS:
         for day, hour, count in ((29, 23, 120), (30 if month == 9 else 31, 23, 30)):
             for writer in writers[:2]:
@@ -89,7 +89,7 @@ def test_a_month_goes_and_the_rest_verifies_with_every_checkpoint_and_mac(long_l
     assert count(long_log, tables.records, month=202608) == count(long_log, tables.index, month=202608) == 0
     assert count(long_log, tables.records) == later + 1
     verified = verify(long_log)
-    assert (verified.size, verified.unsigned) == (size + 1, 0)
+    assert (verified.size, verified.unsigned, verified.retired) == (size + 1, 0, gone)
     middle = first_position(long_log, 202609)
     assert verify(long_log, middle - 40, middle + 40).end == middle + 40
     if long_log.engine.dialect.name == "postgresql":
@@ -197,11 +197,25 @@ def test_with_the_last_record_of_somebody_goes_their_key(long_log):
     origin = Origin("ref", "192.0.2.7")
     log.append(origin, SessionEnded(provider="p", issuer="i", subject="stays", person="Stays"))
     long_log.secrets.seal("subject/" + "f" * 32, {"subject": "went"}, {"issuer": "i", "subject": "went"})
-    long_log.secrets.seal("address/" + "f" * 32, {"detail": "went"})
+    long_log.secrets.seal("address/" + "e" * 32, {"detail": "went"})
+    long_log.secrets.seal("address/" + "d" * 32, {"detail": "of nobody who is known, as background records are"})
     retire(long_log, 202608)
-    assert [label["subject"] for label in AuditSecrets(long_log.engine, SEALER).read_labels().values()] == ["stays"]
-    assert count(long_log, tables.keys, name="address/" + "f" * 32) == 0
-    assert "stays" in [record.get("subject") for record in long_log.reader.last(3)]
+    known = AuditSecrets(long_log.engine, SEALER).read_labels().values()
+    assert sorted(label["subject"] for label in known) == ["root", "stays"]
+    assert count(long_log, tables.keys, name="address/" + "e" * 32) == 0
+    assert count(long_log, tables.keys, name="address/" + "d" * 32) == 1
+    last = long_log.reader.last(3)
+    assert "stays" in [record.get("subject") for record in last]
+    assert [record["author"] for record in last if record["event"] == AuditRetired.name] == ["root"]
+
+
+def test_nobody_is_forgotten_whose_next_record_waits_for_its_place(long_log):
+    long_log.secrets.seal("subject/" + "f" * 32, {"subject": "back"}, {"issuer": "i", "subject": "back"})
+    late = Writer(long_log.engine, 9, start=long_log.clock.now(), key=long_log.secrets.mac_key)
+    late.write(subject_digest="f" * 32)
+    with long_log.engine.begin() as connection:
+        retention._forget(connection, [(tables.index.c.subject, "f" * 32)])
+    assert count(long_log, tables.keys, name="subject/" + "f" * 32) == 1
 
 
 def test_words_of_records_that_are_gone_are_found_no_more(long_log):
