@@ -280,6 +280,16 @@ def test_a_file_of_what_cannot_be_understood_is_not_a_file_of_everything(lin, in
     assert len(seen(installation, "audit.exported")) == before
 
 
+def test_another_site_takes_nothing_away_in_an_auditors_name(lin, installation):
+    """The twin: the same address, from our own page."""
+    before, path = len(seen(installation, "audit.exported")), "/audit/records/export?code=nothing&format=csv"
+    answer = lin.session.get(lin.base + path, headers={"Sec-Fetch-Site": "cross-site"}, timeout=20)
+    assert answer.status_code == 403
+    assert len(seen(installation, "audit.exported")) == before
+    assert lin.open(path).status_code == 200
+    assert len(seen(installation, "audit.exported")) == before + 1
+
+
 # ── What is recorded of looking ──────────────────────────────────────────────────────────────────────────────
 
 

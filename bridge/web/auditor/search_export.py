@@ -44,6 +44,7 @@ class SearchExport:
 
     def download(self) -> AnyResponse:
         """Return the newest records that the address asks for, as ``?format=``."""
+        self._access.check_same_origin()  # it is recorded in the auditor's name, so no link elsewhere may ask for it
         search, problems = Search.parse(request.args)
         if problems:  # without that filter it would be a file of more than was asked for
             return redirect(find_records(request.args), 303)
