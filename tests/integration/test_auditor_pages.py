@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -368,6 +368,17 @@ def test_a_search_is_saved_under_a_name_for_its_auditor_and_forgotten_again(lin)
     assert "Refusals &lt;b&gt;" in page.text
     number = re.search(r"/audit/saved/(\d+)/forget", page.text)[1]
     assert "Refusals" not in lin.post(f"/audit/saved/{number}/forget").text
+
+
+def test_the_last_24_hours_say_what_of_them_is_counted_by_whole_days_and_lead_to_those(lin):
+    yesterday = (datetime.now(UTC) + timedelta(hours=1) - timedelta(days=1)).date().isoformat()
+    page = lin.open("/audit?days=1").text
+    assert f"by whole days, from {yesterday} on" in page
+    assert (
+        f"since={yesterday}T00%3A00Z&amp;privileged=yes" in page
+        or f"privileged=yes&amp;since={yesterday}T00%3A00Z" in page
+    )
+    assert "by whole days" not in lin.open("/audit?days=7").text
 
 
 def test_the_overview_draws_what_happened_and_names_nobody(lin, installation):
