@@ -90,7 +90,7 @@ def _record(log: OpenedLog, configuration: Configuration, report: Report) -> Non
     names = {account.id: name for name, account in configuration.accounts.items()}
     event = TrailImported(
         files=len(report.files),
-        file_digests=tuple(file.digest for file in report.files[:NAMED]),
+        file_digests=tuple(file.digest for file in report.files[:NAMED] if file.digest),
         events=report.read,
         calls=report.kept,
         earliest=_format(report.first),
