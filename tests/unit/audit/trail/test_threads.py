@@ -89,6 +89,23 @@ def test_an_access_key_that_nobody_knows_has_no_thread(log):
     assert Threads(log.engine, log.secrets).follow("STS.nobody") is None
 
 
+def test_calls_of_one_second_are_all_on_one_page_or_the_next(log, trail, tmp_path):
+    """The cloud's clock knows seconds, and a program makes many calls in one."""
+    key = next(each.access_key_id for each in trail.log if each.access_key_id)
+    made = next(event for event in trail.events if event["userIdentity"].get("accessKeyId") == key)
+    same = [{**made, "eventId": f"same-second-{number}"} for number in range(7)]
+    (tmp_path / "more.json").write_text(json.dumps(same))
+    importer = TrailImport(log.engine, log.secrets, Scope(GOVERNED, OUR_PROVIDERS), SystemClock())
+    importer.run(find_files([tmp_path / "more.json"]))
+    threads = Threads(log.engine, log.secrets)
+    pages, last = [], None
+    while last is None or len(pages[-1]) == 3:
+        after = {"before": last.time, "beyond": last.event_id} if last else {}
+        pages.append(threads.follow(key, count=3, **after).calls)
+        last = pages[-1][-1] if pages[-1] else last
+    assert [call for page in pages for call in page] == list(threads.follow(key, count=1_000).calls)
+
+
 def test_everything_a_person_did_is_one_line(log):
     _, _, subject = find_chain(log)
     threads = Threads(log.engine, log.secrets)
