@@ -23,6 +23,7 @@ from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.governed_roles import find_scope
 from bridge.settings import load_configuration, load_settings
+from bridge.web.auditor import people_pages
 from tests.installation import run_installation
 
 
@@ -200,7 +201,7 @@ def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation
     assert linked == of_sofia
 
 
-def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, tmp_path):
+def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, tmp_path, monkeypatch):
     issued = find_record(installation, "exchange.issued")
     configuration = load_configuration(installation.config)
     accounts = configuration.accounts
@@ -233,6 +234,14 @@ def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, t
     timeline = lin.open(f"/audit/people/{issued['subject_digest']}").text
     assert "one call of Alibaba Cloud" in timeline
     assert "1 failed" in timeline
+    monkeypatch.setattr(people_pages, "SHOWN", 1)
+    pages, next_page = [], f"/audit/people/{issued['subject_digest']}"
+    while next_page:
+        pages.append(lin.open(next_page).text)
+        older = re.search(r'rel="next" href="([^"]+)"', pages[-1])
+        next_page = older and older[1]
+    assert len(pages) > 3
+    assert sum(page.count("one call of Alibaba Cloud") for page in pages) == 1  # on one page, wherever pages end
 
 
 def test_alerts_that_go_on_stand_on_the_overview(lin, installation):

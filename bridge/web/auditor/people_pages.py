@@ -82,17 +82,22 @@ class PeoplePages:
             detail=_describe_last(page.records),
             figures=list(_count(page.records)),
             counted=0 if before is None and page.older is None else len(page.records),
-            days=list(draw_timeline(weave(page.records, self._read_calls(digest, page)), self._say.without_links())),
+            days=list(
+                draw_timeline(weave(page.records, self._read_calls(digest, page, before)), self._say.without_links())
+            ),
             older=f"{find_person(digest)}?before={page.older}" if page.older is not None else "",
             newest=find_person(digest) if before is not None else "",
         )
 
-    def _read_calls(self, digest: str, page: Page) -> Sequence[Call]:
-        """Return the person's calls in the cloud in the time of the records of a page."""
+    def _read_calls(self, digest: str, page: Page, before: int | None) -> Sequence[Call]:
+        """Return the person's calls in the cloud from the last record of a page until that of the page before it."""
         if not page.records:
             return ()
         since = 0 if page.older is None else to_microseconds(page.records[-1]["time"])
-        until = None if request.args.get("before") is None else to_microseconds(page.records[0]["time"])
+        until = None
+        if before is not None:
+            newer = self._search.find(Search(person=digest), before=before + 1, count=1).records
+            until = to_microseconds(newer[0]["time"])
         with database_errors():
             return self._threads.calls_of_person(digest, count=MAX_CALLS, before=until, since=since)
 
