@@ -234,6 +234,9 @@ def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, t
     timeline = lin.open(f"/audit/people/{issued['subject_digest']}").text
     assert "one call of Alibaba Cloud" in timeline
     assert "1 failed" in timeline
+    assert "only the last" not in timeline
+    monkeypatch.setattr(people_pages, "MAX_CALLS", 1)
+    assert "only the last 1 are shown" in lin.open(f"/audit/people/{issued['subject_digest']}").text
     monkeypatch.setattr(people_pages, "SHOWN", 1)
     pages, next_page = [], f"/audit/people/{issued['subject_digest']}"
     while next_page:

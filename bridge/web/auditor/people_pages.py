@@ -74,6 +74,7 @@ class PeoplePages:
         self._visits.record_person(digest)
         page = self._search.find(Search(person=digest), before=before, count=SHOWN)
         person = self._search.person(digest)
+        calls = self._read_calls(digest, page, before)
         return self._auditing.render(
             "audit_person.html",
             digest=digest,
@@ -82,9 +83,8 @@ class PeoplePages:
             detail=_describe_last(page.records),
             figures=list(_count(page.records)),
             counted=0 if before is None and page.older is None else len(page.records),
-            days=list(
-                draw_timeline(weave(page.records, self._read_calls(digest, page, before)), self._say.without_links())
-            ),
+            days=list(draw_timeline(weave(page.records, calls), self._say.without_links())),
+            most_calls=MAX_CALLS if len(calls) == MAX_CALLS else 0,
             older=f"{find_person(digest)}?before={page.older}" if page.older is not None else "",
             newest=find_person(digest) if before is not None else "",
         )
