@@ -47,11 +47,17 @@ WORDS = (
 """Further fields whose words can be looked for. Never one that somebody who has not signed in can fill as they like:
 they could make a kind of each record. Such fields are found by their whole value (``terms``)."""
 
+_ASKED_IN_VAIN = "choice.refused"
+"""Its ``entitlement`` is what somebody wrote, whether there is such a role or not. It makes no kind, and is found by
+its whole value and by the role's name in it."""
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 """Built once: each record is encoded, when it gets its place and when it is verified."""
 
 MAX_WORDS = 2_000
 """Characters kept of a kind's words."""
+
+_ENTITLEMENT = COLUMNS.index("entitlement")
 
 _NOT_TERMS = {
     *COLUMNS,
@@ -70,11 +76,19 @@ _MAX_TERMS = 16
 def kind_of(content: Mapping[str, Any]) -> int:
     """Return the number of a record's kind: 64 bits, signed. It depends on nothing but the record's plain fields."""
     fields = [content.get(name) for name in (*COLUMNS, *WORDS)]
+    if content.get("event") == _ASKED_IN_VAIN:
+        fields[_ENTITLEMENT] = None
     return _number(_encode(fields))
+
+
+def entitlement_of(content: Mapping[str, Any]) -> Any:
+    """Return the role or user that a record is found by; None where somebody asked for it in vain."""
+    return None if content["event"] == _ASKED_IN_VAIN else content.get("entitlement")
 
 
 def kind_row(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of ``audit_kinds`` of a record's kind, without what is counted there."""
+    content = {**content, "entitlement": entitlement_of(content)}
     texts = [_text(content.get(name)) for name in (*COLUMNS[:8], *WORDS)]
     return {
         "kind": kind_of(content),
@@ -90,6 +104,9 @@ def terms(content: Mapping[str, Any]) -> set[int]:
     Of a text of several words each word is a term as well. At most 16.
     """
     found: dict[int, None] = {}
+    if content.get("event") == _ASKED_IN_VAIN:
+        asked = str(content.get("entitlement", ""))
+        found = dict.fromkeys(map(term_of, filter(None, (asked, asked.rpartition("/")[2]))))
     for name, value in sorted(content.items()):
         if name in _NOT_TERMS:
             continue

@@ -25,7 +25,7 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any
 
-from bridge.audit.kinds import kind_of, storable
+from bridge.audit.kinds import entitlement_of, kind_of, storable
 from bridge.audit.tables import NUMBER_BITS
 
 FORMAT = 1
@@ -111,6 +111,7 @@ def index_row(position: int, identifier: int, content: Mapping[str, Any], *, pla
     """
     get = content.get
     row = {name: get(name) for name in PLAIN_INDEX_FIELDS}
+    row["entitlement"] = entitlement_of(content)
     if not plain:
         row = {name: storable(value) for name, value in row.items()}
     row |= {name: get(field) for name, field in _DIGEST_FIELDS}
