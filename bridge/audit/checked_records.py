@@ -60,7 +60,13 @@ class Span:
 
 
 def check_records(
-    connection: Connection, begin: int, end: int, mac_key: bytes | None, step_seconds: int = STEP_SECONDS
+    connection: Connection,
+    begin: int,
+    end: int,
+    mac_key: bytes | None,
+    step_seconds: int = STEP_SECONDS,
+    *,
+    retired: Retired | None = None,
 ) -> dict[int, Span]:
     """Verify the records from ``begin`` up to, and without, ``end``.
 
@@ -70,6 +76,7 @@ def check_records(
         end: the position after the last one.
         mac_key: ties each record to the one before (see ``record.py``); None: that is not verified.
         step_seconds: how far a clock may go back without a record that says so.
+        retired: what need not be there; None: what the log says was retired.
 
     Returns:
         For each writer what of its records is in the range; see :func:`join_spans`.
@@ -77,7 +84,7 @@ def check_records(
     Raises:
         ChainBroken: at the first record that is not what was written.
     """
-    check = RecordCheck(connection, mac_key, step_seconds)
+    check = RecordCheck(connection, mac_key, step_seconds, retired)
     check.check(begin, end)
     return check.spans
 
@@ -111,12 +118,18 @@ def join_spans(
 class RecordCheck:
     """Verifies ranges that follow each other."""
 
-    def __init__(self, connection: Connection, mac_key: bytes | None, step_seconds: int = STEP_SECONDS) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        mac_key: bytes | None,
+        step_seconds: int = STEP_SECONDS,
+        retired: Retired | None = None,
+    ) -> None:
         """Take what :func:`check_records` takes."""
         self._step_seconds = step_seconds
         self._connection = connection
         self._mac_key = mac_key
-        self._retired = read_retired(connection)
+        self._retired = read_retired(connection, mac_key) if retired is None else retired
         self._ends = self._retired.ends
         self.spans: dict[int, Span] = {}
         """What of each writer's records was in the ranges."""

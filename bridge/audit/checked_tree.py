@@ -173,6 +173,19 @@ def check_noted(connection: Connection, noted: Iterable[Checkpoint], size: int) 
         agreed = checkpoint.size
 
 
+def is_signed(connection: Connection, keys: Sequence[VerifierKey], position: int) -> bool:
+    """Tell whether the last checkpoint is over the hash that is kept at a position, wherever a range ends."""
+    row = connection.execute(select(tables.checkpoints).order_by(tables.checkpoints.c.number.desc()).limit(1)).first()
+    try:
+        checkpoint = _open(row, keys, 0).checkpoint if row else None
+        roots = KeptRoots(connection, position, position + 1)
+        return (
+            checkpoint is not None and position < checkpoint.size and roots.root_at(checkpoint.size) == checkpoint.root
+        )
+    except ChainBroken:
+        return False
+
+
 def _open(row: Row[Any], keys: Sequence[VerifierKey], after: int) -> Kept:
     number, size, time, note = row.number, row.size, row.time, row.note
     try:

@@ -16,6 +16,7 @@ from bridge.audit.events import (
     AuditErased,
     AuditExported,
     AuditRetired,
+    ChoiceRefused,
     EntitlementEvent,
     Event,
     Origin,
@@ -27,6 +28,7 @@ from bridge.audit.secrets import AuditSecrets, Label, encode_personal
 
 _NETWORK_BITS = {4: 24, 6: 48}
 _USER = "user "
+_ROLE = "role "
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class Describer:
             else:
                 plain[name] = value
         _hide_users(plain, personal)
+        if isinstance(event, ChoiceRefused) and not event.entitlement.startswith(_ROLE):
+            # What a form posts is an unkeyed digest, by which the name of a RAM user can be guessed; or any text.
+            personal["entitlement"], plain["entitlement"] = event.entitlement[:MAX_TEXT], ""
         self._add_address(origin, plain, personal)
         if "role_session_name" in personal:
             plain["session_name_digest"] = self._secrets.digest("session_name", personal["role_session_name"])

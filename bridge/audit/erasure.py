@@ -7,9 +7,11 @@ open nothing once the ``audit-records`` key that sealed them is gone (``rambridg
 """
 
 import json
+import time
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Engine, Table, delete, func, or_, select
+from sqlalchemy.exc import OperationalError
 
 from bridge.audit.events import BACKGROUND, AuditErased
 from bridge.audit.log import AuditLog
@@ -18,8 +20,11 @@ from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import index, keys
 from bridge.audit.trail.forgetting import find_session_keys
-from bridge.database import empty_write_ahead_log
+from bridge.database import EMPTYING_SECONDS, empty_write_ahead_log
 
+_LOCKED = "55P03"
+_LOCK_MILLISECONDS = 500
+_PAUSE_SECONDS = 1.0
 _SEARCHED = (keys, saved_searches)
 """Where something of a person stands that can be read or opened."""
 
@@ -70,7 +75,7 @@ class Erasure:
         """Destroy the keys of a person, after it was recorded; ``author`` is who wants it.
 
         Other processes forget the person within ``secrets.KEY_SECONDS``. Returns whether nothing of the keys is left in
-        the files of the database; SQLite's write-ahead log may be in use for too long. Saying it again tries again.
+        the files of the database: somebody may be reading for too long. Saying it again tries again.
 
         Raises:
             AuditUnavailable: it cannot be recorded; nothing was destroyed.
@@ -90,10 +95,7 @@ class Erasure:
                     _write_anew(connection, table)
         if self._engine.dialect.name == "sqlite":
             return empty_write_ahead_log(self._engine)
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
-            for table in _SEARCHED:
-                connection.exec_driver_sql(f"VACUUM FULL {table.name}")
-        return True
+        return all(_write_whole(self._engine, table) for table in _SEARCHED)
 
     def _describe(self, digest: str, label: Label) -> Known:
         self._sequencer.catch_up()
@@ -118,6 +120,31 @@ def _forget_searches(connection: Connection, known: Known) -> None:
     columns = (saved_searches.c.name, saved_searches.c.query)
     says = [column.icontains(text, autoescape=True) for column in columns for text in texts]
     connection.execute(delete(saved_searches).where(or_(*says)))
+
+
+def _write_whole(engine: Engine, table: Table) -> bool:
+    """Let PostgreSQL write a table to a new file; return whether it could.
+
+    It waits until nobody reads the table, and whoever signs in waits behind it. So it never waits long at once: a
+    backup may read all tables for hours.
+    """
+    deadline = time.monotonic() + EMPTYING_SECONDS
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
+        connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_MILLISECONDS}")
+        try:
+            while True:
+                try:
+                    connection.exec_driver_sql(f"VACUUM FULL {table.name}")
+                except OperationalError as error:
+                    if getattr(error.orig, "sqlstate", None) != _LOCKED:
+                        raise
+                    if time.monotonic() > deadline:
+                        return False
+                    time.sleep(_PAUSE_SECONDS)
+                else:
+                    return True
+        finally:
+            connection.exec_driver_sql("RESET lock_timeout")
 
 
 def _write_anew(connection: Connection, table: Table) -> None:

@@ -7,12 +7,13 @@ from sqlalchemy import Connection, text
 from bridge.audit.append_only import APPEND_ONLY
 from bridge.audit.layout import VERSION_TABLE
 from bridge.audit.partitions import DEFAULT
-from bridge.audit.tables import keys, records
+from bridge.audit.tables import keys, records, retired
 
 _ADD = "SELECT, INSERT"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS = {
     **{table.name: _ADD for table in APPEND_ONLY},
+    retired.name: "SELECT",  # it is the owner who retires months
     # Keys are sealed anew when the key folder's are replaced. Erasing somebody is the owner's.
     keys.name: "SELECT, INSERT, UPDATE",
     VERSION_TABLE: "SELECT",

@@ -14,6 +14,7 @@ import json
 import marshal
 from collections.abc import Mapping
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 COLUMNS = (
@@ -49,10 +50,16 @@ WORDS = (
 they could make a kind of each record. Such fields are found by their whole value (``terms``)."""
 
 _FIELDS = (*COLUMNS, *WORDS)
+_ASKED_IN_VAIN = "choice.refused"
+"""Its ``entitlement`` is what somebody wrote, whether there is such a role or not. It makes no kind, and is found by
+its whole value and by the role's name in it."""
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 MAX_WORDS = 2_000
 """Characters kept of a kind's words."""
+
+_ENTITLEMENT = COLUMNS.index("entitlement")
 
 _NOT_TERMS = {
     *COLUMNS,
@@ -82,6 +89,8 @@ INDEX_COLUMNS = (
 )
 """Columns of ``audit_index`` that all records of a kind have in common."""
 _MOST_CHARACTERS = {"event": 64, "code": 64, "protocol": 16}
+_FLAGS = frozenset({"mfa", "privileged"})
+_NEEDED = frozenset({"event", "reference"})
 
 _MARSHAL_VERSION = 2
 """The last one that does not depend on which values are one object. Unlike a tuple, it tells ``true`` from 1."""
@@ -89,30 +98,55 @@ _MARSHAL_VERSION = 2
 
 def kind_of(content: Mapping[str, Any]) -> int:
     """Return the number of a record's kind: 64 bits, signed. It depends on nothing but the record's plain fields."""
-    return _number(_encode(list(map(content.get, _FIELDS))))
+    return _number(_encode(_fields_of(content)))
 
 
 def values_of_kind(content: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the values of ``INDEX_COLUMNS``, the kind's number last, of a record that was read from JSON.
 
-    Raises AttributeError or TypeError: one is of a type that no record has.
+    Raises TypeError or ValueError: one is of a type that no record has.
     """
-    return _values(marshal.dumps(list(map(content.get, _FIELDS)), _MARSHAL_VERSION))
+    return _values(marshal.dumps(_fields_of(content), _MARSHAL_VERSION))
+
+
+def check_type(name: str, kind: type) -> None:
+    """Let nothing reach a column that it does not take: such a row would keep all others from getting their place.
+
+    Raises TypeError.
+    """
+    if kind is not (bool if name in _FLAGS else str) and (kind is not NoneType or name in _NEEDED):
+        raise TypeError(name)
+
+
+def _fields_of(content: Mapping[str, Any]) -> list[Any]:
+    fields = list(map(content.get, _FIELDS))
+    if content.get("event") == _ASKED_IN_VAIN:
+        fields[_ENTITLEMENT] = None
+    return fields
 
 
 @lru_cache(65_536)
 def _values(marshalled: bytes) -> tuple[Any, ...]:
-    content = dict(zip(_FIELDS, marshal.loads(marshalled), strict=True))  # noqa: S302 just marshalled by ourselves
-    row = {name: storable(content[name]) for name in COLUMNS}
+    fields = marshal.loads(marshalled)  # noqa: S302 just marshalled by ourselves
+    content = dict(zip(_FIELDS, fields, strict=True))
+    row = {name: storable(content[name]) for name in COLUMNS if name in INDEX_COLUMNS}
+    for name, value in row.items():
+        check_type(name, type(value))
     for name, most in _MOST_CHARACTERS.items():
         row[name] = row[name] and row[name][:most]
     row["refused"] = content["event"].endswith(".refused")
-    row["kind"] = kind_of(content)
+    row["kind"] = _number(_encode(fields))
     return tuple(row[name] for name in INDEX_COLUMNS)
+
+
+def entitlement_of(content: Mapping[str, Any]) -> Any:
+    """Return the role or user that a record is found by; None where somebody asked for it in vain."""
+    return None if content["event"] == _ASKED_IN_VAIN else content.get("entitlement")
 
 
 def kind_row(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of ``audit_kinds`` of a record's kind, without what is counted there."""
+    content = {**content, "entitlement": entitlement_of(content)}
     texts = [_text(content.get(name)) for name in (*COLUMNS[:8], *WORDS)]
     return {
         "kind": kind_of(content),
@@ -128,6 +162,9 @@ def terms(content: Mapping[str, Any]) -> set[int]:
     Of a text of several words each word is a term as well. At most 16.
     """
     found: dict[int, None] = {}
+    if content.get("event") == _ASKED_IN_VAIN:
+        asked = str(content.get("entitlement", ""))
+        found = dict.fromkeys(map(term_of, filter(None, (asked, asked.rpartition("/")[2]))))
     for name, value in sorted(content.items()):
         if name in _NOT_TERMS:
             continue

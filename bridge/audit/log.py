@@ -5,10 +5,12 @@ them after the commit: sixteen sign-ins at once cost one fsync, not sixteen. Sev
 disk: each appends to a chain of its own (:mod:`bridge.audit.writer`).
 """
 
+import atexit
 import logging
 import os
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +35,8 @@ WAIT_SECONDS = 10.0
 """How long a caller waits for the disk before it gives up and refuses."""
 REST_SECONDS = 1.0
 """How long the database's connection is held while nobody comes."""
+CLOSE_SECONDS = 2.0
+"""How long a process that ends waits for its last records."""
 BATCH = 256
 """How many callers share a commit at most."""
 
@@ -82,12 +86,13 @@ class AuditLog:
         self._secrets = secrets
         self._clock = clock
         self._describer = Describer(secrets, privileged)
-        self._repetitions = Repetitions(refusals_per_minute)
+        self._refusals_per_minute = refusals_per_minute
         tolerance = timedelta(seconds=max_clock_step_seconds)
         self._build_writer = partial(Writer, engine, secrets, clock, node, self._describer, tolerance)
         self._start()
         itself = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _restart(itself))
+        atexit.register(_close, itself)
 
     def append(self, origin: Origin, *events: Event) -> None:
         """Return only when all ``events`` are on disk, in this order and next to each other.
@@ -131,7 +136,18 @@ class AuditLog:
         except SQLAlchemyError as error:
             raise AuditUnavailable(type(error).__name__) from error
 
+    def close(self) -> None:
+        """Sum up at once what was counted of refusals, for a process that ends; wait for the disk, but not for long."""
+        waiting = [_Waiting([self._prepare(*summary)]) for summary in self._repetitions.take(early=True)]
+        for each in waiting:
+            self._queue.put(each)
+            self._run()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for each in waiting:
+            each.written.acquire(timeout=max(deadline - time.monotonic(), 0.0))
+
     def _start(self) -> None:
+        self._repetitions = Repetitions(self._refusals_per_minute)
         self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._postponed: list[_Waiting] = []
         self._writer = self._build_writer()
@@ -188,6 +204,12 @@ class AuditLog:
         while len(batch) < BATCH and not self._queue.empty():
             batch.append(self._queue.get())
         return batch
+
+
+def _close(log: "weakref.ref[AuditLog]") -> None:
+    ending = log()
+    if ending is not None:
+        ending.close()
 
 
 def _restart(log: "weakref.ref[AuditLog]") -> None:

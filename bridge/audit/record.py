@@ -30,22 +30,17 @@ from bridge.audit.tables import NUMBER_BITS
 FORMAT = 1
 FIRST_MAC = bytes(32)
 
+_TEXTS = ("reference", "access_key_id", "sts_request_id", "network")
+_DIGESTS = ("subject_digest", "address_digest", "session_name_digest")
 INDEX_COLUMNS = (
-    "position",
-    "month",
-    "id",
-    "time",
-    "reference",
-    "access_key_id",
-    "sts_request_id",
-    "network",
-    "subject",
-    "address",
-    "session_name",
+    *("position", "month", "id", "time"),
+    *_TEXTS,
+    *(name.removesuffix("_digest") for name in _DIGESTS),
     *kinds.INDEX_COLUMNS,
 )
 """All columns of ``audit_index``, in the order of :func:`index_values`."""
-_MOST_REFERENCE = 64
+_REFERENCE_CHARACTERS = 64
+_DIGEST_CHARACTERS = 32
 
 UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
 """What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
@@ -124,22 +119,29 @@ def index_values(position: int, identifier: int, content: Mapping[str, Any], *, 
         ValueError, KeyError, TypeError, AttributeError: nobody of us wrote it.
     """
     get, time = content.get, content["time"]
-    texts = get("reference"), get("access_key_id"), get("sts_request_id"), get("network")
-    reference, access_key_id, sts_request_id, network = texts if plain else map(kinds.storable, texts)
+    texts: tuple[Any, ...] = tuple(map(get, _TEXTS))
+    digests = tuple(map(get, _DIGESTS))
+    _check_types(tuple(map(type, texts + digests)))
+    for digest in digests:
+        if digest and (len(digest) > _DIGEST_CHARACTERS or (not plain and kinds.storable(digest) != digest)):
+            raise ValueError(digest)
+    reference, *others = texts if plain else map(kinds.storable, texts)
     return (
         position,
         month_of(time),
         identifier,
         to_microseconds(time),
-        reference and reference[:_MOST_REFERENCE],
-        access_key_id,
-        sts_request_id,
-        network,
-        get("subject_digest"),
-        get("address_digest"),
-        get("session_name_digest"),
+        reference[:_REFERENCE_CHARACTERS],
+        *others,
+        *digests,
         *kinds.values_of_kind(content),
     )
+
+
+@lru_cache(1_024)
+def _check_types(types: tuple[type, ...]) -> None:
+    for name, kind in zip((*_TEXTS, *_DIGESTS), types, strict=True):
+        kinds.check_type(name, kind)
 
 
 def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,6 +162,6 @@ def read_values(position: int, identifier: int, body: str) -> tuple[Mapping[str,
         if end == len(body):
             # Everything but ASCII is escaped in a body, and so is NUL.
             return content, index_values(position, identifier, content, plain="\\" not in body)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         pass
     return UNREADABLE, index_values(position, identifier, UNREADABLE)

@@ -31,7 +31,8 @@ class Repetitions:
     def __init__(self, per_minute: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Take how many of a kind and source are recorded one by one in a minute; 0: all. And what measures the minute.
 
-        Counts are of one process, and those of a process that is killed are lost, of less than a minute.
+        Counts are of one process, and those of a process that is killed are lost, of less than a minute. One that is
+        told to end sums them up first.
         """
         self._per_minute = per_minute
         self._monotonic = monotonic
@@ -58,10 +59,10 @@ class Repetitions:
         with self._lock:
             return max(self._ends_at - self._monotonic(), 0.0) if self._counts else None
 
-    def take(self) -> list[tuple[Origin, Event]]:
-        """Return what sums up the last minute, if it is over, and begin to count anew."""
+    def take(self, *, early: bool = False) -> list[tuple[Origin, Event]]:
+        """Return what sums up the last minute, if it is over or with ``early``, and begin to count anew."""
         with self._lock:
-            if not self._counts or self._monotonic() < self._ends_at:
+            if not self._counts or (not early and self._monotonic() < self._ends_at):
                 return []
             counts, self._counts = self._counts, {}
         return [

@@ -76,7 +76,7 @@ class Retention:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
         with self._engine.connect().execution_options(read_only=True) as connection:
-            spans, known = list(_find_spans(connection, month)), read_retired(connection)
+            spans, known = list(_find_spans(connection, month)), read_retired(connection, self._mac_key)
         if merge_spans([*known.spans, *spans]) != known.spans:  # else it was stopped in between
             self._declare(month, author)
         with self._engine.connect().execution_options(read_only=True) as connection:
@@ -96,7 +96,7 @@ class Retention:
             spans = list(_find_spans(connection, month))
             for span in spans:
                 check_records(connection, *span, self._mac_key)
-            before = read_retired(connection)
+            before = read_retired(connection, self._mac_key)
             now = Retired(merge_spans([*before.spans, *spans]), _find_ends(connection, month, before))
         count = sum(end - first for first, end in spans)
         event = AuditRetired(

@@ -6,12 +6,14 @@ not retired.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
+from bridge.audit.events import AuditRetired
 from bridge.audit.merkle import leaf_hash
-from bridge.audit.record import record_id, split_id
+from bridge.audit.record import FIRST_MAC, link, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, index, records, retired
 from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
@@ -21,7 +23,11 @@ Span = tuple[int, int]
 
 # Not joined with the next one: SQLite may then go through the whole index to find out that there is none.
 _POSITIONS = select(retired.c.position).order_by(retired.c.position.desc())
-_BODY = select(records.c.body).join(index, records.c.id == index.c.id).where(index.c.position == bindparam("position"))
+_RECORD = (
+    select(index.c.position, records.c.id, records.c.body, records.c.mac)
+    .join(records, records.c.id == index.c.id)
+    .where(index.c.position == bindparam("position"))
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Retired:
     """Positions without a record, ascending; they do not touch."""
     ends: Mapping[int, bytes] = field(default_factory=dict)
     """The mac of each retired record whose writer's next one is still there, by ``id``."""
+    said_at: int | None = None
+    """The position of the record that says so."""
 
     def leave_out(self, begin: int, end: int) -> Iterator[Span]:
         """Yield the parts of a span that were not retired."""
@@ -68,24 +76,42 @@ def parse_retired(spans: Sequence[str], ends: Sequence[str]) -> Retired:
     )
 
 
-def read_retired(connection: Connection) -> Retired:
-    """Return what the log says was retired; nothing where no record says so that has its place in the log."""
+def read_retired(connection: Connection, mac_key: bytes | None = None) -> Retired:
+    """Return what the log says was retired; nothing where no record says so that has its place in the log.
+
+    Whoever believes it must know that the record is genuine: nothing else is verified of what it says is gone. With
+    ``mac_key``, the key of the writers' chains, it is one that the bridge wrote. See also ``checked_tree.is_signed``.
+    """
     for position in connection.scalars(_POSITIONS).all():
-        body = connection.scalar(_BODY, {"position": position})
-        if body is not None:
-            return _read_body(connection, position, body)
+        row = connection.execute(_RECORD, {"position": position}).first()
+        if row is not None:
+            return _read_row(connection, row, mac_key)
     return NOTHING_RETIRED
 
 
-def _read_body(connection: Connection, position: int, body: str) -> Retired:
+def _read_row(connection: Connection, row: Row[Any, Any, Any, Any], mac_key: bytes | None) -> Retired:
     try:
-        leaves = read_leaves(connection, position // BLOCK_LEAVES)
-        if leaves[position % BLOCK_LEAVES] != leaf_hash(body.encode()):
+        leaves = read_leaves(connection, row.position // BLOCK_LEAVES)
+        if leaves[row.position % BLOCK_LEAVES] != leaf_hash(row.body.encode()):
             return NOTHING_RETIRED
-        content = json.loads(body)
-        return parse_retired(content["positions"], content.get("ends", ()))
+        content = json.loads(row.body)
+        said = parse_retired(content["positions"], content.get("ends", ()))
+        place = record_id(content["writer"], content["number"])
+        if content["event"] != AuditRetired.name or place != row.id or said.spans[-1][1] > row.position:
+            return NOTHING_RETIRED  # what comes after a record, or the record itself, was not gone when it was written
+        if mac_key is not None and link(mac_key, _read_mac_before(connection, said, row.id), row.body) != row.mac:
+            return NOTHING_RETIRED
     except (ChainBroken, ValueError, LookupError, TypeError):
         return NOTHING_RETIRED
+    return replace(said, said_at=row.position)
+
+
+def _read_mac_before(connection: Connection, said: Retired, identifier: int) -> bytes:
+    """Return the mac that a record goes on from. Without the key nobody finds one that fits a record of their own."""
+    if split_id(identifier)[1] == 1:
+        return FIRST_MAC
+    found = connection.execute(select(records.c.mac).where(records.c.id == identifier - 1)).scalar()
+    return bytes(said.ends[identifier - 1] if found is None else found)
 
 
 def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -120,11 +120,13 @@ class AuditSecrets:
     def seal_if_known(self, needed: Mapping[str, Label | None], key_name: str, content: bytes) -> str | None:
         """Return ``content`` sealed, if all keys that are ``needed`` are known to be there; else None."""
         now = time.monotonic()
+        known: dict[str, _Key] = {}  # others may forget keys meanwhile
         for name, label in needed.items():
             key = self._kept.get(name)
             if key is None or key.believed_until < now or not _says(key.label, label):
                 return None
-        return _seal(self._kept[key_name], content)
+            known[name] = key
+        return _seal(known[key_name], content)
 
     def provide(self, connection: Connection, needed: Mapping[str, Label | None]) -> "FoundKeys":
         """Return the keys of these names, made where they are not there; new labels are written.

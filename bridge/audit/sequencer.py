@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit import tables
 from bridge.audit.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Signer, open_checkpoint, split_text
@@ -140,7 +139,7 @@ class Sequencer:
         while not stop.wait(PERIOD_SECONDS):
             try:
                 self.catch_up()
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001  a thread that died would leave every later record without a place
                 _logger.error("audit records could not be sequenced: %s", type(error).__name__)  # noqa: TRY400  a traceback would show the rows
 
     def _catch_up(self, *, sign: bool) -> None:
@@ -248,10 +247,11 @@ class Sequencer:
         if last is None:
             return None
         try:
-            checkpoint = open_checkpoint(last.note, self._signer.verifier_keys if self._signer else ())
-            size, root = checkpoint.size, checkpoint.root
-        except UnknownSigner:
-            _, size, root = split_text(last.note.rpartition("\n\n")[0] + "\n")
+            try:
+                checkpoint = open_checkpoint(last.note, self._signer.verifier_keys if self._signer else ())
+                size, root = checkpoint.size, checkpoint.root
+            except UnknownSigner:
+                _, size, root = split_text(last.note.rpartition("\n\n")[0] + "\n")
         except NoteRefused as error:
             return ChainBroken(f"checkpoint {last.number}: {error}", last.size)
         if tree.size < size:

@@ -22,11 +22,11 @@ from sqlalchemy import Connection, Engine, func, select
 
 from bridge.audit import tables
 from bridge.audit.checked_records import STEP_SECONDS, RecordCheck, Span, check_records, join_spans
-from bridge.audit.checked_tree import check_noted, check_tree, read_checkpoints
+from bridge.audit.checked_tree import check_noted, check_tree, is_signed, read_checkpoints
 from bridge.audit.checkpoints import Checkpoint
 from bridge.audit.notes import VerifierKey
 from bridge.audit.record import record_id, split_id
-from bridge.audit.retired import Retired, read_retired
+from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.tree import read_size
 from bridge.database import open_engine, snapshot
 from bridge.errors import ChainBroken
@@ -98,14 +98,22 @@ def verify_log(engine: Engine, scope: Scope, *, processes: int = 1, progress: Pr
     """
     with snapshot(engine) as connection:
         if processes > 1 and (scope.end or _count_positions(connection)) - scope.begin >= WORTH_PROCESSES:
-            retired = read_retired(connection)
+            retired = _read_retired(connection, scope)
             return _verify(connection, scope, _RecordsBeside(engine, scope, processes, progress, retired))
         return verify_within(connection, scope, progress)
 
 
 def verify_within(connection: Connection, scope: Scope, progress: Progress = _no_progress) -> Verified:
     """Do the same with a connection that sees one state of the database."""
-    return _verify(connection, scope, _RecordsHere(connection, scope, progress, read_retired(connection)))
+    return _verify(connection, scope, _RecordsHere(connection, scope, progress, _read_retired(connection, scope)))
+
+
+def _read_retired(connection: Connection, scope: Scope) -> Retired:
+    """Return what a signed record says was retired. What is not signed could be by whoever deleted the others."""
+    retired = read_retired(connection, scope.mac_key)
+    if retired.said_at is None or is_signed(connection, scope.keys, retired.said_at):
+        return retired
+    return NOTHING_RETIRED
 
 
 def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verified:
@@ -176,7 +184,7 @@ class _RecordsHere:
     retired: Retired
 
     def check(self, begin: int, end: int) -> dict[int, Span]:
-        check = RecordCheck(self.connection, self.scope.mac_key, self.scope.step_seconds)
+        check = RecordCheck(self.connection, self.scope.mac_key, self.scope.step_seconds, self.retired)
         for first, last in _parts(begin, end):
             check.check(first, last)
             self.progress(last - begin, end - begin)
@@ -196,7 +204,7 @@ class _RecordsBeside:
     def check(self, begin: int, end: int) -> dict[int, Span]:
         spans: dict[int, Span] = {}
         url = self.engine.url.render_as_string(hide_password=False)
-        arguments = (url, self.scope.mac_key, self.scope.step_seconds)
+        arguments = (url, self.scope.mac_key, self.scope.step_seconds, self.retired)
         with ProcessPoolExecutor(self.processes, get_context("spawn"), _open_beside, arguments) as pool:
             parts = _parts(begin, end)
             waiting = [pool.submit(_check_part, *part) for part in parts]
@@ -220,7 +228,10 @@ class _RecordsBeside:
         except ChainBroken as error:
             # What comes before it in this part may still not go on from the parts before.
             with snapshot(self.engine) as connection:
-                part = check_records(connection, first, error.position, self.scope.mac_key, self.scope.step_seconds)
+                scope = self.scope
+                part = check_records(
+                    connection, first, error.position, scope.mac_key, scope.step_seconds, retired=self.retired
+                )
                 self._join(spans, part, begin)
             raise
 
@@ -229,18 +240,18 @@ def _parts(begin: int, end: int) -> list[tuple[int, int]]:
     return list(pairwise([*range(begin, end, PART), end]))
 
 
-_beside: dict[str, tuple[Engine, bytes | None, int]] = {}
+_beside: dict[str, tuple[Engine, bytes | None, int, Retired]] = {}
 """What a process that verifies parts has open."""
 
 
-def _open_beside(url: str, mac_key: bytes | None, step_seconds: int) -> None:
-    _beside["open"] = open_engine(url), mac_key, step_seconds
+def _open_beside(url: str, mac_key: bytes | None, step_seconds: int, retired: Retired) -> None:
+    _beside["open"] = open_engine(url), mac_key, step_seconds, retired
 
 
 def _check_part(begin: int, end: int) -> dict[int, Span]:
-    engine, mac_key, step_seconds = _beside["open"]
+    engine, mac_key, step_seconds, retired = _beside["open"]
     with snapshot(engine) as connection:
-        return check_records(connection, begin, end, mac_key, step_seconds)
+        return check_records(connection, begin, end, mac_key, step_seconds, retired=retired)
 
 
 def _check_counts(connection: Connection, spans: dict[int, Span], size: int, retired: Retired) -> None:

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import compress
 from typing import Any
 
@@ -20,7 +20,7 @@ from bridge.audit.content import Content, Describer
 from bridge.audit.events import BACKGROUND, ClockSteppedBack, SignInAccepted
 from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id, split_id
 from bridge.audit.secrets import AuditSecrets, FoundKeys, Label
-from bridge.audit.tables import records, writers
+from bridge.audit.tables import NUMBER_BITS, index, records, writers
 from bridge.audit.turns import turn
 from bridge.clock import Clock
 
@@ -28,7 +28,11 @@ IDLE_SECONDS = 86_400.0
 """A writer that has been silent for so long takes a new number, so that few have to be looked at for new records."""
 _MARKS = {"sqlite": "?", "postgresql": "%s"}
 PROCESSES = 8
-"""Of how many processes that ran here before the last record is looked at."""
+"""Of how many processes of this machine that began last the last record is looked at,"""
+RECORDS = 256
+"""and at how many of the last records of the log, whoever wrote them."""
+LOOK_SECONDS = 2.0
+"""How old what we know of the others' records may be when somebody signs in; less than a clock may go back."""
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.05
 
@@ -71,6 +75,8 @@ class Writer:
         self._written_at = 0.0
         self._latest: datetime | None = None
         """The latest time of a record of this machine."""
+        self._looked_at = float("-inf")
+        """When we read what the others wrote last, by the process's own clock (``time.monotonic``)."""
         self._stepped_back = False
         event.listen(engine, "engine_disposed", lambda _: self._drop())
         mark = _MARKS[engine.dialect.name]
@@ -104,6 +110,8 @@ class Writer:
                 head = self._find_head(connection)
                 if head in ends:  # one of our commits came through after all
                     break
+                if any(map(_opens_session, appends)):
+                    self._look_at_others(connection)
                 now = self._clock.now()
                 behind = self.is_behind()
                 written = [not (behind and _opens_session(append)) for append in appends]
@@ -155,7 +163,7 @@ class Writer:
     def _find_head(self, connection: Connection) -> Head:
         """Return where our chain ends, and begin one where we have none."""
         if not self._writer or time.monotonic() - self._written_at > IDLE_SECONDS:
-            self._latest = self._read_latest(connection)
+            self._look_at_others(connection)
             self._writer = self._take_number(connection)
             self._head = Head()
         if self._head is None:
@@ -164,19 +172,28 @@ class Writer:
             self._head = Head(split_id(row.id)[1], row.mac) if row else Head()
         return self._head
 
-    def _read_latest(self, connection: Connection) -> datetime | None:
-        """Return the latest time among the last records of this machine's last processes.
+    def _look_at_others(self, connection: Connection) -> None:
+        """Learn the latest time among the last records of this machine, if we have not just read it.
 
-        Of this machine alone: the clocks of others are not this one's.
+        A process that was silent does not know by itself that the clock was later. Of this machine alone: the clocks of
+        others are not this one's. One that began long ago may still be writing, so the end of the log is looked at too.
         """
-        query = select(writers.c.writer).where(writers.c.node == self._node).order_by(writers.c.writer.desc())
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        ours = select(writers.c.writer).where(writers.c.node == self._node)
+        tail = select(index.c.id, index.c.time).order_by(index.c.position.desc()).limit(RECORDS).subquery()
+        latest = select(func.max(tail.c.time)).where((tail.c.id // (1 << NUMBER_BITS)).in_(ours))
         times = [] if self._latest is None else [self._latest]
         with connection.begin():
-            for writer in connection.execute(query.limit(PROCESSES)).scalars().all():
+            microseconds = connection.execute(latest).scalar()
+            if microseconds is not None:
+                times.append(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds))
+            for writer in connection.execute(ours.order_by(writers.c.writer.desc()).limit(PROCESSES)).scalars().all():
                 body = connection.execute(_last_of(writer, records.c.body)).scalar()
                 if body is not None:
                     times.append(datetime.fromisoformat(json.loads(body)["time"]))
-        return max(times, default=None)
+        self._latest = max(times, default=None)
+        self._looked_at = time.monotonic()
 
     def _take_number(self, connection: Connection) -> int:
         for attempts_left in reversed(range(ATTEMPTS)):

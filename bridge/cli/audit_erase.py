@@ -64,8 +64,8 @@ def erase(
     click.secho("It is unreadable now, within half a minute in every process.", fg="green")
     if not emptied:
         click.secho(
-            "The database was too busy for its write-ahead log to be emptied: say the same again, with --issuer and"
-            " --subject.",
+            "The database was too busy for what is left of the keys in its files to be overwritten: say the same again,"
+            " with --issuer and --subject.",
             fg="yellow",
             err=True,
         )

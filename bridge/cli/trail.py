@@ -83,14 +83,14 @@ def _opened(folder: Path) -> Iterator[tuple[OpenedLog, TrailImport, Configuratio
         scope = find_scope(configuration.rules, configuration.accounts, configuration.audit.trail)
         with database_errors():
             log.sequencer.catch_up()
-        yield log, TrailImport(log.engine, log.secrets, scope), configuration
+        yield log, TrailImport(log.engine, log.secrets, scope, log.clock), configuration
 
 
 def _record(log: OpenedLog, configuration: Configuration, report: Report) -> None:
     names = {account.id: name for name, account in configuration.accounts.items()}
     event = TrailImported(
         files=len(report.files),
-        file_digests=tuple(file.digest for file in report.files[:NAMED]),
+        file_digests=tuple(file.digest for file in report.files[:NAMED] if file.digest),
         events=report.read,
         calls=report.kept,
         earliest=_format(report.first),
@@ -106,7 +106,7 @@ def _print_report(report: Report) -> None:
         f"{count(report.read, 'event')} in {count(len(report.files), 'file')}, {count(report.kept, 'new call')}."
     )
     if report.unusable:
-        click.echo(f"{count(report.unusable, 'object')} had no identifier or time, and can be no event.")
+        click.echo(f"{count(report.unusable, 'object')} had no identifier, or no time that has come: no events.")
     for error in report.unreadable:
         click.secho(printable(error.detail), fg="red", err=True)
     new = len(report.new_strays)

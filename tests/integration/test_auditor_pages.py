@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,6 +23,7 @@ from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.governed_roles import find_scope
 from bridge.settings import load_configuration, load_settings
+from bridge.web.auditor import people_pages
 from tests.installation import run_installation
 
 
@@ -122,6 +124,34 @@ def test_a_filter_that_makes_no_sense_is_said_and_not_guessed(lin):
     assert "Write a day as" in page.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audit/records?until=9999-12-31",
+        "/audit/records?since=0001-01-01T00:00%2B10:00",
+        "/audit/records?until=0001-01-01T00:00",
+        "/audit/records?person=Amara&before=-1" + 30 * "0",
+        "/audit/records?outcome=refused&before=-1" + 30 * "0",
+        "/audit/records?text=a%00b&role=a%00b",
+        "/audit/trail/credentials/STS.1?before=-1" + 30 * "0",
+        "/my/sign-ins?before=-1" + 30 * "0",
+    ],
+)
+def test_no_number_moment_or_character_in_an_address_is_more_than_a_page_can_take(lin, path):
+    assert lin.open(path).status_code in {200, 404}
+
+
+def test_a_saved_search_with_a_number_that_no_database_holds_is_forgotten_without_a_fault(lin):
+    assert lin.post(f"/audit/saved/{10**30}/forget").status_code == 200
+
+
+def test_a_chart_of_a_search_with_filters_that_it_does_not_count_is_not_drawn(lin):
+    day = datetime.now(UTC).date().isoformat()
+    address = f"/audit/records?by=event&since={day}&until={day}"
+    assert "By event" in lin.open(address).text
+    assert "By event" not in lin.open(f"{address}&provider=acme-saml").text
+
+
 def test_older_pages_go_on_where_the_last_one_ended(lin, installation):
     with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
         ended = SessionEnded("acme-saml", "https://idp.example", "somebody", "Somebody")
@@ -156,6 +186,11 @@ def test_a_record_that_is_not_there_is_not_found(lin):
     assert lin.open("/audit/records/99999999").status_code == 404
 
 
+def test_a_persons_page_is_found_by_digest_alone_so_that_no_name_is_recorded_as_one(lin, installation):
+    assert lin.open("/audit/people/Amara").status_code == 404
+    assert not [each for each in seen(installation, "audit.person_opened") if each["of_digest"] == "Amara"]
+
+
 def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation):
     record = find_record(installation, "delivery.console", "Sofia Marchetti")
     page = lin.open(f"/audit/people/{record['subject_digest']}")
@@ -166,7 +201,7 @@ def test_a_persons_page_has_all_their_records_and_nobody_elses(lin, installation
     assert linked == of_sofia
 
 
-def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, tmp_path):
+def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, tmp_path, monkeypatch):
     issued = find_record(installation, "exchange.issued")
     configuration = load_configuration(installation.config)
     accounts = configuration.accounts
@@ -191,7 +226,7 @@ def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, t
     (tmp_path / "trail.json").write_text(json.dumps([event]))
     scope = find_scope(configuration.rules, accounts, configuration.audit.trail)
     with installation.open_audit() as log:
-        TrailImport(log.engine, log.secrets, scope).run(find_files([tmp_path / "trail.json"]))
+        TrailImport(log.engine, log.secrets, scope, SystemClock()).run(find_files([tmp_path / "trail.json"]))
     story = lin.open(f"/audit/records/{issued['position']}").text
     assert "What was done with it in Alibaba Cloud" in story
     assert "Ecs:DeleteInstance" in story
@@ -199,6 +234,17 @@ def test_what_was_done_in_the_cloud_follows_what_was_issued(lin, installation, t
     timeline = lin.open(f"/audit/people/{issued['subject_digest']}").text
     assert "one call of Alibaba Cloud" in timeline
     assert "1 failed" in timeline
+    assert "only the last" not in timeline
+    monkeypatch.setattr(people_pages, "MAX_CALLS", 1)
+    assert "only the last 1 are shown" in lin.open(f"/audit/people/{issued['subject_digest']}").text
+    monkeypatch.setattr(people_pages, "SHOWN", 1)
+    pages, next_page = [], f"/audit/people/{issued['subject_digest']}"
+    while next_page:
+        pages.append(lin.open(next_page).text)
+        older = re.search(r'rel="next" href="([^"]+)"', pages[-1])
+        next_page = older and older[1]
+    assert len(pages) > 3
+    assert sum(page.count("one call of Alibaba Cloud") for page in pages) == 1  # on one page, wherever pages end
 
 
 def test_alerts_that_go_on_stand_on_the_overview(lin, installation):
@@ -239,6 +285,23 @@ def test_what_is_found_can_be_taken_away_and_that_is_recorded(lin, installation)
     assert lin.open("/audit/records/export?format=exe").status_code == 404
 
 
+def test_a_file_of_what_cannot_be_understood_is_not_a_file_of_everything(lin, installation):
+    before = len(seen(installation, "audit.exported"))
+    answer = lin.open("/audit/records/export?event=sign_in.accepted&since=yesterday&format=jsonl")
+    assert "Write a day as" in answer.text
+    assert len(seen(installation, "audit.exported")) == before
+
+
+def test_another_site_takes_nothing_away_in_an_auditors_name(lin, installation):
+    """The twin: the same address, from our own page."""
+    before, path = len(seen(installation, "audit.exported")), "/audit/records/export?code=nothing&format=csv"
+    answer = lin.session.get(lin.base + path, headers={"Sec-Fetch-Site": "cross-site"}, timeout=20)
+    assert answer.status_code == 403
+    assert len(seen(installation, "audit.exported")) == before
+    assert lin.open(path).status_code == 200
+    assert len(seen(installation, "audit.exported")) == before + 1
+
+
 # ── What is recorded of looking ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -250,6 +313,13 @@ def test_a_search_is_recorded_once_without_what_it_says_of_people(running, insta
     assert sorted(record["asked"]) == ["outcome accepted", "person"]
     assert record["person"] == "林薇"
     assert "Amara" not in str(record)
+
+
+def test_a_search_that_begins_with_an_older_page_is_recorded_too(running, installation):
+    before = len(seen(installation, "audit.searched"))
+    Auditor(installation).open("/audit/records?event=session.ended&provider=acme-saml&before=4611686018427387904")
+    [record] = seen(installation, "audit.searched")[before:]
+    assert sorted(record["asked"]) == ["event session.ended", "provider acme-saml"]
 
 
 def test_opening_a_person_is_recorded_by_digest_and_once_within_an_hour(lin, installation):
@@ -310,6 +380,17 @@ def test_a_search_is_saved_under_a_name_for_its_auditor_and_forgotten_again(lin)
     assert "Refusals &lt;b&gt;" in page.text
     number = re.search(r"/audit/saved/(\d+)/forget", page.text)[1]
     assert "Refusals" not in lin.post(f"/audit/saved/{number}/forget").text
+
+
+def test_the_last_24_hours_say_what_of_them_is_counted_by_whole_days_and_lead_to_those(lin):
+    yesterday = (datetime.now(UTC) + timedelta(hours=1) - timedelta(days=1)).date().isoformat()
+    page = lin.open("/audit?days=1").text
+    assert f"by whole days, from {yesterday} on" in page
+    assert (
+        f"since={yesterday}T00%3A00Z&amp;privileged=yes" in page
+        or f"privileged=yes&amp;since={yesterday}T00%3A00Z" in page
+    )
+    assert "by whole days" not in lin.open("/audit?days=7").text
 
 
 def test_the_overview_draws_what_happened_and_names_nobody(lin, installation):

@@ -77,6 +77,8 @@ class AlertWatcher:
                         self._delivery.tell()
             except (SQLAlchemyError, OSError) as error:
                 _logger.error("the audit log was not looked through for alerts: %s", type(error).__name__)  # noqa: TRY400  a traceback would show the rows
+            except Exception:  # a thread that died would end all alerts until somebody restarts the service
+                _logger.exception("the audit log was not looked through for alerts")
         self._turn.leave()
 
     def look(self) -> None:

@@ -20,9 +20,16 @@ class WholeFile:
         """What is written, and can be read again."""
 
     def appear(self) -> None:
-        """Put the file in its place, on disk; what was there before is replaced in one step."""
+        """Put the file in its place, on disk; what was there before is replaced in one step.
+
+        Raises:
+            ExportFailed: another export has begun to write to the same place. What it has so far must not appear.
+        """
         self.content.flush()
         os.fsync(self.content.fileno())
+        mine = os.fstat(self.content.fileno())
+        if not self._partial.exists() or not os.path.samestat(mine, self._partial.lstat()):
+            raise ExportFailed(f"{self._place}: another export writes to the same place")
         self._partial.replace(self._place)
         folder = os.open(self._place.parent, os.O_RDONLY)
         try:

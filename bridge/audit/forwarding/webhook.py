@@ -12,9 +12,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bridge.clock import Clock
-from bridge.errors import ForwardingFailed
+from bridge.errors import FetchFailed, FetchRefused, ForwardingFailed
 from bridge.outbound import Limits, Outbound
 
 _LIMITS = Limits(connect_seconds=5.0, total_seconds=30.0, max_bytes=65_536)
@@ -52,7 +53,12 @@ class Webhook:
             "webhook-timestamp": timestamp,
             "webhook-signature": sign(self._secret, identifier, timestamp, body),
         }
-        answer = self._outbound.post_bytes(self._url, body, headers=headers, limits=_LIMITS, ca_file=self._ca_file)
+        try:
+            answer = self._outbound.post_bytes(self._url, body, headers=headers, limits=_LIMITS, ca_file=self._ca_file)
+        except (FetchFailed, FetchRefused) as error:
+            # The path of a webhook is often all that one has to know to post there. No address has a space.
+            reason = error.detail.partition(" ")[2]
+            raise type(error)(f"{urlsplit(self._url).netloc.rpartition('@')[2]}: {reason}") from error
         if not 200 <= answer.status < 300:  # noqa: PLR2004  success
             wait = _read_seconds(answer.headers.get("Retry-After", ""))
             raise ForwardingFailed(f"the webhook answered with status {answer.status}", retry_seconds=wait)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, Connection, literal_column, or_, select
 
 from bridge.addresses import Network
+from bridge.audit.among import among
 from bridge.audit.kinds import term_of
 from bridge.audit.reader import parse_reference
 from bridge.audit.search.indexes import has_reference
@@ -178,9 +179,9 @@ def _where_from(connection: Connection, secrets: AuditSecrets, address: str) -> 
         return [index.c.network == address]
     known = connection.execute(select(networks.c.network)).scalars()
     within = sorted(each for each in known if _is_within(each, wide))
-    return (
-        [index.c.network == each for each in within] if len(within) <= _MAX_NETWORKS else [index.c.network.in_(within)]
-    )
+    if len(within) > _MAX_NETWORKS:
+        return [among(index.c.network, within, connection.dialect.name)]
+    return [index.c.network == each for each in within]
 
 
 def _is_within(known: str, wide: Network) -> bool:

@@ -11,6 +11,7 @@ _FLAGS = {"yes": True, "no": False}
 MAX_LENGTH = 200
 """Characters taken of what is typed into one field."""
 MAX_DAYS = 36_500
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Search:
         values: dict[str, Any] = {}
         problems: dict[str, str] = {}
         for field in fields(cls):
-            text = typed.get(field.name, "").strip()[:MAX_LENGTH]
+            text = _clean(typed.get(field.name, ""))
             if not text:
                 continue
             try:
@@ -93,6 +94,11 @@ class Search:
         return not self.to_query()
 
 
+def _clean(text: str) -> str:
+    """Return a text without what no name has and a database may refuse: control characters."""
+    return "".join(each if each.isprintable() else " " for each in text).strip()[:MAX_LENGTH]
+
+
 def _write(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -104,10 +110,13 @@ def _write(value: Any) -> str:
 def _read_time(text: str, *, whole_day: timedelta) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment + whole_day if len(text) <= len("2026-11-29") else moment
+    except (ValueError, OverflowError):
         raise ValueError("Write a day as 2026-11-29, or a moment as 2026-11-29T10:00 (UTC).") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment + whole_day if len(text) <= len("2026-11-29") else moment
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"Write a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
+    return moment
 
 
 def _read_since(text: str) -> datetime:

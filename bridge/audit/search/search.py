@@ -14,7 +14,7 @@ from bridge.audit.search.indexes import has_reference
 from bridge.audit.search.overview import Count, Overview
 from bridge.audit.search.page import Page
 from bridge.audit.search.people import FoundPerson, People
-from bridge.audit.search.positions import Asked, Found, find_positions
+from bridge.audit.search.positions import END, Asked, Found, find_positions
 from bridge.audit.search.query import Search
 from bridge.audit.search.tables import hours, kinds
 from bridge.audit.secrets import AuditSecrets
@@ -48,6 +48,7 @@ class AuditSearch:
         Raises:
             AuditUnavailable: the database does not answer.
         """
+        before = None if before is None else min(max(before, 0), END)
         with self._reading() as connection:
             asked = self._asking.read(connection, search, before)
             found = Found()

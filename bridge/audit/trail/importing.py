@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
+from bridge.audit.among import among
 from bridge.audit.content import find_network
 from bridge.audit.secrets import AuditSecrets, encode_personal
 from bridge.audit.trail.events import TrailEvent, read_event, read_key
@@ -25,7 +26,6 @@ from bridge.audit.trail.reading import TrailFile
 from bridge.audit.trail.store import (
     COLUMNS,
     Lookups,
-    among,
     find_stored_strays,
     read_begin,
     read_progress,
@@ -33,6 +33,7 @@ from bridge.audit.trail.store import (
 )
 from bridge.audit.trail.strays import LONGEST_SESSION, Scope, Stray
 from bridge.audit.trail.tables import addresses, calls, credentials, progress
+from bridge.clock import Clock
 from bridge.errors import TrailUnreadable
 
 BATCH = 8_000
@@ -55,7 +56,7 @@ class Report:
     read: int = 0
     """Events, also those that say nothing here."""
     unusable: int = 0
-    """Of these, objects that are no event."""
+    """Of these, objects that are no event, or of a time that has not come."""
     kept: int = 0
     """Of these, calls that were not there before."""
     first: int | None = None
@@ -67,9 +68,10 @@ class Report:
 class TrailImport:
     """Imports files into the tables."""
 
-    def __init__(self, engine: Engine, secrets: AuditSecrets, scope: Scope) -> None:
-        """Take the audit database, the log's keys, and what to go by."""
+    def __init__(self, engine: Engine, secrets: AuditSecrets, scope: Scope, clock: Clock) -> None:
+        """Take the audit database, the log's keys, what to go by, and the clock."""
         self._engine = engine
+        self._clock = clock
         self._secrets = secrets
         self.scope = scope
         self._passed_over: set[str] = set()
@@ -105,6 +107,8 @@ class TrailImport:
 
     def _read(self, report: Report, only: frozenset[str] | None = None) -> Iterator[TrailEvent]:
         """Yield the events of the files; with ``only``, those done with these credentials."""
+        # One event of next year would make everything that waits a stray, and let the chains that wait be forgotten.
+        future = int(self._clock.now().timestamp()) * SECOND + self._tolerance
         for file in report.files:
             try:
                 for raw in file.read():
@@ -112,7 +116,7 @@ class TrailImport:
                     if only is not None and read_key(raw) not in only:
                         continue
                     event = read_event(raw)
-                    if event is None:
+                    if event is None or event.time > future:
                         report.unusable += 1
                         continue
                     report.first = min(report.first or event.time, event.time)

@@ -31,15 +31,16 @@ _decoder = json.JSONDecoder()
 
 @dataclass
 class TrailFile:
-    """One file. Its digest is known once :meth:`read` has come to the end."""
+    """One file."""
 
     path: Path
     _hash: Any = field(default_factory=hashlib.sha256, repr=False)
+    _whole: bool = field(default=False, repr=False)
 
     @property
     def digest(self) -> str:
-        """Return SHA-256 (hex) of the file as it lies there."""
-        return str(self._hash.hexdigest())
+        """Return SHA-256 (hex) of the file as it lies there; empty until :meth:`read` has come to its end."""
+        return str(self._hash.hexdigest()) if self._whole else ""
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield each event of the file, as it stands there.
@@ -47,11 +48,12 @@ class TrailFile:
         Raises:
             TrailUnreadable: it cannot be read, or something in it is no JSON. What came before was yielded.
         """
-        self._hash = hashlib.sha256()
+        self._hash, self._whole = hashlib.sha256(), False
         try:
             with self.path.open("rb") as raw:
                 for value in _decode(_read_pieces(raw, self._hash)):
                     yield from _unfold(value)
+            self._whole = True
         except (OSError, EOFError, zlib.error) as error:
             raise TrailUnreadable(f"{self.path}: {type(error).__name__}") from error
         except (ValueError, RecursionError) as error:

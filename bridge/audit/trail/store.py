@@ -7,20 +7,13 @@ from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Connection,
     Engine,
-    Integer,
-    Text,
-    any_,
-    bindparam,
-    func,
-    literal,
     select,
 )
 
+from bridge.audit.among import among
 from bridge.audit.events import ConsoleOpened, DoctorExchanged, ExchangeIssued
 from bridge.audit.tables import index, records
 from bridge.audit.trail.join import SECOND, Credentials, Issue
@@ -30,14 +23,6 @@ from bridge.audit.trail.tables import credentials, progress
 COLUMNS = tuple(field.name for field in fields(Credentials))
 _ISSUING = (ExchangeIssued.name, DoctorExchanged.name)
 _ISSUE_COLUMNS = (index.c.position, index.c.subject, index.c.time)
-
-
-def among(column: ColumnElement[Any], values: Collection[str] | Collection[int], dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a column is one of many values, as one parameter however many there are."""
-    if dialect == "sqlite":
-        listed = func.json_each(bindparam(None, json.dumps(list(values)))).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column == any_(literal(list(values), ARRAY(BigInteger if isinstance(column.type, Integer) else Text)))
 
 
 class Lookups:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Engine, Select, or_, select
+from sqlalchemy import Engine, Select, and_, or_, select
 
 from bridge.audit.events import SignInAccepted
 from bridge.audit.record import to_microseconds
@@ -75,13 +75,16 @@ class Threads:
         self._engine = engine
         self._secrets = secrets
 
-    def follow(self, access_key_id: str, *, count: int = 200, before: int | None = None) -> Thread | None:
+    def follow(
+        self, access_key_id: str, *, count: int = 200, before: int | None = None, beyond: str = ""
+    ) -> Thread | None:
         """Return everything about an AccessKeyId; None: neither log knows it.
 
         Args:
             access_key_id: exactly as STS wrote it.
             count: how many calls at most.
             before: only calls before this moment.
+            beyond: the identifier of the last call that was shown, at that moment: those of it that follow count too.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
@@ -104,7 +107,7 @@ class Threads:
             caller=opened.get("caller", ""),
             parents=parents,
             children=children,
-            calls=tuple(self._read_calls(query, before, count)) if query is not None else (),
+            calls=tuple(self._read_calls(query, before, count, beyond)) if query is not None else (),
         )
 
     def calls_of_person(
@@ -147,9 +150,10 @@ class Threads:
         with self._engine.connect().execution_options(read_only=True) as connection:
             return read_progress(connection, "newest") or None
 
-    def _read_calls(self, query: Select[Any], before: int | None, count: int) -> list[Call]:
+    def _read_calls(self, query: Select[Any], before: int | None, count: int, beyond: str = "") -> list[Call]:
         if before is not None:
-            query = query.where(calls.c.time < before)
+            rest = and_(calls.c.time == before, calls.c.event_id > beyond)
+            query = query.where(or_(calls.c.time < before, rest) if beyond else calls.c.time < before)
         query = query.order_by(calls.c.time.desc(), calls.c.event_id).limit(count)
         with self._engine.connect().execution_options(read_only=True) as connection:
             rows = connection.execute(query).mappings().all()

@@ -32,6 +32,7 @@ import hashlib
 import json
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -177,7 +178,7 @@ class Checkpoint:
     def __init__(self, note: str, keys: Sequence[Key]) -> None:
         self.note = Note(note, keys)
         lines = self.note.text.split("\n")
-        if len(lines) < 4 or not lines[1].isdigit():
+        if len(lines) < 4 or not (lines[1].isascii() and lines[1].isdigit() and len(lines[1]) < 20):
             raise Unreadable("this is not a checkpoint")
         self.origin, self.size, self.root = lines[0], int(lines[1]), _decode(lines[2])
         self.compared = False
@@ -271,13 +272,18 @@ class Bundle:
 
     def __init__(self, place: Path) -> None:
         self._zip = zipfile.ZipFile(place) if place.is_file() else None
+        names = self._zip.namelist() if self._zip else []
+        if len(names) != len(set(names)):
+            raise Unreadable("the zip file has a name twice: what is verified might not be what others read")
         self._folder = place
         proof = self._json("proof.json")
         try:
             self.ranges = [(int(begin), int(end)) for begin, end in proof["ranges"]]
             self.nodes = [_decode(node) for node in proof["nodes"]]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise Unreadable("proof.json is not what a bundle has") from None
+        if any(len(node) != 32 for node in self.nodes):
+            raise Unreadable("proof.json has a hash that is none")
         last = 0
         for begin, end in self.ranges:
             if not last <= begin < end:
@@ -312,7 +318,7 @@ class Bundle:
     def _json(self, name: str) -> Any:
         try:
             return json.loads(self._read(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unreadable(f"{name} is not JSON") from None
 
 
@@ -340,8 +346,11 @@ class Writers:
             content = json.loads(body)
             writer, number, moment = content["writer"], content["number"], _microseconds(content["time"])
             event = content["event"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise Bad(f"record {position} is none that the bridge wrote", position) from None
+            is_ours = type(writer) is int and type(number) is int
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            is_ours = False
+        if not is_ours:
+            raise Bad(f"record {position} is none that the bridge wrote", position)
         last = self._last.get(writer)
         self._last[writer] = position, number, moment
         if last is None:
@@ -581,7 +590,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{bad.position}" if bad.end is None else f"between {bad.position} and {bad.end - 1}"
         print(f"BAD: {bad.detail}\nfirst bad position: {where}")
         return 1
-    except (Unreadable, OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (Unreadable, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, UnicodeError) as error:
         print(f"Cannot be verified: {error}", file=sys.stderr)
         return 2
     spans = ", ".join(f"{begin}" if end == begin + 1 else f"{begin} to {end - 1}" for begin, end in bundle.ranges[:5])

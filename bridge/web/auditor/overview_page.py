@@ -91,18 +91,20 @@ class OverviewPage:
         since = until - timedelta(days=days) if days == 1 else _midnight(until) - timedelta(days=days - 1)
         overview = self._search.overview(since, until)
         slots = _sum_up(overview.slots, 7 if days >= _WEEKS_FROM_DAYS else 1)
+        first_day = _midnight(since)  # what is not counted by the hour is by the day, and that of whole days
         return self._auditing.render(
             "audit_overview.html",
             days=days,
             spans=SPANS,
             alerts=self._read_alerts(),
-            figures=list(self._count(overview, since)),
+            figures=list(self._count(overview, since, first_day)),
+            first_day=first_day.date().isoformat() if first_day != since else "",
             accepted=self._draw(slots, "sign_ins", event="sign_in.accepted"),
             refused=self._draw(slots, "refusals", outcome="refused"),
-            by_provider=self._draw_providers(overview, since),
-            by_code=self._draw_codes(overview.refusals_by_code, since),
+            by_provider=self._draw_providers(overview, first_day),
+            by_code=self._draw_codes(overview.refusals_by_code, first_day),
             new_networks=_draw_networks(overview.new_networks),
-            unusual_roles=self._draw_roles(overview.unusual_roles, since),
+            unusual_roles=self._draw_roles(overview.unusual_roles, first_day),
             questions=[self._ask(each, now) for each in QUESTIONS.values() if not each.asks_for],
             forms=[each for each in QUESTIONS.values() if each.asks_for],
             records=sum(each.records for each in overview.slots),
@@ -121,7 +123,7 @@ class OverviewPage:
             for each in going_on
         ]
 
-    def _count(self, overview: Overview, since: datetime) -> Iterable[Figure]:
+    def _count(self, overview: Overview, since: datetime, first_day: datetime) -> Iterable[Figure]:
         sign_ins, refusals = (sum(getattr(each, name) for each in overview.slots) for name in ("sign_ins", "refusals"))
         share = f"{100 * refusals / (sign_ins + refusals):.1f} %" if refusals else ""
         weak = overview.privileged_uses_without_mfa
@@ -129,11 +131,11 @@ class OverviewPage:
         yield Figure("Refusals", refusals, _find(since, outcome="refused"), note=share)
         issued = sum(each.issued for each in overview.slots)
         yield Figure("Issued", issued, _find(since, outcome="accepted", event="exchange"))
-        yield Figure("Privileged uses", overview.privileged_uses, _find(since, privileged="yes"))
+        yield Figure("Privileged uses", overview.privileged_uses, _find(first_day, privileged="yes"))
         yield Figure(
             "Privileged, no MFA",
             weak,
-            _find(since, privileged="yes", mfa="no"),
+            _find(first_day, privileged="yes", mfa="no"),
             tone="bad" if weak else "",
             note="" if weak else "none",
         )
@@ -177,7 +179,8 @@ class OverviewPage:
         for each in roles[:_ROWS]:
             name = each.entitlement.removeprefix("role ")
             account = self._account_titles.get(each.account, each.account)
-            seldom = "for the first time" if each.first_ever else f"{each.before} times in 90 days before"
+            before = "once" if each.before == 1 else f"{each.before} times"
+            seldom = "for the first time" if each.first_ever else f"{before} in the 90 days before"
             counts.append(
                 Count(
                     f"{name} in {account}",

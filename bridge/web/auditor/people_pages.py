@@ -1,5 +1,6 @@
 """People: found by part of their name, and what one of them did, as a line through time."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from bridge.audit.search.page import Page
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.threads import Call, Threads, weave
+from bridge.errors import NotFound
 from bridge.web.auditor.addresses import find_person
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.figures import Figure
@@ -19,6 +21,7 @@ from bridge.web.auditor.sentences import Record, Sentences
 from bridge.web.auditor.timeline import draw_timeline
 from bridge.web.auditor.visits import Visits
 
+_DIGEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
 MAX_FOUND = 30
 SHOWN = 100
 MAX_CALLS = 1_000
@@ -65,10 +68,13 @@ class PeoplePages:
 
     def show(self, digest: str) -> AnyResponse:
         """Show what somebody did, the latest first; ``?before=`` goes on from there."""
+        if not _DIGEST.fullmatch(digest):
+            raise NotFound("a person stands in an address by their digest")
         before = request.args.get("before", type=int)
         self._visits.record_person(digest)
         page = self._search.find(Search(person=digest), before=before, count=SHOWN)
         person = self._search.person(digest)
+        calls = self._read_calls(digest, page, before)
         return self._auditing.render(
             "audit_person.html",
             digest=digest,
@@ -77,17 +83,21 @@ class PeoplePages:
             detail=_describe_last(page.records),
             figures=list(_count(page.records)),
             counted=0 if before is None and page.older is None else len(page.records),
-            days=list(draw_timeline(weave(page.records, self._read_calls(digest, page)), self._say.without_links())),
+            days=list(draw_timeline(weave(page.records, calls), self._say.without_links())),
+            most_calls=MAX_CALLS if len(calls) == MAX_CALLS else 0,
             older=f"{find_person(digest)}?before={page.older}" if page.older is not None else "",
             newest=find_person(digest) if before is not None else "",
         )
 
-    def _read_calls(self, digest: str, page: Page) -> Sequence[Call]:
-        """Return the person's calls in the cloud in the time of the records of a page."""
+    def _read_calls(self, digest: str, page: Page, before: int | None) -> Sequence[Call]:
+        """Return the person's calls in the cloud from the last record of a page until that of the page before it."""
         if not page.records:
             return ()
         since = 0 if page.older is None else to_microseconds(page.records[-1]["time"])
-        until = None if request.args.get("before") is None else to_microseconds(page.records[0]["time"])
+        until = None
+        if before is not None:
+            newer = self._search.find(Search(person=digest), before=before + 1, count=1).records
+            until = to_microseconds(newer[0]["time"])
         with database_errors():
             return self._threads.calls_of_person(digest, count=MAX_CALLS, before=until, since=since)
 

@@ -12,6 +12,7 @@ from bridge.web.auditor.addresses import find_records
 from bridge.web.auditor.auditing import Auditing
 
 MAX_NAME = 80
+MAX_NUMBER = 2**31 - 1
 
 
 class SavedSearchForms:
@@ -39,5 +40,6 @@ class SavedSearchForms:
 
     def forget(self, number: int) -> AnyResponse:
         """Forget one of the auditor's own searches."""
-        self._saved.delete(self._auditing.find_owner(), number)
+        if number <= MAX_NUMBER:
+            self._saved.delete(self._auditing.find_owner(), number)
         return redirect(find_records({}), 303)

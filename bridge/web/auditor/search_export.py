@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit.events import AuditExported
 from bridge.audit.export.forms import Form, find_form
@@ -16,6 +17,7 @@ from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.errors import NotFound
 from bridge.web.access import Access
+from bridge.web.auditor.addresses import find_records
 from bridge.web.origin import current_origin
 
 MAX_EXPORTED = 10_000
@@ -40,9 +42,12 @@ class SearchExport:
         routes.add_url_rule("/export", "download", self.download)
         return routes
 
-    def download(self) -> Response:
+    def download(self) -> AnyResponse:
         """Return the newest records that the address asks for, as ``?format=``."""
-        search, _ = Search.parse(request.args)
+        self._access.check_same_origin()  # it is recorded in the auditor's name, so no link elsewhere may ask for it
+        search, problems = Search.parse(request.args)
+        if problems:  # without that filter it would be a file of more than was asked for
+            return redirect(find_records(request.args), 303)
         name = request.args.get("format", "")
         try:
             form = find_form(name, self._log_name)

@@ -51,6 +51,8 @@ TITLES: Mapping[str, str] = {
 _IN_THE_FORM = ("since", "until", "outcome", "event", "provider", "account", "role", "code", "privileged", "mfa")
 _FURTHER = frozenset({"provider", "account", "role", "code", "privileged", "mfa"})
 _COUNTED = frozenset({"code", "provider", "event"})
+_IN_A_COUNT = frozenset({"since", "until", "outcome"})
+"""What counts by day know; with any other filter they would be those of more records than are listed."""
 
 
 class SearchPage:
@@ -133,8 +135,7 @@ class SearchPage:
 
     def _show(self, search: Search, fault: str = "", *, before: int | None = None, text: str = "") -> AnyResponse:
         asks = not search.is_empty
-        if before is None:
-            self._visits.record_search(search)
+        self._visits.record_search(search)
         page = self._search.find(search, before=before)
         query = search.to_query()
         return self._auditing.render(
@@ -163,6 +164,8 @@ class SearchPage:
     def _count_by(self, field: str, search: Search) -> tuple[Bar, ...]:
         """Return how often each value of a field is among the records of whole days; nothing if it is not asked for."""
         if field not in _COUNTED or search.since is None or search.until is None:
+            return ()
+        if search.to_query().keys() - _IN_A_COUNT:
             return ()
         refused = {"refused": True, "accepted": False}.get(search.outcome)
         counts = self._search.counts(field, search.since, search.until, refused=refused)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -21,6 +22,8 @@ from bridge.web.auditor.sentences import Sentences
 from bridge.web.auditor.visits import Visits
 
 SHOWN = 100
+MAX_MOMENT = 2**63 - 1
+"""What a column of the database holds."""
 _WAYS = {
     "issued": "issued here",
     "request": "issued here, known by STS's RequestId",
@@ -89,8 +92,11 @@ class TrailPages:
     def show(self, name: str) -> AnyResponse:
         """Show everything about one set of credentials; ``?before=`` goes on with earlier calls."""
         before = request.args.get("before", type=int)
+        before = None if before is None else min(max(before, 0), MAX_MOMENT)
         with database_errors():
-            thread = self._threads.follow(name, count=SHOWN, before=before)
+            thread = self._threads.follow(
+                name, count=SHOWN, before=before, beyond=request.args.get("beyond", "").replace("\0", "")
+            )
             strays = {each.credentials.name: each for each in self._find_strays()}
         if thread is None:
             raise NotFound(f"neither log knows {name[:160]}")
@@ -112,7 +118,7 @@ class TrailPages:
             parents=[self._describe(each, _WAYS[each.way]) for each in thread.parents],
             children=[self._describe(each, _WAYS[each.way]) for each in thread.children],
             calls=[_show_call(each) for each in thread.calls],
-            older="" if ends else f"{find_credentials(name)}?before={thread.calls[-1].time}",
+            older="" if ends else _go_on(name, thread.calls[-1]),
             newest=find_credentials(name) if before is not None else "",
         )
 
@@ -149,6 +155,11 @@ class TrailPages:
 
     def _place(self, each: Credentials) -> str:
         return f"{each.role} in {self._accounts.get(each.account, each.account)}"
+
+
+def _go_on(name: str, last: Call) -> str:
+    """Return the address of the calls after the last one of a page; several are of the same second."""
+    return f"{find_credentials(name)}?{urlencode({'before': last.time, 'beyond': last.event_id})}"
 
 
 def _show_call(call: Call) -> dict[str, str]:

@@ -333,6 +333,35 @@ def test_what_is_no_bundle_is_said_to_be_none(bundle, verify, name):
     assert verify(bundle)[0] in (1, 2)
 
 
+HOSTILE = {
+    "proof.json": [b"[" * 100_000, b'{"ranges": [[0, 1e999]], "nodes": []}', b'{"ranges": [], "nodes": ["AAAA"]}'],
+    "checkpoint.txt": ["x\n\u00b2\nAAAA\n\n".encode(), b"x\n" + b"9" * 5_000 + b"\nAAAA\n\n"],
+    "records.jsonl": [b"[" * 100_000, b'{"writer": [], "number": "1", "time": "2026-11-24T12:00:00.0Z", "event": 1}\n'],
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [(name, each) for name, some in HOSTILE.items() for each in some])
+def test_what_is_made_to_break_the_program_is_refused_with_a_reason(whole, verify, tmp_path, name, content):
+    shutil.copytree(whole.folder, tmp_path / "bundle")
+    bundle = Bundle(tmp_path / "bundle")
+    bundle.write(name, content)
+    code, said = verify(bundle)
+    assert code == (1 if name == "records.jsonl" else 2)
+    assert "BAD" in said or "Cannot be verified" in said
+
+
+def test_a_zip_file_that_has_a_name_twice_is_refused(whole, log, tmp_path, capsys):
+    place = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for file in whole.folder.iterdir():
+            archive.write(file, file.name)
+    assert verify_bundle.main([str(place), "--key", log.key]) == 0
+    with zipfile.ZipFile(place, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("records.jsonl", whole.read("records.jsonl"))
+    assert verify_bundle.main([str(place), "--key", log.key]) == 2
+    assert "twice" in capsys.readouterr().err
+
+
 # Other histories, and clocks
 
 

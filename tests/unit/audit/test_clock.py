@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.audit import writer
 from bridge.audit.events import Origin, SessionEnded, SignInAccepted
 from bridge.errors import ClockBehind
 from bridge.settings.audit import AuditSettings
@@ -83,6 +84,33 @@ def test_t_aud_04_a_process_that_starts_after_the_step_finds_it_too(opened, cloc
     with pytest.raises(ClockBehind):
         log.check_clock()
     assert "clock.stepped_back" in names(opened)
+
+
+def test_t_aud_04_a_process_that_was_silent_learns_how_late_it_was_for_the_others(opened, clock, monkeypatch):
+    monkeypatch.setattr(writer, "LOOK_SECONDS", 0)
+    silent, busy = opened.build_log(), opened.build_log()
+    silent.append(ORIGIN, ACCEPTED)
+    clock.advance(600)
+    busy.append(ORIGIN, ACCEPTED)
+    clock.advance(-300)
+    with pytest.raises(ClockBehind):
+        silent.append(ORIGIN, ACCEPTED)
+    clock.advance(301)
+    silent.append(ORIGIN, ACCEPTED)
+    assert names(opened).count("sign_in.accepted") == 3
+
+
+def test_t_aud_04_commands_between_do_not_hide_what_the_service_wrote_last(opened, clock):
+    service = opened.build_log()
+    service.append(ORIGIN, ACCEPTED)
+    for _ in range(writer.PROCESSES):
+        opened.build_log().append(ORIGIN, ENDED)
+    clock.advance(3_600)
+    service.append(ORIGIN, ACCEPTED)
+    opened.sequencer.catch_up()
+    clock.advance(-1_800)
+    with pytest.raises(ClockBehind):
+        opened.build_log().append(ORIGIN, ACCEPTED)
 
 
 def test_another_machine_s_clock_is_not_this_one_s(opened, clock, monkeypatch):

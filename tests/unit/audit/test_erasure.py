@@ -2,11 +2,13 @@
 
 import base64
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, insert, make_url, select, text
 
+from bridge.audit import erasure as module
 from bridge.audit import tables
 from bridge.audit.database import open_database
 from bridge.audit.erasure import Erasure
@@ -184,3 +186,20 @@ def _find(needle, haystack):
     forms = [needle, needle.hex().encode()]
     forms += [base64.b64encode(bytes(shift) + needle)[4 if shift else 0 : -4] for shift in range(3)]
     return any(form in haystack for form in forms if len(form) > 5)
+
+
+def test_nobody_who_signs_in_waits_while_something_reads_all_tables(log, monkeypatch):
+    if log.engine.dialect.name == "sqlite":
+        pytest.skip("there is no table lock")
+    monkeypatch.setattr(module, "EMPTYING_SECONDS", 1)
+    erasure = Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
+    known = erasure.find_subject(ISSUER, "s-4711")
+    done = []
+    with log.engine.connect() as backup:
+        backup.execute(select(tables.keys).limit(1)).all()  # holds its lock to the end of the block
+        thread = threading.Thread(target=lambda: done.append(erasure.erase(known, "root")))
+        thread.start()
+        log.build_log().append(Origin("ref-3", IN_THE_OFFICE), issued("new", "Somebody New"))
+        thread.join(20)
+        assert done == [False]
+    assert erasure.erase(known, "root")

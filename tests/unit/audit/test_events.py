@@ -9,6 +9,7 @@ from bridge.audit import events
 from bridge.audit.content import Describer, find_network
 from bridge.audit.database import open_database
 from bridge.audit.events import PERSONAL, PLAIN, Event, Origin, Person
+from bridge.entitlements.resolve import identify
 from tests.audit_log import open_log
 
 ORIGIN = Origin("REF", "192.0.2.7")
@@ -30,9 +31,12 @@ def make(kind):
     values = {}
     for each in dataclasses.fields(kind):
         text = f"<{each.name}>"
-        values[each.name] = {"of": Person("i", text, text), "confirmed_by": Person("i", text, text)}.get(
-            each.name, (text,) if "tuple" in str(each.type) else text
-        )
+        special = {
+            "of": Person("i", text, text),
+            "confirmed_by": Person("i", text, text),
+            "entitlement": f"role {text}",
+        }
+        values[each.name] = special.get(each.name, (text,) if "tuple" in str(each.type) else text)
     return kind(**values)
 
 
@@ -60,6 +64,15 @@ def test_t_aud_07_what_says_something_of_a_person_is_only_in_the_sealed_part(tmp
     assert ORIGIN.source_address not in shown
     sealed = content.personal.decode()
     assert [name for name in names & PERSONAL - {"of", "confirmed_by"} if f"<{name}>" not in sealed] == []
+
+
+def test_what_a_form_posts_is_sealed_since_the_name_of_a_ram_user_can_be_guessed_by_it(secrets):
+    describe, posted = Describer(secrets).describe, identify("user", "prod", "lin.wei")
+    refused = describe(ORIGIN, events.ChoiceRefused(**WHO, entitlement=posted, code="c", detail=""))
+    assert posted not in json.dumps(refused.plain)
+    assert json.loads(refused.personal)["entitlement"] == posted
+    role = describe(ORIGIN, events.ChoiceRefused(**WHO, entitlement="role acs:ram::1:role/a", code="c", detail=""))
+    assert role.plain["entitlement"] == "role acs:ram::1:role/a"
 
 
 def test_the_name_of_a_ram_user_is_sealed_and_that_it_is_one_is_not(secrets):

@@ -1,11 +1,14 @@
 """T-AUD-07: a flood of refusals is summed up; what was granted never is."""
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 
 import pytest
 
 from bridge.audit import repetitions
+from bridge.audit.database import open_database
 from bridge.audit.events import AdministrationRefused, Origin, SessionEnded, SignInRefused
 from bridge.audit.log import AuditLog
 from bridge.audit.repetitions import Repetitions
@@ -103,3 +106,28 @@ def test_t_aud_07_a_flood_leaves_its_quota_and_a_sum_and_every_success(audit_dat
     assert names == ["sign_in.refused"] * 3 + ["session.ended"] * 10 + ["repeated.refused"]
     assert (records[-1]["times"], records[-1]["source_address"]) == (47, "192.0.2.7")
     assert opened.reader.latest_sign_ins(100) != []
+
+
+ENDING = """
+import os, sys
+from bridge.audit.database import open_database
+from bridge.audit.events import Origin, SignInRefused
+from bridge.audit.log import AuditLog
+from tests.audit_log import open_log
+
+opened = open_log(open_database(sys.argv[1]))
+log = AuditLog(opened.engine, opened.secrets, opened.clock, refusals_per_minute=1)
+for _ in range(5):
+    log.append(Origin("REF", "192.0.2.7"), SignInRefused(provider="acme", protocol="saml", code="c", detail="d"))
+child = os.fork()  # what the parent counted is the parent's
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_t_aud_07_a_process_that_is_told_to_end_sums_up_what_it_counted(tmp_path):
+    url = f"sqlite:///{tmp_path}/audit.db"
+    subprocess.run([sys.executable, "-c", ENDING, url], check=True)
+    records = open_log(open_database(url)).reader.last(10)
+    assert [record["event"] for record in records] == ["sign_in.refused", "repeated.refused"]
+    assert records[-1]["times"] == 4

@@ -1,23 +1,25 @@
 """A month whose time is over goes, and what is left is proved as before."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text, update
 
 from bridge.audit import retention, tables
 from bridge.audit.append_only import lift_delete_guard
 from bridge.audit.checkpoints import Signer
 from bridge.audit.events import AuditRetired, Origin, SessionEnded
-from bridge.audit.merkle import inclusion_path, leaf_hash, prove, verify_inclusion
+from bridge.audit.merkle import inclusion_path, leaf_hash, open_block_row, prove, verify_inclusion
 from bridge.audit.partitions import list_months
+from bridge.audit.record import index_row
 from bridge.audit.retention import Due, Retention, months_before
 from bridge.audit.retired import Retired, merge_spans, read_retired
 from bridge.audit.search.tables import terms
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tree import read_root, read_subtree
+from bridge.audit.tree import read_open_block, read_root, read_subtree
 from bridge.audit.verification import Scope, verify_log
 from bridge.audit_log import OpenedLog
 from bridge.errors import ChainBroken, RetentionRefused
@@ -163,6 +165,45 @@ def test_records_that_were_deleted_and_not_retired_are_missed(long_log):
     with pytest.raises(ChainBroken) as caught:
         verify(long_log)
     assert caught.value.position == 0
+
+
+def forge(opened, position, positions):
+    """Do what the owner of the database can: delete records, and let one of one's own, at the end, say it was right."""
+    first, last = map(int, positions.split("-"))
+    stranger = Writer(opened.engine, 77, start=opened.clock.moment, key=bytes(32))
+    row = stranger.make(event=AuditRetired.name, positions=[positions], ends=[], month=202608, count=1, author="root")
+    gone = tables.index.c.position.between(first, last)
+    with opened.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            lift_delete_guard(connection, tables.records)
+        else:
+            connection.execute(text("ALTER TABLE audit_records DISABLE TRIGGER audit_records_no_change"))
+        connection.execute(delete(tables.records).where(tables.records.c.id.in_(select(tables.index.c.id).where(gone))))
+        connection.execute(insert(tables.records).values(row))
+        connection.execute(insert(tables.sequenced).values(writer=77, number=1))
+        connection.execute(insert(tables.index).values(index_row(position, row["id"], json.loads(row["body"]))))
+        _, leaves = read_open_block(connection)
+        leaves.append(leaf_hash(row["body"].encode()))
+        connection.execute(update(tables.open_block).values(open_block_row(position + 1, leaves)))
+        connection.execute(insert(tables.retired).values(position=position, month=202608))
+
+
+@pytest.mark.parametrize("itself", [0, 1])
+def test_who_deletes_records_cannot_say_that_they_were_retired(long_log, itself):
+    size = verify(long_log).size
+    forge(long_log, size, f"0-{size - 1 + itself}")
+    for mac_key, end in ((long_log.secrets.mac_key, None), (None, None), (long_log.secrets.mac_key, 300), (None, 300)):
+        with pytest.raises(ChainBroken) as caught:
+            verify_log(long_log.engine, Scope(SIGNER.verifier_keys, mac_key, 0, end))
+        assert caught.value.position == 0
+
+
+def test_what_a_stranger_says_was_retired_is_not_believed_when_it_has_a_place(long_log):
+    size = verify(long_log).size
+    forge(long_log, size, f"0-{size - 1}")
+    long_log.sequencer.sign_now()
+    with pytest.raises(ChainBroken):
+        verify(long_log)
 
 
 def test_a_month_with_a_record_that_has_no_place_yet_stays(long_log):

@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from bridge.audit.database import open_database
+from bridge.audit.kinds import kind_of, kind_row, term_of, terms
 from bridge.audit.reader import AuditReader
 from bridge.audit.search import positions
 from bridge.audit.search.query import Search
 from bridge.audit.search.saved import MAX_SAVED, SavedSearches
 from bridge.audit.search.search import AuditSearch
+from bridge.audit.search.tables import networks
 from bridge.audit.secrets import AuditSecrets
 from bridge.sealing import Sealer
 from tests.synthetic_log import write_log
@@ -170,8 +172,21 @@ def test_words_are_found_within_plain_values(log, words):
 def _has_words(record, words):
     fields = ("event", "code", "protocol", "provider", "issuer", "account", "entitlement", "rule", "purpose", "trust")
     fields += ("acr", "amr", "granted", "rules", "way", "decided_by", "sts_code", "reason")
+    if record["event"] == "choice.refused":
+        record = {**record, "entitlement": ""}
     plain = " ".join(str(record.get(name, "")) for name in fields).lower()
     return all(word in plain for word in words.lower().split())
+
+
+def test_what_somebody_asks_for_in_vain_makes_no_kind_and_is_found_by_its_name():
+    """Whoever has signed in can write anything there, a thousand times: every search would look through it."""
+    asked = [{"event": "choice.refused", "entitlement": f"role acs:ram::1:role/Any{number}"} for number in range(9)]
+    granted = [{"event": "choice.made", "entitlement": f"role Any{number}"} for number in range(9)]
+    assert len({kind_of(each) for each in asked}) == 1
+    assert len({kind_of(each) for each in granted}) == len(granted)
+    assert "any3" not in kind_row(asked[3])["words"]
+    assert term_of("Any3") in terms(asked[3])
+    assert term_of("role acs:ram::1:role/Any3") in terms(asked[3])
 
 
 def test_a_whole_value_that_few_records_have_is_found_as_a_word(log):
@@ -217,6 +232,22 @@ def test_a_network_wider_than_records_know_is_all_networks_within(log):
     expected = [each for each in log.records[::-1] if each.get("source_address", "").startswith("10.20.")]
     assert expected
     assert log.find_all(Search(address="10.20.0.0/16"), 1_000) == expected
+
+
+def test_more_networks_than_a_statement_has_parameters_are_no_fault(log):
+    rows = [
+        {"network": f"{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}.0/24", "last_position": 0}
+        | {"first_position": 0, "first_time": 0, "count": 1}
+        for n in range(1 << 23, (1 << 23) + 70_000)
+    ]
+    before = log.search.find(Search(address="0.0.0.0/0")).records
+    with log.engine.begin() as connection:
+        connection.execute(networks.insert(), rows)
+    try:
+        assert log.search.find(Search(address="0.0.0.0/0")).records == before
+    finally:
+        with log.engine.begin() as connection:
+            connection.execute(networks.delete().where(networks.c.first_time == 0))
 
 
 def test_values_are_those_that_occur(log):

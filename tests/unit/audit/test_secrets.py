@@ -140,3 +140,19 @@ def test_a_key_that_is_there_is_not_asked_for_again(engine, secrets):
     with engine.begin() as connection:
         connection.execute(delete(keys))
     assert secrets.open(record(secrets, "d", person="Lin Wei"))["person"] == "Lin Wei"
+
+
+def test_a_key_that_another_thread_forgets_meanwhile_is_still_one_to_seal_with(secrets):
+    name = "subject/" + "0" * 32
+    secrets.seal(name, {"person": "x"})
+
+    class Forgetting(dict):
+        """Keys that are erased after somebody has looked at them."""
+
+        def get(self, *args):
+            found = super().get(*args)
+            self.clear()
+            return found
+
+    secrets._kept = Forgetting(secrets._kept)
+    assert secrets.seal_if_known({name: None}, name, b"{}")

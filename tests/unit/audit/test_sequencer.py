@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from bridge.audit import tables
 from bridge.audit.checkpoints import Signer, open_checkpoint
 from bridge.audit.merkle import leaf_hash, tree_root
+from bridge.audit.notes import NoteKey, sign_note
 from bridge.audit.record import index_row, split_id
 from bridge.audit.sequencer import Sequencer
 from tests.audit_records import START, Writer, lift_guards
@@ -262,12 +263,15 @@ def test_a_process_without_the_key_sequences_and_does_not_sign(engine, clock, se
 def test_a_record_that_nobody_of_us_wrote_does_not_stop_the_others(engine, sequencer):
     writer = Writer(engine, 1)
     good = writer.write()[0]
-    for number, body in ((2, "?"), (3, "[]"), (4, '{"time":5}')):
+    content = json.loads(good["body"])
+    odd = [{"account": {"a": 1}}, {"rule": 7}, {"mfa": "yes"}, {"subject_digest": "x" * 33}, {"address_digest": "\0"}]
+    bodies = ["?", "[]", '{"time":5}', "[" * 100_000, *(json.dumps(content | each) for each in odd)]
+    for number, body in enumerate(bodies, 2):
         change(engine, insert(tables.records).values({**good, "id": (1 << 40) + number, "body": body}))
     Writer(engine, 2).write()
     sequencer.catch_up()
     events = [row["event"] for row in rows_of(engine, tables.index, tables.index.c.position)]
-    assert sorted(events) == ["record.unreadable"] * 3 + ["sign_in.accepted"] * 2
+    assert sorted(events) == ["record.unreadable"] * len(bodies) + ["sign_in.accepted"] * 2
 
 
 @pytest.mark.parametrize(
@@ -277,6 +281,10 @@ def test_a_record_that_nobody_of_us_wrote_does_not_stop_the_others(engine, seque
         pytest.param(delete(tables.blocks).where(tables.blocks.c.block == 0), id="a missing block"),
         pytest.param(update(tables.open_block).values(leaves=bytes(88 * 32)), id="the open block"),
         pytest.param(update(tables.checkpoints).values(note="no note"), id="the checkpoint"),
+        pytest.param(
+            update(tables.checkpoints).values(note=sign_note("x\n", [NoteKey("x", Ed25519PrivateKey.generate())])),
+            id="a stranger's note",
+        ),
     ],
 )
 def test_what_was_changed_behind_our_back_is_never_signed(engine, sequencer, another, spoil, caplog):
@@ -366,6 +374,22 @@ def test_a_writer_that_was_quiet_for_a_day_is_asked_no_more_and_a_new_one_is(eng
     assert len(bodies_of(engine)) == 2
     Sequencer(engine, signer, clock).catch_up()
     assert len(bodies_of(engine)) == 3
+
+
+def test_it_goes_on_whatever_went_wrong(engine, sequencer, monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr("bridge.audit.sequencer.PERIOD_SECONDS", 0.01)
+    stop = threading.Event()
+    broken = Sequencer(engine, None, sequencer._clock, index_rows=lambda *_: tmp_path.read_bytes())  # an OSError
+    Writer(engine, 1).write(3)
+    thread = threading.Thread(target=broken.run_forever, args=[stop])
+    with caplog.at_level(logging.ERROR):
+        thread.start()
+        deadline = time.monotonic() + 10
+        while caplog.text.count("could not be sequenced: IsADirectoryError") < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert thread.is_alive()
+    stop.set()
+    thread.join(10)
 
 
 def test_it_runs_by_itself_and_stops_when_it_is_told(engine, sequencer, monkeypatch):

@@ -181,8 +181,10 @@ def position(log):
 
 
 def refused_at(log, position, **scope):
+    """Verify that it is refused at one position, be it as that or as a range that begins and ends there."""
     error = log.refuse(**scope)
-    assert (error.position, error.end) == (position, None), error.detail
+    assert error.position == position, error.detail
+    assert error.end in (None, position + 1), error.detail
     return error.detail
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, select
 
 from bridge.audit import events
+from bridge.audit.alerts import watcher
 from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.alerts.conditions import CheckpointLate
 from bridge.audit.alerts.counting import Threshold
@@ -212,6 +213,23 @@ def test_a_condition_is_one_alert_for_as_long_as_it_holds(log):
     (alert,) = AlertBoard(log.engine).latest()
     assert alert.kind == "verification_failed"
     assert alert.ended is not None
+
+
+def test_a_fault_that_nobody_thought_of_does_not_end_the_watch(log, monkeypatch):
+    stop, looked = threading.Event(), []
+
+    def find(_now):
+        looked.append(1)
+        if len(looked) == 1:
+            raise KeyError("nobody thought of this")
+        stop.set()
+        return ()
+
+    monkeypatch.setattr(watcher, "PERIOD_SECONDS", 0.01)
+    thread = threading.Thread(target=watch(log, conditions=[find]).run_forever, args=(stop,), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert len(looked) == 2
 
 
 def test_a_checkpoint_is_late_only_when_it_is(log):

@@ -188,6 +188,18 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert (place.read_text(), place.stat().st_mode & 0o777) == ("after", 0o600)
 
 
+def test_of_two_exports_to_one_place_neither_lets_the_others_half_appear(tmp_path):
+    place = tmp_path / "a.jsonl"
+    with write_whole(place) as first, write_whole(place) as second:
+        second.content.write(b"half")
+        second.content.flush()
+        with pytest.raises(ExportFailed, match="another"):
+            first.appear()
+        assert not place.exists()
+        second.appear()
+        assert place.read_text() == "half"
+
+
 def test_a_killed_export_leaves_the_file_that_was_there_and_the_next_one_succeeds(tmp_path):
     place = tmp_path / "a"
     place.write_text("before")

@@ -211,6 +211,17 @@ def test_webhook_bodies_are_signed_as_standard_webhooks_wants_it(log, outbound, 
     assert (path, json.loads(body)["log"]) == ("/hook", "bridge.example.com/audit")
 
 
+@pytest.mark.parametrize("answers", [["drop"], [(302, {"Location": "https://elsewhere.example"})], [500]])
+def test_no_failure_names_the_path_of_a_webhook_which_may_be_its_secret(log, outbound, receivers, answers):
+    log.add(1)
+    receiver = receivers(HTTPReceiver, answers)
+    url = f"http://127.0.0.1:{receiver.port}/services/T01/whoever-knows-this-may-post"
+    with pytest.raises(ForwardingFailed) as caught:
+        forwarder(log, webhook(outbound, url)).forward_once()
+    assert "whoever-knows" not in caught.value.detail
+    assert "webhook" in caught.value.detail or f"127.0.0.1:{receiver.port}" in caught.value.detail
+
+
 def test_webhook_secrets_are_read_as_the_specification_writes_them():
     assert read_secret("whsec_" + base64.b64encode(b"k" * 24).decode()) == b"k" * 24
     assert read_secret("plain") == b"plain"

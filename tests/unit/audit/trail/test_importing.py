@@ -14,6 +14,7 @@ from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.strays import Scope
 from bridge.audit.trail.tables import addresses, calls, credentials
+from bridge.clock import SystemClock
 from tests.audit_log import open_log
 from tests.synthetic_trail import GOVERNED, OUR_PROVIDERS, LogClock, record, synthesize
 
@@ -55,7 +56,7 @@ def _fill(engine, trail):
 
 
 def open_import(log):
-    return TrailImport(log.engine, log.secrets, SCOPE)
+    return TrailImport(log.engine, log.secrets, SCOPE, SystemClock())
 
 
 def read_all(log, table):
@@ -146,6 +147,19 @@ def test_nothing_is_called_a_stray_before_what_may_come_late(log, trail, folder)
 
 def _hour_before(time):
     return int(datetime.fromisoformat(time).timestamp() - 3_600) * 1_000_000 + 1
+
+
+def test_an_event_of_a_time_that_has_not_come_makes_no_stray_of_what_waits(log, trail, folder):
+    waiting = next(iter(trail.strays))
+    until = min(event["eventTime"] for event in trail.events if waiting in json.dumps(event))
+    (folder / "a.json").write_text(json.dumps([event for event in trail.events if event["eventTime"] <= until]))
+    open_import(log).run(find_files([folder / "a.json"]))
+    before = find_strays(log)
+    assert waiting not in before
+    event = {**trail.events[0], "eventId": "of-next-century", "eventTime": "2126-01-01T00:00:00Z"}
+    (folder / "b.json").write_text(json.dumps([event]))
+    assert open_import(log).run(find_files([folder / "b.json"])).unusable == 1
+    assert find_strays(log) == before
 
 
 def test_without_any_record_nothing_is_called_a_stray(tmp_path, trail, folder):

@@ -1,5 +1,6 @@
 """Files of events in every form that they come in, and files that are none."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -58,6 +59,16 @@ def test_what_is_no_file_of_events_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(TrailUnreadable, match="broken"):
         list(TrailFile(path).read())
+
+
+def test_only_a_file_that_was_read_whole_has_a_digest(tmp_path):
+    """The record of an import names it; that of a half is the digest of no file."""
+    for text, digests in (("{}", 1), ("{} {", 0)):
+        (tmp_path / "file").write_text(text)
+        file = TrailFile(tmp_path / "file")
+        with contextlib.suppress(TrailUnreadable):
+            list(file.read())
+        assert bool(file.digest) == digests
 
 
 def test_what_stands_before_the_fault_is_read(tmp_path):

@@ -16,6 +16,7 @@ from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.strays import Scope
 from bridge.audit.trail.tables import addresses, calls, credentials
 from bridge.audit.trail.threads import Call, Threads, weave
+from bridge.clock import SystemClock
 from tests.audit_log import open_log
 from tests.synthetic_trail import GOVERNED, OUR_PROVIDERS, LogClock, record, synthesize
 
@@ -33,7 +34,8 @@ def log(tmp_path, trail):
     record(trail.log, opened.build_log(), clock)
     opened.sequencer.catch_up()
     (tmp_path / "trail.json").write_text(json.dumps(trail.events))
-    TrailImport(engine, opened.secrets, Scope(GOVERNED, OUR_PROVIDERS)).run(find_files([tmp_path / "trail.json"]))
+    importer = TrailImport(engine, opened.secrets, Scope(GOVERNED, OUR_PROVIDERS), SystemClock())
+    importer.run(find_files([tmp_path / "trail.json"]))
     yield opened
     engine.dispose()
 
@@ -85,6 +87,23 @@ def test_a_thread_begins_with_the_sign_in_before_it(log, trail):
 
 def test_an_access_key_that_nobody_knows_has_no_thread(log):
     assert Threads(log.engine, log.secrets).follow("STS.nobody") is None
+
+
+def test_calls_of_one_second_are_all_on_one_page_or_the_next(log, trail, tmp_path):
+    """The cloud's clock knows seconds, and a program makes many calls in one."""
+    key = next(each.access_key_id for each in trail.log if each.access_key_id)
+    made = next(event for event in trail.events if event["userIdentity"].get("accessKeyId") == key)
+    same = [{**made, "eventId": f"same-second-{number}"} for number in range(7)]
+    (tmp_path / "more.json").write_text(json.dumps(same))
+    importer = TrailImport(log.engine, log.secrets, Scope(GOVERNED, OUR_PROVIDERS), SystemClock())
+    importer.run(find_files([tmp_path / "more.json"]))
+    threads = Threads(log.engine, log.secrets)
+    pages, last = [], None
+    while last is None or len(pages[-1]) == 3:
+        after = {"before": last.time, "beyond": last.event_id} if last else {}
+        pages.append(threads.follow(key, count=3, **after).calls)
+        last = pages[-1][-1] if pages[-1] else last
+    assert [call for page in pages for call in page] == list(threads.follow(key, count=1_000).calls)
 
 
 def test_everything_a_person_did_is_one_line(log):
