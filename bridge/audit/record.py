@@ -123,19 +123,14 @@ def index_values(position: int, identifier: int, content: Mapping[str, Any], *, 
     digests = tuple(map(get, _DIGESTS))
     _check_types(tuple(map(type, texts + digests)))
     for digest in digests:
-        if digest and (len(digest) > _DIGEST_CHARACTERS or (not plain and kinds.storable(digest) != digest)):
+        if digest and len(digest) > _DIGEST_CHARACTERS:
             raise ValueError(digest)
-    reference, *others = texts if plain else map(kinds.storable, texts)
-    return (
-        position,
-        month_of(time),
-        identifier,
-        to_microseconds(time),
-        reference[:_REFERENCE_CHARACTERS],
-        *others,
-        *digests,
-        *kinds.values_of_kind(content),
-    )
+    if not plain:
+        texts = tuple(map(kinds.storable, texts))
+        if tuple(map(kinds.storable, digests)) != digests:
+            raise ValueError(digests)
+    place = position, month_of(time), identifier, to_microseconds(time), texts[0][:_REFERENCE_CHARACTERS]
+    return place + texts[1:] + digests + kinds.values_of_kind(content)
 
 
 @lru_cache(1_024)
