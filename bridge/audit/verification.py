@@ -156,7 +156,7 @@ def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
             begin, end = max(begin, error.position), min(end, error.end)
     exact = [error for error in found if error.end is None and begin <= error.position < end]
     if not exact:
-        return ChainBroken(first.detail, begin, end)
+        return ChainBroken(first.detail, begin, end if end > begin + 1 else None)
     nearest = min(exact, key=lambda error: error.position)
     return ChainBroken(f"{nearest.detail}; {first.detail}", nearest.position)
 

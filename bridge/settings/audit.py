@@ -35,7 +35,7 @@ class AuditSettings(BaseModel):
     refusals_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     """How many refusals of the same kind and source have a record of their own within a minute; more are summed up."""
     max_clock_step_seconds: int = Field(default=5, ge=1)
-    """How far a machine's clock may be set back before nobody can sign in there until it has caught up."""
+    """How far a machine's clock may be set back, in seconds, before nobody can sign in there until it has caught up."""
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)

@@ -57,4 +57,4 @@ class AlertSettings(_Strict):
     """Roles for emergencies, as `ACCOUNT/ROLE`; each use is an alert. RAM users by their names as well."""
     refused_signatures: Burst = Burst()
     checkpoint_late_seconds: int = Field(default=300, ge=120, le=86_400)
-    """How old the newest checkpoint of the log may become; one is signed each minute."""
+    """How old the newest checkpoint of the log may become, in seconds; one is signed each minute."""

@@ -15,6 +15,7 @@ class TrailSettings(BaseModel):
     shared: tuple[RolePattern, ...] = ()
     """Of all these, the ones that others may use as well: nothing is said of them."""
     clock_tolerance_seconds: int = Field(default=600, ge=0, le=3600)
-    """How far the cloud's clock and ours may be apart."""
+    """How far the cloud's clock and ours may be apart, in seconds."""
     settling_seconds: int = Field(default=3600, ge=0, le=86_400)
-    """How late an event may come. Nothing is called a stray before events that are so much younger were imported."""
+    """How late an event may come, in seconds. Nothing is called a stray before events that are so much younger were
+    imported."""

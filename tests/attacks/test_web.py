@@ -195,6 +195,10 @@ SAMPLES = {
     "provider": "corp",
     "entitlement_id": "x",
     "filename": "portal.css",
+    "name": "x",
+    "number": "1",
+    "position": "0",
+    "digest": "0" * 32,
     "reference": "0000-0000-0000",
     "version": "0" * 64,
     "request_id": "0" * 12,
@@ -493,6 +497,11 @@ def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app
         "admin_versions.roll_back",
         "admin_versions.confirm",
         "admin_versions.reject",
+        "audit_people.find",
+        "audit_saved.forget",
+        "audit_saved.keep",
+        "audit_records.ask",
+        "audit_records.search",
     }
 
 
@@ -587,7 +596,7 @@ def test_t_web_11_looking_changes_nothing(service, app, visitor, method):
             target = url.replace("/x", f"/{ids['production']}")
             assert visitor.request(method, f"{target}?csrf_token={token}").status_code < 500
     assert service.memory() == before
-    assert {record["event"] for record in service.records(last)} <= {"administration.refused"}
+    assert {record["event"] for record in service.records(last)} <= {"administration.refused", "audit.refused"}
     for endpoint, url in routes(app, method):
         if endpoint in {"login.start", "login.initiate"}:
             visitor.request(

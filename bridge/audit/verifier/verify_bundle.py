@@ -512,7 +512,9 @@ def _first_of(found: Sequence[Bad]) -> Bad:
         if bad.end is not None and bad.position < end and begin < bad.end:
             begin, end = max(begin, bad.position), min(end, bad.end)
     exact = [bad for bad in found if bad.end is None and begin <= bad.position < end]
-    return min(exact, key=lambda bad: bad.position) if exact else Bad(first.detail, begin, end)
+    if exact:
+        return min(exact, key=lambda bad: bad.position)
+    return Bad(first.detail, begin, end if end > begin + 1 else None)
 
 
 def verify_growth(text: str, keys: list[Key]) -> tuple[Checkpoint, Checkpoint]:

@@ -81,8 +81,8 @@ def test_whatever_a_discovery_document_says_we_go_only_where_we_may(source):
     found = outcome(parse_metadata, spoil(json.dumps(METADATA).encode(), source), ISSUER, OUTBOUND)
     if found:
         assert found.issuer == ISSUER
-        assert found.token_endpoint.startswith("https://")
-        assert found.jwks_uri.startswith("https://")
+        assert found.token_endpoint.lower().startswith("https://")
+        assert found.jwks_uri.lower().startswith("https://")
 
 
 @BRIEFLY
