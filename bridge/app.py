@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from bridge.audit.alerts.board import AlertBoard
-from bridge.audit.checkpoints import name_log
 from bridge.audit.log import AuditLog
-from bridge.audit.record_proofs import RecordProofs
+from bridge.audit.proof.checkpoints import name_log
+from bridge.audit.proof.record_proofs import RecordProofs
 from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.threads import Threads
 from bridge.audit_log import open_audit_log

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.audit.checkpoints import Signer, name_log
 from bridge.audit.database import open_database
 from bridge.audit.log import AuditLog
+from bridge.audit.proof.checkpoints import Signer, name_log
 from bridge.audit.reader import AuditReader
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch

@@ -17,7 +17,6 @@ from bridge.audit.alerts.counting import Threshold
 from bridge.audit.alerts.delivery import AlertDelivery
 from bridge.audit.alerts.rules import AlertRules
 from bridge.audit.alerts.watcher import AlertWatcher
-from bridge.audit.checkpoints import name_log
 from bridge.audit.export.exporter import Exporter
 from bridge.audit.export.ocsf import to_ocsf
 from bridge.audit.export.schedule import Plan, Schedule
@@ -26,12 +25,13 @@ from bridge.audit.forwarding.forwarder import Forwarder, Receiver, Sender
 from bridge.audit.forwarding.lag import measure_lags
 from bridge.audit.forwarding.syslog import SyslogSender
 from bridge.audit.forwarding.webhook import Webhook, WebhookSender, read_secret
-from bridge.audit.hand_over import record_hand_over
+from bridge.audit.keeping.partition_keeper import PartitionKeeper
 from bridge.audit.log import AuditLog
-from bridge.audit.notes import NoteRefused, VerifierKey
-from bridge.audit.partition_keeper import PartitionKeeper
-from bridge.audit.witness import CosigningWitness, FileWitness, TimeStampAuthority, Witness
-from bridge.audit.witnessing import Named, Witnessing
+from bridge.audit.proof.checkpoints import name_log
+from bridge.audit.proof.hand_over import record_hand_over
+from bridge.audit.proof.notes import NoteRefused, VerifierKey
+from bridge.audit.proof.witness import CosigningWitness, FileWitness, TimeStampAuthority, Witness
+from bridge.audit.proof.witnessing import Named, Witnessing
 from bridge.audit_log import OpenedLog
 from bridge.errors import AuditUnavailable, BadSignature, ForwardingFailed
 from bridge.outbound import Outbound

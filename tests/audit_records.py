@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import insert
 
 from bridge.audit import tables
-from bridge.audit.append_only import APPEND_ONLY
+from bridge.audit.keeping.append_only import APPEND_ONLY
 from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -27,7 +27,7 @@ from bridge.audit.content import Describer, find_network
 from bridge.audit.database import open_database
 from bridge.audit.events import Origin
 from bridge.audit.kinds import kind_row, term_of, terms
-from bridge.audit.merkle import block_row, open_block_row
+from bridge.audit.proof.merkle import block_row, open_block_row
 from bridge.audit.record import FIRST_MAC, FORMAT, encode_body, index_row
 from bridge.audit.search import indexes
 from bridge.audit.search.tables import kinds

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
-from bridge.audit.layout import NEWEST, create, read_version, stamp
-from bridge.audit.partitions import lock_layout
+from bridge.audit.keeping.layout import NEWEST, create, read_version, stamp
+from bridge.audit.keeping.partitions import lock_layout
 from bridge.audit.tables import records
 from bridge.database import open_engine
 from bridge.errors import AuditLayout
@@ -62,6 +62,6 @@ def _bring_up(connection: Connection) -> None:
         create(connection)
         stamp(connection)
         return
-    from bridge.audit.migrations.upgrade import upgrade  # noqa: PLC0415  Alembic takes a third of a second to load
+    from bridge.audit.keeping.migrations.upgrade import upgrade  # noqa: PLC0415  Alembic takes a third of a second to load
 
     upgrade(connection)

@@ -7,9 +7,9 @@ one of the two stops the log, or has everything sequenced twice.
 from sqlalchemy import Connection, delete, func, insert, literal_column, select
 
 from bridge.audit import tables
-from bridge.audit.merkle import leaf_hash, open_block_row
+from bridge.audit.proof.merkle import leaf_hash, open_block_row
+from bridge.audit.proof.tree import read_size
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
-from bridge.audit.tree import read_size
 
 
 def is_current(connection: Connection) -> bool:

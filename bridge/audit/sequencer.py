@@ -22,12 +22,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select, text, update
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Signer, open_checkpoint, split_text
-from bridge.audit.merkle import leaf_hash, open_block_row
-from bridge.audit.notes import NoteRefused, UnknownSigner
+from bridge.audit.proof.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Signer, open_checkpoint, split_text
+from bridge.audit.proof.merkle import leaf_hash, open_block_row
+from bridge.audit.proof.notes import NoteRefused, UnknownSigner
+from bridge.audit.proof.tree import Tree, read_root, read_size, read_tree
 from bridge.audit.recomputed import is_current, recompute
 from bridge.audit.record import read_record, record_id, split_id
-from bridge.audit.tree import Tree, read_root, read_size, read_tree
 from bridge.audit.turns import turn
 from bridge.clock import Clock
 from bridge.database import snapshot

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bridge.audit.erasure import Erasure, Known
+from bridge.audit.keeping.erasure import Erasure, Known
 from bridge.cli.audit_keeping import opened_as_owner, owner_option
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from bridge.audit.checkpoints import name_log
 from bridge.audit.events import BACKGROUND
 from bridge.audit.export.exporter import BUNDLE, FORMATS, Exporter, Request
+from bridge.audit.proof.checkpoints import name_log
 from bridge.cli.moments import Moment
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import count, errors_to_exit_code, short_path

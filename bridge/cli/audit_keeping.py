@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.database import open_database
-from bridge.audit.grants import find_weakness, grants_for, list_services
-from bridge.audit.layout import NEWEST
-from bridge.audit.partitions import coming_months, create_ahead, owns_tables
-from bridge.audit.retention import Retention
+from bridge.audit.keeping.grants import find_weakness, grants_for, list_services
+from bridge.audit.keeping.layout import NEWEST
+from bridge.audit.keeping.partitions import coming_months, create_ahead, owns_tables
+from bridge.audit.keeping.retention import Retention
 from bridge.audit_log import OpenedLog, opened_audit_log
 from bridge.cli.output import count, errors_to_exit_code, printable
 from bridge.cli.user import find_user

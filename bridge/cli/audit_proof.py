@@ -11,16 +11,16 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from bridge.audit.bundle import Selection, write_bundle
-from bridge.audit.checkpoints import Checkpoint, open_checkpoint
 from bridge.audit.export.whole_file import write_whole
-from bridge.audit.hand_over import believe, read_hand_overs
-from bridge.audit.notes import NoteRefused, VerifierKey
-from bridge.audit.proofs import Signed, prove_growth, prove_record, read_last
+from bridge.audit.proof.bundle import Selection, write_bundle
+from bridge.audit.proof.checkpoints import Checkpoint, open_checkpoint
+from bridge.audit.proof.hand_over import believe, read_hand_overs
+from bridge.audit.proof.notes import NoteRefused, VerifierKey
+from bridge.audit.proof.proofs import Signed, prove_growth, prove_record, read_last
+from bridge.audit.proof.verification import Scope, Verified, verify_log
+from bridge.audit.proof.verifier.verify_bundle import split_notes
 from bridge.audit.reader import parse_reference
 from bridge.audit.tables import index
-from bridge.audit.verification import Scope, Verified, verify_log
-from bridge.audit.verifier.verify_bundle import split_notes
 from bridge.audit_log import OpenedLog
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, short_path

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.audit.bundle import join_notes
-from bridge.audit.witnessing import read_seen
+from bridge.audit.proof.bundle import join_notes
+from bridge.audit.proof.witnessing import read_seen
 from bridge.audit_log import OpenedLog
 from bridge.audit_tasks import build_witnessing
 from bridge.cli.opened_log import open_log

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.audit.standing import examine
+from bridge.audit.keeping.standing import examine
 from bridge.audit_log import OpenedLog, open_audit_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.ram_access import open_ram, ram_options

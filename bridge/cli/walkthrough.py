@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from bridge.audit.verification import Scope, verify_log
+from bridge.audit.proof.verification import Scope, verify_log
 from bridge.cli.audit import describe_record
 from bridge.cli.job_walkthrough import REPOSITORY, ROLE, JobWalk
 from bridge.cli.opened_log import open_log

@@ -17,9 +17,9 @@ import time
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bridge.audit.checkpoints import Signer
 from bridge.audit.database import open_database
 from bridge.audit.log import AuditLog
+from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.record import encode_body
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer

@@ -18,14 +18,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import create_engine, make_url, text
 
-from bridge.audit.bundle import Selection, write_bundle
-from bridge.audit.checkpoints import Signer
 from bridge.audit.database import open_database
-from bridge.audit.merkle import Frontier, tree_root
+from bridge.audit.proof.bundle import Selection, write_bundle
+from bridge.audit.proof.checkpoints import Signer
+from bridge.audit.proof.merkle import Frontier, tree_root
+from bridge.audit.proof.verification import Scope, verify_log
+from bridge.audit.proof.verifier import verify_bundle
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.verification import Scope, verify_log
-from bridge.audit.verifier import verify_bundle
 from bridge.clock import SystemClock
 from bridge.sealing import Sealer
 from tests.synthetic_log import write_log

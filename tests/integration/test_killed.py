@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from bridge import embedded_store
-from bridge.audit.verification import Scope, verify_log
+from bridge.audit.proof.verification import Scope, verify_log
 from bridge.sandbox.servers import run_sandbox
 from tests.installation import BridgeProcess, prepare
 from tests.integration.test_main_job import entitlements, read_credentials

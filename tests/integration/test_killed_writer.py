@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from bridge.audit.database import open_database
-from bridge.audit.verification import Scope, verify_log
+from bridge.audit.proof.verification import Scope, verify_log
 from tests.audit_log import open_log
 from tests.own_postgresql import OwnPostgreSQL
 

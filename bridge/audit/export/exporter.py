@@ -14,14 +14,14 @@ from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy import Engine, func, select
 
-from bridge.audit.bundle import Selection, write_bundle
 from bridge.audit.events import AuditExported, Origin
 from bridge.audit.export.forms import find_form
 from bridge.audit.export.json_lines import encode_line
 from bridge.audit.export.whole_file import write_whole
 from bridge.audit.feed import Feed
 from bridge.audit.log import AuditLog
-from bridge.audit.notes import VerifierKey
+from bridge.audit.proof.bundle import Selection, write_bundle
+from bridge.audit.proof.notes import VerifierKey
 from bridge.audit.reader import database_errors
 from bridge.audit.record import to_microseconds
 from bridge.audit.secrets import AuditSecrets

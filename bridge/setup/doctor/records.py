@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from bridge.audit.standing import Standing
+from bridge.audit.keeping.standing import Standing
 from bridge.errors import AuditUnavailable
 from bridge.setup.doctor.finding import Finding
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Flask
 
 from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.log import AuditLog
-from bridge.audit.record_proofs import RecordProofs
+from bridge.audit.proof.record_proofs import RecordProofs
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.secrets import AuditSecrets

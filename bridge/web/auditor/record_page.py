@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.audit.proof.record_proofs import RecordProofs
 from bridge.audit.reader import database_errors
-from bridge.audit.record_proofs import RecordProofs
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.threads import Threads

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from bridge.audit import tables
-from bridge.audit.bundle import Selection, join_notes, write_bundle
-from bridge.audit.checkpoints import Signer
 from bridge.audit.database import open_database
-from bridge.audit.merkle import leaf_hash, split_hashes
+from bridge.audit.proof.bundle import Selection, join_notes, write_bundle
+from bridge.audit.proof.checkpoints import Signer
+from bridge.audit.proof.merkle import leaf_hash, split_hashes
+from bridge.audit.proof.verifier import verify_bundle
 from bridge.audit.record import encode_body
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.verifier import verify_bundle
 from bridge.clock import SystemClock
 from bridge.errors import ChainBroken
 from tests.audit_records import Writer

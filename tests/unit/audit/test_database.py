@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.audit import layout
-from bridge.audit.append_only import APPEND_ONLY
 from bridge.audit.database import open_database
-from bridge.audit.migrations.upgrade import upgrade
-from bridge.audit.partitions import coming_months, create_ahead, list_months, list_strays
+from bridge.audit.keeping import layout
+from bridge.audit.keeping.append_only import APPEND_ONLY
+from bridge.audit.keeping.migrations.upgrade import upgrade
+from bridge.audit.keeping.partitions import coming_months, create_ahead, list_months, list_strays
 from bridge.audit.tables import records
 from bridge.database import open_engine
 from bridge.errors import AuditLayout

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, insert, make_url, select, text
 
-from bridge.audit import erasure as module
 from bridge.audit import tables
 from bridge.audit.database import open_database
-from bridge.audit.erasure import Erasure
 from bridge.audit.events import ExchangeIssued, Origin, SignInRefused
+from bridge.audit.keeping import erasure as module
+from bridge.audit.keeping.erasure import Erasure
+from bridge.audit.proof.verification import Scope, verify_log
 from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets
-from bridge.audit.verification import Scope, verify_log
 from tests.audit_log import SEALER, open_log
 
 ISSUER = "https://idp.example"

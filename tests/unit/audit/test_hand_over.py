@@ -6,13 +6,13 @@ import zipfile
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bridge.audit.bundle import Selection, write_bundle
-from bridge.audit.checkpoints import Signer
-from bridge.audit.hand_over import believe, read_hand_overs, record_hand_over
+from bridge.audit.proof.bundle import Selection, write_bundle
+from bridge.audit.proof.checkpoints import Signer
+from bridge.audit.proof.hand_over import believe, read_hand_overs, record_hand_over
+from bridge.audit.proof.verification import Scope, verify_log
+from bridge.audit.proof.verifier import verify_bundle
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.verification import Scope, verify_log
-from bridge.audit.verifier import verify_bundle
 from bridge.audit_log import OpenedLog
 from bridge.clock import SystemClock
 from bridge.database import snapshot

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from bridge.audit.merkle import (
+from bridge.audit.proof.merkle import (
     EMPTY_ROOT,
     Frontier,
     block_row,

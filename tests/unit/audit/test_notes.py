@@ -5,8 +5,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bridge.audit.checkpoints import Checkpoint, Signer, name_log, open_checkpoint
-from bridge.audit.notes import NoteKey, NoteRefused, VerifierKey, open_note, sign_note
+from bridge.audit.proof.checkpoints import Checkpoint, Signer, name_log, open_checkpoint
+from bridge.audit.proof.notes import NoteKey, NoteRefused, VerifierKey, open_note, sign_note
 
 # golang.org/x/mod/sumdb/note, note_test.go. Everybody knows these keys.
 PETER_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -7,20 +7,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, func, insert, select, text, update
 
-from bridge.audit import retention, tables
-from bridge.audit.append_only import lift_delete_guard
-from bridge.audit.checkpoints import Signer
+from bridge.audit import tables
 from bridge.audit.events import AuditRetired, Origin, SessionEnded
-from bridge.audit.merkle import inclusion_path, leaf_hash, open_block_row, prove, verify_inclusion
-from bridge.audit.partitions import list_months
+from bridge.audit.keeping import retention
+from bridge.audit.keeping.append_only import lift_delete_guard
+from bridge.audit.keeping.partitions import list_months
+from bridge.audit.keeping.retention import Due, Retention, months_before
+from bridge.audit.keeping.retired import Retired, merge_spans, read_retired
+from bridge.audit.proof.checkpoints import Signer
+from bridge.audit.proof.merkle import inclusion_path, leaf_hash, open_block_row, prove, verify_inclusion
+from bridge.audit.proof.tree import read_open_block, read_root, read_subtree
+from bridge.audit.proof.verification import Scope, verify_log
 from bridge.audit.record import index_row
-from bridge.audit.retention import Due, Retention, months_before
-from bridge.audit.retired import Retired, merge_spans, read_retired
 from bridge.audit.search.tables import terms
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tree import read_open_block, read_root, read_subtree
-from bridge.audit.verification import Scope, verify_log
 from bridge.audit_log import OpenedLog
 from bridge.errors import ChainBroken, RetentionRefused
 from tests.audit_log import SEALER

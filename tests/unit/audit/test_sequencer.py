@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, insert, select, update
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Signer, open_checkpoint
-from bridge.audit.merkle import leaf_hash, tree_root
-from bridge.audit.notes import NoteKey, sign_note
+from bridge.audit.proof.checkpoints import Signer, open_checkpoint
+from bridge.audit.proof.merkle import leaf_hash, tree_root
+from bridge.audit.proof.notes import NoteKey, sign_note
 from bridge.audit.record import index_row, split_id
 from bridge.audit.sequencer import Sequencer
 from tests.audit_records import START, Writer, lift_guards

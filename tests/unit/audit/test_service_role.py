@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from bridge.audit.append_only import APPEND_ONLY
 from bridge.audit.database import open_database
-from bridge.audit.grants import find_weakness, grants_for, list_services, may_change_records
-from bridge.audit.partition_keeper import PartitionKeeper
-from bridge.audit.partitions import create_ahead
-from bridge.audit.standing import examine
+from bridge.audit.keeping.append_only import APPEND_ONLY
+from bridge.audit.keeping.grants import find_weakness, grants_for, list_services, may_change_records
+from bridge.audit.keeping.partition_keeper import PartitionKeeper
+from bridge.audit.keeping.partitions import create_ahead
+from bridge.audit.keeping.standing import examine
 from bridge.audit.tables import keys, records, retired, sequenced
 from bridge.errors import AuditLayout
 from bridge.setup.doctor.records import check_records

@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import bindparam, create_engine, delete, func, insert, select, text, update
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Signer, open_checkpoint
 from bridge.audit.database import open_database
-from bridge.audit.merkle import block_row, join_hashes, leaf_hash, open_block_row, split_hashes
+from bridge.audit.proof.checkpoints import Signer, open_checkpoint
+from bridge.audit.proof.merkle import block_row, join_hashes, leaf_hash, open_block_row, split_hashes
+from bridge.audit.proof.tree import read_root
+from bridge.audit.proof.verification import Scope, verify_log, verify_within
 from bridge.audit.record import FIRST_MAC, encode_body, link, read_record, record_id, split_id
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tree import read_root
-from bridge.audit.verification import Scope, verify_log, verify_within
 from bridge.clock import SystemClock
 from bridge.database import snapshot
 from bridge.errors import ChainBroken
@@ -555,8 +555,8 @@ def test_a_clock_that_was_set_back_without_a_record_is_named_and_with_one_is_not
 @pytest.mark.parametrize("written", ["sqlite"], indirect=True)
 def test_several_processes_verify_as_one_does(written, monkeypatch):
     engine, signer = written
-    monkeypatch.setattr("bridge.audit.verification.PART", 256)
-    monkeypatch.setattr("bridge.audit.verification.WORTH_PROCESSES", 1)
+    monkeypatch.setattr("bridge.audit.proof.verification.PART", 256)
+    monkeypatch.setattr("bridge.audit.proof.verification.WORTH_PROCESSES", 1)
     seen = []
     scope = Scope(signer.verifier_keys, MAC_KEY)
     verified = verify_log(engine, scope, processes=2, progress=lambda done, of: seen.append((done, of)))

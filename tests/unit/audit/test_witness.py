@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Signer, open_checkpoint
 from bridge.audit.database import open_database
-from bridge.audit.merkle import verify_consistency
-from bridge.audit.notes import NoteKey
+from bridge.audit.proof.checkpoints import Signer, open_checkpoint
+from bridge.audit.proof.merkle import verify_consistency
+from bridge.audit.proof.notes import NoteKey
+from bridge.audit.proof.time_stamp import build_query, check_answer
+from bridge.audit.proof.verification import Scope, verify_log
+from bridge.audit.proof.verifier.verify_bundle import split_notes
+from bridge.audit.proof.witness import CosigningWitness, FileWitness, TimeStampAuthority
+from bridge.audit.proof.witnessing import Named, Witnessing, read_seen
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.time_stamp import build_query, check_answer
-from bridge.audit.verification import Scope, verify_log
-from bridge.audit.verifier.verify_bundle import split_notes
-from bridge.audit.witness import CosigningWitness, FileWitness, TimeStampAuthority
-from bridge.audit.witnessing import Named, Witnessing, read_seen
 from bridge.errors import ChainBroken, WitnessFailed
 from bridge.outbound import Outbound
 from tests.audit_records import START, Writer, lift_guards

@@ -6,8 +6,8 @@ import zipfile
 import pytest
 from click.testing import CliRunner
 
-from bridge.audit.notes import VerifierKey
-from bridge.audit.verifier import verify_bundle
+from bridge.audit.proof.notes import VerifierKey
+from bridge.audit.proof.verifier import verify_bundle
 from bridge.cli.main import main
 from bridge.clock import SystemClock
 from bridge.keys import KeyFolder, rotate

@@ -1,10 +1,10 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bridge.audit.checkpoints import Signer
 from bridge.audit.database import open_database
 from bridge.audit.events import ChoiceMade, Origin, SignInAccepted, SignInRefused
 from bridge.audit.export.exporter import Exporter
+from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.sequencer import Sequencer
 from tests.audit_log import open_log
 from tests.live_store import MovableClock

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from bridge.audit.database import open_database
-from bridge.audit.erasure import Erasure
 from bridge.audit.events import ExchangeIssued, Origin, SignInAccepted
+from bridge.audit.keeping.erasure import Erasure
 from bridge.audit.tables import keys
 from bridge.audit.trail.forgetting import forget_before
 from bridge.audit.trail.importing import TrailImport

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Checkpoint, open_checkpoint
-from bridge.audit.merkle import (
+from bridge.audit.proof.checkpoints import Checkpoint, open_checkpoint
+from bridge.audit.proof.merkle import (
     consistency_path,
     inclusion_path,
     prove,
     verify_consistency,
     verify_inclusion,
 )
-from bridge.audit.notes import NoteRefused, VerifierKey
+from bridge.audit.proof.notes import NoteRefused, VerifierKey
+from bridge.audit.proof.tree import read_leaves, read_root, read_subtree
 from bridge.audit.tables import BLOCK_LEAVES
-from bridge.audit.tree import read_leaves, read_root, read_subtree
 from bridge.errors import ChainBroken
 
 _PROOF_FORMAT = "c2sp.org/tlog-proof@v1"

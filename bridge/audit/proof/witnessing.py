@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit import tables
 from bridge.audit.exclusive import Turn
-from bridge.audit.notes import VerifierKey
-from bridge.audit.proofs import read_last
-from bridge.audit.witness import Witness
+from bridge.audit.proof.notes import VerifierKey
+from bridge.audit.proof.proofs import read_last
+from bridge.audit.proof.witness import Witness
 from bridge.clock import Clock
 from bridge.database import snapshot
 from bridge.errors import BridgeError

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from bridge.audit.grants import may_change_records
-from bridge.audit.partition_keeper import PartitionKeeper
+from bridge.audit.keeping.grants import may_change_records
+from bridge.audit.keeping.partition_keeper import PartitionKeeper
 from bridge.audit.reader import database_errors
 from bridge.clock import Clock
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, Engine, and_, select
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import Signer
 from bridge.audit.events import CheckpointKeyChanged, Origin
 from bridge.audit.log import AuditLog
-from bridge.audit.notes import NoteRefused, VerifierKey, open_note
+from bridge.audit.proof.checkpoints import Signer
+from bridge.audit.proof.notes import NoteRefused, VerifierKey, open_note
 from bridge.audit.sequencer import Sequencer
 from bridge.database import snapshot
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select
 
 from bridge.audit import tables
-from bridge.audit.bundle import Selection, write_bundle
-from bridge.audit.merkle import leaf_hash
-from bridge.audit.notes import VerifierKey
+from bridge.audit.proof.bundle import Selection, write_bundle
+from bridge.audit.proof.merkle import leaf_hash
+from bridge.audit.proof.notes import VerifierKey
 from bridge.audit.reader import database_errors
 from bridge.audit.sequencer import Sequencer
 

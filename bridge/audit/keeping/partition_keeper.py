@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.audit.partitions import AHEAD, coming_months, create_ahead, list_months, list_strays, owns_tables
+from bridge.audit.keeping.partitions import AHEAD, coming_months, create_ahead, list_months, list_strays, owns_tables
 from bridge.clock import Clock
 
 _logger = logging.getLogger(__name__)

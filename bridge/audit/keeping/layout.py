@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, select
 
 from bridge.audit.alerts import tables as alert_tables
-from bridge.audit.append_only import create_guards
-from bridge.audit.partitions import create_ahead, create_default, create_partitioned
+from bridge.audit.keeping.append_only import create_guards
+from bridge.audit.keeping.partitions import create_ahead, create_default, create_partitioned
 from bridge.audit.search import indexes as search_indexes
 from bridge.audit.tables import metadata
 from bridge.audit.trail import tables as trail_tables

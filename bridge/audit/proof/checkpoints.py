@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bridge.audit.merkle import HASH_BYTES
-from bridge.audit.notes import NoteKey, NoteRefused, VerifierKey, open_note, sign_note
+from bridge.audit.proof.merkle import HASH_BYTES
+from bridge.audit.proof.notes import NoteKey, NoteRefused, VerifierKey, open_note, sign_note
 
 CLOCKS_SECONDS = 60
 """Nodes sign in turn, and their clocks differ: so much earlier than the one before may a checkpoint be."""

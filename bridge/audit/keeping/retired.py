@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from bridge.audit.events import AuditRetired
-from bridge.audit.merkle import leaf_hash
+from bridge.audit.proof.merkle import leaf_hash
+from bridge.audit.proof.tree import read_leaves
 from bridge.audit.record import FIRST_MAC, link, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, index, records, retired
-from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
 
 Span = tuple[int, int]

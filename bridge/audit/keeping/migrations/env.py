@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from bridge.audit.layout import VERSION_TABLE
+from bridge.audit.keeping.layout import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"], version_table=VERSION_TABLE, transactional_ddl=True

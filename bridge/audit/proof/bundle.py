@@ -16,11 +16,11 @@ from typing import IO, Any
 from sqlalchemy import Connection, Engine, and_, select
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import split_text
-from bridge.audit.hand_over import read_hand_overs
-from bridge.audit.merkle import Frontier, join_hashes, leaf_hash, perfect_subtrees
-from bridge.audit.notes import VerifierKey
-from bridge.audit.tree import read_subtree
+from bridge.audit.proof.checkpoints import split_text
+from bridge.audit.proof.hand_over import read_hand_overs
+from bridge.audit.proof.merkle import Frontier, join_hashes, leaf_hash, perfect_subtrees
+from bridge.audit.proof.notes import VerifierKey
+from bridge.audit.proof.tree import read_subtree
 from bridge.database import snapshot
 from bridge.errors import ChainBroken
 
@@ -98,7 +98,7 @@ def write_bundle(engine: Engine, content: IO[bytes], selection: Selection, keys:
             "ranges": taken.ranges,
             "nodes": [base64.b64encode(node).decode() for node in nodes],
         }
-        verifier = files("bridge.audit.verifier").joinpath("verify_bundle.py").read_text(encoding="utf-8")
+        verifier = files("bridge.audit.proof.verifier").joinpath("verify_bundle.py").read_text(encoding="utf-8")
         archive.writestr("proof.json", json.dumps(proof, indent=1) + "\n")
         archive.writestr("hashes.bin", join_hashes(taken.leaves))
         archive.writestr("checkpoint.txt", note)

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Checkpoint, open_checkpoint
-from bridge.audit.merkle import Frontier, split_hashes, tree_root
-from bridge.audit.notes import NoteRefused, VerifierKey
+from bridge.audit.proof.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Checkpoint, open_checkpoint
+from bridge.audit.proof.merkle import Frontier, split_hashes, tree_root
+from bridge.audit.proof.notes import NoteRefused, VerifierKey
+from bridge.audit.proof.tree import read_leaves
 from bridge.audit.tables import BLOCK_LEAVES
-from bridge.audit.tree import read_leaves
 from bridge.errors import ChainBroken
 
 _AT_ONCE = 64

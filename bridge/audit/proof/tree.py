@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from bridge.audit import tables
-from bridge.audit.merkle import HASH_BYTES, Frontier, block_row, split_hashes, tree_root
+from bridge.audit.proof.merkle import HASH_BYTES, Frontier, block_row, split_hashes, tree_root
 from bridge.audit.tables import BLOCK_LEAVES
 
 _MISSING = bytes(HASH_BYTES)

@@ -21,13 +21,13 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, func, select
 
 from bridge.audit import tables
-from bridge.audit.checked_records import STEP_SECONDS, RecordCheck, Span, check_records, join_spans
-from bridge.audit.checked_tree import check_noted, check_tree, is_signed, read_checkpoints
-from bridge.audit.checkpoints import Checkpoint
-from bridge.audit.notes import VerifierKey
+from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
+from bridge.audit.proof.checked_records import STEP_SECONDS, RecordCheck, Span, check_records, join_spans
+from bridge.audit.proof.checked_tree import check_noted, check_tree, is_signed, read_checkpoints
+from bridge.audit.proof.checkpoints import Checkpoint
+from bridge.audit.proof.notes import VerifierKey
+from bridge.audit.proof.tree import read_size
 from bridge.audit.record import record_id, split_id
-from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
-from bridge.audit.tree import read_size
 from bridge.database import open_engine, snapshot
 from bridge.errors import ChainBroken
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Connection, and_, select
 
 from bridge.audit import tables
-from bridge.audit.checkpoints import STEPPED_BACK
-from bridge.audit.merkle import leaf_hash
+from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
+from bridge.audit.proof.checkpoints import STEPPED_BACK
+from bridge.audit.proof.merkle import leaf_hash
+from bridge.audit.proof.tree import read_hashes
 from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, link, read_values, record_id, split_id
-from bridge.audit.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
-from bridge.audit.tree import read_hashes
 from bridge.errors import ChainBroken
 
 AT_ONCE = 8 * BLOCK_LEAVES

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from bridge.audit.layout import create
+from bridge.audit.keeping.layout import create
 
 revision = "0001"
 down_revision = None

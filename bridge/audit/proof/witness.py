@@ -12,13 +12,13 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from bridge.audit.bundle import SEPARATOR
-from bridge.audit.checkpoints import split_text
-from bridge.audit.merkle import consistency_path, prove
-from bridge.audit.notes import NoteRefused, VerifierKey, open_note
-from bridge.audit.proofs import Signed
-from bridge.audit.time_stamp import CONTENT_TYPE, build_query, check_answer
-from bridge.audit.tree import read_root, read_subtree
+from bridge.audit.proof.bundle import SEPARATOR
+from bridge.audit.proof.checkpoints import split_text
+from bridge.audit.proof.merkle import consistency_path, prove
+from bridge.audit.proof.notes import NoteRefused, VerifierKey, open_note
+from bridge.audit.proof.proofs import Signed
+from bridge.audit.proof.time_stamp import CONTENT_TYPE, build_query, check_answer
+from bridge.audit.proof.tree import read_root, read_subtree
 from bridge.errors import WitnessFailed
 from bridge.outbound import Answer, Limits, Outbound
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from bridge.audit.append_only import guard_partition
+from bridge.audit.keeping.append_only import guard_partition
 from bridge.audit.tables import records
 
 AHEAD = 3

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Column, Connection, Engine, delete, func, insert, literal_column, select
 
-from bridge.audit.append_only import lift_delete_guard, restore_delete_guard
-from bridge.audit.checked_records import check_records
 from bridge.audit.events import BACKGROUND, AuditRetired
+from bridge.audit.keeping.append_only import lift_delete_guard, restore_delete_guard
+from bridge.audit.keeping.partitions import create_ahead, drop_month, lock_layout
+from bridge.audit.keeping.retired import Retired, Span, merge_spans, read_retired
 from bridge.audit.log import AuditLog
-from bridge.audit.partitions import create_ahead, drop_month, lock_layout
+from bridge.audit.proof.checked_records import check_records
 from bridge.audit.record import record_id
-from bridge.audit.retired import Retired, Span, merge_spans, read_retired
 from bridge.audit.search.tables import terms
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import index, keys, records, retired, sequenced, writers

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from bridge.audit.append_only import APPEND_ONLY
-from bridge.audit.layout import VERSION_TABLE
-from bridge.audit.partitions import DEFAULT
+from bridge.audit.keeping.append_only import APPEND_ONLY
+from bridge.audit.keeping.layout import VERSION_TABLE
+from bridge.audit.keeping.partitions import DEFAULT
 from bridge.audit.tables import keys, records, retired
 
 _ADD = "SELECT, INSERT"
