@@ -188,9 +188,8 @@ def _find(needle, haystack):
     return any(form in haystack for form in forms if len(form) > 5)
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite locks no table
 def test_nobody_who_signs_in_waits_while_something_reads_all_tables(log, monkeypatch):
-    if log.engine.dialect.name == "sqlite":
-        pytest.skip("there is no table lock")
     monkeypatch.setattr(module, "EMPTYING_SECONDS", 1)
     erasure = Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
     known = erasure.find_subject(ISSUER, "s-4711")
