@@ -79,6 +79,7 @@ def _read_ports(folder: Path) -> list[int]:
 def _wait(config: Path, public_url: str, logs: Path) -> None:
     idp = load_state(config / "sandbox-idp.yaml")
     someone = idp.people[0]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.secho("\nEverything is running.\n", fg="green", bold=True)
     click.echo(f"  1. Open   {click.style(idp.url, bold=True)}   the portal of a company called {idp.name.split()[0]}")
     click.echo(f"  2. Sign in as {someone.name} (any password), with the security key or without")
@@ -88,7 +89,6 @@ def _wait(config: Path, public_url: str, logs: Path) -> None:
     click.echo(f"  Logs          {short_path(logs)}\n")
     click.echo("Ctrl-C ends it.")
     sys.stdout.flush()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         signal.pause()
     except KeyboardInterrupt:
