@@ -243,7 +243,7 @@ def create_app(
         audit=audit,
         search=records.search,
         saved=records.saved_searches,
-        proofs=RecordProofs(records.engine, records.sequencer, records.signer.verifier_keys if records.signer else ()),
+        proofs=RecordProofs(records.engine, records.sequencer, records.verifier_keys),
         alerts=AlertBoard(records.engine),
         threads=Threads(records.engine, records.secrets),
         find_strays=lambda: find_stored_strays(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.audit.database import open_database
 from bridge.audit.log import AuditLog
 from bridge.audit.proof.checkpoints import Signer, name_log
+from bridge.audit.proof.notes import VerifierKey
 from bridge.audit.reader import AuditReader
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
@@ -35,6 +36,11 @@ class OpenedLog:
     clock: Clock
     signer: Signer | None = field(default=None, repr=False)
     """None: the keys that sign checkpoints are not on this machine."""
+
+    @property
+    def verifier_keys(self) -> tuple[VerifierKey, ...]:
+        """The public keys that sign its checkpoints on this machine; none where it does not sign."""
+        return self.signer.verifier_keys if self.signer else ()
 
     @property
     def reader(self) -> AuditReader:

@@ -90,8 +90,9 @@ class AuditTasks:
         self._start(self._build_watcher().run_forever, "audit-alerts")
         if self._settings.exports:
             log = self._log
-            keys = log.signer.verifier_keys if log.signer else ()
-            exporter = Exporter(log.engine, log.secrets, log.sequencer, self._audit, log_name=self._name, keys=keys)
+            exporter = Exporter(
+                log.engine, log.secrets, log.sequencer, self._audit, log_name=self._name, keys=log.verifier_keys
+            )
             plans = [
                 Plan(each.name, each.format, each.every, each.at, each.folder, opened=each.personal == "opened")
                 for each in self._settings.exports

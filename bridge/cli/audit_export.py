@@ -54,8 +54,9 @@ def export(  # noqa: PLR0917  click passes them by name
     request = Request(format_, opened, author or find_user(), BACKGROUND)
     with errors_to_exit_code(), open_log(folder) as log, tempfile.TemporaryDirectory() as scratch:
         name = name_log(load_settings(folder).public_url)
-        keys = log.signer.verifier_keys if log.signer else ()
-        exporter = Exporter(log.engine, log.secrets, log.sequencer, log.build_log(), log_name=name, keys=keys)
+        exporter = Exporter(
+            log.engine, log.secrets, log.sequencer, log.build_log(), log_name=name, keys=log.verifier_keys
+        )
         place = output or Path(scratch) / "export"
         exported = exporter.write(place, exporter.find_span(since, until), request)
         if output is None:

@@ -175,7 +175,7 @@ def _find_keys(log: OpenedLog, given: Sequence[str]) -> tuple[VerifierKey, ...]:
     if not keys and log.signer is None:
         raise KeyMissing("the keys that sign checkpoints are not on this machine: name the public one with --key")
     with snapshot(log.engine) as connection:
-        return believe(keys or (log.signer.verifier_keys if log.signer else ()), read_hand_overs(connection))
+        return believe(keys or log.verifier_keys, read_hand_overs(connection))
 
 
 def _read_notes(place: Path, keys: Sequence[VerifierKey]) -> list[Signed]:

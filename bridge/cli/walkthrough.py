@@ -49,9 +49,8 @@ def walk_through(config: Path, public_url: str) -> None:
         click.secho("\nAudit records written", bold=True)
         for record in log.reader.after(before):
             click.echo(describe_record(record))
-        keys = log.signer.verifier_keys if log.signer else ()
         log.sequencer.catch_up()
-        verified = verify_log(log.engine, Scope(keys, log.secrets.mac_key))
+        verified = verify_log(log.engine, Scope(log.verifier_keys, log.secrets.mac_key))
     click.echo(f"  {click.style('✓', fg='green')} {verified.end} records verified, each in the chain of its writer")
     took = f"{time.perf_counter() - started:.1f} s"
     click.secho(f"\nBoth sign-ins and the job are complete ({took}).", fg="green", bold=True)
