@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from bridge.audit.alerts.board import AlertBoard, ShownAlert
-from bridge.audit.reader import database_errors
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
 
@@ -21,8 +20,7 @@ from bridge.cli.output import errors_to_exit_code, printable
 def alerts(folder: Path, lines: int, open_only: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags
     """List alerts: those that go on first, then the newest."""
     with errors_to_exit_code(), open_log(folder) as log:
-        with database_errors():
-            found = AlertBoard(log.engine).latest(lines, open_only=open_only)
+        found = AlertBoard(log.engine).latest(lines, open_only=open_only)
         for alert in found:
             click.echo(json.dumps(_to_json(alert)) if as_json else describe_alert(alert))
         if not found and not as_json:

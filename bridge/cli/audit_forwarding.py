@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from bridge.audit.forwarding.lag import Lag, measure_lags
-from bridge.audit.reader import database_errors
 from bridge.audit_tasks import describe_way
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import count, errors_to_exit_code, printable
@@ -28,8 +27,7 @@ def forwarding(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click pass
             click.echo("Nobody gets records as they are made: there is no `forwarding` in audit.yaml.")
             return
         with open_log(folder) as log:
-            with database_errors():
-                log.sequencer.catch_up()
+            log.sequencer.catch_up()
             lags = measure_lags(log.engine, [receiver.name for receiver in receivers], SystemClock())
     for receiver, lag in zip(receivers, lags, strict=True):
         if as_json:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.proof.bundle import join_notes
 from bridge.audit.proof.witnessing import read_seen
@@ -13,7 +12,6 @@ from bridge.audit_log import OpenedLog
 from bridge.audit_tasks import build_witnessing
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, short_path
-from bridge.errors import AuditUnavailable
 from bridge.outbound import Outbound
 from bridge.settings import load_settings
 from bridge.settings.audit import AuditSettings, load_audit_settings
@@ -39,11 +37,8 @@ def witness(folder: Path, now: bool, output: Path | None) -> None:  # noqa: FBT0
     with errors_to_exit_code(), open_log(folder) as log:
         settings = load_audit_settings(folder)
         faults = _show_now(folder, settings, log) if now else {}
-        try:
-            for each in settings.witnesses:
-                _describe(log, each.name, output)
-        except SQLAlchemyError as error:
-            raise AuditUnavailable(type(error).__name__) from error
+        for each in settings.witnesses:
+            _describe(log, each.name, output)
     if not settings.witnesses:
         click.echo("There is no witness. config/README.md says how to have one.")
     for name, detail in faults.items():
@@ -59,10 +54,7 @@ def _show_now(folder: Path, settings: AuditSettings, log: OpenedLog) -> dict[str
     if witnessing is None:
         return {}
     log.sequencer.sign_now()
-    try:
-        return dict(witnessing.show_due())
-    except SQLAlchemyError as error:
-        raise AuditUnavailable(type(error).__name__) from error
+    return dict(witnessing.show_due())
 
 
 def _describe(log: OpenedLog, name: str, output: Path | None) -> None:

@@ -145,6 +145,18 @@ def test_an_audit_log_that_cannot_be_opened_is_an_error_not_a_traceback(run, con
     assert "audit_unavailable" in result.output
 
 
+@pytest.mark.parametrize("command", ["tail", "verify", "checkpoint", "alerts", "witness"])
+def test_an_audit_log_that_breaks_under_a_command_is_an_error_not_a_traceback(run, config, command):
+    write_records(config, 1)
+    (config / "audit.yaml").write_text("witnesses: [{name: w, to: file, path: w.txt}]\n")
+    with opened_audit_log(load_settings(config), SystemClock()) as opened, opened.engine.begin() as connection:
+        for table in ("audit_open_block", "audit_alerts", "audit_witnessed"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+    result = run("audit", command)
+    assert result.exit_code == 1
+    assert "audit_unavailable" in result.output
+
+
 def test_the_demo_outside_the_project_says_where_to_start_it(tmp_path):
     result = CliRunner().invoke(main, ["--config", str(tmp_path), "demo"])
     assert result.exit_code == 1
