@@ -67,7 +67,7 @@ class Erasure:
         Also somebody who was erased: if that was stopped half-way, it can be said again.
         """
         digest = self._secrets.subject_digest(issuer, subject)
-        label = self._secrets.read_labels().get(digest)
+        label = self._secrets.read_labels([digest]).get(digest)
         known = self._describe(digest, label or {"issuer": issuer, "subject": subject})
         return known if label or known.records else None
 
