@@ -43,6 +43,10 @@ class Sealer:
         cipher = self._ring[self._header]
         return self._header + nonce + cipher.encrypt(nonce, value, self._header + name.encode())
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Return whether the current key says to have sealed this; only :meth:`open` tells whether it did."""
+        return sealed.startswith(self._header)
+
     def open(self, name: str, sealed: bytes) -> bytes:
         """Return the value that was sealed under this name.
 

@@ -214,10 +214,10 @@ class AuditSecrets:
             KeyUnusable: one was sealed by a key that this folder does not have.
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
-        current = self._sealer.seal("", b"")[:9]
         renewed = 0
         with self._engine.connect().execution_options(read_only=True) as connection:
-            rows = [row for row in connection.execute(select(keys.c.name, keys.c.sealed)) if row.sealed[:9] != current]
+            found = connection.execute(select(keys.c.name, keys.c.sealed))
+            rows = [row for row in found if not self._sealer.is_current(row.sealed)]
         for part in _parts(rows):
             with self._engine.begin() as connection:
                 for row in part:
