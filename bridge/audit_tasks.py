@@ -77,7 +77,7 @@ class AuditTasks:
 
     def start(self, *, sequences: bool = True) -> None:
         """Begin, in threads of their own; without ``sequences``, another process gives the records their order."""
-        self._partitions.start()
+        self._start(self._partitions.run_forever, "audit-partitions")
         self._start(self._record_hand_over, "audit-hand-over")
         if sequences:
             self._start(self._log.sequencer.run_forever, "audit-sequencer")

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Mapping
 
 from sqlalchemy import Engine
@@ -45,20 +44,18 @@ class PartitionKeeper:
         self._missing = _describe(missing & set(coming_months(self._clock.now(), 1)), strays)
         return self._missing
 
-    def start(self) -> None:
-        """Keep at once and every hour from now on. After a fork, not before: it starts a thread."""
-        if self._engine.dialect.name == "postgresql":
-            threading.Thread(target=self._keep_forever, name="audit-partitions", daemon=True).start()
-
-    def _keep_forever(self) -> None:
-        while True:
+    def run_forever(self, stop: threading.Event) -> None:
+        """Keep at once and every hour until ``stop`` is set; nothing needs to be kept in SQLite."""
+        if self._engine.dialect.name != "postgresql":
+            return
+        while not stop.is_set():
             try:
                 missing = self.keep()
                 if missing:
                     _logger.warning("audit log: %s; %s", missing, _ADVICE)
             except SQLAlchemyError as error:
                 _logger.error("partitions of the audit log cannot be kept: %s", type(error).__name__)  # noqa: TRY400  the text names hosts
-            time.sleep(PERIOD_SECONDS)
+            stop.wait(PERIOD_SECONDS)
 
     def describe(self) -> Mapping[str, str]:
         """Return what was missing when it was last looked, for a monitor; nothing is missing where it is empty."""
