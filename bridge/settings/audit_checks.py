@@ -5,9 +5,9 @@ import binascii
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from bridge.destinations import HTTPS_PORT, Destinations
 from bridge.errors import Problem
@@ -20,7 +20,8 @@ from bridge.yaml_documents import Loc, Positions
 
 _SYSLOG_TLS_PORT = 6514
 _FILES = ("ca_file", "certificate")
-_PLACES = ("ca_file", "path")
+
+_Part = TypeVar("_Part", bound=BaseModel)
 
 
 def find_audit_problems(audit: AuditSettings, positions: Positions, destinations: Destinations) -> Iterator[Problem]:
@@ -61,31 +62,22 @@ def find_audit_problems(audit: AuditSettings, positions: Positions, destinations
 
 def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
     """Return the settings with every path absolute; they are written relative to ``folder``."""
-    forwarding = []
-    for receiver in audit.forwarding:
-        paths: dict[str, Any] = {
-            name: (folder / path).resolve() for name in _FILES if (path := getattr(receiver, name, None)) is not None
-        }
-        forwarding.append(receiver.model_copy(update=paths))
     alerts = audit.alerts
-    if alerts.webhook is not None and alerts.webhook.ca_file is not None:
-        webhook = alerts.webhook.model_copy(update={"ca_file": (folder / alerts.webhook.ca_file).resolve()})
-        alerts = alerts.model_copy(update={"webhook": webhook})
-    exports = [each.model_copy(update={"folder": (folder / each.folder).resolve()}) for each in audit.exports]
-    witnesses = []
-    for witness in audit.witnesses:
-        places = {
-            name: (folder / path).resolve() for name in _PLACES if (path := getattr(witness, name, None)) is not None
-        }
-        witnesses.append(witness.model_copy(update=places))
+    if alerts.webhook is not None:
+        alerts = alerts.model_copy(update={"webhook": _resolve(alerts.webhook, folder)})
     return audit.model_copy(
         update={
             "alerts": alerts,
-            "forwarding": tuple(forwarding),
-            "exports": tuple(exports),
-            "witnesses": tuple(witnesses),
+            "forwarding": tuple(_resolve(each, folder) for each in audit.forwarding),
+            "exports": tuple(_resolve(each, folder) for each in audit.exports),
+            "witnesses": tuple(_resolve(each, folder) for each in audit.witnesses),
         }
     )
+
+
+def _resolve(part: _Part, folder: Path) -> _Part:
+    paths = {name: (folder / path).resolve() for name, path in part if isinstance(path, Path)}
+    return part.model_copy(update=paths)
 
 
 def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Iterator[Problem]:

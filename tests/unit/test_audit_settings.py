@@ -14,6 +14,9 @@ SLS = (
     "forwarding:\n  - {name: sls, to: sls, endpoint: 'https://cn-hangzhou.log.aliyuncs.com', region: cn-hangzhou, "
     "project: acme, logstore: audit%s}\n"
 )
+ALERTS = "alerts: {webhook: {url: 'https://soar.example.com/hook', secret: 'env:HOOK'%s}}\n"
+WITNESS = "witnesses:\n  - {name: second, to: witness, url: 'https://witness.example.com'%s}\n"
+FILE = "witnesses:\n  - {name: disk, to: file, path: /tmp/log%s}\n"
 DAILY = "exports:\n  - {name: daily, folder: /tmp%s}\n"
 
 
@@ -36,7 +39,11 @@ def problems(folder, text, *, development=True):
 
 
 @pytest.mark.parametrize(
-    "text", [SIEM % "", SIEM % ", format: ocsf, personal: sealed", HOOK % "", SLS % "", DAILY % ""]
+    "text",
+    [
+        *(SIEM % "", SIEM % ", format: ocsf, personal: sealed", HOOK % "", SLS % ""),
+        *(DAILY % "", ALERTS % "", WITNESS % "", FILE % ""),
+    ],
 )
 def test_what_the_documentation_shows_is_accepted(folder, text):
     assert problems(folder, text, development=False) == []
@@ -60,6 +67,25 @@ def test_what_the_documentation_shows_is_accepted(folder, text):
         pytest.param(SLS % ", access_key_id: env:HOOK", "belong together", id="half a key"),
         pytest.param(SLS.replace("https:", "http:") % "", "plain http", id="SLS over plain http"),
         pytest.param(SLS.replace("https://", "") % "", "https://REGION", id="SLS without a scheme"),
+        pytest.param(ALERTS.replace("https:", "http:") % "", "plain http", id="alerts over plain http"),
+        pytest.param(ALERTS % ", ca_file: nowhere.pem", "nowhere.pem", id="alerts' file that is missing"),
+        pytest.param(WITNESS.replace("https:", "http:") % "", "plain http", id="witness over plain http"),
+        pytest.param(WITNESS.replace("https:", "ftp:") % "", "of a witness", id="witness without a web address"),
+        pytest.param(
+            WITNESS.replace("witness.example.com", "100.100.100.200") % "", "metadata service", id="witness's host"
+        ),
+        pytest.param(
+            WITNESS.replace("witness.example.com", "[fd00::1]") % "", "allowed_networks", id="witness's IPv6 host"
+        ),
+        pytest.param(WITNESS.replace(".com", ".com:8443") % "", "8443", id="witness's port"),
+        pytest.param(WITNESS % ", ca_file: nowhere.pem", "nowhere.pem", id="witness's file that is missing"),
+        pytest.param(FILE.replace("/tmp", "nowhere") % "", "nothing will be written", id="witness's folder"),
+        pytest.param(DAILY % "" + "  - {name: daily, folder: /tmp}\n", "stands twice", id="export's name twice"),
+        pytest.param(
+            FILE % "" + "  - {name: disk, to: file, path: /tmp/b}\n", "stands twice", id="witness's name twice"
+        ),
+        pytest.param("privileged: ['Admin']\n", "not an account and a role", id="pattern without an account"),
+        pytest.param("privileged: ['a/b/c']\n", "not an account and a role", id="pattern with too much"),
         pytest.param(DAILY % ", at: '24:00'", "at", id="no time of a day"),
         pytest.param(DAILY.replace("/tmp", "nowhere") % "", "nothing will be written", id="folder that is missing"),
     ],
@@ -69,12 +95,28 @@ def test_each_mistake_is_named_with_what_to_write(folder, text, says):
     assert [problem for problem in found if says in problem.message + problem.fix], found
 
 
+@pytest.mark.parametrize("text", [HOOK, ALERTS])
+@pytest.mark.parametrize(("secret", "usable"), [("whsec_c2Vj", True), ("whsec_", False), ("whsec_c2 Vj", False)])
+def test_a_secret_that_cannot_be_what_was_given_out_is_named(folder, monkeypatch, text, secret, usable):
+    monkeypatch.setenv("HOOK", secret)
+    found = problems(folder, text % "", development=False)
+    assert usable == (not [problem for problem in found if "whsec_" in problem.message]), found
+
+
 def test_a_secret_is_read_and_paths_are_relative_to_the_file(folder):
     (folder / "siem.pem").write_text("")
     (folder / "audit.yaml").write_text(
-        (SIEM % ", ca_file: siem.pem") + HOOK.removeprefix("forwarding:\n") % "" + DAILY.replace("/tmp", "..") % ""
+        (SIEM % ", ca_file: siem.pem, certificate: siem.pem")
+        + HOOK.removeprefix("forwarding:\n") % ", ca_file: siem.pem"
+        + (ALERTS % ", ca_file: siem.pem")
+        + (WITNESS % ", ca_file: siem.pem")
+        + FILE.removeprefix("witnesses:\n").replace("/tmp", "..") % ""
+        + DAILY.replace("/tmp", "..") % ""
     )
     audit = load_configuration(folder).audit
-    assert audit.forwarding[0].ca_file == folder / "siem.pem"
+    files = [audit.forwarding[0].certificate, *(each.ca_file for each in audit.forwarding)]
+    files += [audit.alerts.webhook.ca_file, audit.witnesses[0].ca_file]
+    assert files == [folder / "siem.pem"] * 5
+    assert audit.witnesses[1].path == folder.parent / "log"
     assert audit.forwarding[1].secret.get_secret_value() == "a secret"
     assert audit.exports[0].folder == folder.parent
