@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from sqlalchemy import make_url
 
 from bridge.audit_log import opened_audit_log
+from bridge.cli.opened_log import find_missing
 from bridge.cli.output import errors_to_exit_code, short_path
 from bridge.clock import SystemClock
 from bridge.keys import KeyFolder, Purpose, create_missing, replace_next, rotate
@@ -82,6 +82,6 @@ def _renew_records(folder: Path) -> None:
         AuditUnavailable: the log cannot be reached, so that nobody knows.
     """
     settings = load_settings(folder)
-    if not settings.audit_url().startswith("sqlite:") or Path(make_url(settings.audit_url()).database or "").exists():
+    if find_missing(settings) is None:
         with opened_audit_log(settings, SystemClock()) as log:
             log.secrets.renew()

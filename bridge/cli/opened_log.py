@@ -4,12 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from bridge.audit.reader import database_errors
 from bridge.audit_log import OpenedLog, opened_audit_log
 from bridge.cli.output import short_path
 from bridge.clock import SystemClock
 from bridge.errors import AuditUnavailable
-from bridge.settings import load_settings
+from bridge.settings import Settings, load_settings
+
+
+def find_missing(settings: Settings) -> Path | None:
+    """Return where the log's file would be, if it is one and is not there: opening it would make it."""
+    url = make_url(settings.audit_url())
+    path = Path(url.database or "")
+    return path if url.get_backend_name() == "sqlite" and not path.exists() else None
 
 
 @contextmanager
@@ -21,9 +30,8 @@ def open_log(folder: Path) -> Iterator[OpenedLog]:
         KeyMissing: its key is not here.
     """
     settings = load_settings(folder)
-    url = settings.audit_url()
-    path = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:") and not path.exists():
-        raise AuditUnavailable(f"there is no audit log at {short_path(path)}")
+    missing = find_missing(settings)
+    if missing is not None:
+        raise AuditUnavailable(f"there is no audit log at {short_path(missing)}")
     with database_errors(), opened_audit_log(settings, SystemClock()) as opened:
         yield opened
