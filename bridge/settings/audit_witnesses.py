@@ -9,7 +9,8 @@ from bridge.settings.audit_forwarding import ReceiverName
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import refusal
 
-PERIODS = {"minute": 60, "hour": 3_600, "day": 86_400}
+Period = Literal["minute", "hour", "day"]
+PERIODS: dict[Period, int] = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
 def _check_url(url: str) -> str:
@@ -23,11 +24,13 @@ class _WitnessSettings(BaseModel):
 
     name: ReceiverName
     """How commands name it."""
+    every: Period = "minute"
+    """How often it gets the last checkpoint."""
 
     @property
     def seconds(self) -> int:
         """How often it gets a checkpoint."""
-        return PERIODS[getattr(self, "every", "minute")]
+        return PERIODS[self.every]
 
 
 class FileWitnessSettings(_WitnessSettings):
@@ -36,8 +39,6 @@ class FileWitnessSettings(_WitnessSettings):
     to: Literal["file"]
     path: Path
     """The file, relative to this one. Checkpoints are added to it; it must be where others look after it."""
-    every: Literal["minute", "hour", "day"] = "minute"
-    """How often it gets the last checkpoint."""
 
 
 class CosigningWitnessSettings(_WitnessSettings):
@@ -50,8 +51,6 @@ class CosigningWitnessSettings(_WitnessSettings):
     """Its public key, as `NAME+ID+KEY`. Without it, that it answered is enough."""
     ca_file: Path | None = None
     """The authorities whose certificates are believed (PEM), relative to this file."""
-    every: Literal["minute", "hour", "day"] = "minute"
-    """How often it gets the last checkpoint."""
 
 
 class TimeStampSettings(_WitnessSettings):
@@ -62,7 +61,7 @@ class TimeStampSettings(_WitnessSettings):
     """Where time stamps are asked for."""
     ca_file: Path | None = None
     """The authorities whose certificates are believed for https (PEM), relative to this file."""
-    every: Literal["minute", "hour", "day"] = "hour"
+    every: Period = "hour"
     """How often it gets the last checkpoint."""
 
 
