@@ -8,7 +8,17 @@ from sqlalchemy import insert
 
 from bridge.audit import tables
 from bridge.audit.keeping.append_only import APPEND_ONLY
-from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id
+from bridge.audit.record import (
+    FORMAT,
+    INDEX_COLUMNS,
+    Head,
+    encode_body,
+    format_time,
+    index_values,
+    link,
+    month_of,
+    record_id,
+)
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MAC_KEY = bytes(range(32))
@@ -79,3 +89,8 @@ def lift_guards(connection):
     triggers = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
     for name in triggers:
         connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
+
+def index_row(position, identifier, content):
+    """Return the row of ``audit_index`` for a record's content."""
+    return dict(zip(INDEX_COLUMNS, index_values(position, identifier, content), strict=True))

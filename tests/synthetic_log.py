@@ -28,13 +28,14 @@ from bridge.audit.database import open_database
 from bridge.audit.events import Origin
 from bridge.audit.kinds import kind_row, term_of, terms
 from bridge.audit.proof.merkle import block_row, open_block_row
-from bridge.audit.record import FIRST_MAC, FORMAT, encode_body, index_row
+from bridge.audit.record import FIRST_MAC, FORMAT, encode_body
 from bridge.audit.search import indexes
 from bridge.audit.search.tables import kinds
 from bridge.audit.search.upkeep import HOUR, Tally, Traits, traits_of
 from bridge.audit.secrets import AuditSecrets, FoundKeys
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.sealing import Sealer
+from tests.audit_records import index_row
 from tests.synthetic_people import PRIVILEGED, Company, Happening, Somebody, format_second
 
 SECOND = 1_000_000

@@ -11,9 +11,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -81,18 +78,3 @@ class Turn:
             self._connection.close()
             self._connection = None
         return taken
-
-
-@contextmanager
-def wait_for_turn(engine: Engine, name: str, seconds: float, every: float = 0.1) -> Iterator[bool]:
-    """Yield whether this process has its turn, after waiting for it at most ``seconds``."""
-    turn, pause = Turn(engine, name), threading.Event()
-    taken = turn.take()
-    while not taken and seconds > 0:
-        pause.wait(every)
-        seconds -= every
-        taken = turn.take()
-    try:
-        yield taken
-    finally:
-        turn.leave()

@@ -139,11 +139,6 @@ def _check_types(types: tuple[type, ...]) -> None:
         kinds.check_type(name, kind)
 
 
-def index_row(position: int, identifier: int, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of ``audit_index`` for a record's content; see :func:`index_values`."""
-    return dict(zip(INDEX_COLUMNS, index_values(position, identifier, content), strict=True))
-
-
 def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return a record's content, and its row in ``audit_index``; ``UNREADABLE`` if nobody of us wrote it."""
     content, values = read_values(position, identifier, body)

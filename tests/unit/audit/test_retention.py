@@ -18,14 +18,13 @@ from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.proof.merkle import inclusion_path, leaf_hash, open_block_row, prove, verify_inclusion
 from bridge.audit.proof.tree import read_open_block, read_root, read_subtree
 from bridge.audit.proof.verification import Scope, verify_log
-from bridge.audit.record import index_row
 from bridge.audit.search.tables import terms
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
 from bridge.audit_log import OpenedLog
 from bridge.errors import ChainBroken, RetentionRefused
 from tests.audit_log import SEALER
-from tests.audit_records import Writer
+from tests.audit_records import Writer, index_row
 from tests.live_store import MovableClock
 
 START = datetime(2026, 8, 28, 23, tzinfo=UTC)

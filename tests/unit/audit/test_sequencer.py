@@ -16,9 +16,9 @@ from bridge.audit import tables
 from bridge.audit.proof.checkpoints import Signer, open_checkpoint
 from bridge.audit.proof.merkle import leaf_hash, tree_root
 from bridge.audit.proof.notes import NoteKey, sign_note
-from bridge.audit.record import index_row, split_id
+from bridge.audit.record import split_id
 from bridge.audit.sequencer import Sequencer
-from tests.audit_records import START, Writer, lift_guards
+from tests.audit_records import START, Writer, index_row, lift_guards
 from tests.live_store import MovableClock
 
 ORIGIN = "login.example/audit"

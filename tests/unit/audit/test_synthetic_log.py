@@ -8,11 +8,12 @@ from sqlalchemy import create_engine, select, text
 from bridge.audit import tables
 from bridge.audit.database import open_database
 from bridge.audit.proof.merkle import leaf_hash, split_hashes
-from bridge.audit.record import FIRST_MAC, encode_body, index_row, link, split_id
+from bridge.audit.record import FIRST_MAC, encode_body, link, split_id
 from bridge.audit.search import tables as computed
 from bridge.audit.search.upkeep import Tally
 from bridge.audit.secrets import AuditSecrets
 from bridge.sealing import Sealer
+from tests.audit_records import index_row
 from tests.synthetic_log import write_log
 
 SIZE = 3_000

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import create_engine, insert, text
 
 from bridge.audit import tables
-from bridge.audit.record import FORMAT, encode_body, index_row, record_id
+from bridge.audit.record import FORMAT, encode_body, record_id
 from bridge.database import open_engine
+from tests.audit_records import index_row
 
 BEGIN = 1_796_000_000
 """When the first record of a log that a test fills was made, in seconds since 1970; one follows each second."""

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import delete
 
 from bridge.audit import tables
-from bridge.audit.exclusive import Turn, wait_for_turn
+from bridge.audit.exclusive import Turn
 from bridge.audit.feed import Feed
 from bridge.audit.forwarding.cursor import Cursor
 from bridge.audit.forwarding.forwarder import Forwarder, Receiver
@@ -309,8 +309,9 @@ def test_the_thread_forwards_until_it_is_told_to_stop(log, outbound, receivers):
     thread.join(5)
     assert not thread.is_alive()
     assert len(json.loads(receiver.requests[0][2])["records"]) == 20
-    with wait_for_turn(log.engine, "forwarding/siem", 0) as taken:
-        assert taken
+    mine = Turn(log.engine, "forwarding/siem")
+    assert mine.take()
+    mine.leave()
 
 
 def test_of_two_senders_for_one_receiver_only_one_sends_and_the_other_goes_on_after_it_died(either_log):
@@ -325,8 +326,9 @@ def test_of_two_senders_for_one_receiver_only_one_sends_and_the_other_goes_on_af
         assert holder.stdout.readline() == "True\n"
         mine = Turn(either_log.engine, "forwarding/siem")
         assert not mine.take()
-        with wait_for_turn(either_log.engine, "forwarding/other", 0) as taken:
-            assert taken
+        other = Turn(either_log.engine, "forwarding/other")
+        assert other.take()
+        other.leave()
         holder.kill()
         holder.wait(10)
         taken = any(mine.take() or threading.Event().wait(0.05) for _ in range(100))
