@@ -65,7 +65,7 @@ class Budget:
             if before is not None and before.left and _minute(before.at) == _minute(now):
                 before.left -= 1
                 return
-        busy = before is not None and timedelta(0) <= now - before.at < BUSY
+        busy = before is not None and now - before.at < BUSY
         calls = min(2 * before.calls, AT_ONCE, max(1, limit // AT_ONCE_SHARE)) if before and busy else 1
         count = count_within_minute(self._redis, now, "sts-calls", kind, who, calls=calls)
         allowed = min(calls, limit - (count - calls))

@@ -50,6 +50,14 @@ def test_t_sts_12_what_is_counted_in_advance_never_exceeds_the_budget_and_wastes
         assert spend(machines, clock, calls=100) == 100
 
 
+def test_t_sts_12_a_machine_that_a_caller_left_keeps_at_most_a_hundredth_of_the_budget():
+    with running_store() as redis:
+        clock = MovableClock()
+        first, second = (Budget(redis, clock, per_address=1, per_caller=400) for _ in range(2))
+        allowed = spend([first], clock, calls=16) + spend([second], clock)
+        assert 400 - 400 // AT_ONCE_SHARE <= allowed <= 400
+
+
 def test_who_comes_now_and_then_is_counted_one_by_one():
     with running_store() as redis:
         clock = MovableClock()
@@ -57,6 +65,17 @@ def test_who_comes_now_and_then_is_counted_one_by_one():
         budget = Budget(redis, clock, per_address=1, per_caller=10_000)
         assert spend([budget], clock, seconds_between=1.1, calls=20) == 20
         assert [int(redis.get(key)) for key in redis.keys("rambridge:sts-calls:*")] == [20]
+
+
+def test_what_was_counted_in_advance_is_of_its_own_minute():
+    with running_store() as redis:
+        clock = MovableClock()
+        clock.advance(60 - clock.now().timestamp() % 60)
+        budget = Budget(redis, clock, per_address=1, per_caller=10_000)
+        assert spend([budget], clock, calls=5) == 5
+        clock.advance(60)
+        assert spend([budget], clock, calls=1) == 1
+        assert sorted(int(redis.get(key)) for key in redis.keys("rambridge:sts-calls:*")) == [1, 7]
 
 
 def test_a_busy_caller_asks_the_store_now_and_then():

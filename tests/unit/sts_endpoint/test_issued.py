@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.entitlements.choice import Choice
-from bridge.entitlements.reading import Reading
+from bridge.entitlements.reading import READS_ALL, Reading
 from bridge.errors import ExchangeMismatch
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.sealing import Sealer
@@ -49,8 +49,8 @@ def remember(memory):
         decided_by="default",
     )
 
-    def remember(identity, *, narrowed=False, by=memory):
-        choice = Choice(identity, make_entitlement(), narrowed_by_caller=narrowed, reading=READING)
+    def remember(identity, *, narrowed=False, by=memory, reading=READING):
+        choice = Choice(identity, make_entitlement(), narrowed_by_caller=narrowed, reading=reading)
         by.remember(choice, credentials)
 
     return remember
@@ -84,6 +84,16 @@ def test_t_sts_05_the_same_statement_may_be_released_again(memory, remember):
     assert "run_id" not in memory.find("STS.shared").identity.claims
 
 
+@pytest.mark.parametrize("reading", [READS_ALL, Reading(frozenset(), authentication_time=False)])
+def test_t_sts_05_where_the_rules_read_otherwise_by_now_what_was_read_then_is_compared(memory, remember, reading):
+    remember(WITHOUT_MFA)
+    remember(WITHOUT_MFA, reading=reading)
+    with pytest.raises(ExchangeMismatch):
+        remember(make_identity(acr=WITHOUT_MFA.acr, claims={"groups": ["administrators"]}), reading=reading)
+
+    assert memory.find("STS.shared").known == READING
+
+
 @pytest.mark.parametrize("narrowed", [False, True])
 def test_t_sts_07_that_a_caller_narrowed_them_is_remembered_and_stays(memory, remember, narrowed):
     remember(WITHOUT_MFA, narrowed=narrowed)
@@ -111,3 +121,9 @@ def test_a_store_that_lost_its_memory_gets_it_back_within_a_minute(store, clock,
     clock.advance(60)
     remember(WITHOUT_MFA)
     assert memory.find("STS.shared").identity.acr == WITHOUT_MFA.acr
+
+
+def test_credentials_of_which_nobody_can_read_whose_they_are_stay_with_nobody(store, clock, remember):
+    remember(WITHOUT_MFA)
+    with pytest.raises(ExchangeMismatch, match="cannot be read"):
+        remember(WITHOUT_MFA, by=IssuedCredentials(store, Sealer(bytes(31) + b"1"), clock))
