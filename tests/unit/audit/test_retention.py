@@ -24,7 +24,7 @@ from bridge.audit.sequencer import Sequencer
 from bridge.audit_log import OpenedLog
 from bridge.errors import ChainBroken, RetentionRefused
 from tests.audit_log import SEALER
-from tests.audit_records import Writer, index_row
+from tests.audit_records import Writer, index_row, lift_guards
 from tests.live_store import MovableClock
 
 START = datetime(2026, 8, 28, 23, tzinfo=UTC)
@@ -204,6 +204,44 @@ def test_what_a_stranger_says_was_retired_is_not_believed_when_it_has_a_place(lo
     long_log.sequencer.sign_now()
     with pytest.raises(ChainBroken):
         verify(long_log)
+
+
+@pytest.mark.parametrize(
+    ("said", "key", "believed"),
+    [
+        pytest.param({}, None, True, id="what was written"),
+        pytest.param({"event": "audit.exported"}, None, False, id="another event"),
+        pytest.param({"writer": 2}, None, False, id="the words of another writer"),
+        pytest.param({"number": 7}, None, False, id="words from another place"),
+        pytest.param({"positions": ["0-4"]}, None, True, id="all before it"),
+        pytest.param({"positions": ["0-5"]}, None, False, id="itself"),
+        pytest.param({"positions": []}, None, False, id="nothing"),
+        pytest.param({"positions": ["0"]}, None, False, id="no span"),
+        pytest.param({}, bytes(32), False, id="another key"),
+    ],
+)
+def test_only_a_genuine_record_says_what_was_retired(opened, said, key, believed):
+    writer = Writer(opened.engine, 1, key=opened.secrets.mac_key)
+    writer.write(5)
+    writer.write(**{"event": AuditRetired.name, "positions": ["0-2"], "ends": [], "month": 202608} | said)
+    opened.sequencer.catch_up()
+    with opened.engine.begin() as connection:
+        connection.execute(insert(tables.retired).values(position=5, month=202608))
+        assert (read_retired(connection, key or opened.secrets.mac_key).said_at == 5) is believed
+        assert (read_retired(connection, key).said_at == 5) is believed
+
+
+def test_a_record_that_was_changed_does_not_say_what_was_retired(opened):
+    writer = Writer(opened.engine, 1, key=opened.secrets.mac_key)
+    writer.write(5)
+    (row,) = writer.write(event=AuditRetired.name, positions=["0-2"], ends=[], month=202608)
+    opened.sequencer.catch_up()
+    with opened.engine.begin() as connection:
+        connection.execute(insert(tables.retired).values(position=5, month=202608))
+        lift_guards(connection)
+        body = row["body"].replace("0-2", "0-4")
+        connection.execute(update(tables.records).filter_by(id=row["id"]).values(body=body))
+        assert read_retired(connection) == Retired()
 
 
 def test_a_month_with_a_record_that_has_no_place_yet_stays(long_log):
