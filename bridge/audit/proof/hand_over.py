@@ -61,13 +61,11 @@ def read_hand_overs(connection: Connection) -> list[str]:
 def believe(keys: Sequence[VerifierKey], notes: Iterable[str]) -> tuple[VerifierKey, ...]:
     """Return the keys that are believed, and those that one of them handed over to or took over from."""
     believed = tuple(keys)
-    pending = list(notes)
-    while True:
-        found = next((named for note in pending if set(named := _read(note)) & set(believed)), None)
-        if found is None:
-            return believed
+    pending = [_read(note) for note in notes]
+    while found := next((named for named in pending if set(named) & set(believed)), None):
         believed += tuple(key for key in found if key not in believed)
-        pending = [note for note in pending if _read(note) != found]
+        pending = [named for named in pending if named != found]
+    return believed
 
 
 def _read(note: str) -> tuple[VerifierKey, ...]:
