@@ -7,7 +7,7 @@ comes to know the new one by public material alone, and nobody can bring in a ke
 import json
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, select
 
 from bridge.audit import tables
 from bridge.audit.events import CheckpointKeyChanged, Origin
@@ -47,10 +47,7 @@ def read_hand_overs(connection: Connection) -> list[str]:
     """Return the notes that are recorded, the oldest first. Nothing of them is believed yet."""
     query = (
         select(tables.records.c.body)
-        .join(
-            tables.index,
-            and_(tables.records.c.id == tables.index.c.id, tables.records.c.month == tables.index.c.month),
-        )
+        .join(tables.index, tables.SAME_RECORD)
         .where(tables.index.c.reference == ORIGIN.reference, tables.index.c.event == CheckpointKeyChanged.name)
         .order_by(tables.index.c.position)
     )
