@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from bridge.audit.record import read_record
-from bridge.audit.tables import index, records
+from bridge.audit.tables import SAME_RECORD, index, records
 
 Content = Mapping[str, Any]
 
-_JOINED = index.join(records, (index.c.id == records.c.id) & (index.c.month == records.c.month))
+_JOINED = index.join(records, SAME_RECORD)
 
 
 class Feed:

@@ -12,14 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.audit.events import SignInAccepted, SignInRefused
 from bridge.audit.search.indexes import has_reference
 from bridge.audit.secrets import AuditSecrets
-from bridge.audit.tables import index, records
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.errors import AuditUnavailable
 
 _REFERENCE = re.compile(r"[0-9A-F]{12}")
 _REQUEST_ID = re.compile(r"[0-9A-F]{32}")
-_ROWS = select(index.c.position, records.c.body).join(
-    records, (records.c.id == index.c.id) & (records.c.month == index.c.month)
-)
+_ROWS = select(index.c.position, records.c.body).join(records, SAME_RECORD)
 
 
 class CatchesUp(Protocol):

@@ -12,7 +12,7 @@ Four kinds, and the difference matters to whoever has to believe the log:
 - **How far something got** that hands records on: ``audit_forwarding``. Rows change; the log does not depend on them.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text, and_
 
 metadata = MetaData()
 
@@ -77,6 +77,9 @@ index = Table(
 ``time`` is in microseconds since 1970, UTC. ``subject``, ``address`` and ``session_name`` are keyed digests.
 ``kind`` is what many records have in common (``kinds.py``); most searches go by it.
 """
+
+SAME_RECORD = and_(records.c.id == index.c.id, records.c.month == index.c.month)
+"""Joins a row of ``audit_index`` to its record. The month leads PostgreSQL to one partition."""
 
 blocks = Table(
     "audit_blocks",

@@ -199,7 +199,7 @@ def _read_last(log: OpenedLog, keys: Sequence[VerifierKey]) -> Signed:
 def _find_positions(log: OpenedLog, what: str) -> list[int]:
     query = select(index.c.position).order_by(index.c.position)
     reference = parse_reference(what)
-    if what.isdigit() and len(what) < 19:  # noqa: PLR2004  a position is below 2**63
+    if what.isascii() and what.isdigit() and len(what) < 19:  # noqa: PLR2004  a position is below 2**63
         query = query.where(index.c.position == int(what))
     elif reference is not None:
         query = query.where(index.c.reference == reference)

@@ -20,7 +20,7 @@ from bridge.audit.alerts.rules import AlertRules, Kind, Signal
 from bridge.audit.alerts.tables import alerts, known, state
 from bridge.audit.exclusive import Turn
 from bridge.audit.record import read_record
-from bridge.audit.tables import index, records
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.clock import Clock
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class AlertWatcher:
         end = min(after + LOOK_AT_ONCE, -1 if last is None else last)
         query = (
             select(index.c.position, records.c.id, records.c.body)
-            .join(records, (records.c.id == index.c.id) & (records.c.month == index.c.month))
+            .join(records, SAME_RECORD)
             .where(index.c.position > after, index.c.position <= end, index.c.event.in_(sorted(self._rules.events)))
             .order_by(index.c.position)
         )

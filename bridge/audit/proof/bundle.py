@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, select
 
 from bridge.audit import tables
 from bridge.audit.proof.checkpoints import split_text
@@ -127,10 +127,7 @@ def _read_bodies(connection: Connection, selection: Selection) -> Iterator[tuple
     position = selection.first
     query = (
         select(tables.index.c.position, tables.records.c.body)
-        .join(
-            tables.records,
-            and_(tables.records.c.id == tables.index.c.id, tables.records.c.month == tables.index.c.month),
-        )
+        .join(tables.records, tables.SAME_RECORD)
         .order_by(tables.index.c.position)
     )
     if selection.since is not None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, select
 
 from bridge.audit import tables
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
@@ -30,11 +30,7 @@ _MICROSECONDS = 1_000_000
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _QUERY = (
     select(*(tables.index.c[name] for name in INDEX_COLUMNS), tables.records.c.body, tables.records.c.mac)
-    .outerjoin(
-        tables.records,
-        # The month leads PostgreSQL to one partition.
-        and_(tables.records.c.id == tables.index.c.id, tables.records.c.month == tables.index.c.month),
-    )
+    .outerjoin(tables.records, tables.SAME_RECORD)
     .order_by(tables.index.c.position)
 )
 

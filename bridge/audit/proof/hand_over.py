@@ -7,7 +7,7 @@ comes to know the new one by public material alone, and nobody can bring in a ke
 import json
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, select
 
 from bridge.audit import tables
 from bridge.audit.events import CheckpointKeyChanged, Origin
@@ -47,10 +47,7 @@ def read_hand_overs(connection: Connection) -> list[str]:
     """Return the notes that are recorded, the oldest first. Nothing of them is believed yet."""
     query = (
         select(tables.records.c.body)
-        .join(
-            tables.index,
-            and_(tables.records.c.id == tables.index.c.id, tables.records.c.month == tables.index.c.month),
-        )
+        .join(tables.index, tables.SAME_RECORD)
         .where(tables.index.c.reference == ORIGIN.reference, tables.index.c.event == CheckpointKeyChanged.name)
         .order_by(tables.index.c.position)
     )
@@ -61,13 +58,11 @@ def read_hand_overs(connection: Connection) -> list[str]:
 def believe(keys: Sequence[VerifierKey], notes: Iterable[str]) -> tuple[VerifierKey, ...]:
     """Return the keys that are believed, and those that one of them handed over to or took over from."""
     believed = tuple(keys)
-    pending = list(notes)
-    while True:
-        found = next((named for note in pending if set(named := _read(note)) & set(believed)), None)
-        if found is None:
-            return believed
+    pending = [_read(note) for note in notes]
+    while found := next((named for named in pending if set(named) & set(believed)), None):
         believed += tuple(key for key in found if key not in believed)
-        pending = [note for note in pending if _read(note) != found]
+        pending = [named for named in pending if named != found]
+    return believed
 
 
 def _read(note: str) -> tuple[VerifierKey, ...]:

@@ -45,10 +45,7 @@ class RecordProofs:
         """
         body_at = (
             select(tables.records.c.body)
-            .join(
-                tables.index,
-                (tables.records.c.id == tables.index.c.id) & (tables.records.c.month == tables.index.c.month),
-            )
+            .join(tables.index, tables.SAME_RECORD)
             .where(tables.index.c.position == position)
         )
         last = select(tables.checkpoints.c.size, tables.checkpoints.c.time)

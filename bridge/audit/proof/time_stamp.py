@@ -59,13 +59,13 @@ def check_answer(query: Query, answer: bytes) -> None:
         signed = _split(_split(content[1])[0][1])
         wrapped = next(value for tag, value in signed if tag == _SEQUENCE)
         info = _split(_split(_split(_split(wrapped)[1][1])[0][1])[0][1])
+        last_parts = [_split(value)[-1] for tag, value in info if tag == _SEQUENCE]
     except (IndexError, ValueError, StopIteration) as error:
         raise WitnessFailed("the authority's answer is no time stamp") from error
     if int.from_bytes(granted, "big") not in _GRANTED or kind[1] != _SIGNED_DATA:
         raise WitnessFailed("the authority did not grant a time stamp")
-    imprints = [_split(value)[-1][1] for tag, value in info if tag == _SEQUENCE and _split(value)[-1][0] == _OCTETS]
     numbers = [_encode(tag, value) for tag, value in info if tag == _INTEGER]
-    if query.imprint not in imprints or query.nonce not in numbers:
+    if (_OCTETS, query.imprint) not in last_parts or query.nonce not in numbers:
         raise WitnessFailed("the time stamp is about something else than what was asked")
 
 

@@ -72,8 +72,6 @@ class Verified:
     """Of the whole log."""
     checkpoint: Checkpoint | None
     """The last checkpoint that covers something of it."""
-    with_macs: bool
-    """Whether each writer's chain was verified with its key."""
     retired: int = 0
     """Of how many records of the range there is only the hash, since their time was over."""
 
@@ -142,7 +140,7 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
     if found:
         raise _find_first(found)
     present = sum(last - first for first, last in records.retired.leave_out(begin, end))
-    return Verified(begin, end, size, checkpoint, scope.mac_key is not None, end - begin - present)
+    return Verified(begin, end, size, checkpoint, end - begin - present)
 
 
 def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:

@@ -6,6 +6,7 @@ the log only grew and signs that it saw so; and a time stamp authority (RFC 3161
 
 import base64
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,8 @@ from bridge.outbound import Answer, Limits, Outbound
 _LIMITS = Limits(max_bytes=100_000)
 _TAIL_BYTES = 65_536
 _OK, _CONFLICT = 200, 409
+_SIZE = re.compile(rb"\s*[0-9]{1,19}\s*")
+"""A longer number Python would refuse to read."""
 
 
 class Witness(Protocol):
@@ -79,7 +82,7 @@ class CosigningWitness:
     def show(self, connection: Connection, signed: Signed, last_size: int) -> bytes:
         """Return the signature lines of the witness."""
         answer = self._ask(connection, signed, last_size)
-        if answer.status == _CONFLICT and answer.body.strip().isdigit():
+        if answer.status == _CONFLICT and _SIZE.fullmatch(answer.body):
             answer = self._ask(connection, signed, int(answer.body))
         if answer.status != _OK:
             raise WitnessFailed(f"the witness answered with {answer.status}")

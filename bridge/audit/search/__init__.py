@@ -1,6 +1,5 @@
 """Finding records: what an auditor asks for, and where it stands.
 
-Everything here goes by ``audit_index`` and by tables that are computed from the records; none of it proves anything,
-and all of it can be thrown away and computed again (``indexes.rebuild``). Pages go by position, newest first, never by
-counting: how far back a record lies does not matter.
+Everything here goes by ``audit_index`` and by tables that are computed from the records; none of it proves anything.
+Pages go by position, newest first, never by counting: how far back a record lies does not matter.
 """

@@ -5,7 +5,7 @@ In SQLite every index ends with the row's own number, which is the position; Pos
 
 from sqlalchemy import ColumnElement, Connection, and_, literal_column
 
-from bridge.audit.search.tables import COMPUTED, metadata
+from bridge.audit.search.tables import metadata
 from bridge.audit.tables import index
 
 _INDEXES = {
@@ -35,12 +35,6 @@ def drop_indexes(connection: Connection) -> None:
     """Drop the indexes, before very many rows are added at once."""
     for name in _INDEXES:
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
-
-
-def drop(connection: Connection) -> None:
-    """Drop everything that is computed for searches, as if it had never been made. Saved searches stay."""
-    drop_indexes(connection)
-    metadata.drop_all(connection, tables=COMPUTED)
 
 
 def has_reference(*numbers: str) -> ColumnElement[bool]:

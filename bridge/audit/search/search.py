@@ -19,7 +19,7 @@ from bridge.audit.search.query import Search
 from bridge.audit.search.tables import hours, kinds
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tables import index, records
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.clock import Clock
 
 PAGE = 50
@@ -124,7 +124,7 @@ class AuditSearch:
         """Return opened contents, newest first."""
         query = (
             select(index.c.position, records.c.body)
-            .join(records, (records.c.id == index.c.id) & (records.c.month == index.c.month))
+            .join(records, SAME_RECORD)
             .where(index.c.position.in_(positions))
             .order_by(index.c.position.desc())
         )

@@ -106,5 +106,3 @@ saved_searches = Table(
     UniqueConstraint("owner", "name"),
 )
 """``owner`` and ``name`` are keyed digests of the auditor and the name; ``query`` is sealed under the auditor's key."""
-
-COMPUTED = (kinds, counts, uses, hours, networks, terms)

@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from bridge.audit.among import among
 from bridge.audit.events import ConsoleOpened, DoctorExchanged, ExchangeIssued
-from bridge.audit.tables import index, records
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.audit.trail.join import SECOND, Credentials, Issue
 from bridge.audit.trail.strays import LONGEST_SESSION, Horizon, Scope, Stray, find_strays
 from bridge.audit.trail.tables import credentials, progress
@@ -52,7 +52,7 @@ class Lookups:
             return found
         query = (
             select(*_ISSUE_COLUMNS, index.c.account, index.c.entitlement, index.c.session_name, records.c.body)
-            .join(records, (records.c.id == index.c.id) & (records.c.month == index.c.month))
+            .join(records, SAME_RECORD)
             .where(index.c.event == ConsoleOpened.name, index.c.access_key_id.is_(None))
             .where(among(index.c.session_name, sessions, self._dialect))
             .order_by(index.c.time, index.c.position)

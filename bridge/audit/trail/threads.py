@@ -16,7 +16,7 @@ from bridge.audit.events import SignInAccepted
 from bridge.audit.record import to_microseconds
 from bridge.audit.search.indexes import has_reference
 from bridge.audit.secrets import AuditSecrets
-from bridge.audit.tables import index, records
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.audit.trail.join import Credentials
 from bridge.audit.trail.store import COLUMNS, Lookups, read_progress
 from bridge.audit.trail.tables import addresses, calls, credentials
@@ -245,6 +245,4 @@ _CALLS = (
     .join(credentials, credentials.c.number == calls.c.credentials)
     .outerjoin(addresses, addresses.c.number == calls.c.address)
 )
-_RECORDS = select(index.c.position, records.c.body).join(
-    records, (records.c.id == index.c.id) & (records.c.month == index.c.month)
-)
+_RECORDS = select(index.c.position, records.c.body).join(records, SAME_RECORD)

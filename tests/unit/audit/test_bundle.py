@@ -350,6 +350,13 @@ def test_what_is_made_to_break_the_program_is_refused_with_a_reason(whole, verif
     assert "BAD" in said or "Cannot be verified" in said
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, "[]", "7", '{"first": 1, "second": 2, "hashes": []}', "{}"])
+def test_what_is_no_proof_between_checkpoints_is_refused_with_a_reason(log, tmp_path, capsys, content):
+    (tmp_path / "proof.json").write_text(content)
+    assert verify_bundle.main(["--grew", str(tmp_path / "proof.json"), "--key", log.key]) == 2
+    assert "not a proof between two checkpoints" in capsys.readouterr().err
+
+
 def test_a_zip_file_that_has_a_name_twice_is_refused(whole, log, tmp_path, capsys):
     place = tmp_path / "bundle.zip"
     with zipfile.ZipFile(place, "w") as archive:

@@ -95,7 +95,7 @@ def test_what_search_needs_is_what_the_sequencer_would_have_kept(written, rows):
     with again.begin() as fresh, engine.connect() as connection:
         computed.metadata.create_all(fresh)
         tally.write(fresh)
-        for table in computed.COMPUTED:
+        for table in set(computed.metadata.sorted_tables) - {computed.saved_searches}:
             order = text(", ".join(column.name for column in table.primary_key))
             expected = fresh.execute(select(table).order_by(order)).all()
             assert connection.execute(select(table).order_by(order)).all() == expected

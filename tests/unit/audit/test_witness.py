@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -193,6 +193,13 @@ def test_a_witness_that_has_seen_more_or_less_than_we_know_is_asked_what_it_has(
         assert "the witness has seen 305 records, and these are 20" in shorter.show(witness)
 
 
+@pytest.mark.parametrize("size", [b"9" * 5_000, b"nine", b"-1", b""])
+def test_a_witness_that_says_no_size_is_told_of(log, outbound, size):
+    with serving(lambda *_: (409, "text/x.tlog.size", size)) as url:
+        fault = log.show(CosigningWitness(outbound, url, None, None, log.signer.verifier_keys))
+    assert "answered with 409" in fault
+
+
 def test_a_log_that_was_replaced_gets_no_cosignature(log, outbound, signer, tmp_path):
     cosigner = Cosigner(log.signer.verifier_keys)
     with serving(cosigner.answer) as url:
@@ -291,6 +298,18 @@ def test_a_time_stamp_over_something_else_is_refused(authority):
     for wrong in (b"", b"no", stamp(authority, query.content)[:-1], b"\x30\x05\x30\x03\x02\x01\x02"):
         with pytest.raises(WitnessFailed):
             check_answer(query, wrong)
+
+
+def test_a_time_stamp_without_the_parts_of_one_is_refused(authority):
+    """Each length still fits; whatever else an authority sends, it does not end the thread that asks it."""
+    query = build_query(b"this")
+    answer = stamp(authority, query.content)
+    at = answer.index(query.imprint)
+    with pytest.raises(WitnessFailed, match="no time stamp"):
+        check_answer(query, answer[: at - 1] + b"\x7f" + answer[at:])
+    for number in range(len(answer)):
+        with suppress(WitnessFailed):
+            check_answer(query, answer[:number] + bytes([answer[number] ^ 0x55]) + answer[number + 1 :])
 
 
 def test_an_authority_that_refuses_is_told_of(log, outbound):

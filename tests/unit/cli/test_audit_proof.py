@@ -104,7 +104,8 @@ def test_a_proof_leads_from_a_record_to_a_checkpoint(run, noted):
     assert result.stdout.startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
     assert "Proved: record 7 is under the checkpoint over 30 records." in result.stderr
     assert "There is no record 99." in run("proof", 99).stderr
-    assert run("proof", "x").exit_code == 2
+    for what in ("x", "²", "9" * 19):
+        assert run("proof", what).exit_code == 2
 
 
 def test_a_proof_with_its_record_verifies_elsewhere(run, config, noted, tmp_path):  # noqa: F811

@@ -528,7 +528,7 @@ def verify_growth(text: str, keys: list[Key]) -> tuple[Checkpoint, Checkpoint]:
         proof = json.loads(text)
         first, second = Checkpoint(proof["first"], keys), Checkpoint(proof["second"], keys)
         hashes = [_decode(each) for each in proof["hashes"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable("this is not a proof between two checkpoints") from None
     if not (first.is_signed and second.is_signed):
         raise Unreadable("a checkpoint is not signed by a key that is believed")
