@@ -14,7 +14,7 @@ from bridge.exchange.accounts import Account
 from bridge.identity.providers import Provider
 from bridge.web.access import Access
 from bridge.web.own_words import OwnWords, Record
-from bridge.web.people import describe_person
+from bridge.web.people import describe_signed_in
 
 SHOWN = 100
 
@@ -65,16 +65,14 @@ class OwnSignIns:
 
     def show(self) -> Response:
         """List them, the latest first; ``?before=`` goes on from there."""
-        session = self._access.require_session()
-        identity = session.identity
+        identity = self._access.require_session().identity
         # Whose records these are comes from the session alone: nothing in the request can name somebody else.
         digest = self._secrets.subject_digest(identity.issuer, identity.subject)
         before = request.args.get("before", type=int)
         page = self._search.find(Search(person=digest), before=before, count=SHOWN)
         rendered = render_template(
             "own_sign_ins.html",
-            person=describe_person(identity, self._titles),
-            csrf_token=session.csrf_token,
+            **describe_signed_in(self._access, self._titles),
             days=list(_group(self._write(page.records))),
             older=page.older,
             first=before is None,

@@ -23,6 +23,7 @@ from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.governed_roles import find_scope
 from bridge.settings import load_configuration, load_settings
+from bridge.web import own_sign_ins
 from bridge.web.auditor import people_pages
 from tests.installation import run_installation
 
@@ -346,6 +347,21 @@ def test_people_find_their_own_sign_ins_and_nobody_elses(running, installation):
     assert shown <= own
     elsewhere = find_record(installation, "sign_in.accepted", "林薇")["subject_digest"]
     assert sofia.open(f"/my/sign-ins?person={elsewhere}&digest={elsewhere}").text.count("林薇") == 0
+
+
+def test_ones_own_sign_ins_keep_the_way_to_the_areas_that_would_open(lin, running, installation):
+    areas = ('href="/admin/sign-ins"', 'href="/audit"')
+    assert all(each in lin.open("/my/sign-ins").text for each in areas)
+    assert not any(each in Auditor(installation, "amara.okafor").open("/my/sign-ins").text for each in areas)
+
+
+def test_a_page_of_ones_own_on_which_nothing_is_to_tell_does_not_say_that_nothing_is_recorded(lin, monkeypatch):
+    lin.open("/audit/records?text=recorded-but-nothing-to-tell")
+    monkeypatch.setattr(own_sign_ins, "SHOWN", 1)
+    page = lin.open("/my/sign-ins").text
+    assert "Look at what is older" in page
+    assert "Nothing is recorded of you" not in page
+    assert 'rel="next"' in page
 
 
 def test_whoever_is_no_auditor_sees_none_of_these_pages(running, installation):

@@ -8,7 +8,7 @@ from flask import Response, make_response, render_template
 from bridge.audit.secrets import AuditSecrets
 from bridge.identity.providers import Provider
 from bridge.web.access import Access
-from bridge.web.people import describe_person
+from bridge.web.people import describe_signed_in
 
 
 class Auditing:
@@ -37,14 +37,7 @@ class Auditing:
             SessionError: nobody is signed in.
             NotAuditor: the person is no auditor at this moment.
         """
-        session = self._access.require_auditor()
-        page = render_template(
-            template,
-            person=describe_person(session.identity, self._titles),
-            csrf_token=session.csrf_token,
-            administrator=self._access.is_administrator(),
-            auditor=True,
-            provider_titles=self._titles,
-            **values,
-        )
+        self._access.require_auditor()
+        signed_in = describe_signed_in(self._access, self._titles)
+        page = render_template(template, **signed_in, **values)
         return make_response(page)
