@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
 
 from flask import Blueprint, Response, make_response, render_template, request
 
@@ -13,6 +11,7 @@ from bridge.audit.secrets import AuditSecrets
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import Provider
 from bridge.web.access import Access
+from bridge.web.days import group_by_day
 from bridge.web.own_words import OwnWords, Record
 from bridge.web.people import describe_signed_in
 
@@ -28,15 +27,6 @@ class Entry:
     refused: bool
     address: str
     reference: str
-
-
-@dataclass(frozen=True)
-class Day:
-    """One day, the latest moment first."""
-
-    date: str
-    title: str
-    entries: tuple[Entry, ...]
 
 
 class OwnSignIns:
@@ -73,7 +63,7 @@ class OwnSignIns:
         rendered = render_template(
             "own_sign_ins.html",
             **describe_signed_in(self._access, self._titles),
-            days=list(_group(self._write(page.records))),
+            days=list(group_by_day(self._write(page.records))),
             older=page.older,
             first=before is None,
         )
@@ -85,8 +75,3 @@ class OwnSignIns:
             if sentence is not None:
                 refused = record["event"].endswith(".refused")
                 yield Entry(record["time"], sentence, refused, record.get("source_address", ""), record["reference"])
-
-
-def _group(entries: Iterable[Entry]) -> Iterable[Day]:
-    for day, same in groupby(entries, key=lambda entry: entry.time[:10]):
-        yield Day(day, date.fromisoformat(day).strftime("%A, %-d %B %Y"), tuple(same))
