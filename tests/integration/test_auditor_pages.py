@@ -255,6 +255,30 @@ def test_alerts_that_go_on_stand_on_the_overview(lin, installation):
     assert "The audit log does not verify" in lin.open("/audit").text
 
 
+def test_an_alert_says_a_versions_beginning_and_cuts_nothing_else_short_unseen(lin, installation):
+    facts = {
+        "version": "abcd" * 16,
+        "strays": "acme/Reader STS.NStray0000000000000001; " * 10,
+        "event": "rules.promoted",
+    }
+    alert = {"kind": "strays", "about": "", "first": 1, "last": 1, "count": 1, "facts": json.dumps(facts), "told": 0}
+    with installation.open_audit() as log, log.engine.begin() as connection:
+        connection.execute(alerts.insert().values(number=7_001, due=2**60, failures=0, failure="", **alert))
+    page = lin.open("/audit").text
+    assert f"version {'abcd' * 3}," in page
+    assert "STS.NStray0000000000000001" in page
+    assert facts["strays"] not in page
+    assert " …</span>" in page
+    assert "event rules.promoted" not in page
+
+
+def test_a_person_of_whom_nothing_is_known_is_not_called_erased(lin):
+    page = lin.open(f"/audit/people/{'0' * 32}").text
+    assert "Unknown person" in page
+    assert "erased" not in page
+    assert '<dl class="figures">' not in page
+
+
 def test_a_records_proof_is_checked_by_the_program_that_comes_with_it(lin, installation, tmp_path):
     record = find_record(installation, "sign_in.accepted", "Amara Okafor")
     answer = lin.open(f"/audit/records/{record['position']}/proof")
