@@ -8,8 +8,6 @@ from flask import Blueprint, Response, make_response, render_template, request
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.secrets import AuditSecrets
-from bridge.exchange.accounts import Account
-from bridge.identity.providers import Provider
 from bridge.web.access import Access
 from bridge.web.days import group_by_day
 from bridge.web.own_words import OwnWords, Record
@@ -37,15 +35,16 @@ class OwnSignIns:
         access: Access,
         search: AuditSearch,
         secrets: AuditSecrets,
-        providers: Mapping[str, Provider],
-        accounts: Mapping[str, Account],
+        *,
+        provider_titles: Mapping[str, str],
+        account_titles: Mapping[str, str],
     ) -> None:
-        """Take the guards, what finds records, what makes the log's digest of a person, and the parties."""
+        """Take the guards, what finds records, what makes a person's digest, and the parties' titles by name."""
         self._access = access
         self._search = search
         self._secrets = secrets
-        self._titles = {name: provider.title for name, provider in providers.items()}
-        self._words = OwnWords(self._titles, {name: account.title for name, account in accounts.items()})
+        self._titles = provider_titles
+        self._words = OwnWords(provider_titles, account_titles)
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""

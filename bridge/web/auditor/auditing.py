@@ -6,7 +6,6 @@ from typing import Any
 from flask import Response, make_response, render_template
 
 from bridge.audit.secrets import AuditSecrets
-from bridge.identity.providers import Provider
 from bridge.web.access import Access
 from bridge.web.people import describe_signed_in
 
@@ -14,11 +13,11 @@ from bridge.web.people import describe_signed_in
 class Auditing:
     """Renders pages of auditors, for auditors alone."""
 
-    def __init__(self, access: Access, providers: Mapping[str, Provider], secrets: AuditSecrets) -> None:
-        """Take the guards, the providers, which pages call by their titles, and what makes the log's digests."""
+    def __init__(self, access: Access, provider_titles: Mapping[str, str], secrets: AuditSecrets) -> None:
+        """Take the guards, the providers' titles by name, and what makes the log's digests."""
         self._access = access
         self._secrets = secrets
-        self._titles = {name: provider.title for name, provider in providers.items()}
+        self._titles = provider_titles
 
     def find_owner(self) -> str:
         """Return the log's own digest of the auditor who asks: whose the saved searches are.
