@@ -96,10 +96,12 @@ class TrailPages:
             thread = self._threads.follow(
                 name, count=SHOWN, before=before, beyond=request.args.get("beyond", "").replace("\0", "")
             )
-            strays = {each.credentials.name: each for each in self._find_strays()}
-        if thread is None:
-            raise NotFound(f"neither log knows {name[:160]}")
-        found, stray = thread.credentials, strays.get(name)
+            if thread is None:
+                raise NotFound(f"neither log knows {name[:160]}")
+            found = thread.credentials
+            # What a record explains is none; all that is unexplained is read only for what may be one.
+            may_be = self._find_strays() if found is not None and not found.way else ()
+        stray = next((each for each in may_be if each.credentials.name == name), None)
         if found is not None and found.subject:
             self._visits.record_person(found.subject)
         else:
