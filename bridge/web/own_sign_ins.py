@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
 
 from flask import Blueprint, Response, make_response, render_template, request
 
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.secrets import AuditSecrets
-from bridge.exchange.accounts import Account
-from bridge.identity.providers import Provider
 from bridge.web.access import Access
+from bridge.web.days import group_by_day
 from bridge.web.own_words import OwnWords, Record
-from bridge.web.people import describe_person
+from bridge.web.people import describe_signed_in
 
 SHOWN = 100
 
@@ -30,15 +27,6 @@ class Entry:
     reference: str
 
 
-@dataclass(frozen=True)
-class Day:
-    """One day, the latest moment first."""
-
-    date: str
-    title: str
-    entries: tuple[Entry, ...]
-
-
 class OwnSignIns:
     """The page of the signed-in person. Looking at one's own records leaves none."""
 
@@ -47,15 +35,16 @@ class OwnSignIns:
         access: Access,
         search: AuditSearch,
         secrets: AuditSecrets,
-        providers: Mapping[str, Provider],
-        accounts: Mapping[str, Account],
+        *,
+        provider_titles: Mapping[str, str],
+        account_titles: Mapping[str, str],
     ) -> None:
-        """Take the guards, what finds records, what makes the log's digest of a person, and the parties."""
+        """Take the guards, what finds records, what makes a person's digest, and the parties' titles by name."""
         self._access = access
         self._search = search
         self._secrets = secrets
-        self._titles = {name: provider.title for name, provider in providers.items()}
-        self._words = OwnWords(self._titles, {name: account.title for name, account in accounts.items()})
+        self._titles = provider_titles
+        self._words = OwnWords(provider_titles, account_titles)
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -65,17 +54,15 @@ class OwnSignIns:
 
     def show(self) -> Response:
         """List them, the latest first; ``?before=`` goes on from there."""
-        session = self._access.require_session()
-        identity = session.identity
+        identity = self._access.require_session().identity
         # Whose records these are comes from the session alone: nothing in the request can name somebody else.
         digest = self._secrets.subject_digest(identity.issuer, identity.subject)
         before = request.args.get("before", type=int)
         page = self._search.find(Search(person=digest), before=before, count=SHOWN)
         rendered = render_template(
             "own_sign_ins.html",
-            person=describe_person(identity, self._titles),
-            csrf_token=session.csrf_token,
-            days=list(_group(self._write(page.records))),
+            **describe_signed_in(self._access, self._titles),
+            days=list(group_by_day(self._write(page.records))),
             older=page.older,
             first=before is None,
         )
@@ -87,8 +74,3 @@ class OwnSignIns:
             if sentence is not None:
                 refused = record["event"].endswith(".refused")
                 yield Entry(record["time"], sentence, refused, record.get("source_address", ""), record["reference"])
-
-
-def _group(entries: Iterable[Entry]) -> Iterable[Day]:
-    for day, same in groupby(entries, key=lambda entry: entry.time[:10]):
-        yield Day(day, date.fromisoformat(day).strftime("%A, %-d %B %Y"), tuple(same))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.entitlements.spans import describe_span
+from bridge.web.auditor.strength import describe_strength
 
 Record = Mapping[str, Any]
 
@@ -35,7 +36,7 @@ class OwnWords:
 
 def _signed_in(say: OwnWords, record: Record) -> str:
     several = record.get("mfa")
-    factors = "" if several is None else ", with more than one factor" if several else ", with one factor"
+    factors = "" if several is None else f", {describe_strength(several_factors=several)}"
     return f"You signed in with {say.provider(record)}{factors}."
 
 

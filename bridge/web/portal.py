@@ -19,7 +19,7 @@ from bridge.sessions.session import Session
 from bridge.web.access import Access
 from bridge.web.console import open_console
 from bridge.web.origin import current_origin
-from bridge.web.people import describe_person
+from bridge.web.people import describe_signed_in
 
 LIMITS = {
     "default": "the default session length",
@@ -120,12 +120,9 @@ class Portal:
 
     def _describe_session(self, session: Session) -> dict[str, Any]:
         return {
-            "person": describe_person(session.identity, self._titles),
+            **describe_signed_in(self._access, self._titles),
             "session_ends": format_utc(session.ends_at),
-            "csrf_token": session.csrf_token,
             "server_time": format_utc(self._clock.now()),
-            "administrator": self._federation.is_administrator(session.identity, current_origin().source_address),
-            "auditor": self._federation.is_auditor(session.identity, current_origin().source_address),
         }
 
     def _describe(self, entitlement: Entitlement) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import secrets
 import subprocess
 import sys
 import zipfile
@@ -16,14 +17,16 @@ import requests
 from bridge import embedded_store
 from bridge.app import create_app
 from bridge.audit.alerts.tables import alerts
-from bridge.audit.events import Origin, SessionEnded
+from bridge.audit.events import DoctorExchanged, Origin, SessionEnded
+from bridge.audit.search import saved
 from bridge.audit.trail.importing import TrailImport
 from bridge.audit.trail.reading import find_files
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.governed_roles import find_scope
 from bridge.settings import load_configuration, load_settings
-from bridge.web.auditor import people_pages
+from bridge.web import own_sign_ins
+from bridge.web.auditor import people_pages, search_export
 from tests.installation import run_installation
 
 
@@ -254,6 +257,30 @@ def test_alerts_that_go_on_stand_on_the_overview(lin, installation):
     assert "The audit log does not verify" in lin.open("/audit").text
 
 
+def test_an_alert_says_a_versions_beginning_and_cuts_nothing_else_short_unseen(lin, installation):
+    facts = {
+        "version": "abcd" * 16,
+        "strays": "acme/Reader STS.NStray0000000000000001; " * 10,
+        "event": "rules.promoted",
+    }
+    alert = {"kind": "strays", "about": "", "first": 1, "last": 1, "count": 1, "facts": json.dumps(facts), "told": 0}
+    with installation.open_audit() as log, log.engine.begin() as connection:
+        connection.execute(alerts.insert().values(number=7_001, due=2**60, failures=0, failure="", **alert))
+    page = lin.open("/audit").text
+    assert f"version {'abcd' * 3}," in page
+    assert "STS.NStray0000000000000001" in page
+    assert facts["strays"] not in page
+    assert " …</span>" in page
+    assert "event rules.promoted" not in page
+
+
+def test_a_person_of_whom_nothing_is_known_is_not_called_erased(lin):
+    page = lin.open(f"/audit/people/{'0' * 32}").text
+    assert "Unknown person" in page
+    assert "erased" not in page
+    assert '<dl class="figures">' not in page
+
+
 def test_a_records_proof_is_checked_by_the_program_that_comes_with_it(lin, installation, tmp_path):
     record = find_record(installation, "sign_in.accepted", "Amara Okafor")
     answer = lin.open(f"/audit/records/{record['position']}/proof")
@@ -290,6 +317,16 @@ def test_a_file_of_what_cannot_be_understood_is_not_a_file_of_everything(lin, in
     answer = lin.open("/audit/records/export?event=sign_in.accepted&since=yesterday&format=jsonl")
     assert "Write a day as" in answer.text
     assert len(seen(installation, "audit.exported")) == before
+
+
+def test_a_file_has_the_newest_records_that_may_be_taken_and_no_more(lin, installation, monkeypatch):
+    newest = [each["position"] for each in installation.records()[::-1] if each["event"] == "session.ended"][:5]
+    monkeypatch.setattr(search_export, "_AT_ONCE", 2)
+    monkeypatch.setattr(search_export, "MAX_EXPORTED", 5)
+    answer = lin.open("/audit/records/export?event=session.ended&format=jsonl")
+    assert [json.loads(line)["position"] for line in answer.text.splitlines()] == newest
+    taken = seen(installation, "audit.exported")[-1]
+    assert (taken["first"], taken["end"]) == (newest[-1], newest[0] + 1)
 
 
 def test_another_site_takes_nothing_away_in_an_auditors_name(lin, installation):
@@ -333,6 +370,28 @@ def test_opening_a_person_is_recorded_by_digest_and_once_within_an_hour(lin, ins
     assert len(opened) == 1
 
 
+@pytest.mark.parametrize(
+    ("look", "asked"),
+    [
+        (lambda lin, _: lin.post("/audit/people", q="Marchetti"), ["person"]),
+        (lambda lin, record: lin.open(f"/audit/records/{record['position']}"), ["reference"]),
+        (lambda lin, record: lin.open(f"/audit/trail/credentials/{record['key']}"), ["access_key_id"]),
+    ],
+    ids=["people by name", "a record of nobody", "credentials of nobody"],
+)
+def test_whatever_shows_records_is_recorded_without_whose_they_are(lin, installation, look, asked):
+    key = f"STS.{secrets.token_hex(10)}"
+    with installation.open_audit() as log:
+        log.build_log().append(
+            Origin(secrets.token_hex(6).upper(), ""),
+            DoctorExchanged("acme-production", "ReadOnly", "saml", key, "", ""),
+        )
+    record = installation.records()[-1] | {"key": key}
+    before = len(seen(installation, "audit.searched"))
+    assert look(lin, record).status_code == 200
+    assert [each["asked"] for each in seen(installation, "audit.searched")[before:]] == [asked]
+
+
 # ── Others ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -346,6 +405,21 @@ def test_people_find_their_own_sign_ins_and_nobody_elses(running, installation):
     assert shown <= own
     elsewhere = find_record(installation, "sign_in.accepted", "林薇")["subject_digest"]
     assert sofia.open(f"/my/sign-ins?person={elsewhere}&digest={elsewhere}").text.count("林薇") == 0
+
+
+def test_ones_own_sign_ins_keep_the_way_to_the_areas_that_would_open(lin, running, installation):
+    areas = ('href="/admin/sign-ins"', 'href="/audit"')
+    assert all(each in lin.open("/my/sign-ins").text for each in areas)
+    assert not any(each in Auditor(installation, "amara.okafor").open("/my/sign-ins").text for each in areas)
+
+
+def test_a_page_of_ones_own_on_which_nothing_is_to_tell_does_not_say_that_nothing_is_recorded(lin, monkeypatch):
+    lin.open("/audit/records?text=recorded-but-nothing-to-tell")
+    monkeypatch.setattr(own_sign_ins, "SHOWN", 1)
+    page = lin.open("/my/sign-ins").text
+    assert "Look at what is older" in page
+    assert "Nothing is recorded of you" not in page
+    assert 'rel="next"' in page
 
 
 def test_whoever_is_no_auditor_sees_none_of_these_pages(running, installation):
@@ -380,6 +454,17 @@ def test_a_search_is_saved_under_a_name_for_its_auditor_and_forgotten_again(lin)
     assert "Refusals &lt;b&gt;" in page.text
     number = re.search(r"/audit/saved/(\d+)/forget", page.text)[1]
     assert "Refusals" not in lin.post(f"/audit/saved/{number}/forget").text
+
+
+def test_a_search_without_a_name_is_not_saved_and_one_too_many_is_refused(lin, monkeypatch):
+    assert "/forget" not in lin.post("/audit/saved", name="  ", query="outcome=refused").text
+    monkeypatch.setattr(saved, "MAX_SAVED", 0)
+    assert lin.post("/audit/saved", name="One too many", query="outcome=refused").status_code == 413
+
+
+def test_a_question_that_nobody_asks_and_a_time_that_nobody_offers_lead_nowhere_else(lin):
+    assert lin.post("/audit/ask/nothing", q="x").status_code == 404
+    assert lin.open("/audit?days=3").text.count('aria-current="true">30 days<') == 1
 
 
 def test_the_last_24_hours_say_what_of_them_is_counted_by_whole_days_and_lead_to_those(lin):

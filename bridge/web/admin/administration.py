@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template
 
 from bridge.identity.providers import Provider
 from bridge.web.access import Access
-from bridge.web.people import describe_person
+from bridge.web.people import describe_signed_in
 
 
 class Administration:
@@ -25,15 +25,7 @@ class Administration:
             SessionError: nobody is signed in.
             NotAdministrator: the person is no administrator at this moment.
         """
-        session = self._access.require_administrator()
-        person = describe_person(session.identity, self._titles)
-        page = render_template(
-            template,
-            person=person,
-            csrf_token=session.csrf_token,
-            administrator=True,
-            auditor=self._access.is_auditor(),
-            provider_titles=self._titles,
-            **values,
-        )
+        self._access.require_administrator()
+        signed_in = describe_signed_in(self._access, self._titles)
+        page = render_template(template, provider_titles=self._titles, **signed_in, **values)
         return make_response(page)

@@ -6,19 +6,18 @@ from typing import Any
 from flask import Response, make_response, render_template
 
 from bridge.audit.secrets import AuditSecrets
-from bridge.identity.providers import Provider
 from bridge.web.access import Access
-from bridge.web.people import describe_person
+from bridge.web.people import describe_signed_in
 
 
 class Auditing:
     """Renders pages of auditors, for auditors alone."""
 
-    def __init__(self, access: Access, providers: Mapping[str, Provider], secrets: AuditSecrets) -> None:
-        """Take the guards, the providers, which pages call by their titles, and what makes the log's digests."""
+    def __init__(self, access: Access, provider_titles: Mapping[str, str], secrets: AuditSecrets) -> None:
+        """Take the guards, the providers' titles by name, and what makes the log's digests."""
         self._access = access
         self._secrets = secrets
-        self._titles = {name: provider.title for name, provider in providers.items()}
+        self._titles = provider_titles
 
     def find_owner(self) -> str:
         """Return the log's own digest of the auditor who asks: whose the saved searches are.
@@ -37,14 +36,7 @@ class Auditing:
             SessionError: nobody is signed in.
             NotAuditor: the person is no auditor at this moment.
         """
-        session = self._access.require_auditor()
-        page = render_template(
-            template,
-            person=describe_person(session.identity, self._titles),
-            csrf_token=session.csrf_token,
-            administrator=self._access.is_administrator(),
-            auditor=True,
-            provider_titles=self._titles,
-            **values,
-        )
+        self._access.require_auditor()
+        signed_in = describe_signed_in(self._access, self._titles)
+        page = render_template(template, **signed_in, **values)
         return make_response(page)

@@ -25,8 +25,10 @@ _USUAL_DAYS = 30
 _ALERTS = 5
 _GRAVE = frozenset({"break_glass", "strays", "verification_failed"})
 _IN_THE_RECORD = frozenset({"event", "reference"})
-_FACT = 40
-"""Characters of one fact: of a version's digest its beginning is enough."""
+_VERSION = 12
+"""Characters of a version's digest, as everywhere on pages."""
+_FACT = 120
+"""Characters of one fact."""
 _ROWS = 8
 """Rows of one picture: more than that nobody compares."""
 _MOST_NETWORKS = 50
@@ -179,7 +181,7 @@ class OverviewPage:
         for each in roles[:_ROWS]:
             name = each.entitlement.removeprefix("role ")
             account = self._account_titles.get(each.account, each.account)
-            before = "once" if each.before == 1 else f"{each.before} times"
+            before = {0: "never", 1: "once"}.get(each.before, f"{each.before} times")
             seldom = "for the first time" if each.first_ever else f"{before} in the 90 days before"
             counts.append(
                 Count(
@@ -204,8 +206,14 @@ class OverviewPage:
 
 def _describe_alert(alert: ShownAlert) -> str:
     """Return since when, and what there is to say that its record does not say better."""
-    facts = [f"{name} {text[:_FACT]}" for name, text in alert.facts.items() if name not in _IN_THE_RECORD]
+    facts = [f"{name} {_shorten(name, text)}" for name, text in alert.facts.items() if name not in _IN_THE_RECORD]
     return ", ".join((f"Since {show_moment(alert.first)} UTC", *facts))
+
+
+def _shorten(name: str, text: str) -> str:
+    if name in {"version", "previous"}:
+        return text[:_VERSION]
+    return text if len(text) <= _FACT else f"{text[:_FACT]} …"
 
 
 def _draw_networks(networks: Sequence[SeenNetwork]) -> tuple[Bar, ...]:

@@ -58,7 +58,7 @@ def register_audit_pages(
     """Add the pages to ``app``, each group with a blueprint of its own."""
     provider_titles = {name: provider.title for name, provider in providers.items()}
     account_titles = {name: account.title for name, account in accounts.items()}
-    auditing = Auditing(access, providers, secrets)
+    auditing = Auditing(access, provider_titles, secrets)
     say = Sentences(provider_titles, account_titles, person_href=find_person)
     visits = Visits(access, audit, clock)
     titles = {"provider_titles": provider_titles, "account_titles": account_titles}
@@ -70,7 +70,7 @@ def register_audit_pages(
         TrailPages(auditing, threads, find_strays, say, visits, {each.id: each.title for each in accounts.values()}),
         SearchExport(access, search, audit, log_name),
         SavedSearchForms(auditing, saved),
-        OwnSignIns(access, search, secrets, providers, accounts),
+        OwnSignIns(access, search, secrets, **titles),
     )
     for each in pages:
         app.register_blueprint(each.blueprint())

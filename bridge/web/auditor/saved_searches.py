@@ -11,7 +11,6 @@ from bridge.errors import TooLarge
 from bridge.web.auditor.addresses import find_records
 from bridge.web.auditor.auditing import Auditing
 
-MAX_NAME = 80
 MAX_NUMBER = 2**31 - 1
 
 
@@ -33,7 +32,7 @@ class SavedSearchForms:
     def keep(self) -> AnyResponse:
         """Keep the search of the form, and go on with it."""
         search, _ = Search.parse(dict(parse_qsl(request.form.get("query", ""))))
-        name = " ".join(request.form.get("name", "").split())[:MAX_NAME]
+        name = " ".join(request.form.get("name", "").split())
         if name and not self._saved.save(self._auditing.find_owner(), name, search):
             raise TooLarge("this auditor keeps as many searches as may be kept")
         return redirect(find_records(search.to_query()), 303)

@@ -358,9 +358,11 @@ def _exported(_: Sentences, record: Record) -> Markup:
 
 def _trail_imported(_: Sentences, record: Record) -> Markup:
     strays = record.get("stray_count", 0)
-    found = f"{strays:,} credentials that nobody here issued" if strays else "no stray"
-    return Markup("{} files with {} events of ActionTrail were imported; they show {}.").format(
-        f"{record.get('files', 0):,}", f"{record.get('events', 0):,}", found
+    sets = "one set" if strays == 1 else f"{strays:,} sets"
+    found = f"{sets} of credentials that nobody here issued" if strays else "no stray"
+    files, events = record.get("files", 0), record.get("events", 0)
+    return Markup("The import of {} with {} of ActionTrail shows {}.").format(
+        "one file" if files == 1 else f"{files:,} files", "one event" if events == 1 else f"{events:,} events", found
     )
 
 

@@ -102,18 +102,19 @@ def tell_story(record: Record, related: Related, say: Sentences) -> tuple[Chapte
 def _cast(record: Record, related: Related) -> _Cast:
     here = {each["event"]: each for each in related.same_request}
     with_key = {each["event"]: each for each in related.same_key}
-    console = here.get("delivery.console")
-    after = [each for each in _merge(related) if each["event"] in {"delivery.credentials", "exchange.reused"}]
     return _Cast(
         sign_in=here.get("sign_in.accepted", related.sign_in),
         resolved=here.get("entitlements.resolved", related.resolved),
         choice=here.get("choice.made"),
         issue=with_key.get("exchange.issued", here.get("exchange.issued")),
         reuse=here.get("exchange.reused"),
-        console=console,
+        console=here.get("delivery.console"),
         refusal=next((each for name, each in here.items() if name.endswith(".refused")), None),
         after=[
-            each for each in after if each["event"] != "exchange.reused" or each["reference"] != record["reference"]
+            each
+            for each in _merge(related)
+            if each["event"] == "delivery.credentials"
+            or (each["event"] == "exchange.reused" and each["reference"] != record["reference"])
         ],
     )
 
@@ -131,7 +132,7 @@ def _tell_sign_in(record: Record, say: Sentences) -> Chapter:
     how = (
         Markup("{} with {}, which is {}").format(protocol, methods, strength.removeprefix("with "))
         if methods
-        else (Markup("{}, {}").format(protocol, strength))
+        else Markup("{}, {}").format(protocol, strength)
     )
     sentences = [
         Markup("{} signed in at {} by {}.").format(say.person(record), say.provider(record), how),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import groupby
 
 from markupsafe import Markup
@@ -12,6 +12,7 @@ from bridge.audit.trail.threads import Call
 from bridge.web.auditor.cloud_calls import tell_calls
 from bridge.web.auditor.lines import Line, Mark, write_line
 from bridge.web.auditor.sentences import Record, Sentences
+from bridge.web.days import Day, group_by_day
 
 _SAID_BY_ANOTHER = {
     "entitlements.resolved": "sign_in.accepted",
@@ -36,19 +37,9 @@ class Entry:
     """Its records, the earliest first."""
 
 
-@dataclass(frozen=True)
-class Day:
-    """One day, the latest moment first."""
-
-    date: str
-    title: str
-    entries: tuple[Entry, ...]
-
-
-def draw_timeline(line: Iterable[Record | Call], say: Sentences) -> Iterator[Day]:
+def draw_timeline(line: Iterable[Record | Call], say: Sentences) -> Iterator[Day[Entry]]:
     """Yield days of records and calls that come newest first."""
-    for day, entries in groupby(_join(line, say), key=lambda entry: entry.time[:10]):
-        yield Day(day, date.fromisoformat(day).strftime("%A, %-d %B %Y"), tuple(entries))
+    return group_by_day(_join(line, say))
 
 
 def _join(line: Iterable[Record | Call], say: Sentences) -> Iterator[Entry]:

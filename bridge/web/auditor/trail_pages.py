@@ -42,8 +42,7 @@ class Row:
     key: str
     href: str
     how: str
-    first: str
-    last: str
+    used: str
     calls: int
 
 
@@ -97,10 +96,12 @@ class TrailPages:
             thread = self._threads.follow(
                 name, count=SHOWN, before=before, beyond=request.args.get("beyond", "").replace("\0", "")
             )
-            strays = {each.credentials.name: each for each in self._find_strays()}
-        if thread is None:
-            raise NotFound(f"neither log knows {name[:160]}")
-        found, stray = thread.credentials, strays.get(name)
+            if thread is None:
+                raise NotFound(f"neither log knows {name[:160]}")
+            found = thread.credentials
+            # What a record explains is none; all that is unexplained is read only for what may be one.
+            may_be = self._find_strays() if found is not None and not found.way else ()
+        stray = next((each for each in may_be if each.credentials.name == name), None)
         if found is not None and found.subject:
             self._visits.record_person(found.subject)
         else:
@@ -140,7 +141,7 @@ class TrailPages:
         if found.request_id:
             yield "RequestId of STS", found.request_id, ""
         times = "1 call" if found.calls == 1 else f"{found.calls:,} calls"
-        yield "Used", f"{show_moment(found.first)} to {show_moment(found.last)} UTC, {times}", ""
+        yield "Used", f"{show_span(show_moment(found.first), show_moment(found.last))} UTC, {times}", ""
 
     def _describe(self, each: Credentials, how: str) -> Row:
         return Row(
@@ -148,13 +149,19 @@ class TrailPages:
             key="a console session without a key" if each.name.startswith("session/") else each.name,
             href=find_credentials(each.name),
             how=how,
-            first=show_moment(each.first),
-            last=show_moment(each.last),
+            used=show_span(show_moment(each.first), show_moment(each.last)),
             calls=each.calls,
         )
 
     def _place(self, each: Credentials) -> str:
         return f"{each.role} in {self._accounts.get(each.account, each.account)}"
+
+
+def show_span(first: str, last: str) -> str:
+    """Return two moments as one text: the second without what it has in common with the first."""
+    if first == last:
+        return first
+    return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
 
 
 def _go_on(name: str, last: Call) -> str:

@@ -96,3 +96,16 @@ def test_an_erased_person_is_called_one(say):
         "erased": True,
     }
     assert say.tell(record).striptags() == "The session of an erased person ended: they signed out here."
+
+
+@pytest.mark.parametrize(
+    ("files", "found", "strays", "words"),
+    [
+        (1, 1, 0, "one file with one event of ActionTrail shows no stray"),
+        (2, 1_000, 1, "2 files with 1,000 events of ActionTrail shows one set of credentials that nobody here issued"),
+        (0, 0, 3, "0 files with 0 events of ActionTrail shows 3 sets of credentials that nobody here issued"),
+    ],
+)
+def test_an_import_is_told_with_one_or_several(files, found, strays, words, say):
+    record = {"event": "trail.imported", "files": files, "events": found, "stray_count": strays}
+    assert say.tell(record).striptags() == f"The import of {words}."
