@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from bridge.audit.alerts.board import AlertBoard, ShownAlert
 from bridge.audit.reader import database_errors
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
+from bridge.clock import format_microseconds
 
 
 @click.command()
@@ -31,7 +31,8 @@ def alerts(folder: Path, lines: int, open_only: bool, as_json: bool) -> None:  #
 
 def describe_alert(alert: ShownAlert) -> str:
     """Return an alert as two lines for a person."""
-    span = f"{_format(alert.first)} to {_format(alert.last)}" if alert.last > alert.first else _format(alert.first)
+    first, last = format_microseconds(alert.first), format_microseconds(alert.last)
+    span = f"{first} to {last}" if alert.last > alert.first else first
     times = f", {alert.count} times" if alert.count > 1 else ""
     status = "goes on" if alert.ended is None else "over"
     record = "" if alert.position is None else f"  record {alert.position}"
@@ -42,9 +43,5 @@ def describe_alert(alert: ShownAlert) -> str:
 
 
 def _to_json(alert: ShownAlert) -> dict[str, object]:
-    times = {name: _format(moment) for name in ("first", "last", "ended") if (moment := getattr(alert, name))}
-    return {**asdict(alert), "ended": None, **times}
-
-
-def _format(moment: int) -> str:
-    return datetime.fromtimestamp(moment // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = asdict(alert)
+    return shown | {name: format_microseconds(shown[name]) for name in ("first", "last", "ended") if shown[name]}

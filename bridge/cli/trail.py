@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,7 +11,6 @@ import click
 from bridge.audit.events import BACKGROUND, TrailImported
 from bridge.audit.reader import database_errors
 from bridge.audit.trail.importing import Report, TrailImport
-from bridge.audit.trail.join import SECOND
 from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.strays import Stray, describe_reason
@@ -20,6 +18,7 @@ from bridge.audit_log import OpenedLog
 from bridge.cli.in_force import load_with_rules
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
+from bridge.clock import format_microseconds
 from bridge.governed_roles import find_scope
 from bridge.settings import Configuration
 
@@ -140,4 +139,4 @@ def _name(stray: Stray, names: dict[str, str]) -> str:
 
 
 def _format(moment: int | None) -> str:
-    return "" if moment is None else datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if moment is None else format_microseconds(moment)
