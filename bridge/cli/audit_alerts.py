@@ -14,7 +14,7 @@ from bridge.clock import format_microseconds
 
 
 @click.command()
-@click.option("-n", "--lines", default=20, show_default=True, help="How many to show.")
+@click.option("-n", "--lines", type=click.IntRange(1), default=20, show_default=True, help="How many to show.")
 @click.option("--open", "open_only", is_flag=True, help="Only those that go on.")
 @click.option("--json", "as_json", is_flag=True, help="Print each as one line of JSON.")
 @click.pass_obj
@@ -26,7 +26,7 @@ def alerts(folder: Path, lines: int, open_only: bool, as_json: bool) -> None:  #
         for alert in found:
             click.echo(json.dumps(_to_json(alert)) if as_json else describe_alert(alert))
         if not found and not as_json:
-            click.secho("No alert.", fg="green")
+            click.secho("No alert goes on." if open_only else "No alert.", fg="green")
 
 
 def describe_alert(alert: ShownAlert) -> str:
@@ -37,7 +37,7 @@ def describe_alert(alert: ShownAlert) -> str:
     status = "goes on" if alert.ended is None else "over"
     record = "" if alert.position is None else f"  record {alert.position}"
     facts = "  ".join(f"{name} {text}" for name, text in alert.facts.items())
-    trouble = f"\n        not delivered yet: {alert.failure}" if alert.failure else ""
+    trouble = f"\n       not delivered yet: {printable(alert.failure)}" if alert.failure else ""
     head = f"{alert.number:>5}  {alert.kind}  {span}{times}  {status}"
     return printable(head) + "\n       " + printable(f"{alert.summary}.{record}  {facts}".rstrip()) + trouble
 

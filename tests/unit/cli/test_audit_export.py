@@ -103,6 +103,7 @@ def test_a_place_that_cannot_be_written_is_an_error_and_leaves_no_record(run):
 
 def test_without_receivers_forwarding_says_so(run):
     assert "Nobody gets records" in run("forwarding").output
+    assert not run("forwarding", "--json").output
 
 
 def test_a_receiver_that_nothing_was_tried_with_is_shown_as_new(run, config):
