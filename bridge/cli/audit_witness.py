@@ -16,7 +16,8 @@ from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, sho
 from bridge.errors import AuditUnavailable
 from bridge.outbound import Outbound
 from bridge.settings import load_settings
-from bridge.settings.audit import AuditSettings, load_audit_settings
+from bridge.settings.audit import AuditSettings
+from bridge.settings.audit_checks import load_audit_settings
 
 _MICROSECONDS = 1_000_000
 
