@@ -26,3 +26,8 @@ class SystemClock:
 def format_utc(moment: datetime) -> str:
     """Write a moment as ``YYYY-MM-DDTHH:MM:SSZ``: UTC, whole seconds, the form that SAML, STS and SDKs share."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_microseconds(moment: int) -> str:
+    """Write microseconds since 1970 as :func:`format_utc` does; what is less than a second is cut off."""
+    return format_utc(datetime.fromtimestamp(moment // 1_000_000, UTC))

@@ -27,6 +27,7 @@ _TOLD = (
     "code",
     "detail",
     "month",
+    "form",
     "of_subject_digest",
 )
 
@@ -50,14 +51,16 @@ audit.add_command(forwarding)
 
 
 @audit.command("tail")
-@click.option("-n", "--lines", default=20, show_default=True, help="How many records to begin with.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="How many records to begin with."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing records as they are written.")
 @click.option("--json", "as_json", is_flag=True, help="Print each record as one line of JSON.")
 @click.pass_obj
 def tail(folder: Path, lines: int, follow: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags
     """Print the last records, oldest first."""
     with errors_to_exit_code(), open_log(folder) as log:
-        reader, printed = log.reader, -1
+        reader, printed = log.reader, log.reader.end()
         records = reader.last(lines)
         while True:
             for record in records:
@@ -73,6 +76,6 @@ def describe_record(record: dict[str, Any]) -> str:
     """Return a record as one line for a person."""
     who = record.get("person", record.get("provider", record.get("author", record.get("node", ""))))
     what = " ".join(str(record[name]) for name in _TOLD if name in record)
-    granted = ", ".join(record.get("granted", ()))
-    line = f"{record['position']:>6}  {record['time']}  {record['event']:<22}  {who}  {what}{granted}"
+    listed = ", ".join(record.get("granted", record.get("strays", ())))
+    line = f"{record['position']:>6}  {record['time']}  {record['event']:<22}  {who}  {what}{listed}"
     return printable(line.rstrip())

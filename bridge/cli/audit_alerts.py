@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,10 +9,11 @@ import click
 from bridge.audit.alerts.board import AlertBoard, ShownAlert
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
+from bridge.clock import format_microseconds
 
 
 @click.command()
-@click.option("-n", "--lines", default=20, show_default=True, help="How many to show.")
+@click.option("-n", "--lines", type=click.IntRange(1), default=20, show_default=True, help="How many to show.")
 @click.option("--open", "open_only", is_flag=True, help="Only those that go on.")
 @click.option("--json", "as_json", is_flag=True, help="Print each as one line of JSON.")
 @click.pass_obj
@@ -24,25 +24,22 @@ def alerts(folder: Path, lines: int, open_only: bool, as_json: bool) -> None:  #
         for alert in found:
             click.echo(json.dumps(_to_json(alert)) if as_json else describe_alert(alert))
         if not found and not as_json:
-            click.secho("No alert.", fg="green")
+            click.secho("No alert goes on." if open_only else "No alert.", fg="green")
 
 
 def describe_alert(alert: ShownAlert) -> str:
     """Return an alert as two lines for a person."""
-    span = f"{_format(alert.first)} to {_format(alert.last)}" if alert.last > alert.first else _format(alert.first)
+    first, last = format_microseconds(alert.first), format_microseconds(alert.last)
+    span = f"{first} to {last}" if alert.last > alert.first else first
     times = f", {alert.count} times" if alert.count > 1 else ""
     status = "goes on" if alert.ended is None else "over"
     record = "" if alert.position is None else f"  record {alert.position}"
     facts = "  ".join(f"{name} {text}" for name, text in alert.facts.items())
-    trouble = f"\n        not delivered yet: {alert.failure}" if alert.failure else ""
+    trouble = f"\n       not delivered yet: {printable(alert.failure)}" if alert.failure else ""
     head = f"{alert.number:>5}  {alert.kind}  {span}{times}  {status}"
     return printable(head) + "\n       " + printable(f"{alert.summary}.{record}  {facts}".rstrip()) + trouble
 
 
 def _to_json(alert: ShownAlert) -> dict[str, object]:
-    times = {name: _format(moment) for name in ("first", "last", "ended") if (moment := getattr(alert, name))}
-    return {**asdict(alert), "ended": None, **times}
-
-
-def _format(moment: int) -> str:
-    return datetime.fromtimestamp(moment // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = asdict(alert)
+    return shown | {name: format_microseconds(shown[name]) for name in ("first", "last", "ended") if shown[name]}

@@ -51,6 +51,8 @@ def export(  # noqa: PLR0917  click passes them by name
     opened = format_ != BUNDLE if opened is None else opened
     if format_ == BUNDLE and output is None:
         raise click.UsageError("A bundle needs a file: add --output FILE.zip.")
+    if since and until and since >= until:
+        raise click.UsageError("--since is not before --until: no record is between them.")
     request = Request(format_, opened, author or find_user(), BACKGROUND)
     with errors_to_exit_code(), open_log(folder) as log, tempfile.TemporaryDirectory() as scratch:
         name = name_log(load_settings(folder).public_url)

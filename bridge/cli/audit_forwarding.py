@@ -24,6 +24,8 @@ def forwarding(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click pass
     with errors_to_exit_code():
         receivers = load_configuration(folder, secrets=False).audit.forwarding
         if not receivers:
+            if as_json:
+                return
             click.echo("Nobody gets records as they are made: there is no `forwarding` in audit.yaml.")
             return
         with open_log(folder) as log:
@@ -55,4 +57,6 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     if seconds < 7_200:  # noqa: PLR2004  two hours in minutes
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:.0f} h"
+    if seconds < 172_800:  # noqa: PLR2004  two days in hours
+        return f"{seconds / 3_600:.0f} h"
+    return f"{seconds / 86_400:.0f} days"

@@ -21,7 +21,7 @@ from bridge.errors import AuditLayout, AuditUnavailable
 from bridge.history.tables import metadata as history_tables
 from bridge.rollout.tables import metadata as rollout_tables
 from bridge.settings import Settings, load_settings
-from bridge.settings.audit import load_audit_settings
+from bridge.settings.audit_checks import load_audit_settings
 
 owner_option = click.option(
     "--owner",

@@ -26,7 +26,7 @@ from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, short_path
 from bridge.database import snapshot
 from bridge.errors import ChainBroken, KeyMissing
-from bridge.settings.audit import load_audit_settings
+from bridge.settings.audit_checks import load_audit_settings
 
 _SILENT_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.2

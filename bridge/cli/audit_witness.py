@@ -14,7 +14,8 @@ from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable, short_path
 from bridge.outbound import Outbound
 from bridge.settings import load_settings
-from bridge.settings.audit import AuditSettings, load_audit_settings
+from bridge.settings.audit import AuditSettings
+from bridge.settings.audit_checks import load_audit_settings
 
 _MICROSECONDS = 1_000_000
 

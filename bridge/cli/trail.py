@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,14 +11,15 @@ import click
 from bridge.audit.events import BACKGROUND, TrailImported
 from bridge.audit.reader import database_errors
 from bridge.audit.trail.importing import Report, TrailImport
-from bridge.audit.trail.join import SECOND
 from bridge.audit.trail.reading import find_files
 from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.strays import Stray, describe_reason
+from bridge.audit.trail.threads import Threads
 from bridge.audit_log import OpenedLog
 from bridge.cli.in_force import load_with_rules
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
+from bridge.clock import format_microseconds
 from bridge.governed_roles import find_scope
 from bridge.settings import Configuration
 
@@ -57,13 +57,12 @@ def strays(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click passes f
     with errors_to_exit_code(), _opened(folder) as (log, importer, configuration):
         with database_errors():
             found = find_stored_strays(log.engine, importer.scope)
+            newest = Threads(log.engine, log.secrets).newest()
         names = {account.id: name for name, account in configuration.accounts.items()}
         for stray in found:
             click.echo(json.dumps(_to_json(stray, names)) if as_json else describe_stray(stray, names))
         if not as_json:
-            click.secho(
-                f"{count(len(found), 'stray')}." if found else "No stray.", fg="red" if found else "green", bold=True
-            )
+            _print_sum(len(found), newest)
         if found:
             sys.exit(FAILED)
 
@@ -74,6 +73,16 @@ def describe_stray(stray: Stray, names: dict[str, str]) -> str:
     place = f"{names.get(each.account, each.account)}/{each.role}"
     used = f"{count(each.calls, 'call')}, {_format(each.first)} to {_format(each.last)}"
     return printable(f"{place}  {each.name}") + f"\n    {printable(describe_reason(stray))}\n    {used}"
+
+
+def _print_sum(strays: int, newest: int | None) -> None:
+    """Say how many strays there are, and of when that is."""
+    if newest is None:
+        click.secho("Nothing was imported yet, so nothing is known of strays: `rambridge trail import`.", fg="yellow")
+        return
+    said = f"{count(strays, 'stray')}." if strays else "No stray."
+    click.secho(said, fg="red" if strays else "green", bold=True)
+    click.echo(f"The newest event that was imported is of {_format(newest)}.")
 
 
 @contextmanager
@@ -112,6 +121,10 @@ def _print_report(report: Report) -> None:
     new = len(report.new_strays)
     if new:
         click.secho(f"{count(new, 'new stray')}: `rambridge trail strays` lists them.", fg="red", bold=True)
+    elif not report.read:
+        click.secho("Nothing was read, so nothing is known of new strays.", fg="yellow")
+    elif report.unreadable:
+        click.secho("No new stray in what could be read.", fg="yellow")
     else:
         click.secho("No new stray.", fg="green")
 
@@ -140,4 +153,4 @@ def _name(stray: Stray, names: dict[str, str]) -> str:
 
 
 def _format(moment: int | None) -> str:
-    return "" if moment is None else datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if moment is None else format_microseconds(moment)

@@ -1,7 +1,5 @@
 """``audit.yaml``: what is done with the records beside keeping them. Nobody needs to have that file."""
 
-from pathlib import Path
-
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bridge.settings.audit_alerts import AlertSettings
@@ -10,7 +8,6 @@ from bridge.settings.audit_forwarding import ReceiverSettings
 from bridge.settings.audit_trail import TrailSettings
 from bridge.settings.audit_witnesses import WitnessSettings
 from bridge.settings.role_pattern import RolePattern
-from bridge.yaml_documents import load_document
 
 
 class AuditSettings(BaseModel):
@@ -39,13 +36,3 @@ class AuditSettings(BaseModel):
 
 
 AUDIT: TypeAdapter[AuditSettings] = TypeAdapter(AuditSettings)
-
-
-def load_audit_settings(folder: Path) -> AuditSettings:
-    """Return what ``audit.yaml`` in a folder says, whatever the other files hold; the defaults where there is none.
-
-    Raises:
-        SettingsError: with every error of that file.
-    """
-    path = folder / "audit.yaml"
-    return load_document(path, AUDIT)[0] if path.exists() else AuditSettings()

@@ -11,17 +11,32 @@ from pydantic import BaseModel, SecretStr
 
 from bridge.destinations import HTTPS_PORT, Destinations
 from bridge.errors import Problem
-from bridge.settings.audit import AuditSettings
+from bridge.settings.audit import AUDIT, AuditSettings
 from bridge.settings.audit_alerts import AlertWebhook
 from bridge.settings.audit_forwarding import SimpleLogServiceReceiver, SyslogReceiver, WebhookReceiver
 from bridge.settings.audit_witnesses import FileWitnessSettings
 from bridge.settings.checks import split_web_url
-from bridge.yaml_documents import Loc, Positions
+from bridge.yaml_documents import Loc, Positions, load_document
 
 _SYSLOG_TLS_PORT = 6514
 _FILES = ("ca_file", "certificate")
 
 _Part = TypeVar("_Part", bound=BaseModel)
+
+
+def load_audit_settings(folder: Path) -> AuditSettings:
+    """Return what ``audit.yaml`` in a folder says, whatever the other files hold; the defaults where there is none.
+
+    References to secrets stand in their places: commands that look at the log send nothing to receivers, and run where
+    no receiver's secret is.
+
+    Raises:
+        SettingsError: with every error of that file.
+    """
+    path = folder / "audit.yaml"
+    if not path.exists():
+        return AuditSettings()
+    return resolve_audit_paths(load_document(path, AUDIT, secrets=False)[0], folder)
 
 
 def find_audit_problems(audit: AuditSettings, positions: Positions, destinations: Destinations) -> Iterator[Problem]:

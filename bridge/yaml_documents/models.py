@@ -53,13 +53,13 @@ def read_model(
     return Reading(validated, replace(document, problems=tuple(problems)))
 
 
-def load_document(path: Path, model: TypeAdapter[Model]) -> tuple[Model, Positions]:
-    """Read one file, validate it and resolve its secret references.
+def load_document(path: Path, model: TypeAdapter[Model], *, secrets: bool = True) -> tuple[Model, Positions]:
+    """Read one file, validate it and resolve its secret references, or with ``secrets`` false leave them as they are.
 
     Raises:
         SettingsError: with every problem of the file.
     """
-    reading = read_model(path, model)
+    reading = read_model(path, model, secrets=secrets)
     if reading.content is None or reading.problems:
         raise SettingsError(reading.problems)
     return reading.content, reading.document.positions

@@ -314,3 +314,7 @@ def test_tls_for_other_protocols_has_the_same_bounds_and_says_what_is_wrong(tmp_
         strict.open_tls("100.100.100.200", 6514, usual_port=6514)
     with pytest.raises(FetchRefused, match="port 514"):
         strict.open_tls("siem.example.com", 514, usual_port=6514)
+    with pytest.raises(FetchRefused, match="usual form"):
+        strict.open_tls("2130706433", 6514, usual_port=6514)
+    with pytest.raises(FetchRefused, match="characters"):
+        strict.open_tls("siem.example.com/", 6514, usual_port=6514)

@@ -7,7 +7,6 @@ message comes twice, a minute later: it has the same ``webhook-id`` then, by whi
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, and_, or_, select, update
@@ -15,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.alerts.board import ShownAlert, show
 from bridge.audit.alerts.tables import alerts
-from bridge.clock import Clock
+from bridge.clock import Clock, format_microseconds
 from bridge.errors import BridgeError
 
 _logger = logging.getLogger(__name__)
@@ -102,13 +101,13 @@ class AlertDelivery:
             "number": alert.number,
             "kind": alert.kind,
             "text": alert.summary,
-            "first": _format(alert.first),
-            "last": _format(alert.last),
+            "first": format_microseconds(alert.first),
+            "last": format_microseconds(alert.last),
             "count": alert.count,
             "facts": alert.facts,
         }
         if alert.ended is not None:
-            content["ended"] = _format(alert.ended)
+            content["ended"] = format_microseconds(alert.ended)
         if alert.position is not None:
             content["record"] = f"{self._public_url}/audit/records/{alert.position}"
             record = self._open_record(alert.position) if self._open_record else None
@@ -118,7 +117,3 @@ class AlertDelivery:
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)
-
-
-def _format(moment: int) -> str:
-    return datetime.fromtimestamp(moment // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from bridge.audit.record import to_microseconds
 
@@ -19,7 +19,6 @@ Kind = Literal[
     "strays",
     "clock_stepped_back",
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SUMMARIES: Mapping[Kind, str] = {
     "break_glass": "A role for emergencies was used",

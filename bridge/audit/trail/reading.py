@@ -56,6 +56,8 @@ class TrailFile:
             self._whole = True
         except (OSError, EOFError, zlib.error) as error:
             raise TrailUnreadable(f"{self.path}: {type(error).__name__}") from error
+        except UnicodeDecodeError as error:
+            raise TrailUnreadable(f"{self.path}: it is neither gzip nor text in UTF-8") from error
         except (ValueError, RecursionError) as error:
             raise TrailUnreadable(f"{self.path}: {error}") from error
 

@@ -94,6 +94,13 @@ def test_a_moment_that_is_none_is_a_usage_error_that_says_what_to_write(run, mom
     assert "24h or 7d" in result.output
 
 
+def test_a_time_that_ends_before_it_begins_is_a_usage_error_and_leaves_no_record(run):
+    result = run("export", "--since", "2026-02-01", "--until", "2026-01-01")
+    assert result.exit_code == 2
+    assert "--since is not before --until" in result.output
+    assert "audit.exported" not in run("tail").output
+
+
 def test_a_place_that_cannot_be_written_is_an_error_and_leaves_no_record(run):
     result = run("export", "--output", "/nowhere/audit.jsonl")
     assert result.exit_code == 1
@@ -103,6 +110,7 @@ def test_a_place_that_cannot_be_written_is_an_error_and_leaves_no_record(run):
 
 def test_without_receivers_forwarding_says_so(run):
     assert "Nobody gets records" in run("forwarding").output
+    assert not run("forwarding", "--json").output
 
 
 def test_a_receiver_that_nothing_was_tried_with_is_shown_as_new(run, config):

@@ -125,3 +125,19 @@ def test_what_is_no_checkpoint_is_refused(run, noted, tmp_path):
 def test_a_rotated_key_verifies_what_the_one_before_signed(run, config, noted):  # noqa: F811
     rotate(load_settings(config).key_folder, "audit-checkpoints", SystemClock())
     assert run("verify", "--noted", noted).exit_code == 0
+
+
+def test_the_log_is_verified_and_shown_to_witnesses_where_no_receivers_secret_is(run, config, tmp_path, monkeypatch):  # noqa: F811
+    write_records(config, 3)
+    (config / "audit.yaml").write_text(
+        "forwarding:\n  - {name: hook, to: webhook, url: 'https://soar.example.com/hook', secret: env:NOT_SET_HERE}\n"
+        "witnesses:\n  - {name: vault, to: file, path: ../seen.txt}\n"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert run("verify").exit_code == 0
+    result = run("witness", "--now")
+    assert result.exit_code == 0, result.output
+    assert "vault: checkpoint" in result.stdout
+    assert (config.parent / "seen.txt").exists()  # relative to audit.yaml, not to where somebody stands

@@ -129,6 +129,13 @@ def test_tail_prints_the_last_records_for_people_and_for_programs(run, config):
     assert record["source_address"] == "192.0.2.1"
 
 
+@pytest.mark.parametrize(("command", "number"), [("tail", "-1"), ("alerts", "-1"), ("alerts", "0")])
+def test_a_number_of_lines_that_is_none_is_a_usage_error(run, config, command, number):
+    result = run("audit", command, "-n", number)
+    assert result.exit_code == 2
+    assert "not in the range" in result.output
+
+
 def test_t_web_12_tail_shows_control_characters_harmlessly(run, config):
     write_records(config, 1, "evil\x1b[2J\n\u202eperson")
     output = run("audit", "tail").output

@@ -5,6 +5,7 @@ import hmac
 import json
 import threading
 from dataclasses import dataclass, field
+from typing import get_args
 
 import pytest
 from sqlalchemy import event, select
@@ -15,7 +16,7 @@ from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.alerts.conditions import CheckpointLate
 from bridge.audit.alerts.counting import Threshold
 from bridge.audit.alerts.delivery import AlertDelivery
-from bridge.audit.alerts.rules import KINDS, SUMMARIES, AlertRules, Signal
+from bridge.audit.alerts.rules import SUMMARIES, AlertRules, Kind, Signal
 from bridge.audit.alerts.tables import alerts
 from bridge.audit.alerts.watcher import AlertWatcher
 from bridge.audit.database import open_database
@@ -24,6 +25,7 @@ from bridge.audit.forwarding.webhook import Webhook
 from bridge.audit_tasks import SIGNATURE_CODES
 from bridge.errors import ForwardingFailed
 from bridge.outbound import Outbound
+from bridge.settings.audit_alerts import AlertKind
 from tests.audit_log import open_log
 from tests.fakes.receivers import HTTPReceiver
 from tests.live_store import MovableClock
@@ -252,8 +254,8 @@ def test_nothing_personal_is_in_an_alert(log):
     assert [text for text in ("lin", "林薇", "192.0.2.7") if text in stored] == []
 
 
-def test_each_kind_has_words():
-    assert set(KINDS) == set(SUMMARIES)
+def test_each_kind_has_words_and_can_be_turned_off():
+    assert set(get_args(Kind)) == set(SUMMARIES) == set(get_args(AlertKind))
 
 
 @dataclass
