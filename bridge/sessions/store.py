@@ -41,6 +41,11 @@ def session_key(cookie_value: str, kind: Kind = "session") -> str:
     return build_key(kind, cookie_value)
 
 
+def new_value() -> str:
+    """Return 256 fresh random bits, base64url: what will name a session."""
+    return secrets.token_urlsafe(COOKIE_BYTES)
+
+
 class SessionStore:
     """The sessions of everybody who is signed in, of one kind. The indexes of a person know those of every kind."""
 
@@ -64,13 +69,18 @@ class SessionStore:
         self._touch_after = min(timedelta(seconds=LARGEST_TOUCH_SECONDS), self._idle / 10)
 
     def create(
-        self, identity: VerifiedIdentity, replaces: str | None = None, ends_by: datetime | None = None
+        self,
+        identity: VerifiedIdentity,
+        replaces: str | None = None,
+        ends_by: datetime | None = None,
+        value: str | None = None,
     ) -> tuple[str, Session]:
         """Start a session; return the value of its cookie, which exists nowhere else, and the session.
 
         The identifier is always new and the session that it ``replaces`` (a :func:`session_key`) is over: whoever
         planted or saw an identifier before sign-in has nothing after it (session fixation, CWE-384). One round trip.
-        It is over at ``ends_by`` (UTC) at the latest.
+        It is over at ``ends_by`` (UTC) at the latest. ``value`` is a fresh one that the caller made beforehand, by
+        :func:`new_value`.
 
         Raises SessionExpired if the provider's own session is over already.
         """
@@ -80,7 +90,7 @@ class SessionStore:
         if ends_at <= now:
             raise SessionExpired("the provider's session was over before ours began")
         session = Session(identity, now, now, ends_at, csrf_token=secrets.token_urlsafe(24))
-        cookie_value = secrets.token_urlsafe(COOKIE_BYTES)
+        cookie_value = value or new_value()
         key = session_key(cookie_value, self._kind)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(key, self._seal(key, session), px=self._lifetime(session))

@@ -31,7 +31,7 @@ class API:
 
     def session(self) -> Response:
         """Say who is signed in, what they may become, and until when."""
-        session = self._access.require_session()
+        session = self._access.require_caller()
         identity = session.identity
         resolution = self._federation.look(identity, current_origin().source_address)
         return jsonify(

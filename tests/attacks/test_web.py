@@ -472,6 +472,7 @@ FROM_ELSEWHERE = {
     "portal_protocol.authorize_device",
     "portal_protocol.create_token",
     "portal_protocol.create_credentials",
+    "oauth.token",
 }
 """What other sites, and programs, are meant to post to; none of them trusts a session for it."""
 
@@ -493,6 +494,8 @@ def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app
         "portal.credentials",
         "devices.allow",
         "devices.refuse",
+        "consent.allow",
+        "consent.refuse",
         "admin_explain.answer",
         "admin_preview.start",
         "admin_versions.promote",
@@ -650,6 +653,8 @@ def test_t_web_17_a_body_that_is_too_large_is_refused_everywhere(service, app, v
         elif endpoint.startswith("portal_protocol."):
             assert response.status_code == 413
             assert response.json["ErrorCode"] in ("web_too_large", "InvalidDeviceCodeError")
+        elif endpoint.startswith("oauth."):
+            assert (response.status_code, response.json["code"]) == (413, "web_too_large")
         else:
             assert (endpoint, response.status_code, find_code(response)) == (endpoint, 413, "web_too_large")
         assert_protected(response)
