@@ -19,6 +19,7 @@ from bridge.audit_tasks import AuditTasks
 from bridge.authorization.codes import Codes
 from bridge.authorization.consent import ConsentPage
 from bridge.authorization.endpoints import Endpoints
+from bridge.authorization.pushed import PushedRequests
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
@@ -195,7 +196,14 @@ def create_app(
         login,
         logout,
         portal,
-        API(federation, access, accounts),
+        API(
+            federation=federation,
+            access=access,
+            sessions=sessions,
+            audit=audit,
+            accounts=accounts,
+            public_url=public_url,
+        ),
         Published(public_url, keys, service_providers, find_client_jwks(providers, keys)),
         *_build_terminal_doors(
             federation=federation,
@@ -321,6 +329,7 @@ def _build_terminal_doors(
     settings, providers = configuration.settings, configuration.providers
     issuer, resource = settings.public_url, f"{settings.public_url}/api/v1"
     devices, opening = Devices(redis, sealer, clock), TerminalOpening(sessions, terminals, audit)
+    pushed = PushedRequests(redis, sealer)
     codes = Codes(redis, sealer, clock, remembered_seconds=settings.session.absolute_seconds)
     return (
         DevicePage(access, devices, guesses, audit, providers),
@@ -334,9 +343,21 @@ def _build_terminal_doors(
             public_url=issuer,
             clock=clock,
         ),
-        ConsentPage(access, codes, Tickets(sealer), audit, providers, issuer=issuer, resource=resource, clock=clock),
+        ConsentPage(
+            access=access,
+            codes=codes,
+            tickets=Tickets(sealer),
+            pushed=pushed,
+            audit=audit,
+            providers=providers,
+            issuer=issuer,
+            resource=resource,
+            clock=clock,
+        ),
         Endpoints(
             codes=codes,
+            pushed=pushed,
+            devices=devices,
             grants=grants,
             opening=opening,
             sessions=sessions,

@@ -147,7 +147,8 @@ class SessionEnded(PersonEvent):
     name = "session.ended"
     reason: str = "signed_out_here"
     """``signed_out_here`` or ``signed_out_at_provider``; ``signed_out_meanwhile``: a terminal, as it was opened.
-    ``shown_again``: a code or a token of its was shown twice; ``signed_out_terminal``: its program signed out."""
+    ``shown_again``: a code or a token of its was shown twice; ``signed_out_terminal``: its program signed out;
+    ``ended_from_list``: the person ended it from another session."""
 
 
 @dataclass(frozen=True)

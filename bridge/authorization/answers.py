@@ -10,6 +10,10 @@ from bridge.errors import (
     BridgeError,
     ClientUnknown,
     CodeRefused,
+    DeviceNotYetAllowed,
+    DeviceOver,
+    DevicePolledTooOften,
+    DeviceRefused,
     GrantTypeUnsupported,
     RefreshTokenOver,
     RequestError,
@@ -31,6 +35,10 @@ NAMES: dict[type[BridgeError], str] = {
     TargetInvalid: "invalid_target",
     CodeRefused: "invalid_grant",
     RefreshTokenOver: "invalid_grant",
+    DeviceNotYetAllowed: "authorization_pending",
+    DevicePolledTooOften: "slow_down",
+    DeviceOver: "expired_token",
+    DeviceRefused: "access_denied",
 }
 """What OAuth calls each branch of the tree; the nearest ancestor in the table decides."""
 

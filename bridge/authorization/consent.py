@@ -14,14 +14,14 @@ from werkzeug.wrappers import Response
 from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.authorization.answers import name_error
-from bridge.authorization.client import CLIENT_ID
+from bridge.authorization.client import CLIENT_ID, check_client
 from bridge.authorization.codes import Codes
 from bridge.authorization.parameters import read_query
+from bridge.authorization.pushed import PushedRequests
 from bridge.authorization.requests import AuthorizationRequest, Receiver, check_request, read_receiver
 from bridge.clock import Clock, format_utc
-from bridge.errors import BadParameter, RequestError, SessionMissing, Unsealable
+from bridge.errors import BadParameter, RequestError, Unsealable
 from bridge.identity.providers import Provider
-from bridge.sessions.store import session_key
 from bridge.sessions.tickets import Tickets
 from bridge.web.access import Access
 from bridge.web.headers import allow_form_action
@@ -36,20 +36,22 @@ class ConsentPage:
 
     def __init__(
         self,
+        *,
         access: Access,
         codes: Codes,
         tickets: Tickets,
+        pushed: PushedRequests,
         audit: AuditLog,
         providers: Mapping[str, Provider],
-        *,
         issuer: str,
         resource: str,
         clock: Clock,
     ) -> None:
-        """Take the guards, the codes, the tickets, the log, the providers' titles, and who we are."""
+        """Take the guards, codes, tickets and pushed requests, the log, the providers' titles, and who we are."""
         self._access = access
         self._codes = codes
         self._tickets = tickets
+        self._pushed = pushed
         self._audit = audit
         self._titles = {name: provider.title for name, provider in providers.items()}
         self._issuer = issuer
@@ -67,13 +69,13 @@ class ConsentPage:
     def ask(self) -> Response:
         """Describe the program and ask whether it may; a request that may not be put goes back to it."""
         session = self._access.require_session()
-        parameters = read_query()
+        parameters, pushed = self._find_pushed(read_query())
         receiver = read_receiver(parameters)
         try:
             asked = check_request(parameters, receiver, self._resource)
         except RequestError as error:
             return self._send_back(receiver, error=name_error(error), error_description=error.public)
-        values = [self._require_key(), receiver.redirect_uri, receiver.state, asked.challenge]
+        values = [self._access.browser_key(), receiver.redirect_uri, receiver.state, asked.challenge, pushed]
         ends_at = self._clock.now() + timedelta(seconds=DECISION_SECONDS)
         address = urlsplit(receiver.redirect_uri)
         # Browsers hold the redirect that follows the form to this as well. No source names an address of IPv6 (CSP 3).
@@ -92,7 +94,7 @@ class ConsentPage:
     def allow(self) -> Response:
         """Give the program a code; record it before."""
         asked = self._read_decided(events.AuthorizationGranted)
-        return self._send_back(asked.receiver, code=self._codes.give(asked, self._require_key()))
+        return self._send_back(asked.receiver, code=self._codes.give(asked, self._access.browser_key()))
 
     def refuse(self) -> Response:
         """Tell the program that it may not."""
@@ -108,33 +110,32 @@ class ConsentPage:
         self._audit.append(
             current_origin(),
             event(
-                provider=identity.provider,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                person=identity.name,
-                acr=identity.acr,
-                amr=identity.amr,
+                **identity.as_recorded(),
                 client=CLIENT_ID,
                 redirect_uri=asked.receiver.redirect_uri,
             ),
         )
         return asked
 
+    def _find_pushed(self, parameters: dict[str, str]) -> tuple[dict[str, str], str]:
+        """Return the request itself, and the reference by which it was found, if it was pushed (RFC 9126 4)."""
+        reference = parameters.get("request_uri", "")
+        if not reference:
+            return parameters, ""
+        check_client(parameters.get("client_id", ""))
+        return self._pushed.find(reference), reference
+
     def _read_asked(self, text: str) -> AuthorizationRequest:
         try:
-            ticket = self._tickets.read("consent", text, parts=4)
+            ticket = self._tickets.read("consent", text, parts=5)
         except Unsealable as error:
             raise BadParameter(error.detail) from error
-        key, redirect_uri, state, challenge = ticket.values
-        if key != self._require_key() or self._clock.now() >= ticket.ends_at:
+        key, redirect_uri, state, challenge, pushed = ticket.values
+        if key != self._access.browser_key() or self._clock.now() >= ticket.ends_at:
             raise BadParameter("shown in another session, or too long ago")
+        if pushed:
+            self._pushed.use_up(pushed)
         return AuthorizationRequest(Receiver(redirect_uri, state), challenge)
-
-    def _require_key(self) -> str:
-        cookie = self._access.find_cookie()
-        if cookie is None:
-            raise SessionMissing("no session cookie")
-        return session_key(cookie)
 
     def _send_back(self, receiver: Receiver, **answer: str) -> Response:
         """Lead the browser back to the program, and say who answers, lest it be mixed up (RFC 9207)."""

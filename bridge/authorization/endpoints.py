@@ -1,6 +1,11 @@
-"""The endpoints that programs call: metadata (RFC 8414) and tokens (RFC 6749 3.2)."""
+"""The endpoints that programs call.
+
+Metadata (RFC 8414), pushed requests (RFC 9126), waiting terminals (RFC 8628, with PKCE: a device code that was seen is
+worth nothing), tokens (RFC 6749 3.2) and their end (RFC 7009).
+"""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import HTTPException
@@ -9,13 +14,28 @@ from bridge.addresses import find_customer
 from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.authorization.answers import refuse, refuse_http
-from bridge.authorization.client import check_client, check_resource
+from bridge.authorization.client import CLIENT_ID, check_client, check_resource
 from bridge.authorization.codes import Codes, ShownCode
 from bridge.authorization.parameters import read_form
-from bridge.errors import BridgeError, CodeRefused, CodeReused, DeviceOver, GrantTypeUnsupported, RefreshTokenReused
+from bridge.authorization.pushed import LIFETIME_SECONDS as PUSHED_SECONDS
+from bridge.authorization.pushed import PushedRequests
+from bridge.authorization.requests import check_request, read_receiver
+from bridge.errors import (
+    BadParameter,
+    BridgeError,
+    CodeRefused,
+    CodeReused,
+    DeviceOver,
+    GrantTypeUnsupported,
+    PKCEMissing,
+    RefreshTokenReused,
+)
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.verified import VerifiedIdentity
+from bridge.portal_protocol.devices import INTERVAL_SECONDS, Devices
+from bridge.portal_protocol.devices import LIFETIME_SECONDS as WAIT_SECONDS
 from bridge.portal_protocol.opening import TerminalOpening
+from bridge.portal_protocol.protocol import GRANT_TYPE, STARTS_PER_MINUTE
 from bridge.sessions.grants import Grants, IssuedTokens
 from bridge.sessions.store import SessionStore, session_key
 from bridge.web.origin import current_origin
@@ -31,6 +51,8 @@ class Endpoints:
         self,
         *,
         codes: Codes,
+        pushed: PushedRequests,
+        devices: Devices,
         grants: Grants,
         opening: TerminalOpening,
         sessions: SessionStore,
@@ -40,8 +62,10 @@ class Endpoints:
         issuer: str,
         resource: str,
     ) -> None:
-        """Take the codes, the grants, what opens terminals' sessions, those of both kinds, the log, and who we are."""
+        """Take what waits for a person, the grants, what opens terminals, the sessions, the log, and who we are."""
         self._codes = codes
+        self._pushed = pushed
+        self._devices = devices
         self._grants = grants
         self._opening = opening
         self._sessions = sessions
@@ -53,13 +77,17 @@ class Endpoints:
         self._grant_types: Mapping[str, Callable[[Mapping[str, str]], IssuedTokens]] = {
             "authorization_code": self._redeem_code,
             "refresh_token": self._refresh,
+            GRANT_TYPE: self._redeem_device,
         }
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("oauth", __name__)
         routes.add_url_rule("/.well-known/oauth-authorization-server", "metadata", self.metadata)
+        routes.add_url_rule("/oauth/par", "push", self.push, methods=["POST"])
+        routes.add_url_rule("/oauth/device_authorization", "authorize_device", self.authorize_device, methods=["POST"])
         routes.add_url_rule("/oauth/token", "token", self.token, methods=["POST"])
+        routes.add_url_rule("/oauth/revoke", "revoke", self.revoke, methods=["POST"])
         routes.register_error_handler(BridgeError, refuse)
         routes.register_error_handler(HTTPException, refuse_http)
         return routes
@@ -69,21 +97,67 @@ class Endpoints:
         return jsonify(
             issuer=self._issuer,
             authorization_endpoint=f"{self._issuer}/oauth/authorize",
+            pushed_authorization_request_endpoint=f"{self._issuer}/oauth/par",
+            device_authorization_endpoint=f"{self._issuer}/oauth/device_authorization",
             token_endpoint=f"{self._issuer}/oauth/token",
+            revocation_endpoint=f"{self._issuer}/oauth/revoke",
             response_types_supported=["code"],
             response_modes_supported=["query"],
             grant_types_supported=list(self._grant_types),
             token_endpoint_auth_methods_supported=["none"],
+            revocation_endpoint_auth_methods_supported=["none"],
             code_challenge_methods_supported=["S256"],
             authorization_response_iss_parameter_supported=True,
             protected_resources=[self._resource],
         )
 
-    def token(self) -> Response:
-        """Give tokens for what the program shows."""
-        self._guesses.count("oauth-token", current_origin().source_address, TOKENS_PER_MINUTE)
+    def push(self) -> Response:
+        """Keep a request that may be put to a person, and give a reference to it."""
+        form = self._read_form("oauth-par", STARTS_PER_MINUTE)
+        if "request_uri" in form:
+            raise BadParameter("a reference is pushed")
+        check_request(form, read_receiver(form), self._resource)
+        response = jsonify(request_uri=self._pushed.keep(form), expires_in=PUSHED_SECONDS)
+        response.status_code = HTTPStatus.CREATED
+        return response
+
+    def authorize_device(self) -> Response:
+        """Let a terminal wait, and tell it the code that its person compares."""
+        form = self._read_form("device-authorization", STARTS_PER_MINUTE)
+        check_resource(form.get("resource", ""), self._resource)
+        if form.get("code_challenge_method") != "S256":
+            raise PKCEMissing("the method is not S256")
+        source_address = current_origin().source_address
+        started = self._devices.start(form.get("code_challenge", ""), CLIENT_ID, source_address)
+        page = f"{self._issuer}/device"
+        return jsonify(
+            device_code=started.device_code,
+            user_code=started.user_code,
+            verification_uri=page,
+            verification_uri_complete=f"{page}?user_code={started.user_code}",
+            expires_in=WAIT_SECONDS,
+            interval=INTERVAL_SECONDS,
+        )
+
+    def revoke(self) -> Response:
+        """End the grant of a token. What is no token is none any more, so the answer is the same (RFC 7009 2.2)."""
+        form = self._read_form("oauth-revoke", STARTS_PER_MINUTE)
+        owner = self._grants.end(form.get("token", ""))
+        if owner is not None:
+            ended = events.SessionEnded(**owner.as_recorded(), reason="signed_out_terminal")
+            self._audit.append(current_origin(), ended)
+        return Response(status=HTTPStatus.OK)
+
+    def _read_form(self, what: str, limit: int) -> dict[str, str]:
+        """Return the form of our client, counted for its address."""
+        self._guesses.count(what, current_origin().source_address, limit)
         form = read_form()
         check_client(form.get("client_id", ""))
+        return form
+
+    def token(self) -> Response:
+        """Give tokens for what the program shows."""
+        form = self._read_form("oauth-token", TOKENS_PER_MINUTE)
         check_resource(form.get("resource", ""), self._resource)
         give = self._grant_types.get(form.get("grant_type", ""))
         if give is None:
@@ -125,6 +199,11 @@ class Endpoints:
             self._append(opened.identity, refusal)
         raise refusal
 
+    def _redeem_device(self, form: Mapping[str, str]) -> IssuedTokens:
+        client = form.get("client_id", "")
+        key = self._devices.redeem(form.get("device_code", ""), form.get("code_verifier", ""), client)
+        return self._grants.issue(*self._opening.open(key, client))
+
     def _refresh(self, form: Mapping[str, str]) -> IssuedTokens:
         asked_from = find_customer(current_origin().source_address)
         refreshed = self._grants.refresh(form.get("refresh_token", ""), asked_from)
@@ -145,12 +224,7 @@ class Endpoints:
         self._audit.append(
             current_origin(),
             events.GrantRefused(
-                provider=identity.provider,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                person=identity.name,
-                acr=identity.acr,
-                amr=identity.amr,
+                **identity.as_recorded(),
                 code=refusal.code,
                 detail=refusal.detail,
             ),

@@ -36,17 +36,14 @@ class TerminalOpening:
         self._audit.append(
             current_origin(),
             events.TerminalOpened(
-                provider=identity.provider,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                person=identity.name,
-                acr=identity.acr,
-                amr=identity.amr,
+                **identity.as_recorded(),
                 client=client,
                 ends_at=format_utc(browser.ends_at),
             ),
         )
-        token, session = self._terminals.create(identity, ends_by=browser.ends_at, value=token)
+        token, session = self._terminals.create(
+            identity, ends_by=browser.ends_at, value=token, program=client, opened_from=current_origin().source_address
+        )
         # A sign-out since the first look ended the terminals that there were then, and this one was not among them.
         if self._sessions.find(key) is None:
             self.close(token, identity, "signed_out_meanwhile")
@@ -58,12 +55,7 @@ class TerminalOpening:
         if not self._terminals.end(token):
             return
         ended = events.SessionEnded(
-            provider=identity.provider,
-            issuer=identity.issuer,
-            subject=identity.subject,
-            person=identity.name,
-            acr=identity.acr,
-            amr=identity.amr,
+            **identity.as_recorded(),
             reason=reason,
         )
         self._audit.append(current_origin(), ended)

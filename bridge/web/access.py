@@ -12,7 +12,7 @@ from bridge.federation import Federation
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, read_single
 from bridge.sessions.grants import Grants
 from bridge.sessions.session import Session
-from bridge.sessions.store import SessionStore
+from bridge.sessions.store import SessionStore, session_key
 from bridge.web.origin import current_origin
 
 Level: TypeAlias = Literal["public", "session", "caller", "administrator", "auditor"]
@@ -44,11 +44,19 @@ LEVELS: Mapping[str, Level] = {
     "portal.console": "session",
     "portal.credentials": "session",
     "api.session": "caller",
+    "api.credentials": "caller",
+    "api.sessions": "caller",
+    "api.end_session": "caller",
+    "api.logout": "caller",
+    "api.openapi": "public",
     "consent.ask": "session",
     "consent.allow": "session",
     "consent.refuse": "session",
     "oauth.metadata": "public",
+    "oauth.push": "public",
+    "oauth.authorize_device": "public",
     "oauth.token": "public",
+    "oauth.revoke": "public",
     "devices.ask": "session",
     "devices.allow": "session",
     "devices.refuse": "session",
@@ -170,13 +178,29 @@ class Access:
         """
         if "access_token" in request.args:
             raise BadParameter("an access token in the query")
-        if "Authorization" in request.headers:
-            if "session" not in g:
-                g.session = self._grants.load(self.require_bearer())
-        elif request.method not in _READING:
+        if self.has_bearer() and "session" not in g:
+            g.session = self._grants.load(self.require_bearer())
+        session = self.require_session()
+        if not self.has_bearer() and request.method not in _READING:
             self.check_same_origin()
-            self._check_token(self.require_session(), request.headers.get(CSRF_HEADER, ""))
-        return self.require_session()
+            self._check_token(session, request.headers.get(CSRF_HEADER, ""))
+        return session
+
+    @staticmethod
+    def has_bearer() -> bool:
+        """Tell whether a program asks, by a token, and not a page."""
+        return "Authorization" in request.headers
+
+    def caller_key(self) -> str:
+        """Return under which name the session of this caller is kept. Raises SessionError without one."""
+        return self._grants.find_key(self.require_bearer()) if self.has_bearer() else self.browser_key()
+
+    def browser_key(self) -> str:
+        """Return under which name this browser's session is kept, whatever else it sends. Raises SessionMissing."""
+        cookie = self.find_cookie()
+        if cookie is None:
+            raise SessionMissing("no session cookie")
+        return session_key(cookie)
 
     def require_bearer(self) -> str:
         """Return the access token of this request. Raises AccessTokenUnknown without one."""

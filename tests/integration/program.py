@@ -29,6 +29,7 @@ class Program:
     answers: list = field(default_factory=list)
     """What the browser brought to the loopback address, one query for each time."""
     tokens: dict = field(default_factory=dict)
+    device: dict = field(default_factory=dict)
 
     def question(self, **changes):
         """Return the address to open; a change to None leaves a parameter out."""
@@ -56,6 +57,32 @@ class Program:
             "code_verifier": self.verifier,
         } | changes
         return self._keep(self.post("/oauth/token", form))
+
+    def push(self, **changes):
+        parameters = dict(parse_qsl(urlsplit(self.question()).query)) | changes
+        return self.post("/oauth/par", parameters)
+
+    def start_device(self, **changes):
+        form = {
+            "client_id": CLIENT,
+            "code_challenge": challenge_of(self.verifier),
+            "code_challenge_method": "S256",
+        } | changes
+        answer = self.post("/oauth/device_authorization", form)
+        self.device = answer.json()
+        return answer
+
+    def poll(self, **changes):
+        form = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+            "client_id": CLIENT,
+            "device_code": self.device["device_code"],
+            "code_verifier": self.verifier,
+        } | changes
+        return self._keep(self.post("/oauth/token", form))
+
+    def revoke(self, token):
+        return self.post("/oauth/revoke", {"client_id": CLIENT, "token": token})
 
     def refresh(self, token=None, **changes):
         form = {

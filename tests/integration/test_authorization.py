@@ -1,8 +1,9 @@
 """The bridge as authorization server for its own command, over real HTTP, from the browser to API v1."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+import requests
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
@@ -125,3 +126,110 @@ def test_a_request_that_may_not_be_put_goes_back_to_the_program(installation, pr
     ):
         browser.open(program.question(**changes))
         assert program.answers.pop()["error"] == error
+
+
+def test_a_pushed_request_is_asked_about_by_its_reference_once(installation, program, browser):
+    pushed = program.push()
+    assert pushed.status_code == 201
+    assert set(pushed.json()) == {"request_uri", "expires_in"}
+    address = f"{installation.bridge}/oauth/authorize?{urlencode({'client_id': CLIENT} | pushed.json())}"
+    browser.open(address)
+    assert browser.open(address).status == 200  # looking uses nothing up
+    browser.submit("/oauth/allow")
+    assert program.redeem().status_code == 200
+    assert browser.open(address).status == 400
+    assert program.push(code_challenge_method="plain").json()["error"] == "invalid_request"
+    assert program.push(redirect_uri="https://evil.example/callback").json()["code"] == "oauth_redirect_uri"
+
+
+def test_a_program_without_a_browser_shows_a_code(installation, program, browser):
+    started = program.start_device()
+    assert started.status_code == 200
+    assert set(started.json()) == {
+        *["device_code", "user_code", "verification_uri", "verification_uri_complete", "expires_in", "interval"]
+    }
+    assert program.poll().json()["error"] == "authorization_pending"
+    assert program.poll().json()["error"] == "slow_down"
+    page = browser.open(program.device["verification_uri_complete"])
+    assert program.device["user_code"] in page.text()
+    browser.submit("/device/allow")
+    assert program.poll().status_code == 200
+    assert program.session().status_code == 200
+    assert program.refresh().status_code == 200
+    assert program.poll().json()["error"] == "expired_token"
+    assert events(installation)[-2:] == ["device.authorized", "terminal.opened"]
+
+
+def test_a_program_that_was_refused_is_told_so(program, browser):
+    program.start_device()
+    browser.open(program.device["verification_uri_complete"])
+    browser.submit("This is not mine")
+    assert program.poll().json()["error"] == "access_denied"
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+def test_revoking_a_token_ends_its_grant_and_no_other(installation, browser, kind):
+    with signed_in(installation, browser) as program, signed_in(installation, browser) as other:
+        assert program.revoke("no token at all").status_code == 200
+        assert program.session().status_code == 200
+        assert program.revoke(program.tokens[kind]).status_code == 200
+        assert program.session().status_code == 401
+        assert program.refresh().json()["error"] == "invalid_grant"
+        assert other.session().status_code == 200
+        assert events(installation)[-1] == "session.ended"
+
+
+def test_credentials_by_token_are_those_of_the_button(installation, browser):
+    with signed_in(installation, browser) as program:
+        [role] = [each for each in program.session().json()["entitlements"] if each["name"] == "Developer"]
+        answer = program.call("POST", "/api/v1/credentials", json={"entitlement": role["id"], "duration_seconds": 900})
+        assert answer.status_code == 200
+        credentials = answer.json()
+        assert credentials["access_key_id"].startswith("STS.")
+        assert credentials["account_id"] == role["account_id"]
+        assert credentials["role"] == "Developer"
+        assert credentials["duration"]["seconds"] == 900
+        assert credentials["duration"]["decided_by"] == "asked"
+        last = installation.records()[-3:]
+        assert [record["event"] for record in last] == ["choice.made", "exchange.issued", "delivery.credentials"]
+        assert last[0]["purpose"] == "terminal"
+        refused = program.call("POST", "/api/v1/credentials", json={"entitlement": "nobody"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_entitled")
+        assert events(installation)[-1] == "choice.refused"
+        for body in (
+            {},
+            {"entitlement": role["id"], "more": 1},
+            {"entitlement": role["id"], "duration_seconds": "900"},
+        ):
+            assert program.call("POST", "/api/v1/credentials", json=body).status_code == 400
+
+
+def test_a_person_sees_and_ends_their_own_sessions_and_nobody_elses(installation):
+    browser, stranger = installation.sign_in("zhang.min"), installation.sign_in("siobhan.oneill")
+    with signed_in(installation, browser) as program, signed_in(installation, stranger) as other:
+        listed = program.call("GET", "/api/v1/sessions").json()["sessions"]
+        [own] = [each for each in listed if each["current"]]
+        assert (own["kind"], own["program"], own["opened_from"]) == ("terminal", CLIENT, "127.0.0.1")
+        foreign = other.call("GET", "/api/v1/sessions").json()["sessions"][0]["id"]
+        assert foreign not in {each["id"] for each in listed}
+        assert program.call("DELETE", f"/api/v1/sessions/{foreign}").status_code == 404
+        assert other.session().status_code == 200
+        browsers = [each["id"] for each in listed if each["kind"] == "browser"]
+        assert program.call("DELETE", f"/api/v1/sessions/{browsers[0]}").status_code == 204
+        assert browser.open(installation.bridge).url.startswith(installation.idp)
+        assert program.call("POST", "/api/v1/logout").status_code == 204
+        assert program.session().status_code == 401
+        assert other.session().status_code == 200
+
+
+def test_a_page_of_ours_calls_with_its_session_and_its_token(installation):
+    browser = installation.sign_in("siobhan.oneill")
+    token = browser.open(installation.bridge).forms[-1].fields["csrf_token"]
+    cookie = {"Cookie": f"__Host-rambridge={browser.cookies.get('__Host-rambridge')}"}
+    ours = cookie | {"Origin": installation.bridge, "X-CSRF-Token": token}
+    address = f"{installation.bridge}/api/v1/logout"
+    for headers in (cookie, cookie | {"Origin": installation.bridge}, ours | {"Sec-Fetch-Site": "cross-site"}):
+        assert requests.post(address, headers=headers, timeout=10).status_code == 403
+    assert requests.get(f"{installation.bridge}/api/v1/sessions", headers=cookie, timeout=10).status_code == 200
+    assert requests.post(address, headers=ours, timeout=10).status_code == 204
+    assert requests.get(f"{installation.bridge}/api/v1/session", headers=cookie, timeout=10).status_code == 401

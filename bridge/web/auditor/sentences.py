@@ -153,6 +153,7 @@ def _session_ended(say: Sentences, record: Record) -> Markup:
         "signed_out_meanwhile": "they had signed out before their terminal was let in",
         "shown_again": "a code or token of their program was shown twice",
         "signed_out_terminal": "they signed out in their terminal",
+        "ended_from_list": "they ended it from another session",
     }
     reason = record.get("reason", "")
     return Markup("The session of {} ended: {}.").format(say.person(record), reasons.get(reason, reason))
