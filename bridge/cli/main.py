@@ -13,8 +13,18 @@ import click
 from bridge import __version__
 
 PEOPLE = {
+    "login": "login:login",
+    "logout": "login:logout",
+    "whoami": "login:whoami",
+    "roles": "roles:roles",
+    "use": "roles:use",
+    "exec": "execute:execute",
+    "env": "credentials:env",
     "credentials": "credentials:credentials",
+    "console": "console:console",
+    "configure": "configure:configure",
     "agent": "agent:agent",
+    "completion": "completion:completion",
 }
 """Where each subcommand for people who have roles stands: module and name, below ``bridge.cli``."""
 
