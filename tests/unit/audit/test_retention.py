@@ -36,7 +36,8 @@ MONTHS = (8, 9, 10)
 def opened(audit_database):
     engine, clock = audit_database(), MovableClock()
     clock.moment = datetime(2026, 11, 20, tzinfo=UTC)
-    return OpenedLog(engine, AuditSecrets(engine, SEALER), Sequencer(engine, SIGNER, clock), clock)
+    secrets = AuditSecrets(engine, SEALER)
+    return OpenedLog(engine, secrets, Sequencer(engine, SIGNER, clock, mac_key=secrets.mac_key), clock)
 
 
 @pytest.fixture
