@@ -338,7 +338,8 @@ class Sequencer:
         _check_last(last, seen)
         if last is None:
             if tree.size > UNSIGNED and self._signer is not None and not self._may_begin:
-                raise ChainBroken(f"{tree.size} records have their place, and there is no checkpoint", 0)
+                gone = f"{tree.size} records have their place, and there is no checkpoint"
+                raise ChainBroken(f"{gone}: if there never was one, say `rambridge audit checkpoint --first`", 0)
             return 0
         signed = 0
         try:

@@ -19,7 +19,10 @@ from bridge.audit.proof.tree import read_open_block, read_root, read_tree
 from bridge.audit.proof.verification import Scope, verify_log
 from bridge.audit.record import encode_body, record_id
 from bridge.audit.sequencer import UNSIGNED, Sequencer
+from bridge.audit_log import OpenedLog
+from bridge.audit_tasks import AuditTasks
 from bridge.errors import ChainBroken
+from bridge.settings.audit import AuditSettings
 from tests.audit_records import MAC_KEY, START, Writer, index_row, lift_guards
 from tests.live_store import MovableClock
 
@@ -522,8 +525,24 @@ def test_a_process_that_places_nothing_finds_out_too_and_the_alert_is_there(log)
     log.process().catch_up()
     (signal,) = VerificationFailed(log.process())(0)
     assert (signal.kind, signal.facts["first_bad"]) == ("verification_failed", "5")
-    watching._looked_at = float("-inf")
     size = log.size
     log.two.write()
+    assert not list(failed(0)), "it looks no oftener than once a second"
+    watching._looked_at = float("-inf")
     (signal,) = failed(0)
+    assert signal.facts["first_bad"] == "5"
     assert log.size == size
+
+
+def test_whoever_watches_the_service_is_told(log):
+    last = log.one.write(5)[-1]
+    assert log.is_signed(log.process())
+
+    def describe():
+        opened = OpenedLog(log.engine, None, log.process(), log.clock)
+        return AuditTasks(AuditSettings(), opened, None, None, "https://login.example").describe()
+
+    assert "verification_failed" not in describe()
+    log.run(insert(RECORDS).values(forge(log, last)))
+    log.place()
+    assert describe()["verification_failed"]["first_bad"] == 5
