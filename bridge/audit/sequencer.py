@@ -32,6 +32,7 @@ from bridge.audit.proof.signable import check_signable, find_head, find_position
 from bridge.audit.proof.tree import Tree, read_root, read_size, read_tree
 from bridge.audit.recomputed import is_current, recompute
 from bridge.audit.record import Head, read_record, record_id, split_id
+from bridge.audit.tables import NUMBER_BITS
 from bridge.audit.turns import turn
 from bridge.clock import Clock
 from bridge.database import snapshot
@@ -397,7 +398,7 @@ class _Writers:
     def note_news(self, records: Sequence[_New]) -> None:
         """Take note of who wrote these records, which have their place now."""
         now = time.monotonic()
-        for record in records:
+        for record in {record.id >> NUMBER_BITS: record for record in records}.values():  # the last of each
             writer, number = split_id(record.id)
             self._recent[writer] = now
             self._heads[writer] = Head(number, record.mac)
@@ -414,11 +415,20 @@ class _Writers:
         rows = connection.execute(_RECORDS, _bounds(writer, head.number if head else number)).all()
         if rows and head is None and mac_key is not None:
             head = _find_head(connection, writer, number, rows[0], mac_key)
-        for row in rows:
-            content, index_row = read_record(0, row.id, row.body)
-            is_next = None if mac_key is None else _is_next(mac_key, head, row, content)
-            head = Head(split_id(row.id)[1], row.mac) if is_next else None
-            yield _New(row.id, content, index_row, leaf_hash(row.body.encode()), row.mac, is_next)
+        next_id, mac_before = record_id(writer, head.number if head else number), head.mac if head else None
+        for identifier, body, mac in rows:
+            content, index_row = read_record(0, identifier, body)
+            is_next = None
+            if mac_key is not None:
+                next_id += 1
+                is_next = (
+                    mac_before is not None
+                    and identifier == next_id
+                    and says_its_place(content, identifier)
+                    and is_tied(mac_key, mac_before, body, mac)
+                )
+                mac_before = mac if is_next else None
+            yield _New(identifier, content, index_row, leaf_hash(body.encode()), mac, is_next)
 
     def _find_recent(self, connection: Connection, numbers: Mapping[int, int]) -> Iterator[int]:
         """Return the writers that have written nothing yet, or whose last record is of the last day."""
@@ -437,15 +447,6 @@ def _find_head(
     if find_position(connection, first.id, first.body) is not None:
         return None
     return find_head(connection, read_retired(connection, mac_key), writer, number)
-
-
-def _is_next(mac_key: bytes, head: Head | None, row: Row[Any, Any, Any], content: Mapping[str, Any]) -> bool:
-    return (
-        head is not None
-        and split_id(row.id)[1] == head.number + 1
-        and says_its_place(content, row.id)
-        and is_tied(mac_key, head.mac, row.body, row.mac)
-    )
 
 
 def _bounds(writer: int, number: int) -> dict[str, int]:

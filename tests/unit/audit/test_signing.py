@@ -183,7 +183,7 @@ def test_after_the_key_that_signs_was_replaced_the_next_process_goes_on(log):
 # What somebody else put there
 
 
-@pytest.mark.parametrize("how", ["mac of the record before", "no mac", "another number", "another writer"])
+@pytest.mark.parametrize("how", ["mac of the record before", "no mac", "another number", "another writer", "later"])
 def test_a_row_at_the_end_of_a_chain_is_placed_and_not_signed(log, how, caplog):
     here = log.process()
     last = log.one.write(5)[-1]
@@ -191,7 +191,9 @@ def test_a_row_at_the_end_of_a_chain_is_placed_and_not_signed(log, how, caplog):
     row = forge(log, last)
     if how == "no mac":
         row["mac"] = bytes(32)
-    elif how != "mac of the record before":  # by somebody who has the key of the chains
+    elif how == "later":  # this and the next by somebody who has the key of the chains
+        row = log.one.make(number=8) | {"id": record_id(1, 8)}
+    elif how != "mac of the record before":
         row = log.one.make(**{how.split()[1]: 7})
     log.run(insert(RECORDS).values(row))
     with caplog.at_level(logging.ERROR):
