@@ -25,6 +25,7 @@ def prepare(installation):
     if RECORDS:
         with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
             write_log(log.engine, log.secrets, RECORDS)
+            log.sequencer.sign_first()
 
 
 def ask_by_post(installation):
