@@ -1,6 +1,8 @@
 """``rambridge audit erase``: make unreadable what the log, and everything beside it, says of a person."""
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -56,19 +58,26 @@ def erase(
             sys.exit(FAILED)
         if not yes and not click.confirm("Make all of this unreadable for good?"):
             sys.exit(FAILED)
-        emptied = True
         with open_kept_sign_ins(load_settings(folder)) as history:
             for each in known:
-                emptied &= erasure.erase(each, find_user())
+                erasure.erase(each, find_user())
                 history.forget(each.label["issuer"], each.label["subject"])
-    click.secho("It is unreadable now, within half a minute in every process.", fg="green")
-    if not emptied:
-        click.secho(
-            "The database was too busy for what is left of the keys in its files to be overwritten: say the same again,"
-            " with --issuer and --subject.",
-            fg="yellow",
-            err=True,
-        )
+        click.secho("It is unreadable now, within half a minute in every process.", fg="green")
+        in_the_way = erasure.overwrite()
+    if in_the_way:
+        _say_what_is_left(known, in_the_way)
+        sys.exit(FAILED)
+    click.echo("Nothing of the keys is left in the files of the database.")
+
+
+def _say_what_is_left(known: Sequence[Known], in_the_way: Sequence[str]) -> None:
+    click.secho("But the keys are not gone from the files of the database yet. In the way:", fg="yellow", err=True)
+    for cause in in_the_way:
+        click.echo(f"  {printable(cause)}", err=True)
+    click.echo("Once that is over, say:", err=True)
+    for each in known:
+        issuer, subject = (shlex.quote(printable(each.label[name])) for name in ("issuer", "subject"))
+        click.echo(f"  rambridge audit erase --issuer {issuer} --subject {subject}", err=True)
 
 
 def _describe(known: Known) -> str:

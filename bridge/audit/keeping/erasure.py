@@ -1,32 +1,23 @@
 """Forget a person: what the log says of them becomes unreadable for good, and the log verifies as before.
 
-What destroys it is that a key is gone, so the key has to be gone from the disk and not only from a table. The table of
-keys is written anew for each erasure, and the place where it was is overwritten (SQLite) or given back (PostgreSQL).
-What no command reaches: backups of the database, and PostgreSQL's write-ahead log until it is recycled. Keys in them
-open nothing once the ``audit-records`` key that sealed them is gone (``rambridge keys rotate``).
+What destroys it is that a key is gone, so the key has to be gone from the disk and not only from a table: that is
+``overwriting.py``. What no command reaches: backups of the database, standbys that lag behind, and PostgreSQL's
+write-ahead log, whose files are used again without being emptied. Keys in them open nothing once the ``audit-records``
+key that sealed them is gone (``rambridge keys rotate``).
 """
 
-import json
-import time
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Engine, Table, delete, func, or_, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Column, Connection, Engine, func, select
 
 from bridge.audit.events import BACKGROUND, AuditErased
+from bridge.audit.keeping.overwriting import overwrite_deleted
 from bridge.audit.log import AuditLog
-from bridge.audit.search.tables import saved_searches
+from bridge.audit.search.saved import SavedSearches
 from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tables import index, keys
+from bridge.audit.tables import index
 from bridge.audit.trail.forgetting import find_session_keys
-from bridge.database import EMPTYING_SECONDS, empty_write_ahead_log
-
-_LOCKED = "55P03"
-_LOCK_MILLISECONDS = 500
-_PAUSE_SECONDS = 1.0
-_SEARCHED = (keys, saved_searches)
-"""Where something of a person stands that can be read or opened."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,7 @@ class Erasure:
         self._secrets = secrets
         self._audit = audit
         self._sequencer = sequencer
+        self._searches = SavedSearches(engine, secrets)
 
     def find(self, called: str) -> list[Known]:
         """Return everybody who is called this (case does not matter), or whose identifier it is exactly."""
@@ -71,11 +63,11 @@ class Erasure:
         known = self._describe(digest, label or {"issuer": issuer, "subject": subject})
         return known if label or known.records else None
 
-    def erase(self, known: Known, author: str) -> bool:
+    def erase(self, known: Known, author: str) -> None:
         """Destroy the keys of a person, after it was recorded; ``author`` is who wants it.
 
-        Other processes forget the person within ``secrets.KEY_SECONDS``. Returns whether nothing of the keys is left in
-        the files of the database: somebody may be reading for too long. Saying it again tries again.
+        Other processes forget the person within ``secrets.KEY_SECONDS``. Say :meth:`overwrite` afterwards. It can be
+        said again for somebody of whom it was stopped half-way.
 
         Raises:
             AuditUnavailable: it cannot be recorded; nothing was destroyed.
@@ -85,17 +77,20 @@ class Erasure:
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
         with self._engine.connect().execution_options(read_only=True) as connection:
-            others = find_session_keys(connection, known.subject_digest)
-        others += [f"address/{digest}" for digest in known.addresses]
-        self._secrets.erase(known.subject_digest, others)
-        with self._engine.begin() as connection:
-            _forget_searches(connection, known)
-            if connection.dialect.name == "sqlite":
-                for table in _SEARCHED:
-                    _write_anew(connection, table)
-        if self._engine.dialect.name == "sqlite":
-            return empty_write_ahead_log(self._engine)
-        return all(_write_whole(self._engine, table) for table in _SEARCHED)
+            sessions = find_session_keys(connection, known.subject_digest)
+        # Before the keys: what people call the person stands under them, and is needed to find what names them.
+        self._searches.forget_person(known.subject_digest, known.label, known.addresses)
+        self._secrets.erase(known.subject_digest, [*sessions, *(f"address/{digest}" for digest in known.addresses)])
+
+    def overwrite(self) -> list[str]:
+        """Leave nothing of destroyed keys in the files of the database; return what is in the way, in words.
+
+        Empty: nothing is left. Else saying it again later is all that can be done; see :mod:`.overwriting`.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer, or this role may not.
+        """
+        return overwrite_deleted(self._engine)
 
     def _describe(self, digest: str, label: Label) -> Known:
         self._sequencer.catch_up()
@@ -111,49 +106,3 @@ def _find_own(connection: Connection, column: Column[str], subject: str) -> tupl
     shared = select(others.c.position).where(others.c[column.name] == column, others.c.subject != subject)
     own = select(column).distinct().where(index.c.subject == subject, column.is_not(None), ~shared.exists())
     return tuple(connection.execute(own).scalars())
-
-
-def _forget_searches(connection: Connection, known: Known) -> None:
-    """Delete the searches that auditors keep in which the person stands."""
-    named = [known.subject_digest, *(known.label.get(name, "") for name in ("subject", "person"))]
-    texts = {text for each in named if each for text in (each, json.dumps(each).strip('"'))}
-    columns = (saved_searches.c.name, saved_searches.c.query)
-    says = [column.icontains(text, autoescape=True) for column in columns for text in texts]
-    connection.execute(delete(saved_searches).where(or_(*says)))
-
-
-def _write_whole(engine: Engine, table: Table) -> bool:
-    """Let PostgreSQL write a table to a new file; return whether it could.
-
-    It waits until nobody reads the table, and whoever signs in waits behind it. So it never waits long at once: a
-    backup may read all tables for hours.
-    """
-    deadline = time.monotonic() + EMPTYING_SECONDS
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_MILLISECONDS}")
-        try:
-            while True:
-                try:
-                    connection.exec_driver_sql(f"VACUUM FULL {table.name}")
-                except OperationalError as error:
-                    if getattr(error.orig, "sqlstate", None) != _LOCKED:
-                        raise
-                    if time.monotonic() > deadline:
-                        return False
-                    time.sleep(_PAUSE_SECONDS)
-                else:
-                    return True
-        finally:
-            connection.exec_driver_sql("RESET lock_timeout")
-
-
-def _write_anew(connection: Connection, table: Table) -> None:
-    """Copy the rows to pages where none was before; SQLite overwrites those that they were on (``secure_delete``).
-
-    Deleting the row alone is not enough: of 1,500 that were deleted in a trial, copies of 5 were left in pages that had
-    been split or joined since they were written.
-    """
-    connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {table.name}_old")
-    table.create(connection)
-    connection.exec_driver_sql(f"INSERT INTO {table.name} SELECT * FROM {table.name}_old")
-    connection.exec_driver_sql(f"DROP TABLE {table.name}_old")

@@ -6,14 +6,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, insert, make_url, select, text
+from sqlalchemy import create_engine, make_url, select, text
 
 from bridge.audit import tables
 from bridge.audit.database import open_database
 from bridge.audit.events import ExchangeIssued, Origin, SignInRefused
-from bridge.audit.keeping import erasure as module
+from bridge.audit.keeping import overwriting
 from bridge.audit.keeping.erasure import Erasure
 from bridge.audit.proof.verification import Scope, verify_log
+from bridge.audit.search.query import Search
+from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets
 from tests.audit_log import SEALER, open_log
@@ -84,10 +86,15 @@ def log(url):
 
 
 def erase(log, subject="s-4711"):
-    erasure = Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
+    erasure = open_erasure(log)
     known = erasure.find_subject(ISSUER, subject)
-    assert erasure.erase(known, "root")
+    erasure.erase(known, "root")
+    assert erasure.overwrite() == []
     return known
+
+
+def open_erasure(log):
+    return Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
 
 
 def read_files(engine, *, with_wal):
@@ -106,10 +113,6 @@ def read_files(engine, *, with_wal):
 
 
 def test_a_search_of_every_byte_finds_nothing_of_whoever_was_erased(log):
-    with log.engine.begin() as connection:
-        query = json.dumps({"person": "lin wei-okafor"})
-        connection.execute(insert(saved_searches).values(owner="o", name="mine", query=query))
-        connection.execute(insert(saved_searches).values(owner="o", name="other", query="{}"))
     digest = log.secrets.subject_digest(ISSUER, "s-4711")
     address = log.secrets.digest("address", AT_HOME)
     with log.engine.connect() as connection:
@@ -160,7 +163,7 @@ def test_nobody_reads_what_was_erased_and_everybody_reads_the_rest(log, url):
 
 
 def test_people_are_found_by_what_they_are_called_or_by_their_identifier(log):
-    erasure = Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
+    erasure = open_erasure(log)
     for called in ("lin WEI-okafor", "s-4711"):
         assert [known.label["subject"] for known in erasure.find(called)] == ["s-4711"]
     assert erasure.find("Person") == []
@@ -188,17 +191,113 @@ def _find(needle, haystack):
     return any(form in haystack for form in forms if len(form) > 5)
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite locks no table
+def read_keys(log, *names):
+    """Return what stands in the table of keys under these names: what has to be gone from the disk."""
+    with log.engine.connect() as connection:
+        rows = connection.execute(select(tables.keys).where(tables.keys.c.name.in_(names))).all()
+    return [value for row in rows for value in (row.sealed, row.label) if value]
+
+
+on_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+
+
+@on_postgresql  # SQLite locks no table
 def test_nobody_who_signs_in_waits_while_something_reads_all_tables(log, monkeypatch):
-    monkeypatch.setattr(module, "EMPTYING_SECONDS", 1)
-    erasure = Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
+    monkeypatch.setattr(overwriting, "EMPTYING_SECONDS", 1)
+    erasure = open_erasure(log)
     known = erasure.find_subject(ISSUER, "s-4711")
     done = []
     with log.engine.connect() as backup:
         backup.execute(select(tables.keys).limit(1)).all()  # holds its lock to the end of the block
-        thread = threading.Thread(target=lambda: done.append(erasure.erase(known, "root")))
+        process = backup.connection.driver_connection.info.backend_pid
+        erasure.erase(known, "root")
+        thread = threading.Thread(target=lambda: done.extend(erasure.overwrite()))
         thread.start()
         log.build_log().append(Origin("ref-3", IN_THE_OFFICE), issued("new", "Somebody New"))
         thread.join(20)
-        assert done == [False]
-    assert erasure.erase(known, "root")
+    (said,) = done
+    assert said.startswith(f"process {process} of ")
+    assert erasure.overwrite() == []
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("database", "begin", "said"),
+    [
+        ("postgres", "SELECT pg_current_xact_id()", " in the database postgres"),
+        ("audit_erasure", "SELECT count(*) FROM pg_class", " began at 20"),
+    ],
+    ids=["a transaction that writes in another database", "one that reads other tables of this one"],
+)
+def test_it_is_not_called_done_while_a_transaction_keeps_what_was_deleted(log, monkeypatch, database, begin, said):
+    monkeypatch.setattr(overwriting, "EMPTYING_SECONDS", 1)
+    gone = read_keys(log, f"subject/{log.secrets.subject_digest(ISSUER, 's-4711')}")
+    erasure = open_erasure(log)
+    known = erasure.find_subject(ISSUER, "s-4711")
+    other = create_engine(log.engine.url.set(database=database), isolation_level="REPEATABLE READ")
+    with other.connect() as connection:
+        connection.execute(text(begin))
+        erasure.erase(known, "root")
+        (cause,) = erasure.overwrite()
+        assert cause.startswith(f"process {connection.connection.driver_connection.info.backend_pid} ")
+        assert said in cause
+        assert any(_find(each, read_files(log.engine, with_wal=False)) for each in gone)  # so it would be wrong to
+    other.dispose()
+    assert erasure.overwrite() == []
+    assert not any(_find(each, read_files(log.engine, with_wal=False)) for each in gone)
+
+
+@on_postgresql
+def test_it_waits_for_a_transaction_that_ends_soon(log):
+    gone = read_keys(log, f"subject/{log.secrets.subject_digest(ISSUER, 's-4711')}")
+    other = create_engine(log.engine.url, isolation_level="REPEATABLE READ")
+    connection = other.connect()
+    connection.execute(text("SELECT count(*) FROM pg_class"))
+    timer = threading.Timer(1, connection.close)
+    timer.start()
+    erase(log)
+    timer.join()
+    other.dispose()
+    assert not any(_find(each, read_files(log.engine, with_wal=False)) for each in gone)
+
+
+@on_postgresql
+def test_the_planners_samples_hold_no_keys(log):
+    names = [f"subject/{log.secrets.subject_digest(ISSUER, f'p-{number}')}" for number in range(300)]
+    with log.engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
+        connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself
+        query = "SELECT attname FROM pg_stats WHERE tablename IN ('audit_keys', 'audit_saved_searches')"
+        assert set(connection.execute(text(query)).scalars()) <= {"name", "owner", "number"}
+        where = "SELECT pg_relation_filepath(oid) FROM pg_class WHERE relname IN ('pg_statistic', 'pg_toast_2619')"
+        connection.execute(text("CHECKPOINT"))
+        folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
+        samples = b"".join((folder / path).read_bytes() for path in connection.execute(text(where)).scalars())
+    assert samples  # of each column about every third value of the 300
+    assert not any(_find(key, samples) for key in read_keys(log, *names))
+
+
+def test_searches_that_name_whoever_was_erased_are_forgotten_with_all_that_they_keep(log):
+    searches = SavedSearches(log.engine, log.secrets)
+    log.build_log().append(Origin("ref-9", IN_THE_OFFICE), issued("auditor", "Ada Auditor"))
+    ada, wei = (log.secrets.subject_digest(ISSUER, each) for each in ("auditor", "s-4711"))
+    about_wei = {
+        "by name": Search(person="LIN wei-okafor"),
+        "by a part of it": Search(person="Okafor"),
+        "by subject": Search(person="s-4711"),
+        "by digest": Search(person=wei, days=7),
+        "by address": Search(address=AT_HOME),
+        "Lin  Wei-Okafor": Search(code="saml_replay"),
+        "by words": Search(text="did Lin Wei-Okafor sign"),
+    }
+    others = {
+        "Person 7": Search(person="Person 7"),
+        "office": Search(address=IN_THE_OFFICE),
+        "refused": Search(outcome="refused", text="s-47110"),
+    }
+    for name, search in (about_wei | others).items():
+        assert searches.save(ada, name, search)
+    searches.save(wei, "mine", Search(outcome="refused"))
+    erase(log)
+    assert {each.name for each in searches.list(ada)} == others.keys()
+    with log.engine.connect() as connection:
+        assert connection.execute(select(saved_searches.c.owner).distinct()).scalars().all() == [ada]
