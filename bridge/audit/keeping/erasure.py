@@ -6,9 +6,10 @@ write-ahead log, whose files are used again without being emptied. Keys in them 
 key that sealed them is gone (``rambridge keys rotate``).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from bridge.audit.events import BACKGROUND, AuditErased
 from bridge.audit.keeping.overwriting import overwrite_deleted
@@ -30,7 +31,7 @@ class Known:
     records: int
     """How many records are about them."""
     addresses: tuple[str, ...]
-    """Digests of the addresses that they, and nobody else, came from."""
+    """Digests of the addresses that they came from, and nobody else but who is the same person."""
 
 
 class Erasure:
@@ -45,13 +46,17 @@ class Erasure:
         self._searches = SavedSearches(engine, secrets)
 
     def find(self, called: str) -> list[Known]:
-        """Return everybody who is called this (case does not matter), or whose identifier it is exactly."""
+        """Return everybody who is called this (case does not matter), or whose identifier it is exactly.
+
+        If they are one person, an address that only they came from is that person's own.
+        """
         wanted = self._secrets.digest("name", called)
-        return [
-            self._describe(digest, label)
+        found = {
+            digest: label
             for digest, label in self._secrets.read_labels().items()
             if called == label.get("subject") or wanted == self._secrets.digest("name", label.get("person", ""))
-        ]
+        }
+        return [self._describe(digest, label, found) for digest, label in found.items()]
 
     def find_subject(self, issuer: str, subject: str) -> Known | None:
         """Return the person whom an issuer calls this; None: nothing is about anybody like that.
@@ -60,7 +65,7 @@ class Erasure:
         """
         digest = self._secrets.subject_digest(issuer, subject)
         label = self._secrets.read_labels([digest]).get(digest)
-        known = self._describe(digest, label or {"issuer": issuer, "subject": subject})
+        known = self._describe(digest, label or {"issuer": issuer, "subject": subject}, (digest,))
         return known if label or known.records else None
 
     def erase(self, known: Known, author: str) -> None:
@@ -92,17 +97,18 @@ class Erasure:
         """
         return overwrite_deleted(self._engine)
 
-    def _describe(self, digest: str, label: Label) -> Known:
+    def _describe(self, digest: str, label: Label, one_person: Collection[str]) -> Known:
         self._sequencer.catch_up()
         with self._engine.connect().execution_options(read_only=True) as connection:
             count = connection.execute(select(func.count()).where(index.c.subject == digest)).scalar_one()
-            addresses = _find_own(connection, index.c.address, digest)
+            addresses = _find_own_addresses(connection, digest, one_person)
         return Known(digest, label, count, addresses)
 
 
-def _find_own(connection: Connection, column: Column[str], subject: str) -> tuple[str, ...]:
-    """Return the values of a column that stand in records about a person, and about nobody else."""
+def _find_own_addresses(connection: Connection, digest: str, one_person: Collection[str]) -> tuple[str, ...]:
+    """Return the addresses in records about somebody that are in none about others than ``one_person``."""
     others = index.alias()
-    shared = select(others.c.position).where(others.c[column.name] == column, others.c.subject != subject)
-    own = select(column).distinct().where(index.c.subject == subject, column.is_not(None), ~shared.exists())
+    shared = select(others.c.position).where(others.c.address == index.c.address, others.c.subject.not_in(one_person))
+    own = select(index.c.address).distinct()
+    own = own.where(index.c.subject == digest, index.c.address.is_not(None), ~shared.exists())
     return tuple(connection.execute(own).scalars())

@@ -1,12 +1,11 @@
 """Whoever is erased is nowhere any more, down to the bytes on the disk, and the log verifies as before."""
 
-import base64
 import json
 import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import create_engine, select, text
 
 from bridge.audit import tables
 from bridge.audit.database import open_database
@@ -19,6 +18,7 @@ from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.tables import saved_searches
 from bridge.audit.secrets import AuditSecrets
 from tests.audit_log import SEALER, open_log
+from tests.every_byte import find, read_files
 
 ISSUER = "https://idp.example"
 AT_HOME, IN_THE_OFFICE = "198.51.100.77", "203.0.113.5"
@@ -51,26 +51,10 @@ def refused():
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    """Return the address of a new database whose files this test can read."""
-    if request.param == "sqlite":
-        yield make_url(f"sqlite:///{tmp_path}/audit.db")
-        return
-    server = request.getfixturevalue("superuser_url")
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text("CREATE DATABASE audit_erasure"))
-    yield server.set(database="audit_erasure")
-    with administration.connect() as connection:
-        connection.execute(text("DROP DATABASE audit_erasure WITH (FORCE)"))
-    administration.dispose()
-
-
 @pytest.fixture
-def log(url):
+def log(readable_url):
     """Return a log with what several people did; one of them is Lin Wei."""
-    opened = open_log(open_database(url))
+    opened = open_log(open_database(readable_url))
     writer = opened.build_log()
     at_home, in_the_office = Origin("ref-1", AT_HOME), Origin("ref-2", IN_THE_OFFICE)
     people = [issued(f"p-{number}", f"Person {number}") for number in range(300)]
@@ -97,21 +81,6 @@ def open_erasure(log):
     return Erasure(log.engine, log.secrets, log.build_log(), log.sequencer)
 
 
-def read_files(engine, *, with_wal):
-    """Return every byte of the database's files."""
-    if engine.dialect.name == "sqlite":
-        files = list(Path(engine.url.database).parent.iterdir())
-    else:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
-            connection.execute(text("CHECKPOINT"))
-            folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
-            query = "SELECT oid FROM pg_database WHERE datname = current_database()"
-            database = connection.execute(text(query)).scalar_one()
-        files = [*(folder / "base" / str(database)).iterdir(), *(folder / "global").iterdir()]
-        files += (folder / "pg_wal").iterdir() if with_wal else []
-    return b"".join(file.read_bytes() for file in files if file.is_file())
-
-
 def test_a_search_of_every_byte_finds_nothing_of_whoever_was_erased(log):
     digest = log.secrets.subject_digest(ISSUER, "s-4711")
     address = log.secrets.digest("address", AT_HOME)
@@ -120,7 +89,7 @@ def test_a_search_of_every_byte_finds_nothing_of_whoever_was_erased(log):
     gone = [keys[f"subject/{digest}"].sealed, keys[f"subject/{digest}"].label, keys[f"address/{address}"].sealed]
     stays = keys["subject/" + log.secrets.subject_digest(ISSUER, "p-7")].sealed
     assert any(record.get("person") == "Lin Wei-Okafor" for record in log.reader.last(400))
-    assert all(_find(each, read_files(log.engine, with_wal=False)) for each in (*gone, stays))
+    assert all(find(each, read_files(log.engine, with_wal=False)) for each in (*gone, stays))
 
     session = log.secrets.digest("session_name", "lin.wei.session")
     log.secrets.seal(f"session/{session}", {"role_session_name": "lin.wei.session"})  # as what is imported of a trail
@@ -129,11 +98,11 @@ def test_a_search_of_every_byte_finds_nothing_of_whoever_was_erased(log):
     with log.engine.connect() as connection:
         assert not connection.execute(select(tables.keys).where(tables.keys.c.name == f"session/{session}")).all()
     found = read_files(log.engine, with_wal=False)
-    assert [each for each in gone if _find(each, found)] == []
-    assert _find(stays, found)
+    assert [each for each in gone if find(each, found)] == []
+    assert find(stays, found)
     everything = read_files(log.engine, with_wal=True)
-    assert [value for value in PERSONAL if _find(value.encode(), everything)] == []
-    assert _find(b"production", everything)
+    assert [value for value in PERSONAL if find(value.encode(), everything)] == []
+    assert find(b"production", everything)
 
 
 def test_the_log_verifies_and_says_who_did_it_to_whom_by_a_digest_alone(log):
@@ -149,9 +118,9 @@ def test_the_log_verifies_and_says_who_did_it_to_whom_by_a_digest_alone(log):
     assert known.subject_digest == last["of_subject_digest"]
 
 
-def test_nobody_reads_what_was_erased_and_everybody_reads_the_rest(log, url):
+def test_nobody_reads_what_was_erased_and_everybody_reads_the_rest(log, readable_url):
     erase(log)
-    again = open_log(open_database(url))  # another process
+    again = open_log(open_database(readable_url))  # another process
     records = again.reader.last(400)
     again.engine.dispose()
     erased = [record for record in records if record.get("erased")]
@@ -184,13 +153,6 @@ def test_whoever_signs_in_again_is_somebody_new(log):
     assert [record["reference"] for record in records] == ["ref-3"]
 
 
-def _find(needle, haystack):
-    """Tell whether bytes stand there, as they are, in base64 of any alignment, or in hexadecimal."""
-    forms = [needle, needle.hex().encode()]
-    forms += [base64.b64encode(bytes(shift) + needle)[4 if shift else 0 : -4] for shift in range(3)]
-    return any(form in haystack for form in forms if len(form) > 5)
-
-
 def read_keys(log, *names):
     """Return what stands in the table of keys under these names: what has to be gone from the disk."""
     with log.engine.connect() as connection:
@@ -198,7 +160,7 @@ def read_keys(log, *names):
     return [value for row in rows for value in (row.sealed, row.label) if value]
 
 
-on_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("readable_url", ["postgresql"], indirect=True)
 
 
 @on_postgresql  # SQLite locks no table
@@ -225,7 +187,7 @@ def test_nobody_who_signs_in_waits_while_something_reads_all_tables(log, monkeyp
     ("database", "begin", "said"),
     [
         ("postgres", "SELECT pg_current_xact_id()", " in the database postgres"),
-        ("audit_erasure", "SELECT count(*) FROM pg_class", " began at 20"),
+        (None, "SELECT count(*) FROM pg_class", " began at 20"),
     ],
     ids=["a transaction that writes in another database", "one that reads other tables of this one"],
 )
@@ -234,17 +196,18 @@ def test_it_is_not_called_done_while_a_transaction_keeps_what_was_deleted(log, m
     gone = read_keys(log, f"subject/{log.secrets.subject_digest(ISSUER, 's-4711')}")
     erasure = open_erasure(log)
     known = erasure.find_subject(ISSUER, "s-4711")
-    other = create_engine(log.engine.url.set(database=database), isolation_level="REPEATABLE READ")
+    url = log.engine.url
+    other = create_engine(url.set(database=database or url.database), isolation_level="REPEATABLE READ")
     with other.connect() as connection:
         connection.execute(text(begin))
         erasure.erase(known, "root")
         (cause,) = erasure.overwrite()
         assert cause.startswith(f"process {connection.connection.driver_connection.info.backend_pid} ")
         assert said in cause
-        assert any(_find(each, read_files(log.engine, with_wal=False)) for each in gone)  # so it would be wrong to
+        assert any(find(each, read_files(log.engine, with_wal=False)) for each in gone)  # so it would be wrong to
     other.dispose()
     assert erasure.overwrite() == []
-    assert not any(_find(each, read_files(log.engine, with_wal=False)) for each in gone)
+    assert not any(find(each, read_files(log.engine, with_wal=False)) for each in gone)
 
 
 @on_postgresql
@@ -258,7 +221,7 @@ def test_it_waits_for_a_transaction_that_ends_soon(log):
     erase(log)
     timer.join()
     other.dispose()
-    assert not any(_find(each, read_files(log.engine, with_wal=False)) for each in gone)
+    assert not any(find(each, read_files(log.engine, with_wal=False)) for each in gone)
 
 
 @on_postgresql
@@ -273,7 +236,7 @@ def test_the_planners_samples_hold_no_keys(log):
         folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
         samples = b"".join((folder / path).read_bytes() for path in connection.execute(text(where)).scalars())
     assert samples  # of each column about every third value of the 300
-    assert not any(_find(key, samples) for key in read_keys(log, *names))
+    assert not any(find(key, samples) for key in read_keys(log, *names))
 
 
 def test_searches_that_name_whoever_was_erased_are_forgotten_with_all_that_they_keep(log):
