@@ -2,8 +2,9 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,8 @@ from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.user import find_user
 from bridge.settings import load_settings
+
+_SHOWN = 10
 
 
 @click.command()
@@ -38,6 +41,8 @@ def erase(
     Records stay, and verify; whom they are about cannot be read any more, here and in everything that was exported
     sealed. Refusals from an address that nobody else signed in from become unreadable with them. It cannot be undone.
     That it was done is recorded, with the digest that stands for the person.
+
+    It fails if the key is destroyed and its bytes are not gone from the disk yet, and says what is in the way.
     """
     if (person is None) == (subject is None) or (subject is None) != (issuer is None):
         raise click.UsageError("Say --issuer and --subject, or --person.")
@@ -63,27 +68,45 @@ def erase(
                 erasure.erase(each, find_user())
                 history.forget(each.label["issuer"], each.label["subject"])
         click.secho("It is unreadable now, within half a minute in every process.", fg="green")
+        exports = erasure.find_opened_exports(known)
         in_the_way = erasure.overwrite()
+    if not in_the_way:
+        click.echo("Nothing of the keys is left in the files of the database.")
+    _say_what_is_not_reached(exports)
     if in_the_way:
-        _say_what_is_left(known, in_the_way)
+        _say_what_is_left(known, in_the_way, owner)
         sys.exit(FAILED)
-    click.echo("Nothing of the keys is left in the files of the database.")
 
 
-def _say_what_is_left(known: Sequence[Known], in_the_way: Sequence[str]) -> None:
-    click.secho("But the keys are not gone from the files of the database yet. In the way:", fg="yellow", err=True)
+def _say_what_is_not_reached(exports: Sequence[Mapping[str, Any]]) -> None:
+    if exports:
+        click.secho(f"{count(len(exports), 'export')} in the clear may name them. Delete each file:", fg="yellow")
+    for each in exports[-_SHOWN:]:
+        author = f", by {each['author']}" if "author" in each else ""
+        click.echo(printable(f"  {each['time'][:16]}Z  {each['form']}{author}, SHA-256 {each['file_digest']}"))
+    if len(exports) > _SHOWN:
+        click.echo(f"  and {len(exports) - _SHOWN} before; search for the event audit.exported under /audit")
+    click.echo(
+        "Not reached: whoever got records in the clear by forwarding, and backups. A copy of a key there opens nothing\n"
+        "once `rambridge keys rotate audit-records` was said twice."
+    )
+
+
+def _say_what_is_left(known: Sequence[Known], in_the_way: Sequence[str], owner: str | None) -> None:
+    click.secho("The keys are not gone from the files of the database yet. In the way:", fg="red", err=True)
     for cause in in_the_way:
         click.echo(f"  {printable(cause)}", err=True)
     click.echo("Once that is over, say:", err=True)
     for each in known:
         issuer, subject = (shlex.quote(printable(each.label[name])) for name in ("issuer", "subject"))
-        click.echo(f"  rambridge audit erase --issuer {issuer} --subject {subject}", err=True)
+        as_owner = f" --owner {shlex.quote(owner)}" if owner else ""
+        click.echo(f"  rambridge audit erase --issuer {issuer} --subject {subject}{as_owner}", err=True)
 
 
 def _describe(known: Known) -> str:
-    label = known.label
+    label, alone = known.label, len(known.addresses)
     name = f"{label['person']}, " if "person" in label else ""
-    return printable(
-        f"{name}{label['subject']} of {label['issuer']}: {count(known.records, 'record')}; "
-        f"{len(known.addresses)} of the addresses are nobody else's; digest {known.subject_digest}"
-    )
+    whose = f"of {label['issuer']}" if label["issuer"] else "who gave commands"
+    addresses = f", and what else came from {count(alone, 'network address')} of theirs alone" if alone else ""
+    about = f"{count(known.records, 'record')}{addresses}; digest {known.subject_digest}"
+    return f"{printable(name + label['subject'])} {printable(whose)}\n    {about}"

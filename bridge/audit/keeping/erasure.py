@@ -6,18 +6,20 @@ write-ahead log, whose files are used again without being emptied. Keys in them 
 key that sealed them is gone (``rambridge keys rotate``).
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from bridge.audit.events import BACKGROUND, AuditErased
+from bridge.audit.events import BACKGROUND, AuditErased, AuditExported
 from bridge.audit.keeping.overwriting import overwrite_deleted
 from bridge.audit.log import AuditLog
 from bridge.audit.search.saved import SavedSearches
 from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tables import index
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.audit.trail.forgetting import find_session_keys
 
 
@@ -86,6 +88,23 @@ class Erasure:
         # Before the keys: what people call the person stands under them, and is needed to find what names them.
         self._searches.forget_person(known.subject_digest, known.label, known.addresses)
         self._secrets.erase(known.subject_digest, [*sessions, *(f"address/{digest}" for digest in known.addresses)])
+
+    def find_opened_exports(self, known: Collection[Known]) -> list[dict[str, Any]]:
+        """Return the opened ``audit.exported`` of files that may name one of these people, oldest first.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        digests = [each.subject_digest for each in known]
+        own = select(func.min(index.c.position), func.max(index.c.position)).where(index.c.subject.in_(digests))
+        exports = select(records.c.body).join(index, SAME_RECORD).where(index.c.event == AuditExported.name)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            first, last = connection.execute(own).one()
+            bodies = connection.execute(exports.order_by(index.c.position)).scalars().all()
+        if first is None:
+            return []
+        found = [content for content in map(json.loads, bodies) if content["contents"] == "opened"]
+        return self._secrets.open_all([each for each in found if each["first"] <= last and each["end"] > first])
 
     def overwrite(self) -> list[str]:
         """Leave nothing of destroyed keys in the files of the database; return what is in the way, in words.
