@@ -84,8 +84,9 @@ def _say_what_is_not_reached(exports: Sequence[Mapping[str, Any]]) -> None:
     for each in exports[-_SHOWN:]:
         author = f", by {each['author']}" if "author" in each else ""
         click.echo(printable(f"  {each['time'][:16]}Z  {each['form']}{author}, SHA-256 {each['file_digest']}"))
-    if len(exports) > _SHOWN:
-        click.echo(f"  and {len(exports) - _SHOWN} before; search for the event audit.exported under /audit")
+    more = len(exports) - _SHOWN
+    if more > 0:
+        click.echo(f"  and {more} before; search for the event audit.exported under /audit")
     click.echo(
         "Not reached: whoever got records in the clear by forwarding, and backups. A copy of a key there opens nothing\n"
         "once `rambridge keys rotate audit-records` was said twice."
