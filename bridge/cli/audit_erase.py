@@ -88,8 +88,8 @@ def _say_what_is_not_reached(exports: Sequence[Mapping[str, Any]]) -> None:
     if more > 0:
         click.echo(f"  and {more} before; search for the event audit.exported under /audit")
     click.echo(
-        "Not reached: whoever got records in the clear by forwarding, and backups. A copy of a key there opens nothing\n"
-        "once `rambridge keys rotate audit-records` was said twice."
+        "Not reached: whoever got records in the clear by forwarding; backups, and PostgreSQL's write-ahead log.\n"
+        "A copy of a key there opens nothing once `rambridge keys rotate audit-records` was said twice."
     )
 
 
