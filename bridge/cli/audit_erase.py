@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import Engine
 
 from bridge.audit.keeping.erasure import Erasure, Known
+from bridge.audit.keeping.overwriting import overwrite_deleted
 from bridge.cli.audit_keeping import opened_as_owner, owner_option
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.user import find_user
-from bridge.settings import load_settings
+from bridge.database import open_engine
+from bridge.rollout.forgetting import NAMING, forget_author
+from bridge.rollout.tables import Tables
+from bridge.settings import Settings, load_settings
 
 _SHOWN = 10
 
@@ -48,14 +53,7 @@ def erase(
         raise click.UsageError("Say --issuer and --subject, or --person.")
     with errors_to_exit_code(), opened_as_owner(folder, owner) as opened:
         erasure = Erasure(opened.engine, opened.secrets, opened.build_log(), opened.sequencer)
-        if subject is not None and issuer is not None:
-            found = erasure.find_subject(issuer, subject)
-            known = [found] if found else []
-        else:
-            known = erasure.find(person or "")
-        if not known:
-            click.echo("The log says nothing of anybody like that.", err=True)
-            sys.exit(FAILED)
+        known = _find(erasure, issuer, subject, person)
         for each in known:
             click.echo(_describe(each))
         if len(known) > 1 and not everybody:
@@ -63,19 +61,42 @@ def erase(
             sys.exit(FAILED)
         if not yes and not click.confirm("Make all of this unreadable for good?"):
             sys.exit(FAILED)
-        with open_kept_sign_ins(load_settings(folder)) as history:
-            for each in known:
-                erasure.erase(each, find_user())
-                history.forget(each.label["issuer"], each.label["subject"])
+        beside = _forget_all(load_settings(folder), opened.engine, erasure, known)
         click.secho("It is unreadable now, within half a minute in every process.", fg="green")
         exports = erasure.find_opened_exports(known)
-        in_the_way = erasure.overwrite()
+        in_the_way = erasure.overwrite() or overwrite_deleted(beside, NAMING)
     if not in_the_way:
         click.echo("Nothing of the keys is left in the files of the database.")
     _say_what_is_not_reached(exports)
     if in_the_way:
         _say_what_is_left(known, in_the_way, owner)
         sys.exit(FAILED)
+
+
+def _find(erasure: Erasure, issuer: str | None, subject: str | None, person: str | None) -> list[Known]:
+    """Return whom somebody means; end the command if it is nobody."""
+    if subject is not None and issuer is not None:
+        one = erasure.find_subject(issuer, subject)
+        found = [one] if one else []
+    else:
+        found = erasure.find(person or "")
+    if not found:
+        click.echo("The log says nothing of anybody like that.", err=True)
+        sys.exit(FAILED)
+    return found
+
+
+def _forget_all(settings: Settings, audit: Engine, erasure: Erasure, known: Sequence[Known]) -> Engine:
+    """Forget people in the log and beside it; return the database beside it, as who owns its tables."""
+    beside = open_engine(settings.database_url()) if audit.dialect.name == "sqlite" else audit
+    with open_kept_sign_ins(settings) as history:
+        for each in known:
+            issuer, subject = each.label["issuer"], each.label["subject"]
+            # First: afterwards nobody knows any more what they are called, so that it could not be said again.
+            forget_author(Tables(beside), issuer, subject, each.label.get("person", ""))
+            erasure.erase(each, find_user())
+            history.forget(issuer, subject)
+    return beside
 
 
 def _say_what_is_not_reached(exports: Sequence[Mapping[str, Any]]) -> None:

@@ -56,7 +56,7 @@ class Erasure:
         found = {
             digest: label
             for digest, label in self._secrets.read_labels().items()
-            if called == label.get("subject") or wanted == self._secrets.digest("name", label.get("person", ""))
+            if called == label.get("subject") or wanted in self._digest_names(label.get("person", ""))
         }
         return [self._describe(digest, label, found) for digest, label in found.items()]
 
@@ -115,6 +115,10 @@ class Erasure:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer, or this role may not.
         """
         return overwrite_deleted(self._engine)
+
+    def _digest_names(self, person: str) -> set[str]:
+        """Return by what somebody is found: as whoever changes rules people are called ``NAME <MAILBOX>``."""
+        return {self._secrets.digest("name", each) for each in (person, person.partition(" <")[0])}
 
     def _describe(self, digest: str, label: Label, one_person: Collection[str]) -> Known:
         self._sequencer.catch_up()

@@ -24,7 +24,8 @@ from bridge.database import EMPTYING_SECONDS, empty_write_ahead_log
 
 SECRET: Sequence[Column[Any]] = (keys.c.sealed, keys.c.label, saved_searches.c.query)
 """What erasing destroys."""
-_TABLES = (keys, saved_searches)
+KEPT_APART = (keys, saved_searches)
+"""The tables of these columns."""
 
 _LOCKED = "55P03"
 _LOCK_MILLISECONDS = 500
@@ -62,19 +63,19 @@ def take_no_samples(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ALTER COLUMN {column.name} SET STATISTICS 0")
 
 
-def overwrite_deleted(engine: Engine) -> list[str]:
-    """Leave nothing of the rows that were deleted from the tables of ``SECRET``; return what is in the way, in words.
+def overwrite_deleted(engine: Engine, tables: Sequence[Table] = KEPT_APART) -> list[str]:
+    """Leave nothing of what was deleted from some tables, or changed in them; return what is in the way, in words.
 
-    Empty: nothing is left of them. It takes up to ``EMPTYING_SECONDS`` for each table while somebody is in the way;
-    trying again later is all that can be done then.
+    Empty: nothing is left of it. It takes up to ``EMPTYING_SECONDS`` while somebody is in the way; trying again later
+    is all that can be done then.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database does not answer, or this role may not.
     """
     if engine.dialect.name == "postgresql":
-        return _write_whole(engine)
+        return _write_whole(engine, tables)
     with engine.begin() as connection:
-        for table in _TABLES:
+        for table in tables:
             _write_anew(connection, table)
     return [] if empty_write_ahead_log(engine) else ["another process that reads or writes it without a pause"]
 
@@ -91,27 +92,28 @@ def _write_anew(connection: Connection, table: Table) -> None:
     connection.exec_driver_sql(f"DROP TABLE {table.name}_old")
 
 
-def _write_whole(engine: Engine) -> list[str]:
+def _write_whole(engine: Engine, tables: Sequence[Table]) -> list[str]:
     """Let PostgreSQL write the tables to new files.
 
     That waits until nobody reads the table, and whoever signs in waits behind it. So it never waits long at once: a
     backup may read all tables for hours.
     """
+    deadline = time.monotonic() + EMPTYING_SECONDS
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
         bound = {"next": connection.execute(_NEXT).scalar_one()}
         connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_MILLISECONDS}")
         try:
-            if all(_write_one_whole(connection, table, bound) for table in _TABLES):
+            if all(_write_one_whole(connection, table, bound, deadline) for table in tables):
                 return []
-            tables = [table.name for table in _TABLES]
-            return list(connection.execute(_IN_THE_WAY, bound | {"tables": tables}).scalars()) or [_UNKNOWN]
+            names = {"tables": [table.name for table in tables]}
+            return list(connection.execute(_IN_THE_WAY, bound | names).scalars()) or [_UNKNOWN]
         finally:
             connection.exec_driver_sql("RESET lock_timeout")
 
 
-def _write_one_whole(connection: Connection, table: Table, bound: dict[str, str]) -> bool:
+def _write_one_whole(connection: Connection, table: Table, bound: dict[str, str], deadline: float) -> bool:
     """Return whether the table's file holds nothing that was deleted before the transaction ``next``."""
-    deadline, pause = time.monotonic() + EMPTYING_SECONDS, _FIRST_PAUSE_SECONDS
+    pause = _FIRST_PAUSE_SECONDS
     while True:
         is_written = not connection.execute(_RUNNING, bound).scalar_one() and _vacuum(connection, table)
         if is_written and not connection.execute(_HOLDS_OLDER, bound | {"table": table.name}).scalar_one():
