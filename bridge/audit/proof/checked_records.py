@@ -35,6 +35,10 @@ _QUERY = (
 )
 
 
+class RecordDiffers(ChainBroken):
+    """A position has not what is kept of it: a fault of its own, which does not make the kept hashes wrong ones."""
+
+
 class Stand(NamedTuple):
     """Where a writer's log stands after a record, or would stand before one."""
 
@@ -145,7 +149,7 @@ class RecordCheck:
             self._check_row(position, row, hashes.get(position))
             position += 1
         if position != end:
-            raise ChainBroken(f"no record has the position {position}", position)
+            raise RecordDiffers(f"no record has the position {position}", position)
 
     def _read(self, begin: int, end: int) -> Iterator[Sequence[Any]]:
         query = _QUERY.where(tables.index.c.position >= begin, tables.index.c.position < end)
@@ -156,16 +160,16 @@ class RecordCheck:
     def _check_row(self, position: int, row: Sequence[Any], kept_hash: bytes | None) -> None:
         identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
         if body is None:
-            raise ChainBroken(self._describe_missing(position, identifier), position)
+            raise RecordDiffers(self._describe_missing(position, identifier), position)
         if leaf_hash(body.encode()) != kept_hash:
-            raise ChainBroken(f"record {position} was changed: it is not the one whose hash is kept", position)
+            raise self._find_changed(position, row)
         content, expected = read_values(position, identifier, body)
         if content is UNREADABLE:
             raise ChainBroken(f"record {position} is none that the bridge wrote", position)
         if expected != row[:_WIDTH]:
             compared = zip(INDEX_COLUMNS, expected, row, strict=False)
             names = ", ".join(name for name, right, said in compared if right != said)
-            raise ChainBroken(f"the index says otherwise than record {position}: {names}", position)
+            raise RecordDiffers(f"the index says otherwise than record {position}: {names}", position)
         stand = Stand(position, identifier & _NUMBER_MASK, expected[_TIME], content["event"] == STEPPED_BACK, mac)
         self._check_writer(identifier >> NUMBER_BITS, stand, content, body)
 
@@ -201,6 +205,19 @@ class RecordCheck:
         before = rows[0].mac if len(rows) > 1 else FIRST_MAC
         sound = self._mac_key is None or link(self._mac_key, before, rows[-1].body) == rows[-1].mac
         return bytes(rows[-1].mac) if sound else None
+
+    def _find_changed(self, position: int, row: Sequence[Any]) -> ChainBroken:
+        """Return whether it is the record or its hash that was changed. Only the former leaves the hash right."""
+        identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
+        writer, number = split_id(identifier)
+        span = self.spans.get(writer)
+        if span is not None and span.last.number == number - 1:
+            before = span.last.mac
+        else:
+            before = self._read_mac_before(writer, Stand(position, number, 0))
+        if self._mac_key is not None and before is not None and link(self._mac_key, before, body) == mac:
+            return ChainBroken(f"the hash that is kept of record {position} was changed, or the record moved", position)
+        return RecordDiffers(f"record {position} was changed: it is not the one whose hash is kept", position)
 
     def _describe_missing(self, position: int, identifier: int) -> str:
         found = select(tables.records.c.id).where(tables.records.c.id == identifier)

@@ -30,6 +30,18 @@ class Kept:
     checkpoint: Checkpoint
 
 
+@dataclass
+class Proved:
+    """How far the hashes that are kept are those that were signed."""
+
+    size: int = 0
+    """How many records the last checkpoint that agrees is over. It may be more than are still there."""
+    checkpoint: Checkpoint | None = None
+    """The last one that agrees."""
+    broken: ChainBroken | None = None
+    """The first thing that does not agree."""
+
+
 class KeptRoots:
     """Roots over the first records, for rising sizes, from the hashes that the database keeps."""
 
@@ -123,7 +135,7 @@ def read_checkpoints(
                 return
 
 
-def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: int, size: int) -> Checkpoint | None:
+def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: int, size: int) -> Proved:
     """Hold each checkpoint against the hashes that are kept, and those of a range against each other.
 
     Args:
@@ -132,45 +144,54 @@ def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: in
         begin: where the range begins.
         end: the first position after it.
         size: how many records the log has.
-
-    Returns:
-        The last checkpoint, if there is one.
-
-    Raises:
-        ChainBroken: at the first thing that does not agree.
     """
+    proved = Proved()
     roots = KeptRoots(connection, begin, end)
-    last: Checkpoint | None = None
-    for each in kept:
-        checkpoint = each.checkpoint
-        if checkpoint.size > size:
-            gone = f"records {size} to {checkpoint.size - 1}, which checkpoint {each.number} is over, are gone"
-            raise ChainBroken(gone, size)
-        if roots.root_at(checkpoint.size) != checkpoint.root:
-            detail = f"checkpoint {each.number}, over {checkpoint.size} records, is over others than these"
-            raise ChainBroken(detail, last.size if last else 0, checkpoint.size)
-        last = checkpoint
-    if last is None or last.size < end:
-        roots.root_at(end)
-    return last
+    try:
+        _hold_against(roots, ((f"checkpoint {each.number}", each.checkpoint) for each in kept), proved, size)
+        if proved.size < end:
+            roots.root_at(end)
+    except ChainBroken as error:
+        proved.broken = error
+    return proved
 
 
-def check_noted(connection: Connection, noted: Iterable[Checkpoint], size: int) -> None:
-    """Hold checkpoints that somebody noted elsewhere, and verified, against the hashes that are kept.
+def check_noted(connection: Connection, noted: Iterable[Checkpoint], size: int, known: int = 0) -> Proved:
+    """Do the same with checkpoints that somebody noted elsewhere, and verified.
 
-    Raises:
-        ChainBroken: the log does not begin with what one of them is over.
+    ``known``: how many records the log's own checkpoints prove. It counts where the end is gone, and not where the log
+    says otherwise than what was noted: then whoever changed it has the key that signs.
     """
-    roots = KeptRoots(connection, 0, 0)
-    agreed = 0
-    for checkpoint in sorted(noted, key=lambda checkpoint: checkpoint.size):
-        if checkpoint.size > size:
-            gone = f"records {size} to {checkpoint.size - 1}, which a noted checkpoint is over, are gone"
-            raise ChainBroken(gone, size)
-        if roots.root_at(checkpoint.size) != checkpoint.root:
-            detail = f"a noted checkpoint over {checkpoint.size} records is over others than these"
-            raise ChainBroken(detail, agreed, checkpoint.size)
-        agreed = checkpoint.size
+    proved = Proved()
+    named = (("a noted checkpoint", each) for each in sorted(noted, key=lambda checkpoint: checkpoint.size))
+    try:
+        _hold_against(KeptRoots(connection, 0, 0), named, proved, size, known)
+    except ChainBroken as error:
+        proved.broken = error
+    return proved
+
+
+def _hold_against(
+    roots: KeptRoots, checkpoints: Iterable[tuple[str, Checkpoint]], proved: Proved, size: int, known: int = 0
+) -> None:
+    for name, checkpoint in checkpoints:
+        is_short = checkpoint.size > size
+        try:
+            agrees = roots.root_at(checkpoint.size) == checkpoint.root
+        except ChainBroken:
+            if not is_short:
+                raise
+            agrees = False
+        if agrees:
+            proved.size, proved.checkpoint = checkpoint.size, checkpoint
+        if is_short:
+            # If not even their hashes are there: of what one process wrote last, some could be gone before the end.
+            good = min(size, max(proved.size, known))
+            detail = f"records {size} to {checkpoint.size - 1}, which {name} is over, are gone"
+            raise ChainBroken(detail, good, size + 1 if good < size else None)
+        if not agrees:
+            detail = f"{name}, over {checkpoint.size} records, is over others than these"
+            raise ChainBroken(detail, proved.size, checkpoint.size)
 
 
 def is_signed(connection: Connection, keys: Sequence[VerifierKey], position: int) -> bool:
