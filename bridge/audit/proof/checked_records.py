@@ -4,6 +4,7 @@ For a range at a time, and in time proportional to it: where a writer stood befo
 before, so parts of a log can be verified beside each other.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from bridge.audit import tables
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.proof.checkpoints import STEPPED_BACK
 from bridge.audit.proof.merkle import leaf_hash
-from bridge.audit.proof.tree import read_hashes
+from bridge.audit.proof.tree import UNDECODABLE, read_hashes
 from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, link, read_values, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.errors import ChainBroken
@@ -23,6 +24,9 @@ from bridge.errors import ChainBroken
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
+
+_STRANGE = (TypeError, AttributeError, ValueError, OverflowError, sqlite3.OperationalError)
+"""What values lead to that only somebody else wrote: in SQLite a column can be made to hold anything."""
 
 _WIDTH = len(INDEX_COLUMNS)
 _POSITION, _ID, _TIME = (INDEX_COLUMNS.index(name) for name in ("position", "id", "time"))
@@ -143,11 +147,16 @@ class RecordCheck:
     def _check_some(self, begin: int, end: int) -> None:
         hashes = read_hashes(self._connection, begin, end)
         position = begin
-        for row in self._read(begin, end):
-            if row[_POSITION] != position:
-                break
-            self._check_row(position, row, hashes.get(position))
-            position += 1
+        try:
+            for row in self._read(begin, end):
+                if row[_POSITION] != position:
+                    break
+                self._check_row(position, row, hashes.get(position))
+                position += 1
+        except _STRANGE as error:
+            if isinstance(error, sqlite3.Error) and UNDECODABLE not in str(error):
+                raise
+            raise ChainBroken(f"record {position} has values that no record of the bridge has", position) from error
         if position != end:
             raise RecordDiffers(f"no record has the position {position}", position)
 
@@ -222,7 +231,7 @@ class RecordCheck:
     def _describe_missing(self, position: int, identifier: int) -> str:
         found = select(tables.records.c.id).where(tables.records.c.id == identifier)
         if self._connection.execute(found).first():
-            return f"the index says another month than record {position}"
+            return f"record {position} and its row in the index are of different months"
         writer, number = split_id(identifier)
         return f"record {position}, number {number} of writer {writer}, is gone"
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
+from sqlalchemy.exc import OperationalError
 
 from bridge.audit import tables
 from bridge.audit.proof.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Checkpoint, open_checkpoint
 from bridge.audit.proof.merkle import Frontier, split_hashes, tree_root
 from bridge.audit.proof.notes import NoteRefused, VerifierKey
-from bridge.audit.proof.tree import read_leaves
+from bridge.audit.proof.tree import LEAVES, ROOT, UNDECODABLE, read_leaves, read_size
 from bridge.audit.tables import BLOCK_LEAVES
 from bridge.errors import ChainBroken
 
@@ -94,7 +95,7 @@ class KeptRoots:
         last = min(first + _AT_ONCE, self._checked.stop) if checked else first + _AT_ONCE * BLOCK_LEAVES
         if not checked and first < self._checked.start:
             last = min(last, self._checked.start)
-        columns = [tables.blocks.c.block, tables.blocks.c.root, *([tables.blocks.c.leaves] if checked else [])]
+        columns = [tables.blocks.c.block, ROOT, *([LEAVES] if checked else [])]
         query = select(*columns).where(tables.blocks.c.block >= first, tables.blocks.c.block < last)
         rows = self._connection.execute(query.order_by(tables.blocks.c.block)).all()
         return iter([(row[0], row[1], row[2] if checked else None) for row in rows])
@@ -149,10 +150,15 @@ def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: in
     roots = KeptRoots(connection, begin, end)
     try:
         _hold_against(roots, ((f"checkpoint {each.number}", each.checkpoint) for each in kept), proved, size)
-        if proved.size < end:
-            roots.root_at(end)
+        hashed = min(end, read_size(connection))  # what has a position beyond that is for whoever looks at records
+        if proved.size < hashed:
+            roots.root_at(hashed)
     except ChainBroken as error:
         proved.broken = error
+    except OperationalError as error:
+        if UNDECODABLE not in str(error):
+            raise
+        proved.broken = ChainBroken("a checkpoint has a text that is none", proved.size, max(size, proved.size + 1))
     return proved
 
 
@@ -211,9 +217,12 @@ def _open(row: Row[Any], keys: Sequence[VerifierKey], after: int) -> Kept:
     number, size, time, note = row.number, row.size, row.time, row.note
     try:
         checkpoint = open_checkpoint(note, keys)
+        agrees = checkpoint.size == size and checkpoint.time == time // _MICROSECONDS
     except NoteRefused as error:
         raise ChainBroken(f"checkpoint {number} is not what was signed: {error}", after) from error
-    if checkpoint.size != size or checkpoint.time != time // _MICROSECONDS:
+    except TypeError as error:
+        raise ChainBroken(f"checkpoint {number} has values that no checkpoint has", after) from error
+    if not agrees:
         raise ChainBroken(f"checkpoint {number} says another size or time than its row", after)
     return Kept(number, checkpoint)
 

@@ -18,9 +18,10 @@ from itertools import pairwise
 from multiprocessing import get_context
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, or_, select
 
 from bridge.audit import tables
+from bridge.audit.events import AuditRetired
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.proof.checked_records import (
     STEP_SECONDS,
@@ -35,6 +36,7 @@ from bridge.audit.proof.checkpoints import Checkpoint
 from bridge.audit.proof.notes import VerifierKey
 from bridge.audit.proof.tree import read_size
 from bridge.audit.record import record_id, split_id
+from bridge.audit.tables import BLOCK_LEAVES
 from bridge.database import open_engine, snapshot
 from bridge.errors import ChainBroken
 
@@ -129,9 +131,10 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
     proved = check_tree(connection, kept, begin, end, size)
     noted = check_noted(connection, scope.noted, size, proved.size)
     in_tree = _combine([error for error in (proved.broken, noted.broken) if error is not None])
-    stop = end  # What is wrong before the first of these is still to be found.
+    # What is wrong before the first of these is still to be found. A record without a hash is wrong.
+    stop = max(begin, min(end, read_size(connection) + 1))
     if in_tree is not None:
-        stop = max(begin, min(end, in_tree.position if in_tree.end is None else in_tree.end))
+        stop = max(begin, min(stop, in_tree.position if in_tree.end is None else in_tree.end))
     try:
         spans = records.check(begin, stop)
         if (begin, stop) == (0, size) and in_tree is None:
@@ -307,6 +310,35 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int, ret
         raise ChainBroken(f"there is no writer {min(ends)}", stranger.first.position if stranger else 0)
     if _has_strangers(connection, frozenset(ours)):
         raise ChainBroken("there are records of writers that there are not", size)
+    _check_strays(connection, size, retired)
+
+
+def _check_strays(connection: Connection, size: int, retired: Retired) -> None:
+    """Verify that no table has a row that nothing else here looks at, and that somebody could still be shown."""
+    index, blocks, checkpoints, shown = tables.index, tables.blocks, tables.checkpoints, tables.witnessed
+    other_blocks = or_(blocks.c.block < 0, blocks.c.block >= size // BLOCK_LEAVES)
+    not_there = or_(checkpoints.c.size.is_(None), checkpoints.c.size != shown.c.size)
+    strays = (
+        (select(index.c.position).where(index.c.position < 0), "the index has a row at position {}", 0),
+        (select(blocks.c.block).where(other_blocks), "block {} is over records that there are not", size),
+        (select(tables.open_block.c.block).offset(1), "there is a second open block, {}", size),
+        (select(checkpoints.c.number).where(checkpoints.c.number < 1), "no checkpoint has the number {}", 0),
+        (
+            select(shown.c.number).outerjoin(checkpoints, checkpoints.c.number == shown.c.number).where(not_there),
+            "checkpoint {}, which a witness was shown, is gone or another one",
+            size,
+        ),
+    )
+    for query, detail, position in strays:
+        found = connection.execute(query.limit(1)).first()
+        if found is not None:
+            raise ChainBroken(detail.format(found[0]), position)
+    declared = select(tables.retired.c.position, index.c.event).outerjoin(
+        index, index.c.position == tables.retired.c.position
+    )
+    for position, event in connection.execute(declared.order_by(tables.retired.c.position)):
+        if event != AuditRetired.name and not any(first <= position < last for first, last in retired.spans):
+            raise ChainBroken(f"record {position} does not say what was retired, as `audit_retired` has it", size)
 
 
 def _has_strangers(connection: Connection, ours: AbstractSet[int]) -> bool:
