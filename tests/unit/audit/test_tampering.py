@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from bridge.audit import tables
 from bridge.audit.database import open_database
@@ -547,6 +547,91 @@ def test_a_record_of_a_writer_that_there_is_not_is_found(log):
 def test_a_record_that_waits_for_its_position_is_no_fault(log):
     log.run(insert(RECORDS).values(id=record_id(1, 5_000), month=202611, body="{}", mac=bytes(32)))
     assert log.verify().size == SIZE
+
+
+# What nothing else looks at, and what no column of ours can hold
+
+
+def copy_row(table, condition, **changes):
+    """Add a row like one that is there."""
+    columns = [literal(changes[column.name], column.type) if column.name in changes else column for column in table.c]
+    return insert(table).from_select(list(table.c.keys()), select(*columns).where(condition))
+
+
+STRAYS = {
+    "the index has a row at position -5": copy_row(INDEX, INDEX.c.position == 9, position=-5),
+    "no record has the position 600": copy_row(INDEX, INDEX.c.position == 9, position=2**62),
+    "block 77 is over records that there are not": copy_row(tables.blocks, tables.blocks.c.block == 0, block=77),
+    "block -1 is over records that there are not": copy_row(tables.blocks, tables.blocks.c.block == 0, block=-1),
+    "there is a second open block": copy_row(tables.open_block, tables.open_block.c.block == 2, block=3),
+    "no checkpoint has the number 0": copy_row(tables.checkpoints, tables.checkpoints.c.number == 2, number=0),
+    "checkpoint 99, which a witness was shown, is gone": insert(tables.witnessed).values(
+        witness="file", number=99, size=999, time=0, answer=b""
+    ),
+    "record 9 does not say what was retired": insert(tables.retired).values(position=9, month=202611),
+    "record 999 does not say what was retired": insert(tables.retired).values(position=999, month=202611),
+}
+
+
+@pytest.mark.parametrize(("detail", "statement"), STRAYS.items(), ids=STRAYS)
+def test_a_row_that_leads_nowhere_is_named(log, detail, statement):
+    log.run(statement)
+    assert detail in log.refuse().detail
+
+
+def test_a_record_that_is_no_ascii_text_is_named(log, position):
+    log.set_body(position, log.rows[position][2].replace('"saml"', '"s\u00e4ml"'))
+    refused_at(log, position)
+    log.make_agree()
+    refused_at(log, position)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_record_under_another_month_is_named(log, position, both):
+    log.run(update(RECORDS).where(RECORDS.c.id == log.rows[position][1]).values(month=202512))
+    if both:
+        log.run(update(INDEX).where(INDEX.c.position == position).values(month=202512))
+    assert "month" in refused_at(log, position)
+
+
+@pytest.mark.parametrize("written", ["postgresql"], indirect=True)
+def test_a_second_record_of_a_number_in_another_partition_is_found(log, position):
+    identifier = log.rows[position][1]
+    log.run(insert(RECORDS).values(id=identifier, month=202512, body="{}", mac=bytes(32)))
+    assert "more records than have a position" in refused_at(log, SIZE)
+
+
+@pytest.mark.parametrize("written", ["postgresql"], indirect=True)
+def test_a_partition_that_was_taken_away_is_missed(log):
+    log.connection.exec_driver_sql("ALTER TABLE audit_records DETACH PARTITION audit_records_202611")
+    assert "is gone" in refused_at(log, 0)
+
+
+ODD = {
+    "audit_records SET body = CAST(body AS BLOB) WHERE id = {id}": 100,
+    "audit_records SET body = CAST(x'ff' AS TEXT) WHERE id = {id}": 100,
+    "audit_records SET body = 5 WHERE id = {id}": 100,
+    "audit_records SET mac = 'text' WHERE id = {id}": 100,
+    "audit_index SET id = 'text' WHERE position = 100": 100,
+    "audit_index SET time = 1.5 WHERE position = 100": 100,
+    "audit_blocks SET leaves = 'text' WHERE block = 1": 256,
+    "audit_blocks SET leaves = leaves || x'00' WHERE block = 1": 256,
+    "audit_blocks SET root = 'text' WHERE block = 1": 256,
+    "audit_open_block SET leaves = 7": 512,
+    "audit_open_block SET block = 'text'": 512,
+    "audit_checkpoints SET note = CAST(note AS BLOB) WHERE number = 2": 57,
+    "audit_checkpoints SET note = CAST(x'ff' AS TEXT) WHERE number = 2": 0,
+    "audit_checkpoints SET size = 'text' WHERE number = 2": 57,
+    "audit_checkpoints SET time = 'text' WHERE number = 2": 57,
+    "audit_sequenced SET number = 'text'": 600,
+}
+
+
+@pytest.mark.parametrize("written", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("change", "position"), ODD.items(), ids=ODD)
+def test_a_value_of_a_type_that_only_sqlite_lets_into_the_column_is_named(log, change, position):
+    log.connection.exec_driver_sql("UPDATE " + change.format(id=log.rows[100][1]))
+    assert log.refuse().position == position
 
 
 # A range
