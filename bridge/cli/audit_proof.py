@@ -20,6 +20,7 @@ from bridge.audit.proof.proofs import Signed, prove_growth, prove_record, read_l
 from bridge.audit.proof.verification import Scope, Verified, verify_log
 from bridge.audit.proof.verifier.verify_bundle import split_notes
 from bridge.audit.reader import parse_reference
+from bridge.audit.search.checked import check_search
 from bridge.audit.tables import index
 from bridge.audit_log import OpenedLog
 from bridge.cli.opened_log import open_log
@@ -47,10 +48,19 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--to", "last", type=click.IntRange(0), help="The last position. Default: the last.")
 @click.option("--since", type=_file, help="Verify what came after a checkpoint that you noted in this file.")
 @click.option("--noted", type=_file, multiple=True, help="The log must begin with what checkpoints in this file say.")
+@click.option(
+    "--search", is_flag=True, help="Verify as well that searches and figures leave out nothing. Takes longer."
+)
 @_key
 @click.pass_obj
 def verify(  # noqa: PLR0917  click passes them by name
-    folder: Path, begin: int, last: int | None, since: Path | None, noted: tuple[Path, ...], keys: tuple[str, ...]
+    folder: Path,
+    begin: int,
+    last: int | None,
+    since: Path | None,
+    noted: tuple[Path, ...],
+    search: bool,  # noqa: FBT001  click passes flags
+    keys: tuple[str, ...],
 ) -> None:
     """Verify that the log is what was recorded, and say the first bad position if it is not.
 
@@ -70,7 +80,15 @@ def verify(  # noqa: PLR0917  click passes them by name
         scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
         processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
         verified = verify_log(log.engine, scope, processes=processes, progress=_Progress())
+        beyond = max(begin - 1, -1 if last is None else last)
+        if beyond >= verified.size:
+            raise ChainBroken(f"the log ends before position {beyond}", verified.size)
+        if search:
+            with snapshot(log.engine) as connection:
+                check_search(connection)
     _print_verified(verified, seen)
+    if search:
+        click.echo("Searches and figures go by all of them.")
 
 
 @click.command("checkpoint")
@@ -170,8 +188,14 @@ def _broken_to_exit_code() -> Iterator[None]:
     except ChainBroken as error:
         click.secho(error.public, fg="red", err=True)
         click.echo(f"  {error.detail}", err=True)
-        where = f"{error.position}" if error.end is None else f"between {error.position} and {error.end - 1}"
-        click.echo(f"  first bad position: {where}", err=True)
+        if error.end is None:
+            click.echo(f"  first bad position: {error.position}", err=True)
+        else:
+            click.echo(f"  first bad position: between {error.position} and {error.end - 1}", err=True)
+            click.echo(f"  Nothing tells it more exactly: {error.position} is the first that is not proved.", err=True)
+        click.echo(
+            "  Keep a copy of the database as it is, and compare it from there on with backups and bundles.", err=True
+        )
         sys.exit(FAILED)
 
 

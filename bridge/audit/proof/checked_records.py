@@ -4,6 +4,7 @@ For a range at a time, and in time proportional to it: where a writer stood befo
 before, so parts of a log can be verified beside each other.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.proof.chain import is_tied, says_its_place
 from bridge.audit.proof.checkpoints import STEPPED_BACK
 from bridge.audit.proof.merkle import leaf_hash
-from bridge.audit.proof.tree import read_hashes
+from bridge.audit.proof.tree import UNDECODABLE, read_hashes
 from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, read_values, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.errors import ChainBroken
@@ -24,6 +25,9 @@ from bridge.errors import ChainBroken
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
+
+_STRANGE = (TypeError, AttributeError, ValueError, OverflowError, sqlite3.OperationalError)
+"""What values lead to that only somebody else wrote: in SQLite a column can be made to hold anything."""
 
 _WIDTH = len(INDEX_COLUMNS)
 _POSITION, _ID, _TIME = (INDEX_COLUMNS.index(name) for name in ("position", "id", "time"))
@@ -34,6 +38,10 @@ _QUERY = (
     .outerjoin(tables.records, tables.SAME_RECORD)
     .order_by(tables.index.c.position)
 )
+
+
+class RecordDiffers(ChainBroken):
+    """A position has not what is kept of it: a fault of its own, which does not make the kept hashes wrong ones."""
 
 
 class Stand(NamedTuple):
@@ -141,13 +149,18 @@ class RecordCheck:
     def _check_some(self, begin: int, end: int) -> None:
         hashes = read_hashes(self._connection, begin, end)
         position = begin
-        for row in self._read(begin, end):
-            if row[_POSITION] != position:
-                break
-            self._check_row(position, row, hashes.get(position))
-            position += 1
+        try:
+            for row in self._read(begin, end):
+                if row[_POSITION] != position:
+                    break
+                self._check_row(position, row, hashes.get(position))
+                position += 1
+        except _STRANGE as error:
+            if isinstance(error, sqlite3.Error) and UNDECODABLE not in str(error):
+                raise
+            raise ChainBroken(f"record {position} has values that no record of the bridge has", position) from error
         if position != end:
-            raise ChainBroken(f"no record has the position {position}", position)
+            raise RecordDiffers(f"no record has the position {position}", position)
 
     def _read(self, begin: int, end: int) -> Iterator[Sequence[Any]]:
         query = _QUERY.where(tables.index.c.position >= begin, tables.index.c.position < end)
@@ -158,16 +171,16 @@ class RecordCheck:
     def _check_row(self, position: int, row: Sequence[Any], kept_hash: bytes | None) -> None:
         identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
         if body is None:
-            raise ChainBroken(self._describe_missing(position, identifier), position)
+            raise RecordDiffers(self._describe_missing(position, identifier), position)
         if leaf_hash(body.encode()) != kept_hash:
-            raise ChainBroken(f"record {position} was changed: it is not the one whose hash is kept", position)
+            raise self._find_changed(position, row)
         content, expected = read_values(position, identifier, body)
         if content is UNREADABLE:
             raise ChainBroken(f"record {position} is none that the bridge wrote", position)
         if expected != row[:_WIDTH]:
             compared = zip(INDEX_COLUMNS, expected, row, strict=False)
             names = ", ".join(name for name, right, said in compared if right != said)
-            raise ChainBroken(f"the index says otherwise than record {position}: {names}", position)
+            raise RecordDiffers(f"the index says otherwise than record {position}: {names}", position)
         stand = Stand(position, identifier & _NUMBER_MASK, expected[_TIME], content["event"] == STEPPED_BACK, mac)
         self._check_writer(identifier >> NUMBER_BITS, stand, content, body)
 
@@ -207,10 +220,23 @@ class RecordCheck:
         sound = self._mac_key is None or is_tied(self._mac_key, before, rows[-1].body, rows[-1].mac)
         return bytes(rows[-1].mac) if sound else None
 
+    def _find_changed(self, position: int, row: Sequence[Any]) -> ChainBroken:
+        """Return whether it is the record or its hash that was changed. Only the former leaves the hash right."""
+        identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
+        writer, number = split_id(identifier)
+        span = self.spans.get(writer)
+        if span is not None and span.last.number == number - 1:
+            before = span.last.mac
+        else:
+            before = self._read_mac_before(writer, Stand(position, number, 0))
+        if self._mac_key is not None and before is not None and is_tied(self._mac_key, before, body, mac):
+            return ChainBroken(f"the hash that is kept of record {position} was changed, or the record moved", position)
+        return RecordDiffers(f"record {position} was changed: it is not the one whose hash is kept", position)
+
     def _describe_missing(self, position: int, identifier: int) -> str:
         found = select(tables.records.c.id).where(tables.records.c.id == identifier)
         if self._connection.execute(found).first():
-            return f"the index says another month than record {position}"
+            return f"record {position} and its row in the index are of different months"
         writer, number = split_id(identifier)
         return f"record {position}, number {number} of writer {writer}, is gone"
 
