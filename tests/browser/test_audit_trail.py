@@ -105,9 +105,12 @@ def test_an_auditor_follows_credentials_into_the_cloud_and_finds_a_stray(page, i
     assert "Oss:DeleteBucket" in told
     assert "Forbidden.RAM" in told
     assert "exchange.issued" in told
-    hand.activate("link", page.get_by_role("table", name="Asked for with these").get_by_role("link").inner_text())
+    hand.activate(
+        "link",
+        page.get_by_role("table", name="Further credentials obtained with these").get_by_role("link").inner_text(),
+    )
     page.get_by_role("heading", name="Auditor in").wait_for()
-    assert "got with credentials that were issued here" in page.get_by_role("main").inner_text()
+    assert "obtained with credentials that were issued here" in page.get_by_role("main").inner_text()
 
 
 def test_the_trail_has_its_pictures(chromium, installation, shoot, scheme, tmp_path):
