@@ -10,7 +10,7 @@ import pytest
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_configuration, load_settings
-from tests.browser.conftest import prepare
+from tests.browser.conftest import find_barriers, prepare
 from tests.browser.test_administration import sign_in
 from tests.browser.test_audit import WIDTHS, is_narrow_enough
 from tests.browser.test_sign_in import Keyboard, Mouse
@@ -128,5 +128,6 @@ def test_the_trail_has_its_pictures(chromium, installation, shoot, scheme, tmp_p
         }.items():
             page.goto(installation.bridge + address)
             assert is_narrow_enough(page), (name, width)
+            assert find_barriers(page) == [], (name, width)
             shoot(page, f"audit-{name}-{scheme}-{width}")
     context.close()
