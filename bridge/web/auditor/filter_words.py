@@ -28,6 +28,14 @@ _VALUES: Mapping[tuple[str, str], str] = {
     ("mfa", "yes"): "more than one",
     ("mfa", "no"): "one",
 }
+_PHRASES: Mapping[str, str] = {
+    "outcome refused": "refused",
+    "outcome accepted": "not refused",
+    "privileged yes": "privileged",
+    "privileged no": "not privileged",
+    "mfa yes": "with more than one factor",
+    "mfa no": "with one factor",
+}
 _ALONE = {
     "person": "a person",
     "address": "an address",
@@ -52,6 +60,8 @@ def describe_value(name: str, value: str) -> str:
 def describe_asked(asked: str) -> str:
     """Return in words what a record of a search says of one filter: its name, or its name and its value."""
     name, _, value = asked.partition(" ")
+    if asked in _PHRASES:
+        return _PHRASES[asked]
     if not value:
         return _ALONE.get(name, name)
     said = describe_value(name, value)

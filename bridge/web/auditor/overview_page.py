@@ -1,5 +1,6 @@
 """The overview: figures over time as pictures, and the questions that auditors ask most. It names nobody."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,10 +57,12 @@ _WEEKS_FROM_DAYS = 120
 
 @dataclass(frozen=True)
 class Shown:
-    """An alert that goes on."""
+    """An alert that goes on; of those that are not grave, the newest of its kind."""
 
     title: str
     text: str
+    more: int
+    """How many others of its kind go on."""
     href: str
     grave: bool
 
@@ -135,14 +138,18 @@ class OverviewPage:
     def _read_alerts(self) -> list[Shown]:
         with database_errors():
             going_on = self._alerts.latest(_MOST_ALERTS, open_only=True)
+        alike = Counter(each.kind for each in going_on)
+        newest = {each.kind: each.number for each in reversed(going_on)}
         return [
             Shown(
                 title=f"{each.summary}.",
                 text=_describe_alert(each),
+                more=0 if each.kind in _GRAVE else alike[each.kind] - 1,
                 href=find_record(each.position) if each.position is not None else "",
                 grave=each.kind in _GRAVE,
             )
             for each in sorted(going_on, key=lambda each: each.kind not in _GRAVE)
+            if each.kind in _GRAVE or each.number == newest[each.kind]
         ]
 
     def _count(self, overview: Overview, since: datetime, first_day: datetime) -> Iterable[Figure]:
