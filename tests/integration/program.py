@@ -93,7 +93,9 @@ class Program:
         return self._keep(self.post("/oauth/token", form | changes))
 
     def call(self, method, path, token=None, **options):
-        headers = {"Authorization": f"Bearer {token or self.tokens['access_token']}"} | options.pop("headers", {})
+        headers = {"Authorization": f"Bearer {self.tokens['access_token'] if token is None else token}"} | options.pop(
+            "headers", {}
+        )
         return requests.request(method, f"{self.url}{path}", headers=headers, timeout=10, **options)
 
     def session(self, token=None):
