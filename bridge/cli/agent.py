@@ -28,9 +28,10 @@ from bridge.client.roles import read_credentials
     "ask it: use it only where all of them are yours.",
 )
 def agent(asked: Asked, port: int, metadata: str | None) -> None:
-    """Serve credentials for one role on this machine, and renew them before any SDK takes them for stale.
+    """Serve credentials for programs on this machine.
 
-    Prints the lines that programs need in their environment. Runs until it is stopped.
+    Renews them before any SDK takes them for stale. Prints the lines that programs need in their environment. Runs
+    until it is stopped.
     """
     with at_screen(asked) as screen:
         access = open_access(asked, screen)

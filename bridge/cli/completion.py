@@ -3,18 +3,20 @@
 import click
 from click.shell_completion import get_completion_class
 
+_HELP = """Print what completes commands in your shell.
 
-@click.command()
+\b
+bash:  eval "$(rambridge completion bash)"     in ~/.bashrc
+zsh:   eval "$(rambridge completion zsh)"      in ~/.zshrc, after compinit
+fish:  rambridge completion fish > ~/.config/fish/completions/rambridge.fish
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("shell", type=click.Choice(["bash", "fish", "zsh"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print what makes the shell complete this command.
-
-    \b
-    bash:  eval "$(rambridge completion bash)"     in ~/.bashrc
-    zsh:   eval "$(rambridge completion zsh)"      in ~/.zshrc, after compinit
-    fish:  rambridge completion fish > ~/.config/fish/completions/rambridge.fish
-    """
+    """Print what completes commands in the shell."""
     of_shell = get_completion_class(shell)
     if of_shell is None:
         raise click.ClickException(f"There is no completion for {shell}.")

@@ -39,10 +39,11 @@ def configure(  # noqa: PLR0917  as on the command line
     replace: bool,  # noqa: FBT001
     path: Path | None,
 ) -> None:
-    """Write profiles into ~/.aliyun/config.json for one role, or for all of them.
+    """Write profiles into ~/.aliyun/config.json.
 
-    The CLI, the SDKs and Terraform then ask this command for credentials whenever they need new ones. None are written
-    here. Other profiles stay as they are, and the file as it was is kept beside it.
+    For one role, or with --all for all of them. The CLI, the SDKs and Terraform then ask this command for credentials
+    whenever they need new ones. None are written here. Other profiles stay as they are, and the file as it was is
+    kept beside it.
     """
     if every and (name or asked.role or asked.account or default):
         raise click.UsageError("--all is for every role; --account, --role, --profile and --default are for one.")

@@ -20,10 +20,11 @@ from bridge.client.roles import read_credentials
     help="external: for the mode External of the CLI and the SDKs; json: as a credentials service; env: shell lines.",
 )
 def credentials(asked: Asked, form: str) -> None:
-    """Print credentials for one role. Signs this terminal in, in the browser, where that is needed.
+    """Print credentials for one role, for programs.
 
-    Only the credentials go to standard output. A program that cannot ask anybody, such as an SDK in mode External, gets
-    exit code 3 and a sentence on standard error instead of a sign-in.
+    Signs this terminal in, in the browser, where that is needed. Only the credentials go to standard output. A
+    program that cannot ask anybody, such as an SDK in mode External, gets exit code 3 and a sentence on standard
+    error instead of a sign-in.
     """
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
@@ -34,7 +35,10 @@ def credentials(asked: Asked, form: str) -> None:
 @click.command()
 @takes(role=True, sign_in=True)
 def env(asked: Asked) -> None:
-    """Print shell lines that set credentials for one role: eval "$(rambridge env)"."""
+    """Print shell lines that set credentials.
+
+    In a shell: eval "$(rambridge env)". For one program alone: rambridge exec -- CMD.
+    """
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
         given = read_credentials(access, choose_role(access, asked))

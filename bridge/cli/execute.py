@@ -16,9 +16,10 @@ NOT_FOUND = 127
 @takes(role=True, sign_in=True)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
 def execute(asked: Asked, command: tuple[str, ...]) -> None:
-    """Run CMD with credentials for one role in its environment, and nowhere else. Its exit code is CMD's.
+    """Run a program with credentials for one role.
 
-    They are not renewed: for what runs longer than they last, see `rambridge configure` and `rambridge agent`.
+    They are in its environment, and nowhere else. The exit code is the program's. They are not renewed: for what runs
+    longer than they last, see `rambridge configure` and `rambridge agent`.
     """
     with at_screen(asked) as screen:
         access = open_access(asked, screen)

@@ -16,7 +16,10 @@ from bridge.client.roles import Session, read_session
 @takes()
 @click.option("--device", is_flag=True, help="Sign in with a browser elsewhere, such as a phone: shows a QR code.")
 def login(asked: Asked, device: bool) -> None:  # noqa: FBT001  click passes flags
-    """Sign this terminal in, in the browser. Remembers the service for all other commands."""
+    """Sign this terminal in, in the browser.
+
+    Remembers the service for all other commands.
+    """
     with at_screen(asked) as screen:
         access = open_access(replace(asked, ask=True), screen, device=device)
         access.sign_in()
@@ -33,7 +36,10 @@ def login(asked: Asked, device: bool) -> None:  # noqa: FBT001  click passes fla
 @click.command()
 @takes()
 def logout(asked: Asked) -> None:
-    """End this terminal's sign-in, and forget its tokens. Credentials that it gave work until their own end."""
+    """End this terminal's sign-in, and forget its tokens.
+
+    Credentials that it gave work until their own end.
+    """
     with at_screen(asked) as screen:
         access = open_access(replace(asked, ask=False), screen)
         try:
@@ -51,7 +57,10 @@ def logout(asked: Asked) -> None:
 @click.command()
 @takes()
 def whoami(asked: Asked) -> None:
-    """Say who is signed in here, where, until when, and which role is chosen. Asks nobody to sign in."""
+    """Say who is signed in here, and until when.
+
+    Asks nobody to sign in.
+    """
     with at_screen(asked) as screen:
         access = open_access(replace(asked, ask=False), screen)
         session = read_session(access)

@@ -146,7 +146,7 @@ def at_screen(asked: Asked) -> Iterator[Screen]:
         else:
             click.echo(str(failure), err=True)
         sys.exit(failure.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
         sys.exit(INTERRUPTED)
 

@@ -20,7 +20,10 @@ MOST_OFFERED = 15
 @click.argument("words", nargs=-1)
 @takes(sign_in=True)
 def roles(asked: Asked, words: tuple[str, ...]) -> None:
-    """List your roles, or those that WORDS find in account, role or purpose."""
+    """List your roles, or those that WORDS find.
+
+    Words are looked for in account, role and purpose; parts of them are enough.
+    """
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
         session = read_session(access)
@@ -43,7 +46,9 @@ def roles(asked: Asked, words: tuple[str, ...]) -> None:
 @click.argument("words", nargs=-1)
 @takes(role=True, sign_in=True)
 def use(asked: Asked, words: tuple[str, ...]) -> None:
-    """Choose the role that other commands take: the one that WORDS find, else the one that you pick from a list.
+    """Choose the role that other commands take.
+
+    It is the one that WORDS find, else the one that you pick from a list.
 
     Parts of words are enough: `rambridge use prod admin`, or `rambridge use pdadm`.
     """

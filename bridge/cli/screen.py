@@ -23,7 +23,7 @@ class Screen:
         self._lock = threading.Lock()
         self._what = ""
         self._since = time.monotonic()
-        self._shown = False
+        self._shown = ""
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -70,14 +70,15 @@ class Screen:
         while not self._stop.wait(_TICK_SECONDS):
             with self._lock:
                 seconds = time.monotonic() - self._since
-                if self._what and seconds >= QUIET_SECONDS and not self._stop.is_set():
-                    click.echo(f"{_ERASE}{self._what} … {int(seconds)} s", err=True, nl=False)
-                    self._shown = True
+                text = f"{self._what} … {int(seconds)} s" if self._what and seconds >= QUIET_SECONDS else ""
+                if text and text != self._shown and not self._stop.is_set():
+                    click.echo(f"{_ERASE}{text}", err=True, nl=False)
+                    self._shown = text
 
     def _erase(self) -> None:
         if self._shown:
             click.echo(_ERASE, err=True, nl=False)
-            self._shown = False
+            self._shown = ""
 
 
 def draw_qr_code(text: str) -> str:

@@ -78,7 +78,7 @@ def write_profiles(path: Path, profiles: list[Profile], *, make_default: str = "
         content["current"] = make_default or profiles[0].name
     backup = path.with_name(path.name + BACKUP_SUFFIX) if before is not None else None
     try:
-        if backup is not None and before is not None:
+        if backup is not None and before is not None and not _has_what_is_theirs(backup, before):
             _write(backup, before)
         if _read_bytes(path) != before:
             raise ClientError(f"{path} was changed by another program at this moment. Try again.")
@@ -144,6 +144,19 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
     if len(names) != len(set(map(str, names))):
         raise ClientError(f"{path} has two profiles of one name. It was left as it is.")
     return dict(content)
+
+
+def _has_what_is_theirs(backup: Path, before: bytes) -> bool:
+    """Return whether a backup is as good as a new one: writing twice must not push out what was there before us."""
+    kept = _read_bytes(backup)
+    try:
+        return kept is not None and _without_ours(_parse(backup, kept)) == _without_ours(_parse(backup, before))
+    except ClientError:
+        return False
+
+
+def _without_ours(content: dict[str, Any]) -> dict[str, Any]:
+    return content | {"profiles": [profile for profile in content["profiles"] if not is_ours(profile)]}
 
 
 def _read_float(text: str) -> float:

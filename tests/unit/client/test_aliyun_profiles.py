@@ -60,6 +60,18 @@ def test_other_profiles_stay_as_they_are_and_the_file_is_kept_beside(path):
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["config.json", "config.json.before-rambridge"]
 
 
+def test_writing_again_does_not_push_out_the_file_of_before(path):
+    put(path, json.dumps(THEIRS))
+    before = path.read_bytes()
+    write_profiles(path, [OURS])
+    assert write_profiles(path, [OURS, Profile("more", COMMAND)]).backup.read_bytes() == before
+    content = read(path)
+    content["profiles"].append({"name": "theirs", "mode": "AK"})
+    put(path, json.dumps(content))
+    before = path.read_bytes()
+    assert write_profiles(path, [OURS]).backup.read_bytes() == before
+
+
 def test_any_file_of_the_clis_form_comes_back_with_nothing_else_changed(path):
     dice = random.Random(7)
 
