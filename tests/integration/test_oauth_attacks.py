@@ -1,6 +1,7 @@
 """What RFC 9700 says that attackers do to an authorization server, each with the same thing done right."""
 
 import http.client
+import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,9 @@ import requests
 
 from bridge.authorization.client import CLIENT_ID
 from bridge.keys import KeyFolder
+from bridge.portal_protocol.opening import TerminalOpening
 from bridge.sealing import Sealer
+from bridge.sessions.store import session_key
 from bridge.sessions.tickets import Tickets
 from tests.integration.program import challenge_of, listening, signed_in
 
@@ -143,6 +146,20 @@ def test_t_out_05_a_code_that_was_stolen_gives_nothing_without_the_proof_and_is_
     refuse(answered.redeem(stolen, code_verifier=secrets.token_urlsafe(48)), "invalid_grant", "oauth_code")
     assert events(installation, 1) == ["grant.refused"]
     refuse(answered.redeem(stolen), "invalid_grant", "oauth_code_reused")
+
+
+def test_t_out_05_a_code_that_is_shown_again_while_it_is_redeemed_gives_nothing(answered, monkeypatch):
+    opening, second = TerminalOpening.open, []
+
+    def open_slowly(self, *arguments):
+        opened = opening(self, *arguments)
+        monkeypatch.undo()
+        second.append(answered.redeem())
+        return opened
+
+    monkeypatch.setattr(TerminalOpening, "open", open_slowly)
+    refuse(answered.redeem(), "invalid_grant", "oauth_code_reused")
+    refuse(second[0], "invalid_grant", "oauth_code_reused")
 
 
 @pytest.mark.parametrize(
@@ -289,6 +306,32 @@ def test_t_out_08_a_token_in_an_address_is_refused(installation, browser):
         assert program.refresh().status_code == 200
 
 
+def test_t_out_08_a_token_is_taken_by_its_scheme_and_json_as_json_alone(installation, browser):
+    with signed_in(installation, browser) as program:
+        token, address = program.tokens["access_token"], f"{installation.bridge}/api/v1/session"
+        for scheme, status in (("bearer", 200), ("Basic", 401), ("Token", 401), ("Bearer Bearer", 401)):
+            answer = requests.get(address, headers={"Authorization": f"{scheme} {token}"}, timeout=10)
+            assert (scheme, answer.status_code) == (scheme, status)
+        cookie = f"__Host-rambridge={browser.cookies.get('__Host-rambridge')}"
+        wrong = {"Authorization": "Bearer x", "Cookie": cookie}
+        assert requests.get(address, headers=wrong, timeout=10).status_code == 401  # never the cookie instead
+        role = program.session().json()["entitlements"][0]["id"]
+        for kind, status in (("text/plain", 400), ("application/json", 200)):
+            body = json.dumps({"entitlement": role})
+            answer = program.call("POST", "/api/v1/credentials", data=body, headers={"Content-Type": kind})
+            assert answer.status_code == status
+        answer = requests.post(f"{installation.bridge}/oauth/token", json={"client_id": CLIENT_ID}, timeout=10)
+        refuse(answer, "invalid_request", "bad_parameter")
+
+
+def test_t_out_08_one_address_asks_for_only_so_many_tokens(program, monkeypatch):
+    monkeypatch.setattr("bridge.authorization.endpoints.TOKENS_PER_MINUTE", 0)
+    answer = program.redeem("x")
+    assert (answer.status_code, answer.json()["code"]) == (429, "web_too_many")
+    monkeypatch.undo()
+    refuse(program.redeem("x"), "invalid_grant", "oauth_code")
+
+
 def test_t_out_08_a_token_for_another_resource_is_not_given(installation, program, browser):
     for resource in ("https://evil.example/api", f"{installation.bridge}/api/v2", f"{installation.bridge}/api/v1/"):
         browser.open(program.question(resource=resource))
@@ -355,6 +398,34 @@ def test_t_out_09_only_a_click_on_our_own_page_lets_a_program_in(installation, p
     assert program.answers == []
     browser.submit("/oauth/allow")
     assert "code" in program.answers[0]
+
+
+def test_t_out_09_what_was_shown_is_decided_about_within_ten_minutes_in_the_same_session(installation, program):
+    browser = installation.sign_in("zhang.min")
+    cookie = browser.cookies.get("__Host-rambridge")
+    form = browser.open(program.question()).forms[-1].fields
+    headers = {"Cookie": f"__Host-rambridge={cookie}", "Sec-Fetch-Site": "same-origin"}
+    for key, seconds, status in (
+        (session_key(cookie), 0, 400),
+        (session_key("of somebody else"), 60, 400),
+        (session_key(cookie), 60, 303),
+    ):
+        values = [key, program.redirect_uri, program.state, challenge_of(program.verifier), ""]
+        asked = open_tickets(installation).write("consent", values, datetime.now(UTC) + timedelta(seconds=seconds))
+        answer = requests.post(
+            f"{installation.bridge}/oauth/allow",
+            data=form | {"asked": asked},
+            headers=headers,
+            timeout=10,
+            allow_redirects=False,
+        )
+        assert answer.status_code == status
+
+
+def test_t_out_09_a_state_is_short_and_printable(program, browser):
+    for state in ("s" * 129, "a\nb", "\u00fc"):
+        assert browser.open(program.question(state=state)).status == 400
+    assert browser.open(program.question(state="~ !" * 42)).status == 200
 
 
 def test_t_out_09_the_page_is_framed_by_nobody_and_tells_nobody_where_one_was(program, browser):
