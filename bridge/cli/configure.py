@@ -41,7 +41,7 @@ def configure(  # noqa: PLR0917  as on the command line
 ) -> None:
     """Write profiles into ~/.aliyun/config.json.
 
-    For one role, or with --all for all of them. The CLI, the SDKs and Terraform then ask this command for credentials
+    For one role, or with --all for all of them. The CLI and the SDKs then ask this command for credentials
     whenever they need new ones. None are written here. Other profiles stay as they are, and the file as it was is
     kept beside it.
     """
@@ -82,7 +82,7 @@ def _tell(screen: Screen, change: Change, profiles: list[Profile]) -> None:
     if change.backup:
         screen.say(f"The file as it was: {change.backup}")
     first = profiles[0].name
-    screen.say(f"Next: aliyun --profile {first} sts GetCallerIdentity; for SDKs and Terraform:")
+    screen.say(f"Next: aliyun --profile {first} sts GetCallerIdentity; for the SDKs:")
     screen.say(f"  export ALIBABA_CLOUD_PROFILE={first}")
 
 

@@ -1,4 +1,4 @@
-"""The address that the browser comes back to: one answer, to what was asked, from whom it was asked of."""
+"""The address that the browser comes back to: one answer, to what was asked, from whom it was asked of (OUT-11)."""
 
 from urllib.parse import urlencode
 

@@ -1,4 +1,4 @@
-"""What a person is told when the service is not there, not one, or not to be trusted."""
+"""What a person is told when the service is not there, not one, or not to be trusted (OUT-11)."""
 
 import datetime as dt
 import ssl
