@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -55,8 +56,14 @@ def configure(  # noqa: PLR0917  as on the command line
             roles = [choose_role(access, asked)]
         if not roles:
             raise Refused("You have no role with credentials at the moment.", "no_roles")
+        names = Counter(_name(one) for one in roles)
         profiles = [
-            Profile(name or _name(one), _command(access.service.origin, one), region or "", DEFAULT_REGION)
+            Profile(
+                name or (_name(one) if names[_name(one)] == 1 else f"{_name(one)}-{one.entitlement[:6]}"),
+                _command(access.service.origin, one, twice=names[_name(one)] > 1),
+                region or "",
+                DEFAULT_REGION,
+            )
             for one in roles
         ]
         change = write_profiles(
@@ -90,8 +97,10 @@ def _name(role: Role) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{role.account}-{role.name}")
 
 
-def _command(origin: str, role: Role) -> tuple[str, ...]:
-    words = ("credentials", "--server", origin, "--account", role.account_id, "--role", role.name)
+def _command(origin: str, role: Role, *, twice: bool) -> tuple[str, ...]:
+    """Return the words that ask for a role; a name that a role and a user share is not enough."""
+    meant = role.entitlement if twice else role.name
+    words = ("credentials", "--server", origin, "--account", role.account_id, "--role", meant)
     return (*_find_ourselves(), *words)
 
 

@@ -140,11 +140,14 @@ def at_screen(asked: Asked) -> Iterator[Screen]:
             yield screen
     except ClientError as failure:
         if asked.as_json:
-            told = {"error": failure.kind, "message": str(failure), "exit_code": failure.exit_code}
-            reference = getattr(failure, "reference", "")
-            click.echo(json.dumps(told | ({"reference": reference} if reference else {}), ensure_ascii=False), err=True)
+            _print_failure(failure.kind, str(failure), failure.exit_code, failure.reference)
         else:
             click.echo(str(failure), err=True)
+        sys.exit(failure.exit_code)
+    except click.UsageError as failure:
+        if not asked.as_json:
+            raise
+        _print_failure("usage", failure.message, failure.exit_code)
         sys.exit(failure.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
@@ -154,3 +157,8 @@ def at_screen(asked: Asked) -> Iterator[Screen]:
 def print_json(content: Any) -> None:
     """Print what programs read."""
     click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _print_failure(kind: str, message: str, exit_code: int, reference: str = "") -> None:
+    told = {"error": kind, "message": message, "exit_code": exit_code, "reference": reference}
+    click.echo(json.dumps({name: value for name, value in told.items() if value != ""}, ensure_ascii=False), err=True)

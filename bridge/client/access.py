@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bridge.client.failure import ClientError, Refused, SignedOut, Unreachable, clean
+from bridge.client.failure import ClientError, SignedOut, clean, refusal_of
 from bridge.client.oauth import AuthorizationServer, Tokens
 from bridge.client.service import Answer, Service
 from bridge.client.token_store import TokenStore
@@ -14,8 +14,6 @@ SPARE_SECONDS = 30
 """An access token this near its end is over already: it must last for the request."""
 
 _UNAUTHORIZED = 401
-_TOO_MANY = 429
-_SERVER_ERROR = 500
 
 
 class Access:
@@ -119,9 +117,5 @@ def expect(answer: Answer) -> dict[str, Any]:
     """Return what an answer holds. Raises Refused, or Unreachable if the service is in trouble."""
     if answer.ok:
         return answer.content
-    content = answer.content
-    message = clean(content.get("message")) or "The service refused this."
-    refusal = Refused(message, clean(content.get("code")) or str(answer.status), clean(content.get("reference")))
-    if answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY:
-        raise Unreachable(str(refusal))
-    raise refusal
+    message, code, reference = (clean(answer.content.get(name)) for name in ("message", "code", "reference"))
+    raise refusal_of(answer.status, message, code, reference)

@@ -65,6 +65,7 @@ def write_profiles(path: Path, profiles: list[Profile], *, make_default: str = "
         old = {} if place is None else existing[place]
         if place is None:
             added.append(profile.name)
+            places[profile.name] = len(existing)
             existing.append(_build(profile, old))
             continue
         if not replace and not is_ours(old):

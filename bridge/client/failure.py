@@ -1,11 +1,19 @@
 """What can go wrong on this side: one sentence for the person, and one exit code for scripts, for each kind."""
 
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+
 
 class ClientError(Exception):
     """It did not work; the text says why, and what to do."""
 
     exit_code = 1
     kind = "failed"
+
+    def __init__(self, message: str, reference: str = "") -> None:
+        """Take the sentence, and the service's reference number where it gave one."""
+        super().__init__(message)
+        self.reference = reference
 
 
 class SignedOut(ClientError):
@@ -16,16 +24,16 @@ class SignedOut(ClientError):
 
 
 class Refused(ClientError):
-    """The service said no. ``code`` and ``reference`` are its own."""
+    """The service said no. ``code`` is its own."""
 
     exit_code = 4
     kind = "refused"
 
     def __init__(self, message: str, code: str, reference: str = "") -> None:
         """Take the service's sentence, code and reference number."""
-        super().__init__(f"{message} [{code}, reference {reference}]" if reference else f"{message} [{code}]")
+        text = f"{message} [{code}, reference {reference}]" if reference else f"{message} [{code}]"
+        super().__init__(text, reference)
         self.code = code
-        self.reference = reference
 
 
 class Unreachable(ClientError):
@@ -54,6 +62,12 @@ class SignInFailed(ClientError):
 
     exit_code = 8
     kind = "sign_in_failed"
+
+
+def refusal_of(status: int, message: str, code: str, reference: str) -> ClientError:
+    """Return what an answer other than the one that was asked for means: Refused, or Unreachable where it may pass."""
+    refusal = Refused(message or "The service refused this.", code or str(status), reference)
+    return Unreachable(str(refusal), reference) if status >= _SERVER_ERROR or status == _TOO_MANY else refusal
 
 
 def clean(text: object) -> str:

@@ -6,6 +6,7 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,19 @@ h1 {{ font-size: 1.5rem; margin: 0 0 .5rem; }}
 """
 
 
+@dataclass(frozen=True)
+class _Page:
+    """What the browser gets, and what the wait ends with; None: it goes on."""
+
+    status: int
+    title: str
+    text: str
+    found: str | SignInFailed | None = None
+
+
+_NOT_HERE = "This address is for one sign-in."
+
+
 class Loopback:
     """Waits for the browser, for as long as a ``with`` block lasts. Takes one answer, and only to what it asked."""
 
@@ -39,7 +53,7 @@ class Loopback:
         self._state = state
         self._found: queue.Queue[str | SignInFailed] = queue.Queue()
         try:
-            self._server = _Server(("127.0.0.1", 0), self._answer)
+            self._server = _Server(("127.0.0.1", 0), self._answer, self._found.put)
         except OSError as error:
             raise SignInFailed(
                 f"Nothing can listen on this machine ({error.strerror}). Try: rambridge login --device"
@@ -71,11 +85,11 @@ class Loopback:
             raise found
         return found
 
-    def _answer(self, target: str) -> tuple[int, str, str]:
-        """Return status, title and text for a request; what does not belong to this sign-in changes nothing."""
+    def _answer(self, target: str) -> _Page:
+        """Return what a request gets; what does not belong to this sign-in changes nothing."""
         parts = urlsplit(target)
         if parts.path != PATH or len(target) > LONGEST_TARGET:
-            return 404, "Not here", "This address is for one sign-in."
+            return _Page(404, "Not here", _NOT_HERE)
         try:
             fields = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
         except ValueError:
@@ -83,30 +97,36 @@ class Loopback:
         values = {name: given[0] for name, given in fields.items() if len(given) == 1}
         if not hmac.compare_digest(values.get("state", "").encode(), self._state.encode()):
             # Any page can send the browser here with a code of its own (RFC 9700 4.7): it must not end the wait.
-            return 400, "This belongs to another sign-in", "Nothing was taken from it. The terminal still waits."
+            return _Page(400, "This belongs to another sign-in", "Nothing was taken from it. The terminal still waits.")
         issuer = values.get("iss", "")
         if (self._authorization.names_itself or issuer) and issuer != self._authorization.issuer:
-            self._found.put(SignInFailed("The answer came from another service (RFC 9207). Nothing was taken from it."))
-            return 400, "This came from another service", "Nothing was taken from it. See the terminal."
+            failure = SignInFailed("The answer came from another service (RFC 9207). Nothing was taken from it.")
+            return _Page(400, "This came from another service", "Nothing was taken from it. See the terminal.", failure)
         if "error" in values:
             refused = values["error"] == "access_denied"
             said = clean(values.get("error_description")) or clean(values["error"])
-            self._found.put(
-                SignInFailed("This was refused in the browser." if refused else f"The sign-in did not work: {said}")
+            failure = SignInFailed(
+                "This was refused in the browser." if refused else f"The sign-in did not work: {said}"
             )
-            return 200, "Not signed in", "Nothing was allowed. You can close this page."
+            return _Page(200, "Not signed in", "Nothing was allowed. You can close this page.", failure)
         if not values.get("code"):
-            return 400, "There is no code in this", "The terminal still waits."
-        self._found.put(values["code"])
-        return 200, "The terminal is signed in", "You can close this page and go back to the terminal."
+            return _Page(400, "There is no code in this", "The terminal still waits.")
+        text = "You can close this page and go back to the terminal."
+        return _Page(200, "The terminal is signed in", text, values["code"])
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], answer: Callable[[str], tuple[int, str, str]]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Callable[[str], _Page],
+        end: Callable[[str | SignInFailed], None],
+    ) -> None:
         super().__init__(address, _Handler)
         self.answer = answer
+        self.end = end
         self.host = f"127.0.0.1:{self.server_port}"
 
 
@@ -118,12 +138,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers.get_all("Host") == [self.server.host]:
-            status, title, text = self.server.answer(self.path)
+            page = self.server.answer(self.path)
         else:  # a name of somebody else's that points here
-            status, title, text = 421, "Not here", "This address is for one sign-in."
+            page = _Page(421, "Not here", _NOT_HERE)
+        try:
+            self._send(page)
+        finally:  # the command may end with the wait: the browser gets its page first
+            if page.found is not None:
+                self.server.end(page.found)
+
+    def _send(self, page: _Page) -> None:
         nonce = secrets.token_urlsafe(16)
-        body = _PAGE.format(title=html.escape(title), text=html.escape(text), nonce=nonce).encode()
-        self.send_response(status)
+        body = _PAGE.format(title=html.escape(page.title), text=html.escape(page.text), nonce=nonce).encode()
+        self.send_response(page.status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header(

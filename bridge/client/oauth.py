@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from bridge.client.failure import ClientError, Refused, SignedOut, SignInFailed, Unreachable, WrongService, clean
+from bridge.client.failure import ClientError, SignedOut, SignInFailed, Unreachable, WrongService, clean, refusal_of
 from bridge.client.service import Answer, Service
 
 CLIENT_ID = "rambridge-cli"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-
-_TOO_MANY = 429
-_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ class AuthorizationServer:
         """Ask for the metadata. Raises WrongService for what is no Rambridge, or one that calls itself otherwise."""
         self.service = service
         answer = service.get(METADATA_PATH)
-        if answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY:
-            raise _refusal(answer)
+        if not answer.ok and isinstance(failure := _refusal(answer), Unreachable):
+            raise failure
         self.issuer = str(answer.content.get("issuer", ""))
         if not answer.ok or not self.issuer:
             raise WrongService(
@@ -206,9 +203,6 @@ class AuthorizationServer:
 def _refusal(answer: Answer) -> ClientError:
     """Return what an error of OAuth's endpoints means for the person (RFC 6749 5.2)."""
     content = answer.content
-    message = clean(content.get("error_description")) or clean(content.get("message")) or "The service refused this."
-    code = clean(content.get("code") or content.get("error")) or str(answer.status)
-    refusal = Refused(message, code, clean(content.get("reference")))
-    if answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY:
-        return Unreachable(str(refusal))
-    return refusal
+    message = clean(content.get("error_description")) or clean(content.get("message"))
+    code = clean(content.get("code")) or clean(content.get("error"))
+    return refusal_of(answer.status, message, code, clean(content.get("reference")))

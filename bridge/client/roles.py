@@ -72,9 +72,8 @@ def read_session(access: Access) -> Session:
 
 def read_credentials(access: Access, role: Role) -> Credentials:
     """Ask for new credentials. Raises ClientError; ClockWrong if they would be of no use here."""
-    answer = access.post("/api/v1/credentials", {"entitlement": role.entitlement})
     access.service.check_clock()
-    content = expect(answer)
+    content = expect(access.post("/api/v1/credentials", {"entitlement": role.entitlement}))
     try:
         return Credentials(
             access_key_id=str(content["access_key_id"]),
