@@ -136,6 +136,22 @@ def test_what_the_bridge_wrote_is_signed_whichever_process_gave_it_its_place(log
         assert log.is_signed(sequencer)
 
 
+def test_who_cannot_sign_misses_no_checkpoint(log):
+    log.one.write(UNSIGNED + 1)
+    log.place()
+    beginning = Sequencer(log.engine, None, log.clock)
+    beginning.catch_up()
+    assert beginning.broken is None
+
+
+def test_where_nothing_is_signed_any_more_nobody_asks_who_wrote_what_is_new(log, monkeypatch):
+    here = log.process()
+    log.run(insert(RECORDS).values(forge(log, log.one.write(2)[-1])))
+    assert log.refuses(here, 2, signed=0)
+    monkeypatch.setattr("bridge.audit.sequencer.is_tied", None)
+    assert log.refuses(here, 2, signed=0)
+
+
 def test_a_process_that_is_killed_before_it_signs_leaves_what_the_next_one_signs(log, monkeypatch):
     log.one.write(2)
     assert log.is_signed(log.process())
