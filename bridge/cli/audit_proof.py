@@ -93,24 +93,33 @@ def verify(  # noqa: PLR0917  click passes them by name
 
 @click.command("checkpoint")
 @click.option("--since", type=_file, help="Print instead a proof that the log begins with this file's checkpoint.")
+@click.option("--first", is_flag=True, help="Sign a log that was never signed, and has records already.")
 @_key
 @click.pass_obj
-def checkpoint(folder: Path, since: Path | None, keys: tuple[str, ...]) -> None:
+def checkpoint(folder: Path, since: Path | None, first: bool, keys: tuple[str, ...]) -> None:  # noqa: FBT001
     """Print a checkpoint of now: how many records there are and the root over them, signed.
 
     Note it where nobody of the log's operators can change it: `rambridge audit checkpoint > FILE`. Later, `verify
     --noted FILE` proves that the log still begins with exactly those records.
+
+    Where there are many records and no checkpoint, nothing is signed until you say with --first that there never was
+    one: else somebody may have deleted them all.
     """
     with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
-        log.sequencer.sign_now()
+        if first:
+            log.sequencer.sign_first()
+        else:
+            log.sequencer.sign_now()
         with snapshot(log.engine) as connection:
             signed = _read_last(log, believed)
             if since is not None:
-                (first,) = _read_notes(since, believed)[-1:]
-                growth = prove_growth(connection, first, signed)
+                (earlier,) = _read_notes(since, believed)[-1:]
+                growth = prove_growth(connection, earlier, signed)
                 click.echo(growth.text, nl=False)
-                grown = f"{first.checkpoint.size} records of then are the first of the {signed.checkpoint.size} of now"
+                grown = (
+                    f"{earlier.checkpoint.size} records of then are the first of the {signed.checkpoint.size} of now"
+                )
                 click.secho(f"The {grown}.", fg="green", err=True)
                 return
     click.echo(signed.note, nl=False)

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, select
 
 from bridge.audit import tables
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
+from bridge.audit.proof.chain import is_tied, says_its_place
 from bridge.audit.proof.checkpoints import STEPPED_BACK
 from bridge.audit.proof.merkle import leaf_hash
 from bridge.audit.proof.tree import UNDECODABLE, read_hashes
-from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, link, read_values, record_id, split_id
+from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, read_values, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.errors import ChainBroken
 
@@ -110,7 +111,8 @@ def join_spans(
     for writer, span in sorted(after.items(), key=lambda item: item[1].first.position):
         known = before.get(writer)
         if retired.ends_before(writer, span.first.number):
-            pass
+            if known is not None:
+                _check_is_later(writer, known.last, span.first)
         elif known is not None:
             _check_follows(writer, known.last, span.first, step_seconds)
         elif begin == 0 and span.first.number != 1:
@@ -184,18 +186,21 @@ class RecordCheck:
 
     def _check_writer(self, writer: int, stand: Stand, content: Mapping[str, Any], body: str) -> None:
         position, number = stand.position, stand.number
-        if content.get("writer") != writer or content.get("number") != number:
+        if not says_its_place(content, record_id(writer, number)):
             raise ChainBroken(f"record {position} says that it has another place", position)
         span = self.spans.get(writer)
         retired_mac = self._ends.get(record_id(writer, number - 1))
         if retired_mac is not None:
+            if span is not None:
+                _check_is_later(writer, span.last, stand)
             mac_before: bytes | None = retired_mac
         elif span is not None:
             _check_follows(writer, span.last, stand, self._step_seconds)
             mac_before = span.last.mac
         else:
             mac_before = self._read_mac_before(writer, stand)
-        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != stand.mac:
+        key = self._mac_key
+        if key is not None and mac_before is not None and not is_tied(key, mac_before, body, stand.mac):
             raise ChainBroken(f"record {position} was not written by the bridge: its mac is wrong", position)
         if span is not None:
             span.last = stand
@@ -212,7 +217,7 @@ class RecordCheck:
         if len(rows) < len(numbers):
             return None
         before = rows[0].mac if len(rows) > 1 else FIRST_MAC
-        sound = self._mac_key is None or link(self._mac_key, before, rows[-1].body) == rows[-1].mac
+        sound = self._mac_key is None or is_tied(self._mac_key, before, rows[-1].body, rows[-1].mac)
         return bytes(rows[-1].mac) if sound else None
 
     def _find_changed(self, position: int, row: Sequence[Any]) -> ChainBroken:
@@ -224,7 +229,7 @@ class RecordCheck:
             before = span.last.mac
         else:
             before = self._read_mac_before(writer, Stand(position, number, 0))
-        if self._mac_key is not None and before is not None and link(self._mac_key, before, body) == mac:
+        if self._mac_key is not None and before is not None and is_tied(self._mac_key, before, body, mac):
             return ChainBroken(f"the hash that is kept of record {position} was changed, or the record moved", position)
         return RecordDiffers(f"record {position} was changed: it is not the one whose hash is kept", position)
 
@@ -239,14 +244,18 @@ class RecordCheck:
 def _check_follows(writer: int, last: Stand, stand: Stand, step_seconds: int) -> None:
     if stand.number > last.number + 1:  # what is missing stood somewhere between the two
         raise ChainBroken(_describe_order(writer, last.number, stand), last.position + 1, stand.position + 1)
-    if stand.number <= last.number:
-        raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
+    _check_is_later(writer, last, stand)
     if stand.says_stepped_back:
         return
     back = last.time - stand.time
     if back > step_seconds * _MICROSECONDS:
         detail = f"before record {stand.position} a clock was set back by {back // _MICROSECONDS} s"
         raise ChainBroken(f"{detail}, and no record says so", stand.position)
+
+
+def _check_is_later(writer: int, last: Stand, stand: Stand) -> None:
+    if stand.number <= last.number:
+        raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
 
 
 def _describe_order(writer: int, last: int, stand: Stand) -> str:

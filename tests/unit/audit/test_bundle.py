@@ -28,7 +28,7 @@ from bridge.audit.record import encode_body
 from bridge.audit.sequencer import Sequencer
 from bridge.clock import SystemClock
 from bridge.errors import ChainBroken
-from tests.audit_records import Writer, new_log
+from tests.audit_records import MAC_KEY, Writer, new_log
 from tests.live_store import MovableClock
 
 CASES = range(int(os.environ.get("RAMBRIDGE_TEST_TAMPERINGS", "1")))
@@ -45,7 +45,7 @@ class Written:
 
     def __init__(self, url, signer, *, size=SIZE, fork_at=None, back_at=None):
         self.engine, self.signer = open_database(url), signer
-        sequencer = Sequencer(self.engine, signer, SystemClock())
+        sequencer = Sequencer(self.engine, signer, SystemClock(), mac_key=MAC_KEY)
         chance, writer, other = random.Random(3), Writer(self.engine, 1), Writer(self.engine, 2)
         done = 0
         while done < size:

@@ -135,7 +135,7 @@ def written(request, tmp_path_factory):
 
 def write_log(engine):
     signer = Signer("login.example/audit", Ed25519PrivateKey.generate())
-    sequencer = Sequencer(engine, signer, SystemClock())
+    sequencer = Sequencer(engine, signer, SystemClock(), mac_key=MAC_KEY)
     writers, chance = [Writer(engine, number) for number in (1, 2, 3)], random.Random(7)
     left = SIZE
     while left:
@@ -686,7 +686,7 @@ def test_a_clock_that_was_set_back_without_a_record_is_named_and_with_one_is_not
         first.write(1, **({"event": "clock.stepped_back"} if says_so else {}))
         first.write(chance.randrange(1, 40))
         second.write(chance.randrange(1, 100))
-        Sequencer(engine, signer, SystemClock()).catch_up()
+        Sequencer(engine, signer, SystemClock(), mac_key=MAC_KEY).catch_up()
         scope = Scope(signer.verifier_keys, MAC_KEY)
         if says_so:
             assert verify_log(engine, scope).unsigned == 0

@@ -133,6 +133,17 @@ def test_a_checkpoint_proves_that_the_log_only_grew(run, config, noted, tmp_path
     assert verify_bundle.main(arguments) in (1, 2)
 
 
+def test_a_log_without_checkpoints_is_signed_when_somebody_says_that_it_never_was(run, config, noted, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("bridge.audit.sequencer.UNSIGNED", 19)
+    change(config, "DELETE FROM audit_checkpoints")
+    result = run("checkpoint")
+    assert result.exit_code == 1
+    assert "20 records have their place, and there is no checkpoint" in result.stderr
+    assert "audit checkpoint --first" in result.stderr
+    assert run("checkpoint", "--first").exit_code == 0
+    assert run("checkpoint").exit_code == 0
+
+
 def test_a_proof_leads_from_a_record_to_a_checkpoint(run, noted):
     result = run("proof", 7)
     assert result.stdout.startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
