@@ -1,7 +1,10 @@
+import base64
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
@@ -12,6 +15,8 @@ from tests.synthetic_log import write_log
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 """How many records are in the audit log before anybody does anything."""
+LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
+"""A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +27,20 @@ def installation(tmp_path_factory):
 
 def prepare(installation):
     ask_by_post(installation)
-    if RECORDS:
+    if LOG:
+        copy_log(installation)
+    elif RECORDS:
         with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
             write_log(log.engine, log.secrets, RECORDS)
+
+
+def copy_log(installation):
+    """Take a log that is kept, and the key that it was written with."""
+    log = Path(make_url(load_settings(installation.config).audit_url()).database)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copyfile(LOG, log)
+    key = installation.folder / "certs" / "audit-records" / "current.key"
+    key.write_text(base64.b64encode(bytes(32)).decode())
 
 
 def ask_by_post(installation):
