@@ -143,6 +143,7 @@ def _fill_sqlite(base: str, target: Engine, times: int, selected: list[Selected]
     writing.execute("PRAGMA main.journal_mode = WAL")
     writing.close()
     with target.begin() as connection:
+        connection.exec_driver_sql("PRAGMA cache_size = -200000")
         indexes.create(connection)
         connection.exec_driver_sql("ANALYZE")
 

@@ -408,6 +408,7 @@ class _SqliteSink:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.close()
         with self._engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA cache_size = -200000")
             indexes.create(connection)
             connection.exec_driver_sql("ANALYZE")
 

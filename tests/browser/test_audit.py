@@ -1,14 +1,12 @@
 """An auditor finds, reads and follows in Chromium, by the keyboard alone; an employee sees their own."""
 
-import os
 import sys
 import time
 
-from tests.browser.conftest import RECORDS
+from tests.browser.conftest import MEASURED, RECORDS
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
-MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
 AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
 """The suite runs beside others; what is measured is measured alone, and with many records."""
 

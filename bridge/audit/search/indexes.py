@@ -24,10 +24,15 @@ _OF_KINDS = {
     # name: the columns, and which kinds are in it
     "audit_kinds_event": ("event", ""),
     "audit_kinds_entitlement": ("entitlement, event", "entitlement IS NOT NULL"),
+    "audit_kinds_code": ("code", "code IS NOT NULL"),
+    "audit_kinds_provider": ("provider", "provider IS NOT NULL"),
+    "audit_kinds_account": ("account", "account IS NOT NULL"),
     "audit_kinds_refused": ("event", "refused"),
     "audit_kinds_without_mfa": ("event", "privileged AND NOT mfa"),
 }
-"""For what is asked most. None has a column that changes with each record, so that a kind is written as quickly."""
+"""For what is asked most, and for the values that a form offers. None has a column that changes with each record, so
+that a kind is written as quickly.
+"""
 
 
 def create(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 
 from bridge.audit.reader import AuditReader, database_errors
 from bridge.audit.search.asking import Asking
@@ -96,9 +96,8 @@ class AuditSearch:
         Takes ``event``, ``code``, ``provider``, ``account`` or ``role``. Raises AuditUnavailable.
         """
         column = kinds.c["entitlement" if field == "role" else field]
-        query = select(column).distinct().where(column.is_not(None)).order_by(column).limit(_VALUES)
         with self._reading() as connection:
-            return tuple(value.removeprefix("role ") for value in connection.execute(query).scalars())
+            return tuple(value.removeprefix("role ") for value in connection.execute(_values_of(column)).scalars())
 
     def overview(self, since: datetime, until: datetime) -> Overview:
         """Return the figures of a period (UTC; both are moved to full hours outwards). Raises AuditUnavailable."""
@@ -134,6 +133,18 @@ class AuditSearch:
 def _time_at(connection: Connection, position: int) -> int | None:
     query = select(index.c.time).where(index.c.position >= position).order_by(index.c.position).limit(1)
     return connection.execute(query).scalar()
+
+
+def _values_of(column: ColumnElement[str]) -> Select[str]:
+    """Return a query for the values of an indexed column, rising: from each one step to the next.
+
+    Where a database looks for what is ``DISTINCT``, it goes through everything.
+    """
+    least = func.min(column).label("value")
+    offered = select(least).where(column.is_not(None)).cte("offered", recursive=True)
+    following = select(least).where(column > offered.c.value).correlate(offered).scalar_subquery()
+    offered = offered.union_all(select(following).where(offered.c.value.is_not(None)))
+    return select(offered.c.value).where(offered.c.value.is_not(None)).limit(_VALUES)
 
 
 def _count(connection: Connection, asked: Sequence[Asked]) -> int | None:
