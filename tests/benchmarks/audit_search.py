@@ -44,6 +44,7 @@ DESIGN_RATIO = 2.0
 _ASKED = {True: 100, False: 20}
 """How often each of the ten questions is asked, and each of the others."""
 _SAMPLE = 400
+_OPENED = 200
 Ask = Callable[[], tuple[Search, int | None]]
 
 
@@ -114,7 +115,9 @@ class _Measured:
             self._rows = [dict(row) for row in connection.execute(query).mappings()]
             last = connection.execute(select(func.max(tables.index.c.time))).scalar_one()
         self._now = datetime.fromtimestamp(last // 1_000_000).astimezone()
-        self._values = _Values(self._rows, draw)
+        for row in self._rows[:_OPENED]:  # what is asked by name stands in the index as a digest alone
+            row["session_name"] = self._reader.after(row["position"] - 1, 1)[0].get("role_session_name")
+        self._values = _Values(self._rows[:_OPENED], draw)
         self._search = AuditSearch(engine, secrets, _Now(self._now), self._reader, _Sequenced())
 
     def run(self) -> Mapping[str, _Figures]:

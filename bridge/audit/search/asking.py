@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, literal_column, or_, select
 
 from bridge.addresses import Network
 from bridge.audit.among import among
@@ -170,7 +170,7 @@ def _add_words(connection: Connection, search: Search, asked: Asked) -> Sequence
 
 def _has_word(connection: Connection, word: str, whole: Collection[str]) -> ColumnElement[bool]:
     """Return the condition on ``audit_index``; ``whole``: words that are the whole value of some record."""
-    condition = index.c.kind.in_(select(kinds.c.kind).where(contains(connection, kinds.c.words, word)))
+    condition = exists().where(kinds.c.kind == index.c.kind, contains(connection, kinds.c.words, word)).correlate(index)
     if word not in whole:
         return condition
     positions = select(term_table.c.position).where(term_table.c.term == term_of(word))

@@ -51,14 +51,15 @@ class AuditSearch:
         before = None if before is None else min(max(before, 0), END)
         with self._reading() as connection:
             asked = self._asking.read(connection, search, before)
+            parts = [find_positions(connection, each, count + 1, SECONDS) for each in asked]
             found = Found()
-            for each in asked:
-                found = found.join(find_positions(connection, each, count + 1, SECONDS), count + 1)
+            for part in parts:
+                found = found.join(part, count + 1)
             shown = found.positions[:count]
             contents = self._read(connection, shown)
             older = shown[-1] if len(found.positions) > count else found.searched_to
             reached = None if found.searched_to is None else _time_at(connection, found.searched_to)
-            total = _count(connection, asked) if before is None else None
+            total = _count(connection, asked, parts) if before is None else None
         return Page(tuple(contents), older, reached, total)
 
     def around(self, position: int) -> tuple[dict[str, Any], ...]:
@@ -147,11 +148,10 @@ def _values_of(column: ColumnElement[str]) -> Select[str]:
     return select(offered.c.value).where(offered.c.value.is_not(None)).limit(_VALUES)
 
 
-def _count(connection: Connection, asked: Sequence[Asked]) -> int | None:
+def _count(connection: Connection, asked: Sequence[Asked], found: Sequence[Found]) -> int | None:
     """Return how many records there are in all, where that takes no counting."""
     if len(asked) != 1 or asked[0].drivers or asked[0].exact:
         return None
-    query = select(func.sum(hours.c.records))
     if asked[0].by_kind:
-        query = select(func.sum(kinds.c.count)).where(*asked[0].by_kind)
-    return int(connection.execute(query).scalar() or 0)
+        return found[0].total
+    return int(connection.execute(select(func.sum(hours.c.records))).scalar() or 0)
