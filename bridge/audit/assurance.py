@@ -1,6 +1,6 @@
 """Whether a sign-in showed more than one factor, as far as the provider says."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 _KNOWLEDGE = frozenset({"pwd", "pin", "kba"})
 _POSSESSION = frozenset({"otp", "hwk", "swk", "sms", "tel", "sc", "pop", "fido", "rsa", "totp"})
@@ -29,7 +29,8 @@ Not among them: a context that a provider gives to whatever it calls strong, sin
 """
 
 
-def shows_factors(acr: str | None, amr: Sequence[str]) -> bool | None:
+@lru_cache(1_024)
+def shows_factors(acr: str | None, amr: tuple[str, ...]) -> bool | None:
     """Return whether more than one factor was shown; None if the provider says nothing of how.
 
     Args:

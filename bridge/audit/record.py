@@ -19,10 +19,13 @@ no position in the tree yet.
 import hmac
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
+
+import orjson
 
 from bridge.audit import kinds
 from bridge.audit.tables import NUMBER_BITS
@@ -45,7 +48,8 @@ _DIGEST_CHARACTERS = 32
 UNREADABLE: Mapping[str, Any] = {"time": "1970-01-01T00:00:00.000000Z", "event": "record.unreadable", "reference": ""}
 """What stands in the index for a record that nobody of us wrote. It must not stop what comes after it."""
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-_decode = json.JSONDecoder().raw_decode
+_DELETE = b"\x7f"
+_decode_exactly = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ class Head:
 
 def encode_body(content: Mapping[str, Any]) -> str:
     """Return the one canonical text of a record: JSON, sorted keys, ASCII only, one line."""
-    return _ENCODER.encode(content)
+    try:
+        encoded = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # half of a surrogate pair, a number of more than 64 bits
+        return _ENCODER.encode(content)
+    # orjson escapes nothing beyond what JSON has to.
+    return encoded.decode("ascii") if encoded.isascii() and _DELETE not in encoded else _ENCODER.encode(content)
 
 
 def link(key: bytes, before: bytes, body: str) -> bytes:
@@ -148,10 +157,19 @@ def read_record(position: int, identifier: int, body: str) -> tuple[Mapping[str,
 def read_values(position: int, identifier: int, body: str) -> tuple[Mapping[str, Any], tuple[Any, ...]]:
     """Do the same, with the row as :func:`index_values` returns it."""
     try:
-        content, end = _decode(body)
-        if end == len(body):
-            # Everything but ASCII is escaped in a body, and so is NUL.
-            return content, index_values(position, identifier, content, plain="\\" not in body)
+        content = _decode(body)
+        # Everything but ASCII is escaped in a body, and so is NUL.
+        return content, index_values(position, identifier, content, plain="\\" not in body)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         pass
     return UNREADABLE, index_values(position, identifier, UNREADABLE)
+
+
+def _decode(body: str) -> Mapping[str, Any]:
+    if body[:1] == "{" and body[-1:] == "}":
+        with suppress(orjson.JSONDecodeError):
+            return cast("Mapping[str, Any]", orjson.loads(body))
+    content, end = _decode_exactly(body)  # what orjson refuses may be JSON: half of a surrogate pair
+    if end != len(body):
+        raise ValueError(body[end : end + 1])
+    return cast("Mapping[str, Any]", content)

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Engine, delete, select, text, update
@@ -44,7 +45,6 @@ _MAX_KEPT = 20_000
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _AT_ONCE = 500
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _ADD = text(
     "INSERT INTO audit_keys (name, sealed, label) VALUES (:name, :sealed, :label) ON CONFLICT (name) DO NOTHING"
 )
@@ -78,6 +78,9 @@ class AuditSecrets:
         self.mac_key = self._own("mac")
         """What ties a record to the one before it."""
         self._cached_digest = lru_cache(_MAX_KEPT)(self._compute_digest)
+        self._cached_subject_digest = lru_cache(_MAX_KEPT)(
+            lambda issuer, subject: self._compute_digest("subject", json.dumps([issuer, subject]))
+        )
 
     def digest(self, kind: DigestKind, value: str) -> str:
         """Return the keyed digest (32 hex digits) by which a record is found.
@@ -90,7 +93,7 @@ class AuditSecrets:
 
     def subject_digest(self, issuer: str, subject: str) -> str:
         """Return the keyed digest of a person: the subject means nothing without its issuer."""
-        return self._cached_digest("subject", json.dumps([issuer, subject]))
+        return self._cached_subject_digest(issuer, subject)
 
     def _compute_digest(self, kind: DigestKind, value: str) -> str:
         value = _canonical(kind, value)
@@ -281,8 +284,11 @@ class FoundKeys:
 
 
 def encode_personal(fields: Mapping[str, Any]) -> bytes:
-    """Return fields as they are sealed: JSON, ASCII only."""
-    return _ENCODER.encode(fields).encode("ascii")
+    """Return fields as they are sealed: JSON."""
+    try:
+        return orjson.dumps(fields)
+    except TypeError:  # half of a surrogate pair, a number of more than 64 bits
+        return json.dumps(fields, separators=(",", ":")).encode("ascii")
 
 
 def _canonical(kind: DigestKind, value: str) -> str:

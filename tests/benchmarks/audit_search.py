@@ -3,9 +3,9 @@
     python -m tests.benchmarks.audit_search DATABASE-URL... [--records COUNT] [--questions]
 
 A database without records is filled first with COUNT (``tests/synthetic_log.py``, 1,000,000 where it is not said); one
-that has some is measured as it is, so that a log is written once and measured often. ``--questions`` leaves out all but
-the ten usual questions. With several databases, the last lines compare the last with the first: how much slower the
-longer log answers.
+that has some is measured as it is, so that a log is written once and measured often. ``tests/multiplied_log.py`` makes
+ten million of one million in minutes. ``--questions`` leaves out all but the ten usual questions. With several
+databases, the last lines compare the last with the first: how much slower the longer log answers.
 
 Each of the ten usual questions, and some searches that are harder, are asked with values of records from all over the
 log, and with a value that is not there. What is timed is all that a page asks of the log, opened records included; a

@@ -83,8 +83,7 @@ def run(url, count, folder):
     if not count_records(engine):
         measure("(a log is written)", count, lambda: write_log(engine, secrets, count))
     count = count_records(engine)
-    sequencer = Sequencer(engine, SIGNER, SystemClock())
-    sequencer.sign_now()
+    Sequencer(engine, SIGNER, SystemClock(), mac_key=secrets.mac_key).sign_first()
     keys, mac_key = SIGNER.verifier_keys, secrets.mac_key
     with engine.connect() as connection:
         some = [row[0].encode() for row in connection.execute(text("SELECT body FROM audit_records LIMIT 100000"))]

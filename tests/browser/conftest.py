@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from sqlalchemy import make_url, update
 
 from bridge.audit.alerts.tables import state
@@ -19,6 +20,13 @@ RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
 LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
 """A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""
+_WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+
+
+def find_barriers(page):
+    """Return what axe finds on the page against WCAG 2.2, levels A and AA."""
+    found = Axe().run(page, options=_WCAG).response["violations"]
+    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +43,7 @@ def prepare(installation):
         with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
             if not LOG:
                 write_log(log.engine, log.secrets, RECORDS)
+            log.sequencer.sign_first()
             if MEASURED:
                 pass_over_alerts(log)
 
