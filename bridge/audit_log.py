@@ -85,10 +85,15 @@ def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
     signer = _build_signer(keys, settings.public_url)
     try:
         engine = open_database(settings.audit_url())
-        secrets = AuditSecrets(engine, sealer)
+        try:
+            secrets = AuditSecrets(engine, sealer)
+        except BaseException:
+            engine.dispose()
+            raise
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
-    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock, index_rows=index_rows), clock, signer)
+    sequencer = Sequencer(engine, signer, clock, mac_key=secrets.mac_key, index_rows=index_rows)
+    return OpenedLog(engine, secrets, sequencer, clock, signer)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import requests
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -157,7 +158,7 @@ class BridgeProcess:
         ready = f"http://{self._listen or host}/health/ready"
         with (self._installation.folder / "bridge.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 if requests.get(ready, headers={"Host": host}, timeout=2).ok:
@@ -171,10 +172,21 @@ class BridgeProcess:
         assert self._process is not None
         return self._process.pid
 
+    def processes(self) -> list[psutil.Process]:
+        """Return the supervisor, the workers, and the process that sequences."""
+        supervisor = psutil.Process(self.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
     def end(self, signal_number: int = signal.SIGTERM) -> None:
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal_number)
             self._process.wait(20)
+
+    def end_supervisor(self, signal_number: int) -> None:
+        """End the process that supervises the others, and leave those to find that out."""
+        assert self._process is not None
+        self._process.send_signal(signal_number)
+        self._process.wait(20)
 
     def __enter__(self) -> Self:
         self.start()

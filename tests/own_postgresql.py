@@ -1,13 +1,18 @@
 """A PostgreSQL server of a test's own, to be killed and started again."""
 
 import os
+import random
 import shutil
 import signal
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, make_url
+import psutil
+from sqlalchemy import URL, NullPool, create_engine, make_url
+from sqlalchemy.exc import OperationalError
 
 
 class OwnPostgreSQL:
@@ -34,14 +39,31 @@ class OwnPostgreSQL:
         return self._folder / "data"
 
     def kill(self) -> None:
-        """SIGKILL for every process of the server at once, as a machine that loses its power."""
-        import psutil  # noqa: PLC0415
-
+        """SIGKILL for every process of the server at once. What the operating system has taken to write stays."""
         postmaster = psutil.Process(self._server.get_pid())
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # some child had ended by itself
+                process.send_signal(signal.SIGKILL)
         psutil.wait_procs(processes, timeout=10)
+
+    def kill_one(self, moments: random.Random) -> None:
+        """SIGKILL for one process of the server; the others then end each connection, and begin anew by themselves."""
+        with suppress(psutil.NoSuchProcess):
+            moments.choice(psutil.Process(self._server.get_pid()).children(recursive=True)).kill()
+
+    def wait(self) -> None:
+        """Return when it takes connections again."""
+        engine, deadline = create_engine(self.url, poolclass=NullPool), time.monotonic() + 30
+        while True:
+            try:
+                engine.connect().close()
+            except OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def start(self) -> None:
         """Start it again; returns once it takes connections."""

@@ -6,6 +6,8 @@ by ``number`` and ``mac``. What ties the chains together comes afterwards (``seq
 
 import contextlib
 import json
+import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from functools import cache
 from itertools import chain, compress
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, event, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Pool, Select, event, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bridge.audit.content import Content, Describer
@@ -72,6 +74,10 @@ class Writer:
         self._describer = describer
         self._tolerance = tolerance
         self._connection: Connection | None = None
+        self._pool: Pool | None = None
+        """Whose connection it is, or was."""
+        self._letting_go = threading.RLock()
+        self._process = os.getpid()
         self._writer = 0
         """Our number; 0: none yet."""
         self._head: Head | None = None
@@ -140,11 +146,17 @@ class Writer:
         return written
 
     def rest(self) -> None:
-        """Let the connection go for as long as nothing is written."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(SQLAlchemyError):
-                connection.close()
+        """Let the connection go for as long as nothing is written.
+
+        Another thread may dispose of the engine meanwhile; what a pool gets back after that would stay open.
+        """
+        with self._letting_go:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with contextlib.suppress(SQLAlchemyError):
+                    connection.close()
+            if self._pool is not None and self._pool is not self._engine.pool:
+                self._pool.dispose()
 
     def _give_up(self) -> None:
         """Let go of a connection that failed, and believe nothing of what was done with it."""
@@ -152,13 +164,17 @@ class Writer:
         self._drop()
 
     def _drop(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(SQLAlchemyError):
-                self._connection.invalidate()
-        self.rest()
+        if os.getpid() != self._process:
+            return  # the connection is the parent's, which goes on with it
+        with self._letting_go:
+            if self._connection is not None:
+                with contextlib.suppress(SQLAlchemyError):
+                    self._connection.invalidate()
+            self.rest()
 
     def _connect(self) -> Connection:
         if self._connection is None:
+            self._pool = self._engine.pool
             self._connection = self._engine.connect()
         return self._connection
 

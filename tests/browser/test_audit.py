@@ -1,17 +1,18 @@
 """An auditor finds, reads and follows in Chromium, by the keyboard alone; an employee sees their own."""
 
-import os
+import sys
 import time
 
-from tests.browser.conftest import RECORDS
+from tests.browser.conftest import MEASURED, RECORDS, find_barriers
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
-MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
 AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
 """The suite runs beside others; what is measured is measured alone, and with many records."""
 
 WIDTHS = {"light": (1280, 390), "dark": (1280, 390)} if MEASURED else {"light": (1280,), "dark": (390,)}
+LINE_HEIGHT = 40
+"""Pixels of a link in the navigation."""
 
 
 def open_audit(page, hand, installation):
@@ -109,8 +110,9 @@ def test_an_employee_finds_their_own_sign_ins_and_is_no_auditor(page, installati
 def test_answers_come_at_once_through_the_page(page, installation):
     """RAMBRIDGE_TEST_RECORDS says how many records there are."""
     open_audit(page, Mouse(page), installation)
-    record = [each for each in installation.records() if each["event"] == "exchange.issued"][-1]
-    asked = [
+    with installation.open_audit() as log:
+        record = next(each for each in log.reader.last(1_000) if each["event"] == "exchange.issued")
+    searches = [
         "",
         f"access_key_id={record['access_key_id']}",
         f"reference={record['reference']}",
@@ -123,16 +125,46 @@ def test_answers_come_at_once_through_the_page(page, installation):
         "event=rules",
         "text=nobody-wrote-this",
     ]
+    asked = [f"/audit/records?{query}" for query in searches]
+    asked += ["/audit", "/audit?days=365", f"/audit/people/{record['subject_digest']}"]
     slow = {}
-    for query in asked:
+    for address in asked:
         took = []
-        for _ in range(1 + MEASURED):
+        for _ in range(1 + 4 * MEASURED):
             began = time.monotonic()
-            page.goto(f"{installation.bridge}/audit/records?{query}")
+            page.goto(installation.bridge + address)
             took.append(time.monotonic() - began)
-        if min(took) > AT_ONCE_SECONDS:
-            slow[query] = min(took)
+        if MEASURED:
+            sys.stdout.write(f"\n{address[:80]:80}" + "".join(f"{1_000 * each:6.0f} ms" for each in took))
+        if sorted(took)[len(took) // 2] > AT_ONCE_SECONDS:
+            slow[address] = took
     assert not slow, f"with {RECORDS} records"
+
+
+def test_a_page_that_is_read_enlarged_keeps_all_its_words(page, installation):
+    """A window of 1280 pixels at 200 and 400 %: WCAG 2.2, 1.4.4 and 1.4.10."""
+    reference = send_old_answer(installation, tampered=True)
+    open_audit(page, Mouse(page), installation)
+    page.goto(f"{installation.bridge}/audit/records?reference={reference}")
+    refusal = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
+    for address in ("/audit", "/audit/records", refusal):
+        page.goto(installation.bridge + address)
+        for width in (640, 320):
+            page.set_viewport_size({"width": width, "height": 450})
+            assert is_narrow_enough(page), (address, width)
+            assert page.get_by_role("link", name="Administration").bounding_box()["height"] < 2 * LINE_HEIGHT, width
+
+
+def test_on_paper_a_record_is_black_on_white_and_has_nothing_to_press(page, installation):
+    open_audit(page, Mouse(page), installation)
+    page.goto(f"{installation.bridge}/audit/records?event=sign_in.accepted")
+    page.get_by_role("table", name="Records").get_by_role("link").first.click()
+    page.get_by_role("heading", name="How they authenticated").wait_for()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not [each for each in page.locator("nav, button, form").all() if each.is_visible()]
+    assert page.get_by_role("region", name="The record itself").is_visible()
+    colours = "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
+    assert page.evaluate(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
 
 
 def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, scheme):
@@ -162,5 +194,6 @@ def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, s
         }.items():
             page.goto(installation.bridge + address)
             assert is_narrow_enough(page), (name, width)
+            assert find_barriers(page) == [], (name, width)
             shoot(page, f"audit-{name}-{scheme}-{width}")
     context.close()

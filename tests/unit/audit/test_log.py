@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -103,6 +104,40 @@ def test_a_child_of_a_fork_has_a_chain_of_its_own(opened):
     assert os.waitpid(child, 0)[1] == 0
     log.append(ORIGIN, ended())
     assert check_chains(opened) == {1: 2, 2: 1}
+
+
+def test_an_engine_that_is_disposed_of_while_the_writer_rests_leaves_no_connection_open(engine, opened, monkeypatch):
+    """What is given back to a pool that was closed a moment ago would stay open until somebody notices."""
+    monkeypatch.setattr("bridge.audit.log.REST_SECONDS", 0.01)
+    pool, disposed = engine.pool, threading.Event()
+    disposing = threading.Thread(target=lambda: (engine.dispose(), disposed.set()))
+
+    def dispose_meanwhile(*_):
+        disposing.start()
+        wait_until(lambda: engine.pool is not pool)
+
+    event.listen(pool, "reset", dispose_meanwhile, once=True)
+    opened.build_log().append(ORIGIN, ended())
+    assert disposed.wait(10)
+    assert (pool.checkedin(), pool.checkedout()) == (0, 0)
+
+
+def test_a_child_of_a_fork_leaves_the_connection_to_its_parent(engine, opened):
+    """Closing it would end the parent's session at the server."""
+    opened.build_log().append(ORIGIN, ended())
+    closed = []
+    event.listen(engine, "close", lambda *_: closed.append(True))
+    child = os.fork()
+    if child == 0:
+        os._exit(len(closed))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def wait_until(is_so, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_after_a_day_of_silence_a_process_begins_a_new_chain(opened, monkeypatch):
