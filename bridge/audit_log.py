@@ -92,7 +92,8 @@ def open_audit_log(settings: Settings, clock: Clock) -> OpenedLog:
             raise
     except SQLAlchemyError as error:
         raise AuditUnavailable(f"the audit database cannot be opened: {type(error).__name__}") from error
-    return OpenedLog(engine, secrets, Sequencer(engine, signer, clock, index_rows=index_rows), clock, signer)
+    sequencer = Sequencer(engine, signer, clock, mac_key=secrets.mac_key, index_rows=index_rows)
+    return OpenedLog(engine, secrets, sequencer, clock, signer)
 
 
 @contextmanager

@@ -114,9 +114,23 @@ class AuditTasks:
         self._stop.set()
 
     def describe(self) -> Mapping[str, Any]:
-        """Return what somebody who watches the service should see: partitions that are missing, receivers and lags."""
+        """Return what somebody who watches the service should see.
+
+        Why the log does not verify, partitions that are missing, receivers and their lags.
+        """
         receivers = self._describe_receivers() if self._settings.forwarding else {}
-        return {**self._partitions.describe(), **receivers}
+        return {**self._describe_break(), **self._partitions.describe(), **receivers}
+
+    def _describe_break(self) -> Mapping[str, Any]:
+        sequencer = self._log.sequencer
+        try:
+            sequencer.look()
+        except SQLAlchemyError:
+            return {}  # that the database is away is said elsewhere
+        broken = sequencer.broken
+        return (
+            {} if broken is None else {"verification_failed": {"detail": broken.detail, "first_bad": broken.position}}
+        )
 
     def _describe_receivers(self) -> Mapping[str, Any]:
         names = [receiver.name for receiver in self._settings.forwarding]

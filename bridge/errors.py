@@ -1280,7 +1280,7 @@ class ChainBroken(AuditError):
 
     def __reduce__(self) -> tuple[type["ChainBroken"], tuple[str, int, int | None]]:
         """Let it pass from a process that verifies a part."""
-        return ChainBroken, (self.detail, self.position, self.end)
+        return type(self), (self.detail, self.position, self.end)
 
 
 class WitnessFailed(AuditError):

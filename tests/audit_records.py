@@ -2,9 +2,11 @@
 
 import base64
 import random
+import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import create_engine, insert, text
 
 from bridge.audit import tables
 from bridge.audit.keeping.append_only import APPEND_ONLY
@@ -78,6 +80,23 @@ class Writer:
         with self._engine.begin() as connection:
             connection.execute(insert(tables.records), rows)
         return rows
+
+
+@contextmanager
+def new_log(request, folder):
+    """Yield the address of a database of its own, of the kind that the fixture's parameter says."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder}/audit.db"
+        return
+    server = request.getfixturevalue("postgresql_url")
+    name = f"audit_{uuid.uuid4().hex}"
+    administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name)
+    with administration.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    administration.dispose()
 
 
 def lift_guards(connection):

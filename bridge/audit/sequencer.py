@@ -7,8 +7,9 @@ and a leaf of the tree for each record. Then it signs a checkpoint.
 Records are read, parsed and hashed before the transaction that writes, and few are written in each, so that an append
 never waits long. If another process was faster, the transaction writes nothing, and everything is read again.
 
-The tree as the database keeps it is believed only as far as the last checkpoint agrees. What was changed behind our
-back still gets its place, so that it can be read, and is never signed.
+What is signed is what the bridge wrote. The tree as the database keeps it is believed as far as the last checkpoint
+agrees; each record after that, whoever gave it its place, has to be the one that its writer wrote next. What is not
+still gets its place, so that it can be read; but nothing is signed any more, nor where the tree was changed.
 """
 
 import heapq
@@ -19,15 +20,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, or_, select, text, update
 
 from bridge.audit import tables
+from bridge.audit.keeping.retired import read_retired
+from bridge.audit.proof.chain import is_tied, says_its_place
 from bridge.audit.proof.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Signer, open_checkpoint, split_text
-from bridge.audit.proof.merkle import leaf_hash, open_block_row
+from bridge.audit.proof.merkle import Frontier, leaf_hash, open_block_row
 from bridge.audit.proof.notes import NoteRefused, UnknownSigner
+from bridge.audit.proof.signable import check_signable, find_head, find_position
 from bridge.audit.proof.tree import Tree, read_root, read_size, read_tree
 from bridge.audit.recomputed import is_current, recompute
-from bridge.audit.record import read_record, record_id, split_id
+from bridge.audit.record import Head, read_record, record_id, split_id
+from bridge.audit.tables import NUMBER_BITS
 from bridge.audit.turns import turn
 from bridge.clock import Clock
 from bridge.database import snapshot
@@ -42,6 +47,11 @@ nothing happened."""
 ROWS = 500
 """How many records one transaction sequences."""
 READ_AT_ONCE = 2_000
+UNSIGNED = ROWS
+"""With more records there is a checkpoint, since whoever can sign signs the first ones with their places. Somebody who
+cannot may have been there before, or somebody deleted all checkpoints: a person has to say which."""
+LOOK_SECONDS = 1.0
+"""How old what :meth:`Sequencer.look` knows may be. Strangers can have it asked (``/health/ready``)."""
 OVERTAKEN_SECONDS = 3.0
 """How long whoever asks waits while other processes sequence."""
 QUIET_SECONDS = 26 * 3_600
@@ -57,8 +67,10 @@ IndexRows = Callable[[Connection, Sequence[Mapping[str, Any]], Sequence[Mapping[
 """Called in the transaction that sequences, with the rows for ``audit_index`` and the contents of their records."""
 
 _LAST_CHECKPOINT = select(tables.checkpoints).order_by(tables.checkpoints.c.number.desc()).limit(1)
+_LAST_WITNESSED = select(func.max(tables.witnessed.c.number))
+"""What a witness was shown there was."""
 _RECORDS = (
-    select(tables.records.c.id, tables.records.c.body)
+    select(tables.records.c.id, tables.records.c.body, tables.records.c.mac)
     .where(tables.records.c.id > bindparam("after"), tables.records.c.id < bindparam("before"))
     .order_by(tables.records.c.id)
     .limit(READ_AT_ONCE)
@@ -82,6 +94,9 @@ class _New:
     row: Mapping[str, Any]
     """Its row in ``audit_index``, still without its position."""
     leaf: bytes
+    mac: bytes
+    is_next: bool | None
+    """Whether its writer wrote it, and after the record before; None: nobody asked, since nothing is signed."""
 
 
 class _Overtaken(Exception):
@@ -92,7 +107,13 @@ class Sequencer:
     """Sequences the records of one database; shared by all threads of a process."""
 
     def __init__(
-        self, engine: Engine, signer: Signer | None, clock: Clock, *, index_rows: IndexRows | None = None
+        self,
+        engine: Engine,
+        signer: Signer | None,
+        clock: Clock,
+        *,
+        mac_key: bytes | None = None,
+        index_rows: IndexRows | None = None,
     ) -> None:
         """Take the database, the keys that sign, and what else is kept for each record.
 
@@ -100,21 +121,31 @@ class Sequencer:
             engine: the audit database.
             signer: signs checkpoints. None: this process has no key; it sequences, and others sign.
             clock: when a checkpoint is signed.
+            mac_key: the key of the writers' chains. Whoever signs has to have it.
             index_rows: see :data:`IndexRows`.
         """
+        if signer is not None and mac_key is None:
+            raise ValueError("whoever signs needs the key of the writers' chains")
         self._engine = engine
         self._signer = signer
         self._clock = clock
+        self._mac_key = mac_key
         self._index_rows = index_rows
         self._lock = threading.Lock()
         self._tree: Tree | None = None
-        self._writers = _Writers(clock)
+        """The log as far as this process knows that it may be signed."""
+        self._writers = _Writers(clock, mac_key)
+        self._looked_at = float("-inf")
+        self._last_number = 0
+        """Of the last checkpoint that this process has seen."""
+        self._may_begin = False
+        """Whether somebody has said that the log was never signed."""
         self._is_current = False
         """Whether what is computed was looked at, which is done once."""
         self._signed_time: int | None = None
         """When the last checkpoint that we know of was signed: microseconds since 1970."""
         self.broken: ChainBroken | None = None
-        """Why nothing is signed any more: the database does not hold what its last checkpoint says."""
+        """Why nothing is signed any more: the database does not hold what was signed, or what the bridge wrote."""
 
     def catch_up(self) -> None:
         """Return when every record that was committed before the call has its place, and is under a checkpoint.
@@ -133,6 +164,29 @@ class Sequencer:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
         self._catch_up(sign=True)
+
+    def sign_first(self) -> None:
+        """Do the same where records have their places and no checkpoint: whoever asks says that there never was one.
+
+        All records have to be what the bridge wrote.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        self._may_begin = True
+        self.sign_now()
+
+    def look(self) -> None:
+        """Find out whether what has its place may be signed (``broken``), if that is not known; place nothing.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        with self._lock:
+            if time.monotonic() - self._looked_at < LOOK_SECONDS:
+                return
+            with snapshot(self._engine) as connection:
+                self._read_tree(connection)
 
     def run_forever(self, stop: threading.Event) -> None:
         """Catch up every second until ``stop`` is set. Whatever goes wrong is tried again."""
@@ -160,7 +214,8 @@ class Sequencer:
             self._make_current()
         with snapshot(self._engine) as connection:
             tree = self._read_tree(connection)
-            waiting = [rows for rows in self._writers.read_new(connection) if rows]
+            is_checked = self._signer is not None and self.broken is None
+            waiting = [rows for rows in self._writers.read_new(connection, is_checked=is_checked) if rows]
         if not waiting:
             if tree.size and (sign or self._is_due()):
                 self._write(tree, [], sign=True)
@@ -169,7 +224,7 @@ class Sequencer:
         more = any(len(rows) == READ_AT_ONCE for rows in waiting)
         for begin in range(0, len(ordered), ROWS):
             is_last = begin + ROWS >= len(ordered) and not more
-            tree = self._write(tree, ordered[begin : begin + ROWS], sign=is_last)
+            tree = self._write(tree, ordered[begin : begin + ROWS], sign=is_last or not self._last_number)
         return more
 
     def _make_current(self) -> None:
@@ -191,23 +246,31 @@ class Sequencer:
             block = grown.add(record.leaf)
             if block is not None:
                 blocks.append(block)
-        note = self._sign(grown) if sign else None
-        with turn(self._engine), self._engine.begin() as connection:
-            _take_turn(connection, tree.size)
-            if rows:
-                connection.execute(insert(tables.index), rows)
-                if self._index_rows is not None:
-                    self._index_rows(connection, rows, [record.content for record in records])
-                if blocks:
-                    connection.execute(insert(tables.blocks), blocks)
-                _keep_open_block(connection, grown)
-                _keep_numbers(connection, records)
-            signed = note is not None and _keep_checkpoint(connection, note)
-        if self.broken is None:
-            self._tree = grown
+        are_next = all(record.is_next is not False for record in records)
+        note = self._sign(grown) if sign and are_next else None
+        try:
+            with turn(self._engine), self._engine.begin() as connection:
+                _take_turn(connection, tree.size)
+                if rows:
+                    connection.execute(insert(tables.index), rows)
+                    if self._index_rows is not None:
+                        self._index_rows(connection, rows, [record.content for record in records])
+                    if blocks:
+                        connection.execute(insert(tables.blocks), blocks)
+                    _keep_open_block(connection, grown)
+                    _keep_numbers(connection, records)
+                number = _keep_checkpoint(connection, note, self._last_number) if note is not None else None
+        except ChainBroken as error:
+            self._note_break(error)
+            raise _Overtaken from error
         self._writers.note_news(records)
-        if note is not None and signed:
-            self._signed_time = note["time"]
+        if not are_next:
+            with snapshot(self._engine) as connection:
+                self._read_tree(connection)  # says which record it is
+        elif self.broken is None:
+            self._tree = grown
+        if note is not None and number is not None:
+            self._signed_time, self._last_number = note["time"], number
         return grown
 
     def _sign(self, tree: Tree) -> dict[str, Any] | None:
@@ -229,59 +292,101 @@ class Sequencer:
         return last is None or last.time <= before * _MICROSECONDS
 
     def _read_tree(self, connection: Connection) -> Tree:
-        """Return the tree; what others added since we looked is held against the last checkpoint."""
+        """Return the tree; what others added since we looked is held against the last checkpoint, or is verified."""
+        self._looked_at = time.monotonic()
         known, size = self._tree, read_size(connection)
         if known is not None and known.size == size and self.broken is None:
             return known
-        tree = read_tree(connection, known.blocks if known is not None and self.broken is None else None)
-        broken = self._find_break(connection, tree)
+        self._writers.forget_heads()
+        blocks = known.blocks if known is not None else None
+        tree = read_tree(connection, blocks)
+        broken = self._find_break(connection, tree, blocks)
+        self._note_break(broken)
+        if broken is None:
+            self._tree = tree
+        return tree
+
+    def _note_break(self, broken: ChainBroken | None) -> None:
         if broken is not None and self.broken is None:
             _logger.error("the audit log is not signed any more: %s", broken.detail)
         self.broken = broken
-        return tree
 
-    def _find_break(self, connection: Connection, tree: Tree) -> ChainBroken | None:
-        if self._tree is not None and tree.size < self._tree.size:
-            return ChainBroken(f"records {tree.size} to {self._tree.size - 1} are gone", tree.size)
+    def _find_break(self, connection: Connection, tree: Tree, blocks: Frontier | None) -> ChainBroken | None:
+        known = self._tree or Tree()
+        if tree.size < known.size:
+            return ChainBroken(f"records {tree.size} to {known.size - 1} are gone", tree.size)
+        try:
+            signed = self._check_checkpoint(connection, tree, blocks)
+            if self._signer is None or self._mac_key is None:
+                return None
+            if read_root(connection, known.size, blocks) != known.root():
+                return ChainBroken(f"the first {known.size} records are not those that were there before", 0)
+            check_signable(connection, max(signed, known.size), tree.size, self._mac_key)
+        except ChainBroken as error:
+            return error
+        return None
+
+    def _check_checkpoint(self, connection: Connection, tree: Tree, blocks: Frontier | None) -> int:
+        """Hold the last checkpoint against the tree; return over how many records it is, as our own keys say.
+
+        Raises:
+            ChainBroken: it is over others, or it is not the last one that there was.
+        """
         last = connection.execute(_LAST_CHECKPOINT).first()
+        seen = self._last_number
+        if self._tree is None:
+            seen = max(seen, connection.execute(_LAST_WITNESSED).scalar() or 0)
+        _check_last(last, seen)
         if last is None:
-            return None
+            if tree.size > UNSIGNED and self._signer is not None and not self._may_begin:
+                gone = f"{tree.size} records have their place, and there is no checkpoint"
+                raise ChainBroken(f"{gone}: if there never was one, say `rambridge audit checkpoint --first`", 0)
+            return 0
+        signed = 0
         try:
             try:
                 checkpoint = open_checkpoint(last.note, self._signer.verifier_keys if self._signer else ())
                 size, root = checkpoint.size, checkpoint.root
+                signed = size
             except UnknownSigner:
+                # Nobody whom we know vouches for it; it is over these records, or something is wrong all the same.
                 _, size, root = split_text(last.note.rpartition("\n\n")[0] + "\n")
         except NoteRefused as error:
-            return ChainBroken(f"checkpoint {last.number}: {error}", last.size)
+            raise ChainBroken(f"checkpoint {last.number}: {error}", last.size) from error
         if tree.size < size:
-            return ChainBroken(f"records {tree.size} to {size - 1} are gone", tree.size)
-        if read_root(connection, size, self._tree.blocks if self._tree else None) != root:
-            return ChainBroken(
-                f"the records are not those of checkpoint {last.number}: run `rambridge audit verify`", 0
-            )
-        return None
+            raise ChainBroken(f"records {tree.size} to {size - 1} are gone", tree.size)
+        if read_root(connection, size, blocks) != root:
+            raise ChainBroken(f"the records are not those of checkpoint {last.number}: run `rambridge audit verify`", 0)
+        self._last_number = last.number
+        return signed
 
 
 class _Writers:
     """Whose records are asked for: of thousands of processes that once wrote, only the few that still may."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, mac_key: bytes | None) -> None:
         self._clock = clock
+        self._mac_key = mac_key
+        self._heads: dict[int, Head] = {}
+        """How far the log has the chains of those whom nobody else has sequenced since."""
         self._recent: dict[int, float] = {}
         """When a writer last had something new, by the process's own clock (``time.monotonic``)."""
         self._newest = 0
         self._everyone_asked = float("-inf")
 
-    def read_new(self, connection: Connection) -> list[list[_New]]:
-        """Return the records of each writer that have no place yet; of one with many, the first ones."""
+    def read_new(self, connection: Connection, *, is_checked: bool) -> list[list[_New]]:
+        """Return the records of each writer that have no place yet; of one with many, the first ones.
+
+        ``is_checked``: it is found out whether they wrote them.
+        """
         now = time.monotonic()
         everyone = now - self._everyone_asked >= ALL_WRITERS_SECONDS
         query = _WRITERS
         if not everyone:
             query = query.where(or_(tables.writers.c.writer > self._newest, tables.writers.c.writer.in_(self._recent)))
         numbers = {row.writer: row.number for row in connection.execute(query)}
-        found = [_read_new(connection, writer, number) for writer, number in numbers.items()]
+        key = self._mac_key if is_checked else None
+        found = [list(self._read_some(connection, writer, number, key)) for writer, number in numbers.items()]
         if everyone:
             self._recent = dict.fromkeys(self._find_recent(connection, numbers), now)
             self._everyone_asked = now
@@ -291,10 +396,39 @@ class _Writers:
         return found
 
     def note_news(self, records: Sequence[_New]) -> None:
-        """Take note of who wrote these records."""
+        """Take note of who wrote these records, which have their place now."""
         now = time.monotonic()
-        self._recent |= {split_id(record.id)[0]: now for record in records}
+        for record in {record.id >> NUMBER_BITS: record for record in records}.values():  # the last of each
+            writer, number = split_id(record.id)
+            self._recent[writer] = now
+            self._heads[writer] = Head(number, record.mac)
         self._recent = {writer: last for writer, last in self._recent.items() if now - last < QUIET_SECONDS}
+        self._heads = {writer: head for writer, head in self._heads.items() if writer in self._recent}
+
+    def forget_heads(self) -> None:
+        """Believe nothing of where the chains end: others have sequenced, or something is wrong."""
+        self._heads.clear()
+
+    def _read_some(self, connection: Connection, writer: int, number: int, mac_key: bytes | None) -> Iterator[_New]:
+        """Yield what a writer wrote after its record with this number, which is the last that has a place."""
+        head = self._heads.get(writer)
+        rows = connection.execute(_RECORDS, _bounds(writer, head.number if head else number)).all()
+        if rows and head is None and mac_key is not None:
+            head = _find_head(connection, writer, number, rows[0], mac_key)
+        next_id, mac_before = record_id(writer, head.number if head else number), head.mac if head else None
+        for identifier, body, mac in rows:
+            content, index_row = read_record(0, identifier, body)
+            is_next = None
+            if mac_key is not None:
+                next_id += 1
+                is_next = (
+                    mac_before is not None
+                    and identifier == next_id
+                    and says_its_place(content, identifier)
+                    and is_tied(mac_key, mac_before, body, mac)
+                )
+                mac_before = mac if is_next else None
+            yield _New(identifier, content, index_row, leaf_hash(body.encode()), mac, is_next)
 
     def _find_recent(self, connection: Connection, numbers: Mapping[int, int]) -> Iterator[int]:
         """Return the writers that have written nothing yet, or whose last record is of the last day."""
@@ -306,10 +440,17 @@ class _Writers:
                 yield writer
 
 
-def _read_new(connection: Connection, writer: int, number: int) -> list[_New]:
-    bounds = {"after": record_id(writer, number), "before": record_id(writer + 1, 0)}
-    rows = connection.execute(_RECORDS, bounds)
-    return [_New(row.id, *read_record(0, row.id, row.body), leaf_hash(row.body.encode())) for row in rows]
+def _find_head(
+    connection: Connection, writer: int, number: int, first: Row[Any, Any, Any], mac_key: bytes
+) -> Head | None:
+    """Return how far a writer's chain is in the log; None if that is not what the tables say that are computed."""
+    if find_position(connection, first.id, first.body) is not None:
+        return None
+    return find_head(connection, read_retired(connection, mac_key), writer, number)
+
+
+def _bounds(writer: int, number: int) -> dict[str, int]:
+    return {"after": record_id(writer, number), "before": record_id(writer + 1, 0)}
 
 
 def _in_order(waiting: Sequence[Sequence[_New]]) -> Iterator[_New]:
@@ -352,19 +493,30 @@ def _keep_numbers(connection: Connection, records: Sequence[_New]) -> None:
             connection.execute(insert(tables.sequenced), {"writer": writer, "number": number})
 
 
-def _keep_checkpoint(connection: Connection, note: Mapping[str, Any]) -> bool:
-    """Add a checkpoint; return whether it was added.
+def _check_last(last: Row[Any] | None, seen: int) -> None:
+    """Raise ChainBroken if the last checkpoint is not at least the one with the number ``seen``, which there was."""
+    if seen > (last.number if last else 0):
+        raise ChainBroken(f"checkpoint {seen} is gone", last.size if last else 0)
+
+
+def _keep_checkpoint(connection: Connection, note: Mapping[str, Any], seen: int) -> int | None:
+    """Add a checkpoint; return its number, or None if it was not added. ``seen``: the number of one that there was.
 
     It is not where the clock is behind the last checkpoint, unless a record says that it was set back: verification
     takes a checkpoint that seems older than the one before for a changed one.
+
+    Raises:
+        ChainBroken: that one is gone.
     """
     last = connection.execute(_LAST_CHECKPOINT).first()
+    _check_last(last, seen)
     if last is not None and note["time"] < last.time - CLOCKS_SECONDS * _MICROSECONDS:
         stepped = select(tables.index.c.position).where(
             tables.index.c.position >= last.size, tables.index.c.event == STEPPED_BACK
         )
         if connection.execute(stepped.limit(1)).first() is None:
             _logger.warning("no checkpoint was signed: the clock is behind the last one")
-            return False
-    connection.execute(insert(tables.checkpoints), {"number": last.number + 1 if last else 1, **note})
-    return True
+            return None
+    number = last.number + 1 if last else 1
+    connection.execute(insert(tables.checkpoints), {"number": number, **note})
+    return number

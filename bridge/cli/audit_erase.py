@@ -1,16 +1,26 @@
 """``rambridge audit erase``: make unreadable what the log, and everything beside it, says of a person."""
 
+import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+from sqlalchemy import Engine
 
 from bridge.audit.keeping.erasure import Erasure, Known
+from bridge.audit.keeping.overwriting import overwrite_deleted
 from bridge.cli.audit_keeping import opened_as_owner, owner_option
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.user import find_user
-from bridge.settings import load_settings
+from bridge.database import open_engine
+from bridge.rollout.forgetting import NAMING, forget_author
+from bridge.rollout.tables import Tables
+from bridge.settings import Settings, load_settings
+
+_SHOWN = 10
 
 
 @click.command()
@@ -36,19 +46,14 @@ def erase(
     Records stay, and verify; whom they are about cannot be read any more, here and in everything that was exported
     sealed. Refusals from an address that nobody else signed in from become unreadable with them. It cannot be undone.
     That it was done is recorded, with the digest that stands for the person.
+
+    It fails if the key is destroyed and its bytes are not gone from the disk yet, and says what is in the way.
     """
     if (person is None) == (subject is None) or (subject is None) != (issuer is None):
         raise click.UsageError("Say --issuer and --subject, or --person.")
     with errors_to_exit_code(), opened_as_owner(folder, owner) as opened:
         erasure = Erasure(opened.engine, opened.secrets, opened.build_log(), opened.sequencer)
-        if subject is not None and issuer is not None:
-            found = erasure.find_subject(issuer, subject)
-            known = [found] if found else []
-        else:
-            known = erasure.find(person or "")
-        if not known:
-            click.echo("The log says nothing of anybody like that.", err=True)
-            sys.exit(FAILED)
+        known = _find(erasure, issuer, subject, person)
         for each in known:
             click.echo(_describe(each))
         if len(known) > 1 and not everybody:
@@ -56,25 +61,74 @@ def erase(
             sys.exit(FAILED)
         if not yes and not click.confirm("Make all of this unreadable for good?"):
             sys.exit(FAILED)
-        emptied = True
-        with open_kept_sign_ins(load_settings(folder)) as history:
-            for each in known:
-                emptied &= erasure.erase(each, find_user())
-                history.forget(each.label["issuer"], each.label["subject"])
-    click.secho("It is unreadable now, within half a minute in every process.", fg="green")
-    if not emptied:
-        click.secho(
-            "The database was too busy for what is left of the keys in its files to be overwritten: say the same again,"
-            " with --issuer and --subject.",
-            fg="yellow",
-            err=True,
-        )
+        beside = _forget_all(load_settings(folder), opened.engine, erasure, known)
+        click.secho("It is unreadable now, within half a minute in every process.", fg="green")
+        exports = erasure.find_opened_exports(known)
+        in_the_way = erasure.overwrite() or overwrite_deleted(beside, NAMING)
+    if not in_the_way:
+        click.echo("Nothing of the keys is left in the files of the database.")
+    _say_what_is_not_reached(exports)
+    if in_the_way:
+        _say_what_is_left(known, in_the_way, owner)
+        sys.exit(FAILED)
+
+
+def _find(erasure: Erasure, issuer: str | None, subject: str | None, person: str | None) -> list[Known]:
+    """Return whom somebody means; end the command if it is nobody."""
+    if subject is not None and issuer is not None:
+        one = erasure.find_subject(issuer, subject)
+        found = [one] if one else []
+    else:
+        found = erasure.find(person or "")
+    if not found:
+        click.echo("The log says nothing of anybody like that.", err=True)
+        sys.exit(FAILED)
+    return found
+
+
+def _forget_all(settings: Settings, audit: Engine, erasure: Erasure, known: Sequence[Known]) -> Engine:
+    """Forget people in the log and beside it; return the database beside it, as who owns its tables."""
+    beside = open_engine(settings.database_url()) if audit.dialect.name == "sqlite" else audit
+    with open_kept_sign_ins(settings) as history:
+        for each in known:
+            issuer, subject = each.label["issuer"], each.label["subject"]
+            # First: afterwards nobody knows any more what they are called, so that it could not be said again.
+            forget_author(Tables(beside), issuer, subject, each.label.get("person", ""))
+            erasure.erase(each, find_user())
+            history.forget(issuer, subject)
+    return beside
+
+
+def _say_what_is_not_reached(exports: Sequence[Mapping[str, Any]]) -> None:
+    if exports:
+        click.secho(f"{count(len(exports), 'export')} in the clear may name them. Delete each file:", fg="yellow")
+    for each in exports[-_SHOWN:]:
+        author = f", by {each['author']}" if "author" in each else ""
+        click.echo(printable(f"  {each['time'][:16]}Z  {each['form']}{author}, SHA-256 {each['file_digest']}"))
+    more = len(exports) - _SHOWN
+    if more > 0:
+        click.echo(f"  and {more} before; search for the event audit.exported under /audit")
+    click.echo(
+        "Not reached: whoever got records in the clear by forwarding; backups, and PostgreSQL's write-ahead log.\n"
+        "A copy of a key there opens nothing once `rambridge keys rotate audit-records` was said twice."
+    )
+
+
+def _say_what_is_left(known: Sequence[Known], in_the_way: Sequence[str], owner: str | None) -> None:
+    click.secho("The keys are not gone from the files of the database yet. In the way:", fg="red", err=True)
+    for cause in in_the_way:
+        click.echo(f"  {printable(cause)}", err=True)
+    click.echo("Once that is over, say:", err=True)
+    for each in known:
+        issuer, subject = (shlex.quote(printable(each.label[name])) for name in ("issuer", "subject"))
+        as_owner = f" --owner {shlex.quote(owner)}" if owner else ""
+        click.echo(f"  rambridge audit erase --issuer {issuer} --subject {subject}{as_owner}", err=True)
 
 
 def _describe(known: Known) -> str:
-    label = known.label
+    label, alone = known.label, len(known.addresses)
     name = f"{label['person']}, " if "person" in label else ""
-    return printable(
-        f"{name}{label['subject']} of {label['issuer']}: {count(known.records, 'record')}; "
-        f"{len(known.addresses)} of the addresses are nobody else's; digest {known.subject_digest}"
-    )
+    whose = f"of {label['issuer']}" if label["issuer"] else "who gave commands"
+    addresses = f", and what else came from {count(alone, 'network address')} of theirs alone" if alone else ""
+    about = f"{count(known.records, 'record')}{addresses}; digest {known.subject_digest}"
+    return f"{printable(name + label['subject'])} {printable(whose)}\n    {about}"

@@ -20,6 +20,7 @@ from bridge.audit.proof.proofs import Signed, prove_growth, prove_record, read_l
 from bridge.audit.proof.verification import Scope, Verified, verify_log
 from bridge.audit.proof.verifier.verify_bundle import split_notes
 from bridge.audit.reader import parse_reference
+from bridge.audit.search.checked import check_search
 from bridge.audit.tables import index
 from bridge.audit_log import OpenedLog
 from bridge.cli.opened_log import open_log
@@ -47,10 +48,19 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--to", "last", type=click.IntRange(0), help="The last position. Default: the last.")
 @click.option("--since", type=_file, help="Verify what came after a checkpoint that you noted in this file.")
 @click.option("--noted", type=_file, multiple=True, help="The log must begin with what checkpoints in this file say.")
+@click.option(
+    "--search", is_flag=True, help="Verify as well that searches and figures leave out nothing. Takes longer."
+)
 @_key
 @click.pass_obj
 def verify(  # noqa: PLR0917  click passes them by name
-    folder: Path, begin: int, last: int | None, since: Path | None, noted: tuple[Path, ...], keys: tuple[str, ...]
+    folder: Path,
+    begin: int,
+    last: int | None,
+    since: Path | None,
+    noted: tuple[Path, ...],
+    search: bool,  # noqa: FBT001  click passes flags
+    keys: tuple[str, ...],
 ) -> None:
     """Verify that the log is what was recorded, and say the first bad position if it is not.
 
@@ -70,29 +80,46 @@ def verify(  # noqa: PLR0917  click passes them by name
         scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
         processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
         verified = verify_log(log.engine, scope, processes=processes, progress=_Progress())
+        beyond = max(begin - 1, -1 if last is None else last)
+        if beyond >= verified.size:
+            raise ChainBroken(f"the log ends before position {beyond}", verified.size)
+        if search:
+            with snapshot(log.engine) as connection:
+                check_search(connection)
     _print_verified(verified, seen)
+    if search:
+        click.echo("Searches and figures go by all of them.")
 
 
 @click.command("checkpoint")
 @click.option("--since", type=_file, help="Print instead a proof that the log begins with this file's checkpoint.")
+@click.option("--first", is_flag=True, help="Sign a log that was never signed, and has records already.")
 @_key
 @click.pass_obj
-def checkpoint(folder: Path, since: Path | None, keys: tuple[str, ...]) -> None:
+def checkpoint(folder: Path, since: Path | None, first: bool, keys: tuple[str, ...]) -> None:  # noqa: FBT001
     """Print a checkpoint of now: how many records there are and the root over them, signed.
 
     Note it where nobody of the log's operators can change it: `rambridge audit checkpoint > FILE`. Later, `verify
     --noted FILE` proves that the log still begins with exactly those records.
+
+    Where there are many records and no checkpoint, nothing is signed until you say with --first that there never was
+    one: else somebody may have deleted them all.
     """
     with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
-        log.sequencer.sign_now()
+        if first:
+            log.sequencer.sign_first()
+        else:
+            log.sequencer.sign_now()
         with snapshot(log.engine) as connection:
             signed = _read_last(log, believed)
             if since is not None:
-                (first,) = _read_notes(since, believed)[-1:]
-                growth = prove_growth(connection, first, signed)
+                (earlier,) = _read_notes(since, believed)[-1:]
+                growth = prove_growth(connection, earlier, signed)
                 click.echo(growth.text, nl=False)
-                grown = f"{first.checkpoint.size} records of then are the first of the {signed.checkpoint.size} of now"
+                grown = (
+                    f"{earlier.checkpoint.size} records of then are the first of the {signed.checkpoint.size} of now"
+                )
                 click.secho(f"The {grown}.", fg="green", err=True)
                 return
     click.echo(signed.note, nl=False)
@@ -161,8 +188,14 @@ def _broken_to_exit_code() -> Iterator[None]:
     except ChainBroken as error:
         click.secho(error.public, fg="red", err=True)
         click.echo(f"  {error.detail}", err=True)
-        where = f"{error.position}" if error.end is None else f"between {error.position} and {error.end - 1}"
-        click.echo(f"  first bad position: {where}", err=True)
+        if error.end is None:
+            click.echo(f"  first bad position: {error.position}", err=True)
+        else:
+            click.echo(f"  first bad position: between {error.position} and {error.end - 1}", err=True)
+            click.echo(f"  Nothing tells it more exactly: {error.position} is the first that is not proved.", err=True)
+        click.echo(
+            "  Keep a copy of the database as it is, and compare it from there on with backups and bundles.", err=True
+        )
         sys.exit(FAILED)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.clock import Clock
+from bridge.database import empty_write_ahead_log
 from bridge.entitlements.resolve import Resolution
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import HistoryUnavailable, Unsealable
@@ -147,7 +148,10 @@ class History:
             digests = People(self._sealer).find_digests(self._engine, issuer, subject)
             with self._engine.begin() as connection:
                 connection.execute(delete(rule_uses).where(rule_uses.c.person.in_(digests)))
-                return connection.execute(delete(sign_ins).where(sign_ins.c.person.in_(digests))).rowcount
+                gone = connection.execute(delete(sign_ins).where(sign_ins.c.person.in_(digests))).rowcount
+            if self._engine.dialect.name == "sqlite":
+                empty_write_ahead_log(self._engine)
+        return gone
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -24,4 +24,4 @@ class ScheduledExport(BaseModel):
     folder: Path
     """Where the files go, relative to this file. It must exist. Mount other storage there if you can."""
     personal: Personal = "sealed"
-    """Whether files hold what records say of people. Only what stays `sealed` there can be forgotten later."""
+    """Whether files hold what records say of people. `rambridge audit erase` reaches only what stays `sealed` there."""

@@ -2,13 +2,15 @@
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 from flask import Flask, g, request
 
+from bridge.audit.events import Origin
 from bridge.errors import CrossSiteRequest, NotFound, SessionError, SessionMissing
 from bridge.federation import Federation
+from bridge.identity.verified import VerifiedIdentity
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, read_single
 from bridge.sessions.session import Session
 from bridge.sessions.store import SessionStore
@@ -153,11 +155,7 @@ class Access:
             StoreUnavailable: the session cannot be looked up.
             AuditUnavailable: the refusal cannot be recorded.
         """
-        session = self.require_session()
-        if "administrator" not in g:
-            self._federation.check_administrator(current_origin(), session.identity, request.path)
-            g.administrator = True
-        return session
+        return self._require("administrator", Federation.check_administrator)
 
     def require_auditor(self) -> Session:
         """Return the session of this request; its person is an auditor at this moment.
@@ -168,10 +166,14 @@ class Access:
             StoreUnavailable: the session cannot be looked up.
             AuditUnavailable: the refusal cannot be recorded.
         """
+        return self._require("auditor", Federation.check_auditor)
+
+    def _require(self, level: Level, check: Callable[[Federation, Origin, VerifiedIdentity, str], None]) -> Session:
+        """Return the session of this request, whose person ``check`` lets through; it is asked once a request."""
         session = self.require_session()
-        if "auditor" not in g:
-            self._federation.check_auditor(current_origin(), session.identity, request.path)
-            g.auditor = True
+        if level not in g:
+            check(self._federation, current_origin(), session.identity, request.path)
+            setattr(g, level, True)
         return session
 
     def is_administrator(self) -> bool:

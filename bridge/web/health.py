@@ -19,7 +19,7 @@ def create_health(
     What this process says of its rules stands in the answer and makes nothing unready: a node that cannot load the new
     ones decides by the old ones, and stopping all of them at once would be worse. Nor does an account whose STS is left
     alone for a while: the other accounts are there; nor what the audit log will need some day, nor a receiver that does
-    not take its records: they wait.
+    not take its records: they wait; nor an audit log that does not verify, in which everything is still recorded.
     """
     routes = Blueprint("health", __name__, url_prefix="/health")
 

@@ -42,7 +42,9 @@ def sequence(url: str) -> None:
 
 def build_sequencer(url: str) -> Sequencer:
     """Return what sequences a database."""
-    return Sequencer(open_database(url), Signer("benchmark/audit", Ed25519PrivateKey.generate()), SystemClock())
+    engine = open_database(url)
+    signer = Signer("benchmark/audit", Ed25519PrivateKey.generate())
+    return Sequencer(engine, signer, SystemClock(), mac_key=AuditSecrets(engine, SEALER).mac_key)
 
 
 def work(times: int) -> None:

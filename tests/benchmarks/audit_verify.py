@@ -74,8 +74,7 @@ def run(url, count, folder):
     engine = open_database(url)
     secrets = AuditSecrets(engine, Sealer(bytes(32)))
     measure("(a log is written)", count, lambda: write_log(engine, secrets, count))
-    sequencer = Sequencer(engine, SIGNER, SystemClock())
-    sequencer.sign_now()
+    Sequencer(engine, SIGNER, SystemClock(), mac_key=secrets.mac_key).sign_first()
     keys, mac_key = SIGNER.verifier_keys, secrets.mac_key
     with engine.connect() as connection:
         some = [row[0].encode() for row in connection.execute(text("SELECT body FROM audit_records LIMIT 100000"))]

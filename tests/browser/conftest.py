@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
@@ -12,6 +13,13 @@ from tests.synthetic_log import write_log
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 """How many records are in the audit log before anybody does anything."""
+_WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+
+
+def find_barriers(page):
+    """Return what axe finds on the page against WCAG 2.2, levels A and AA."""
+    found = Axe().run(page, options=_WCAG).response["violations"]
+    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +33,7 @@ def prepare(installation):
     if RECORDS:
         with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
             write_log(log.engine, log.secrets, RECORDS)
+            log.sequencer.sign_first()
 
 
 def ask_by_post(installation):

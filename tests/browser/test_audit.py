@@ -3,7 +3,7 @@
 import os
 import time
 
-from tests.browser.conftest import RECORDS
+from tests.browser.conftest import RECORDS, find_barriers
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
@@ -12,6 +12,8 @@ AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
 """The suite runs beside others; what is measured is measured alone, and with many records."""
 
 WIDTHS = {"light": (1280, 390), "dark": (1280, 390)} if MEASURED else {"light": (1280,), "dark": (390,)}
+LINE_HEIGHT = 40
+"""Pixels of a link in the navigation."""
 
 
 def open_audit(page, hand, installation):
@@ -135,6 +137,32 @@ def test_answers_come_at_once_through_the_page(page, installation):
     assert not slow, f"with {RECORDS} records"
 
 
+def test_a_page_that_is_read_enlarged_keeps_all_its_words(page, installation):
+    """A window of 1280 pixels at 200 and 400 %: WCAG 2.2, 1.4.4 and 1.4.10."""
+    reference = send_old_answer(installation, tampered=True)
+    open_audit(page, Mouse(page), installation)
+    page.goto(f"{installation.bridge}/audit/records?reference={reference}")
+    refusal = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
+    for address in ("/audit", "/audit/records", refusal):
+        page.goto(installation.bridge + address)
+        for width in (640, 320):
+            page.set_viewport_size({"width": width, "height": 450})
+            assert is_narrow_enough(page), (address, width)
+            assert page.get_by_role("link", name="Administration").bounding_box()["height"] < 2 * LINE_HEIGHT, width
+
+
+def test_on_paper_a_record_is_black_on_white_and_has_nothing_to_press(page, installation):
+    open_audit(page, Mouse(page), installation)
+    page.goto(f"{installation.bridge}/audit/records?event=sign_in.accepted")
+    page.get_by_role("table", name="Records").get_by_role("link").first.click()
+    page.get_by_role("heading", name="How they authenticated").wait_for()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not [each for each in page.locator("nav, button, form").all() if each.is_visible()]
+    assert page.get_by_role("region", name="The record itself").is_visible()
+    colours = "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
+    assert page.evaluate(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+
+
 def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, scheme):
     reference = send_old_answer(installation, tampered=True)
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
@@ -162,5 +190,6 @@ def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, s
         }.items():
             page.goto(installation.bridge + address)
             assert is_narrow_enough(page), (name, width)
+            assert find_barriers(page) == [], (name, width)
             shoot(page, f"audit-{name}-{scheme}-{width}")
     context.close()

@@ -10,7 +10,7 @@ import pytest
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_configuration, load_settings
-from tests.browser.conftest import prepare
+from tests.browser.conftest import find_barriers, prepare
 from tests.browser.test_administration import sign_in
 from tests.browser.test_audit import WIDTHS, is_narrow_enough
 from tests.browser.test_sign_in import Keyboard, Mouse
@@ -105,9 +105,12 @@ def test_an_auditor_follows_credentials_into_the_cloud_and_finds_a_stray(page, i
     assert "Oss:DeleteBucket" in told
     assert "Forbidden.RAM" in told
     assert "exchange.issued" in told
-    hand.activate("link", page.get_by_role("table", name="Asked for with these").get_by_role("link").inner_text())
+    hand.activate(
+        "link",
+        page.get_by_role("table", name="Further credentials obtained with these").get_by_role("link").inner_text(),
+    )
     page.get_by_role("heading", name="Auditor in").wait_for()
-    assert "got with credentials that were issued here" in page.get_by_role("main").inner_text()
+    assert "obtained with credentials that were issued here" in page.get_by_role("main").inner_text()
 
 
 def test_the_trail_has_its_pictures(chromium, installation, shoot, scheme, tmp_path):
@@ -125,5 +128,6 @@ def test_the_trail_has_its_pictures(chromium, installation, shoot, scheme, tmp_p
         }.items():
             page.goto(installation.bridge + address)
             assert is_narrow_enough(page), (name, width)
+            assert find_barriers(page) == [], (name, width)
             shoot(page, f"audit-{name}-{scheme}-{width}")
     context.close()

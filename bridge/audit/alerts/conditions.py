@@ -28,14 +28,15 @@ class CheckpointLate:
 
 
 class VerificationFailed:
-    """This process does not find in the database what was signed."""
+    """This process does not find in the database what was signed, or what the bridge wrote."""
 
     def __init__(self, sequencer: Sequencer) -> None:
-        """Take what signs."""
+        """Take what signs. It need not be the process that gives records their order."""
         self._sequencer = sequencer
 
     def __call__(self, now: int) -> Iterator[Signal]:
         """Yield that it fails."""
+        self._sequencer.look()
         broken = self._sequencer.broken
         if broken is not None:
             facts = {"detail": broken.detail, "first_bad": str(broken.position)}

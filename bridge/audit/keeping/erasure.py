@@ -1,32 +1,26 @@
 """Forget a person: what the log says of them becomes unreadable for good, and the log verifies as before.
 
-What destroys it is that a key is gone, so the key has to be gone from the disk and not only from a table. The table of
-keys is written anew for each erasure, and the place where it was is overwritten (SQLite) or given back (PostgreSQL).
-What no command reaches: backups of the database, and PostgreSQL's write-ahead log until it is recycled. Keys in them
-open nothing once the ``audit-records`` key that sealed them is gone (``rambridge keys rotate``).
+What destroys it is that a key is gone, so the key has to be gone from the disk and not only from a table: that is
+``overwriting.py``. What no command reaches: backups of the database, standbys that lag behind, and PostgreSQL's
+write-ahead log, whose files are used again without being emptied. Keys in them open nothing once the ``audit-records``
+key that sealed them is gone (``rambridge keys rotate``).
 """
 
 import json
-import time
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Table, delete, func, or_, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, func, select
 
-from bridge.audit.events import BACKGROUND, AuditErased
+from bridge.audit.events import BACKGROUND, AuditErased, AuditExported
+from bridge.audit.keeping.overwriting import overwrite_deleted
 from bridge.audit.log import AuditLog
-from bridge.audit.search.tables import saved_searches
+from bridge.audit.search.saved import SavedSearches
 from bridge.audit.secrets import AuditSecrets, Label
 from bridge.audit.sequencer import Sequencer
-from bridge.audit.tables import index, keys
+from bridge.audit.tables import SAME_RECORD, index, records
 from bridge.audit.trail.forgetting import find_session_keys
-from bridge.database import EMPTYING_SECONDS, empty_write_ahead_log
-
-_LOCKED = "55P03"
-_LOCK_MILLISECONDS = 500
-_PAUSE_SECONDS = 1.0
-_SEARCHED = (keys, saved_searches)
-"""Where something of a person stands that can be read or opened."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class Known:
     records: int
     """How many records are about them."""
     addresses: tuple[str, ...]
-    """Digests of the addresses that they, and nobody else, came from."""
+    """Digests of the addresses that they came from, and nobody else but who is the same person."""
 
 
 class Erasure:
@@ -51,15 +45,20 @@ class Erasure:
         self._secrets = secrets
         self._audit = audit
         self._sequencer = sequencer
+        self._searches = SavedSearches(engine, secrets)
 
     def find(self, called: str) -> list[Known]:
-        """Return everybody who is called this (case does not matter), or whose identifier it is exactly."""
+        """Return everybody who is called this (case does not matter), or whose identifier it is exactly.
+
+        If they are one person, an address that only they came from is that person's own.
+        """
         wanted = self._secrets.digest("name", called)
-        return [
-            self._describe(digest, label)
+        found = {
+            digest: label
             for digest, label in self._secrets.read_labels().items()
-            if called == label.get("subject") or wanted == self._secrets.digest("name", label.get("person", ""))
-        ]
+            if called == label.get("subject") or wanted in self._digest_names(label.get("person", ""))
+        }
+        return [self._describe(digest, label, found) for digest, label in found.items()]
 
     def find_subject(self, issuer: str, subject: str) -> Known | None:
         """Return the person whom an issuer calls this; None: nothing is about anybody like that.
@@ -68,14 +67,14 @@ class Erasure:
         """
         digest = self._secrets.subject_digest(issuer, subject)
         label = self._secrets.read_labels([digest]).get(digest)
-        known = self._describe(digest, label or {"issuer": issuer, "subject": subject})
+        known = self._describe(digest, label or {"issuer": issuer, "subject": subject}, (digest,))
         return known if label or known.records else None
 
-    def erase(self, known: Known, author: str) -> bool:
+    def erase(self, known: Known, author: str) -> None:
         """Destroy the keys of a person, after it was recorded; ``author`` is who wants it.
 
-        Other processes forget the person within ``secrets.KEY_SECONDS``. Returns whether nothing of the keys is left in
-        the files of the database: somebody may be reading for too long. Saying it again tries again.
+        Other processes forget the person within ``secrets.KEY_SECONDS``. Say :meth:`overwrite` afterwards. It can be
+        said again for somebody of whom it was stopped half-way.
 
         Raises:
             AuditUnavailable: it cannot be recorded; nothing was destroyed.
@@ -85,75 +84,54 @@ class Erasure:
         self._audit.append(BACKGROUND, event)
         self._sequencer.sign_now()
         with self._engine.connect().execution_options(read_only=True) as connection:
-            others = find_session_keys(connection, known.subject_digest)
-        others += [f"address/{digest}" for digest in known.addresses]
-        self._secrets.erase(known.subject_digest, others)
-        with self._engine.begin() as connection:
-            _forget_searches(connection, known)
-            if connection.dialect.name == "sqlite":
-                for table in _SEARCHED:
-                    _write_anew(connection, table)
-        if self._engine.dialect.name == "sqlite":
-            return empty_write_ahead_log(self._engine)
-        return all(_write_whole(self._engine, table) for table in _SEARCHED)
+            sessions = find_session_keys(connection, known.subject_digest)
+        # Before the keys: what people call the person stands under them, and is needed to find what names them.
+        self._searches.forget_person(known.subject_digest, known.label, known.addresses)
+        self._secrets.erase(known.subject_digest, [*sessions, *(f"address/{digest}" for digest in known.addresses)])
 
-    def _describe(self, digest: str, label: Label) -> Known:
+    def find_opened_exports(self, known: Collection[Known]) -> list[dict[str, Any]]:
+        """Return the opened ``audit.exported`` of files that may name one of these people, oldest first.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        digests = [each.subject_digest for each in known]
+        own = select(func.min(index.c.position), func.max(index.c.position)).where(index.c.subject.in_(digests))
+        exports = select(records.c.body).join(index, SAME_RECORD).where(index.c.event == AuditExported.name)
+        with self._engine.connect().execution_options(read_only=True) as connection:
+            first, last = connection.execute(own).one()
+            bodies = connection.execute(exports.order_by(index.c.position)).scalars().all()
+        if first is None:
+            return []
+        found = [content for content in map(json.loads, bodies) if content["contents"] == "opened"]
+        return self._secrets.open_all([each for each in found if each["first"] <= last and each["end"] > first])
+
+    def overwrite(self) -> list[str]:
+        """Leave nothing of destroyed keys in the files of the database; return what is in the way, in words.
+
+        Empty: nothing is left. Else saying it again later is all that can be done; see :mod:`.overwriting`.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer, or this role may not.
+        """
+        return overwrite_deleted(self._engine)
+
+    def _digest_names(self, person: str) -> set[str]:
+        """Return by what somebody is found: as whoever changes rules people are called ``NAME <MAILBOX>``."""
+        return {self._secrets.digest("name", each) for each in (person, person.partition(" <")[0])}
+
+    def _describe(self, digest: str, label: Label, one_person: Collection[str]) -> Known:
         self._sequencer.catch_up()
         with self._engine.connect().execution_options(read_only=True) as connection:
             count = connection.execute(select(func.count()).where(index.c.subject == digest)).scalar_one()
-            addresses = _find_own(connection, index.c.address, digest)
+            addresses = _find_own_addresses(connection, digest, one_person)
         return Known(digest, label, count, addresses)
 
 
-def _find_own(connection: Connection, column: Column[str], subject: str) -> tuple[str, ...]:
-    """Return the values of a column that stand in records about a person, and about nobody else."""
+def _find_own_addresses(connection: Connection, digest: str, one_person: Collection[str]) -> tuple[str, ...]:
+    """Return the addresses in records about somebody that are in none about others than ``one_person``."""
     others = index.alias()
-    shared = select(others.c.position).where(others.c[column.name] == column, others.c.subject != subject)
-    own = select(column).distinct().where(index.c.subject == subject, column.is_not(None), ~shared.exists())
+    shared = select(others.c.position).where(others.c.address == index.c.address, others.c.subject.not_in(one_person))
+    own = select(index.c.address).distinct()
+    own = own.where(index.c.subject == digest, index.c.address.is_not(None), ~shared.exists())
     return tuple(connection.execute(own).scalars())
-
-
-def _forget_searches(connection: Connection, known: Known) -> None:
-    """Delete the searches that auditors keep in which the person stands."""
-    named = [known.subject_digest, *(known.label.get(name, "") for name in ("subject", "person"))]
-    texts = {text for each in named if each for text in (each, json.dumps(each).strip('"'))}
-    columns = (saved_searches.c.name, saved_searches.c.query)
-    says = [column.icontains(text, autoescape=True) for column in columns for text in texts]
-    connection.execute(delete(saved_searches).where(or_(*says)))
-
-
-def _write_whole(engine: Engine, table: Table) -> bool:
-    """Let PostgreSQL write a table to a new file; return whether it could.
-
-    It waits until nobody reads the table, and whoever signs in waits behind it. So it never waits long at once: a
-    backup may read all tables for hours.
-    """
-    deadline = time.monotonic() + EMPTYING_SECONDS
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_MILLISECONDS}")
-        try:
-            while True:
-                try:
-                    connection.exec_driver_sql(f"VACUUM FULL {table.name}")
-                except OperationalError as error:
-                    if getattr(error.orig, "sqlstate", None) != _LOCKED:
-                        raise
-                    if time.monotonic() > deadline:
-                        return False
-                    time.sleep(_PAUSE_SECONDS)
-                else:
-                    return True
-        finally:
-            connection.exec_driver_sql("RESET lock_timeout")
-
-
-def _write_anew(connection: Connection, table: Table) -> None:
-    """Copy the rows to pages where none was before; SQLite overwrites those that they were on (``secure_delete``).
-
-    Deleting the row alone is not enough: of 1,500 that were deleted in a trial, copies of 5 were left in pages that had
-    been split or joined since they were written.
-    """
-    connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {table.name}_old")
-    table.create(connection)
-    connection.exec_driver_sql(f"INSERT INTO {table.name} SELECT * FROM {table.name}_old")
-    connection.exec_driver_sql(f"DROP TABLE {table.name}_old")

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 
 from bridge.audit.alerts import tables as alert_tables
 from bridge.audit.keeping.append_only import create_guards
+from bridge.audit.keeping.overwriting import take_no_samples
 from bridge.audit.keeping.partitions import create_ahead, create_default, create_partitioned
 from bridge.audit.search import indexes as search_indexes
 from bridge.audit.tables import metadata
@@ -51,6 +52,8 @@ def create(connection: Connection) -> None:
         create_ahead(connection, datetime.now(UTC))
     for make in FURTHER:
         make(connection)
+    if postgresql:
+        take_no_samples(connection)
 
 
 def stamp(connection: Connection) -> None:

@@ -84,8 +84,9 @@ def read_retired(connection: Connection, mac_key: bytes | None = None) -> Retire
     """
     for position in connection.scalars(_POSITIONS).all():
         row = connection.execute(_RECORD, {"position": position}).first()
-        if row is not None:
-            return _read_row(connection, row, mac_key)
+        said = _read_row(connection, row, mac_key) if row is not None else NOTHING_RETIRED
+        if said.said_at is not None:
+            return said
     return NOTHING_RETIRED
 
 

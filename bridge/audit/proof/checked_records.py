@@ -4,6 +4,7 @@ For a range at a time, and in time proportional to it: where a writer stood befo
 before, so parts of a log can be verified beside each other.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,16 +14,20 @@ from sqlalchemy import Connection, select
 
 from bridge.audit import tables
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
+from bridge.audit.proof.chain import is_tied, says_its_place
 from bridge.audit.proof.checkpoints import STEPPED_BACK
 from bridge.audit.proof.merkle import leaf_hash
-from bridge.audit.proof.tree import read_hashes
-from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, link, read_values, record_id, split_id
+from bridge.audit.proof.tree import UNDECODABLE, read_hashes
+from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, read_values, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
 from bridge.errors import ChainBroken
 
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
+
+_STRANGE = (TypeError, AttributeError, ValueError, OverflowError, sqlite3.OperationalError)
+"""What values lead to that only somebody else wrote: in SQLite a column can be made to hold anything."""
 
 _WIDTH = len(INDEX_COLUMNS)
 _POSITION, _ID, _TIME = (INDEX_COLUMNS.index(name) for name in ("position", "id", "time"))
@@ -33,6 +38,10 @@ _QUERY = (
     .outerjoin(tables.records, tables.SAME_RECORD)
     .order_by(tables.index.c.position)
 )
+
+
+class RecordDiffers(ChainBroken):
+    """A position has not what is kept of it: a fault of its own, which does not make the kept hashes wrong ones."""
 
 
 class Stand(NamedTuple):
@@ -102,7 +111,8 @@ def join_spans(
     for writer, span in sorted(after.items(), key=lambda item: item[1].first.position):
         known = before.get(writer)
         if retired.ends_before(writer, span.first.number):
-            pass
+            if known is not None:
+                _check_is_later(writer, known.last, span.first)
         elif known is not None:
             _check_follows(writer, known.last, span.first, step_seconds)
         elif begin == 0 and span.first.number != 1:
@@ -139,13 +149,18 @@ class RecordCheck:
     def _check_some(self, begin: int, end: int) -> None:
         hashes = read_hashes(self._connection, begin, end)
         position = begin
-        for row in self._read(begin, end):
-            if row[_POSITION] != position:
-                break
-            self._check_row(position, row, hashes.get(position))
-            position += 1
+        try:
+            for row in self._read(begin, end):
+                if row[_POSITION] != position:
+                    break
+                self._check_row(position, row, hashes.get(position))
+                position += 1
+        except _STRANGE as error:
+            if isinstance(error, sqlite3.Error) and UNDECODABLE not in str(error):
+                raise
+            raise ChainBroken(f"record {position} has values that no record of the bridge has", position) from error
         if position != end:
-            raise ChainBroken(f"no record has the position {position}", position)
+            raise RecordDiffers(f"no record has the position {position}", position)
 
     def _read(self, begin: int, end: int) -> Iterator[Sequence[Any]]:
         query = _QUERY.where(tables.index.c.position >= begin, tables.index.c.position < end)
@@ -156,33 +171,36 @@ class RecordCheck:
     def _check_row(self, position: int, row: Sequence[Any], kept_hash: bytes | None) -> None:
         identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
         if body is None:
-            raise ChainBroken(self._describe_missing(position, identifier), position)
+            raise RecordDiffers(self._describe_missing(position, identifier), position)
         if leaf_hash(body.encode()) != kept_hash:
-            raise ChainBroken(f"record {position} was changed: it is not the one whose hash is kept", position)
+            raise self._find_changed(position, row)
         content, expected = read_values(position, identifier, body)
         if content is UNREADABLE:
             raise ChainBroken(f"record {position} is none that the bridge wrote", position)
         if expected != row[:_WIDTH]:
             compared = zip(INDEX_COLUMNS, expected, row, strict=False)
             names = ", ".join(name for name, right, said in compared if right != said)
-            raise ChainBroken(f"the index says otherwise than record {position}: {names}", position)
+            raise RecordDiffers(f"the index says otherwise than record {position}: {names}", position)
         stand = Stand(position, identifier & _NUMBER_MASK, expected[_TIME], content["event"] == STEPPED_BACK, mac)
         self._check_writer(identifier >> NUMBER_BITS, stand, content, body)
 
     def _check_writer(self, writer: int, stand: Stand, content: Mapping[str, Any], body: str) -> None:
         position, number = stand.position, stand.number
-        if content.get("writer") != writer or content.get("number") != number:
+        if not says_its_place(content, record_id(writer, number)):
             raise ChainBroken(f"record {position} says that it has another place", position)
         span = self.spans.get(writer)
         retired_mac = self._ends.get(record_id(writer, number - 1))
         if retired_mac is not None:
+            if span is not None:
+                _check_is_later(writer, span.last, stand)
             mac_before: bytes | None = retired_mac
         elif span is not None:
             _check_follows(writer, span.last, stand, self._step_seconds)
             mac_before = span.last.mac
         else:
             mac_before = self._read_mac_before(writer, stand)
-        if self._mac_key is not None and mac_before is not None and link(self._mac_key, mac_before, body) != stand.mac:
+        key = self._mac_key
+        if key is not None and mac_before is not None and not is_tied(key, mac_before, body, stand.mac):
             raise ChainBroken(f"record {position} was not written by the bridge: its mac is wrong", position)
         if span is not None:
             span.last = stand
@@ -199,13 +217,26 @@ class RecordCheck:
         if len(rows) < len(numbers):
             return None
         before = rows[0].mac if len(rows) > 1 else FIRST_MAC
-        sound = self._mac_key is None or link(self._mac_key, before, rows[-1].body) == rows[-1].mac
+        sound = self._mac_key is None or is_tied(self._mac_key, before, rows[-1].body, rows[-1].mac)
         return bytes(rows[-1].mac) if sound else None
+
+    def _find_changed(self, position: int, row: Sequence[Any]) -> ChainBroken:
+        """Return whether it is the record or its hash that was changed. Only the former leaves the hash right."""
+        identifier, body, mac = row[_ID], row[_WIDTH], row[_WIDTH + 1]
+        writer, number = split_id(identifier)
+        span = self.spans.get(writer)
+        if span is not None and span.last.number == number - 1:
+            before = span.last.mac
+        else:
+            before = self._read_mac_before(writer, Stand(position, number, 0))
+        if self._mac_key is not None and before is not None and is_tied(self._mac_key, before, body, mac):
+            return ChainBroken(f"the hash that is kept of record {position} was changed, or the record moved", position)
+        return RecordDiffers(f"record {position} was changed: it is not the one whose hash is kept", position)
 
     def _describe_missing(self, position: int, identifier: int) -> str:
         found = select(tables.records.c.id).where(tables.records.c.id == identifier)
         if self._connection.execute(found).first():
-            return f"the index says another month than record {position}"
+            return f"record {position} and its row in the index are of different months"
         writer, number = split_id(identifier)
         return f"record {position}, number {number} of writer {writer}, is gone"
 
@@ -213,14 +244,18 @@ class RecordCheck:
 def _check_follows(writer: int, last: Stand, stand: Stand, step_seconds: int) -> None:
     if stand.number > last.number + 1:  # what is missing stood somewhere between the two
         raise ChainBroken(_describe_order(writer, last.number, stand), last.position + 1, stand.position + 1)
-    if stand.number <= last.number:
-        raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
+    _check_is_later(writer, last, stand)
     if stand.says_stepped_back:
         return
     back = last.time - stand.time
     if back > step_seconds * _MICROSECONDS:
         detail = f"before record {stand.position} a clock was set back by {back // _MICROSECONDS} s"
         raise ChainBroken(f"{detail}, and no record says so", stand.position)
+
+
+def _check_is_later(writer: int, last: Stand, stand: Stand) -> None:
+    if stand.number <= last.number:
+        raise ChainBroken(_describe_order(writer, last.number, stand), stand.position)
 
 
 def _describe_order(writer: int, last: int, stand: Stand) -> str:

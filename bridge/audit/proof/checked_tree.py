@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
+from sqlalchemy.exc import OperationalError
 
 from bridge.audit import tables
 from bridge.audit.proof.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Checkpoint, open_checkpoint
 from bridge.audit.proof.merkle import Frontier, split_hashes, tree_root
 from bridge.audit.proof.notes import NoteRefused, VerifierKey
-from bridge.audit.proof.tree import read_leaves
+from bridge.audit.proof.tree import LEAVES, ROOT, UNDECODABLE, read_leaves, read_size
 from bridge.audit.tables import BLOCK_LEAVES
 from bridge.errors import ChainBroken
 
@@ -28,6 +29,18 @@ class Kept:
 
     number: int
     checkpoint: Checkpoint
+
+
+@dataclass
+class Proved:
+    """How far the hashes that are kept are those that were signed."""
+
+    size: int = 0
+    """How many records the last checkpoint that agrees is over. It may be more than are still there."""
+    checkpoint: Checkpoint | None = None
+    """The last one that agrees."""
+    broken: ChainBroken | None = None
+    """The first thing that does not agree."""
 
 
 class KeptRoots:
@@ -82,7 +95,7 @@ class KeptRoots:
         last = min(first + _AT_ONCE, self._checked.stop) if checked else first + _AT_ONCE * BLOCK_LEAVES
         if not checked and first < self._checked.start:
             last = min(last, self._checked.start)
-        columns = [tables.blocks.c.block, tables.blocks.c.root, *([tables.blocks.c.leaves] if checked else [])]
+        columns = [tables.blocks.c.block, ROOT, *([LEAVES] if checked else [])]
         query = select(*columns).where(tables.blocks.c.block >= first, tables.blocks.c.block < last)
         rows = self._connection.execute(query.order_by(tables.blocks.c.block)).all()
         return iter([(row[0], row[1], row[2] if checked else None) for row in rows])
@@ -123,7 +136,7 @@ def read_checkpoints(
                 return
 
 
-def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: int, size: int) -> Checkpoint | None:
+def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: int, size: int) -> Proved:
     """Hold each checkpoint against the hashes that are kept, and those of a range against each other.
 
     Args:
@@ -132,45 +145,59 @@ def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: in
         begin: where the range begins.
         end: the first position after it.
         size: how many records the log has.
-
-    Returns:
-        The last checkpoint, if there is one.
-
-    Raises:
-        ChainBroken: at the first thing that does not agree.
     """
+    proved = Proved()
     roots = KeptRoots(connection, begin, end)
-    last: Checkpoint | None = None
-    for each in kept:
-        checkpoint = each.checkpoint
-        if checkpoint.size > size:
-            gone = f"records {size} to {checkpoint.size - 1}, which checkpoint {each.number} is over, are gone"
-            raise ChainBroken(gone, size)
-        if roots.root_at(checkpoint.size) != checkpoint.root:
-            detail = f"checkpoint {each.number}, over {checkpoint.size} records, is over others than these"
-            raise ChainBroken(detail, last.size if last else 0, checkpoint.size)
-        last = checkpoint
-    if last is None or last.size < end:
-        roots.root_at(end)
-    return last
+    try:
+        _hold_against(roots, ((f"checkpoint {each.number}", each.checkpoint) for each in kept), proved, size)
+        hashed = min(end, read_size(connection))  # what has a position beyond that is for whoever looks at records
+        if proved.size < hashed:
+            roots.root_at(hashed)
+    except ChainBroken as error:
+        proved.broken = error
+    except OperationalError as error:
+        if UNDECODABLE not in str(error):
+            raise
+        proved.broken = ChainBroken("a checkpoint has a text that is none", proved.size, max(size, proved.size + 1))
+    return proved
 
 
-def check_noted(connection: Connection, noted: Iterable[Checkpoint], size: int) -> None:
-    """Hold checkpoints that somebody noted elsewhere, and verified, against the hashes that are kept.
+def check_noted(connection: Connection, noted: Iterable[Checkpoint], size: int, known: int = 0) -> Proved:
+    """Do the same with checkpoints that somebody noted elsewhere, and verified.
 
-    Raises:
-        ChainBroken: the log does not begin with what one of them is over.
+    ``known``: how many records the log's own checkpoints prove. It counts where the end is gone, and not where the log
+    says otherwise than what was noted: then whoever changed it has the key that signs.
     """
-    roots = KeptRoots(connection, 0, 0)
-    agreed = 0
-    for checkpoint in sorted(noted, key=lambda checkpoint: checkpoint.size):
-        if checkpoint.size > size:
-            gone = f"records {size} to {checkpoint.size - 1}, which a noted checkpoint is over, are gone"
-            raise ChainBroken(gone, size)
-        if roots.root_at(checkpoint.size) != checkpoint.root:
-            detail = f"a noted checkpoint over {checkpoint.size} records is over others than these"
-            raise ChainBroken(detail, agreed, checkpoint.size)
-        agreed = checkpoint.size
+    proved = Proved()
+    named = (("a noted checkpoint", each) for each in sorted(noted, key=lambda checkpoint: checkpoint.size))
+    try:
+        _hold_against(KeptRoots(connection, 0, 0), named, proved, size, known)
+    except ChainBroken as error:
+        proved.broken = error
+    return proved
+
+
+def _hold_against(
+    roots: KeptRoots, checkpoints: Iterable[tuple[str, Checkpoint]], proved: Proved, size: int, known: int = 0
+) -> None:
+    for name, checkpoint in checkpoints:
+        is_short = checkpoint.size > size
+        try:
+            agrees = roots.root_at(checkpoint.size) == checkpoint.root
+        except ChainBroken:
+            if not is_short:
+                raise
+            agrees = False
+        if agrees:
+            proved.size, proved.checkpoint = checkpoint.size, checkpoint
+        if is_short:
+            # If not even their hashes are there: of what one process wrote last, some could be gone before the end.
+            good = min(size, max(proved.size, known))
+            detail = f"records {size} to {checkpoint.size - 1}, which {name} is over, are gone"
+            raise ChainBroken(detail, good, size + 1 if good < size else None)
+        if not agrees:
+            detail = f"{name}, over {checkpoint.size} records, is over others than these"
+            raise ChainBroken(detail, proved.size, checkpoint.size)
 
 
 def is_signed(connection: Connection, keys: Sequence[VerifierKey], position: int) -> bool:
@@ -190,9 +217,12 @@ def _open(row: Row[Any], keys: Sequence[VerifierKey], after: int) -> Kept:
     number, size, time, note = row.number, row.size, row.time, row.note
     try:
         checkpoint = open_checkpoint(note, keys)
+        agrees = checkpoint.size == size and checkpoint.time == time // _MICROSECONDS
     except NoteRefused as error:
         raise ChainBroken(f"checkpoint {number} is not what was signed: {error}", after) from error
-    if checkpoint.size != size or checkpoint.time != time // _MICROSECONDS:
+    except TypeError as error:
+        raise ChainBroken(f"checkpoint {number} has values that no checkpoint has", after) from error
+    if not agrees:
         raise ChainBroken(f"checkpoint {number} says another size or time than its row", after)
     return Kept(number, checkpoint)
 

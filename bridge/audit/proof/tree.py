@@ -8,13 +8,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, LargeBinary, cast, select
 
 from bridge.audit import tables
 from bridge.audit.proof.merkle import HASH_BYTES, Frontier, block_row, split_hashes, tree_root
 from bridge.audit.tables import BLOCK_LEAVES
 
+UNDECODABLE = "Could not decode to UTF-8"
+"""What SQLite's driver says of a text that is none. Only somebody else than us can have put it there."""
 _MISSING = bytes(HASH_BYTES)
+
+# Cast, since in SQLite a column can be made to hold anything.
+ROOT = cast(tables.blocks.c.root, LargeBinary).label("root")
+LEAVES = cast(tables.blocks.c.leaves, LargeBinary).label("leaves")
+_OPEN_BLOCK = select(
+    cast(tables.open_block.c.block, BigInteger).label("block"),
+    cast(tables.open_block.c.leaves, LargeBinary).label("leaves"),
+)
 
 
 @dataclass
@@ -64,13 +74,13 @@ def read_size(connection: Connection) -> int:
 
 def read_open_block(connection: Connection) -> tuple[int, list[bytes]]:
     """Return the number of the block that is not complete, and its leaf hashes."""
-    row = connection.execute(select(tables.open_block)).first()
+    row = connection.execute(_OPEN_BLOCK).first()
     return (row.block, split_hashes(row.leaves)) if row else (0, [])
 
 
 def read_leaves(connection: Connection, block: int) -> list[bytes]:
     """Return the leaf hashes of a block, complete or not; none if it is missing."""
-    row = connection.execute(select(tables.blocks.c.leaves).where(tables.blocks.c.block == block)).first()
+    row = connection.execute(select(LEAVES).where(tables.blocks.c.block == block)).first()
     if row:
         return split_hashes(row.leaves)
     open_block, leaves = read_open_block(connection)
@@ -84,7 +94,7 @@ def read_hashes(connection: Connection, begin: int, end: int) -> dict[int, bytes
     block, leaves = read_open_block(connection)
     if first <= block < last:
         hashes.update(enumerate(leaves, start=block * BLOCK_LEAVES))
-    query = select(tables.blocks.c.block, tables.blocks.c.leaves)
+    query = select(tables.blocks.c.block, LEAVES)
     for block, joined in connection.execute(query.where(tables.blocks.c.block >= first, tables.blocks.c.block < last)):
         hashes.update(enumerate(split_hashes(joined), start=block * BLOCK_LEAVES))
     return hashes
@@ -123,9 +133,7 @@ def _first_leaves(connection: Connection, block: int, count: int) -> list[bytes]
 
 
 def _roots(connection: Connection, begin: int, end: int) -> Iterator[bytes]:
-    query = select(tables.blocks.c.block, tables.blocks.c.root).where(
-        tables.blocks.c.block >= begin, tables.blocks.c.block < end
-    )
+    query = select(tables.blocks.c.block, ROOT).where(tables.blocks.c.block >= begin, tables.blocks.c.block < end)
     found = {row.block: row.root for row in connection.execute(query)}
     for block in range(begin, end):
         yield found.get(block, _MISSING)

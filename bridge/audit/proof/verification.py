@@ -18,16 +18,25 @@ from itertools import pairwise
 from multiprocessing import get_context
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, or_, select
 
 from bridge.audit import tables
+from bridge.audit.events import AuditRetired
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
-from bridge.audit.proof.checked_records import STEP_SECONDS, RecordCheck, Span, check_records, join_spans
+from bridge.audit.proof.checked_records import (
+    STEP_SECONDS,
+    RecordCheck,
+    RecordDiffers,
+    Span,
+    check_records,
+    join_spans,
+)
 from bridge.audit.proof.checked_tree import check_noted, check_tree, is_signed, read_checkpoints
 from bridge.audit.proof.checkpoints import Checkpoint
 from bridge.audit.proof.notes import VerifierKey
 from bridge.audit.proof.tree import read_size
 from bridge.audit.record import record_id, split_id
+from bridge.audit.tables import BLOCK_LEAVES
 from bridge.database import open_engine, snapshot
 from bridge.errors import ChainBroken
 
@@ -118,45 +127,72 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
     size = _count_positions(connection)
     end = size if scope.end is None else min(scope.end, size)
     begin = min(scope.begin, end)
-    found: list[ChainBroken] = []
-    checkpoint = None
-    try:
-        check_noted(connection, scope.noted, size)
-    except ChainBroken as error:
-        found.append(error)
-    try:
-        kept = read_checkpoints(connection, scope.keys, begin, None if end == size else end)
-        checkpoint = check_tree(connection, kept, begin, end, size)
-    except ChainBroken as error:
-        found.append(error)
-    # What is wrong before the first of these is still to be found.
-    stop = max(begin, min([end, *(error.position if error.end is None else error.end for error in found)]))
+    kept = read_checkpoints(connection, scope.keys, begin, None if end == size else end)
+    proved = check_tree(connection, kept, begin, end, size)
+    noted = check_noted(connection, scope.noted, size, proved.size)
+    in_tree = _combine([error for error in (proved.broken, noted.broken) if error is not None])
+    # What is wrong before the first of these is still to be found. A record without a hash is wrong.
+    stop = max(begin, min(end, read_size(connection) + 1))
+    if in_tree is not None:
+        stop = max(begin, min(stop, in_tree.position if in_tree.end is None else in_tree.end))
     try:
         spans = records.check(begin, stop)
-        if (begin, stop) == (0, size):
+        if (begin, stop) == (0, size) and in_tree is None:
             _check_counts(connection, spans, size, records.retired)
     except ChainBroken as error:
-        found.append(error)
-    if found:
-        raise _find_first(found)
+        raise _find_first(in_tree, error, proved.size, is_short=_is_short(connection, size)) from error
+    if in_tree is not None:
+        raise in_tree
     present = sum(last - first for first, last in records.retired.leave_out(begin, end))
-    return Verified(begin, end, size, checkpoint, end - begin - present)
+    return Verified(begin, end, size, proved.checkpoint, end - begin - present)
 
 
-def _find_first(found: Sequence[ChainBroken]) -> ChainBroken:
-    """Return the first of what is wrong, as exactly as any of it tells."""
-    first = min(found, key=lambda error: (error.position, error.end is not None))
-    if first.end is None:
-        return first
+def _find_first(in_tree: ChainBroken | None, in_record: ChainBroken, proved: int, *, is_short: bool) -> ChainBroken:
+    """Return the first of what is wrong, as exactly as what was not changed tells it.
+
+    Where that cannot be told exactly, it begins at the first position that is not proved.
+
+    Args:
+        in_tree: what is wrong with checkpoints and hashes.
+        in_record: what is wrong first with the records.
+        proved: how many records the last checkpoint that agrees is over.
+        is_short: whether there are fewer records than were signed.
+    """
+    begin, detail = in_record.position, in_record.detail
+    end = begin + 1 if in_record.end is None else in_record.end
+    # One change of a record can be behind both. Else there is another one, maybe before it, that only the tree tells.
+    in_both = in_tree is not None and in_tree.end is not None and in_tree.position < end
+    is_other = is_short or isinstance(in_record, RecordDiffers)
+    if in_tree is not None and in_both:
+        detail = f"{detail}; {in_tree.detail}"
+    if in_record.end is None and not (in_both and is_other and end > proved):
+        return ChainBroken(detail, begin)
+    if end > proved:
+        begin = proved
+    if in_tree is not None and in_both:
+        begin = max(begin, in_tree.position)
+    return ChainBroken(detail, begin, end if end > begin + 1 else None)
+
+
+def _combine(found: Sequence[ChainBroken]) -> ChainBroken | None:
+    """Return the first of what is wrong; where another one is about some of the same records, about those alone."""
+    if not found:
+        return None
+    first, *others = sorted(found, key=lambda error: (error.position, error.end is not None))
     begin, end = first.position, first.end
-    for error in found:
-        if error.end is not None and error.position < end and begin < error.end:
-            begin, end = max(begin, error.position), min(end, error.end)
-    exact = [error for error in found if error.end is None and begin <= error.position < end]
-    if not exact:
-        return ChainBroken(first.detail, begin, end if end > begin + 1 else None)
-    nearest = min(exact, key=lambda error: error.position)
-    return ChainBroken(f"{nearest.detail}; {first.detail}", nearest.position)
+    for error in others:
+        if end is None or error.position >= end:
+            break
+        if error.end is None:
+            end = error.position + 1
+        else:
+            begin, end = error.position, min(end, error.end)
+    return ChainBroken(first.detail, begin, end if end is None or end > begin + 1 else None)
+
+
+def _is_short(connection: Connection, size: int) -> bool:
+    signed = connection.execute(select(func.max(tables.checkpoints.c.size))).scalar()
+    return signed is not None and signed > size
 
 
 class _Records(Protocol):
@@ -274,6 +310,35 @@ def _check_counts(connection: Connection, spans: dict[int, Span], size: int, ret
         raise ChainBroken(f"there is no writer {min(ends)}", stranger.first.position if stranger else 0)
     if _has_strangers(connection, frozenset(ours)):
         raise ChainBroken("there are records of writers that there are not", size)
+    _check_strays(connection, size, retired)
+
+
+def _check_strays(connection: Connection, size: int, retired: Retired) -> None:
+    """Verify that no table has a row that nothing else here looks at, and that somebody could still be shown."""
+    index, blocks, checkpoints, shown = tables.index, tables.blocks, tables.checkpoints, tables.witnessed
+    other_blocks = or_(blocks.c.block < 0, blocks.c.block >= size // BLOCK_LEAVES)
+    not_there = or_(checkpoints.c.size.is_(None), checkpoints.c.size != shown.c.size)
+    strays = (
+        (select(index.c.position).where(index.c.position < 0), "the index has a row at position {}", 0),
+        (select(blocks.c.block).where(other_blocks), "block {} is over records that there are not", size),
+        (select(tables.open_block.c.block).offset(1), "there is a second open block, {}", size),
+        (select(checkpoints.c.number).where(checkpoints.c.number < 1), "no checkpoint has the number {}", 0),
+        (
+            select(shown.c.number).outerjoin(checkpoints, checkpoints.c.number == shown.c.number).where(not_there),
+            "checkpoint {}, which a witness was shown, is gone or another one",
+            size,
+        ),
+    )
+    for query, detail, position in strays:
+        found = connection.execute(query.limit(1)).first()
+        if found is not None:
+            raise ChainBroken(detail.format(found[0]), position)
+    declared = select(tables.retired.c.position, index.c.event).outerjoin(
+        index, index.c.position == tables.retired.c.position
+    )
+    for position, event in connection.execute(declared.order_by(tables.retired.c.position)):
+        if event != AuditRetired.name and not any(first <= position < last for first, last in retired.spans):
+            raise ChainBroken(f"record {position} does not say what was retired, as `audit_retired` has it", size)
 
 
 def _has_strangers(connection: Connection, ours: AbstractSet[int]) -> bool:

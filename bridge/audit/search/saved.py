@@ -3,15 +3,16 @@
 What is looked for may be a person's name. It is sealed under the auditor's own key, so no name stands in the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
 
 from bridge.audit.reader import database_errors
 from bridge.audit.search.query import Search
 from bridge.audit.search.tables import saved_searches
-from bridge.audit.secrets import AuditSecrets
+from bridge.audit.secrets import AuditSecrets, Label
 
 MAX_SAVED = 100
 """How many searches one auditor may keep."""
@@ -77,3 +78,39 @@ class SavedSearches:
         mine = (saved_searches.c.owner == owner) & (saved_searches.c.number == number)
         with database_errors(), self._engine.begin() as connection:
             connection.execute(delete(saved_searches).where(mine))
+
+    def forget_person(self, subject_digest: str, label: Label, addresses: Sequence[str]) -> None:
+        """Delete what a person keeps, and every search that would find the person by what it asks or that names them.
+
+        Args:
+            subject_digest: who it is.
+            label: what people call them.
+            addresses: digests of addresses that are theirs alone.
+
+        Raises AuditUnavailable.
+        """
+        names = {_fold(label.get(each, "")) for each in ("subject", "person")} - {""}
+        with database_errors():
+            with self._engine.connect().execution_options(read_only=True) as connection:
+                rows = connection.execute(select(saved_searches)).all()
+            sealed = [{"sealed": row.query, "sealed_for": f"subject/{row.owner}"} for row in rows]
+            gone = [
+                row.number
+                for row, content in zip(rows, self._secrets.open_all(sealed), strict=True)
+                if row.owner == subject_digest or self._is_about(content, {subject_digest, *names}, addresses)
+            ]
+            with self._engine.begin() as connection:
+                connection.execute(delete(saved_searches).where(saved_searches.c.number.in_(gone)))
+
+    def _is_about(self, content: Mapping[str, Any], names: Collection[str], addresses: Collection[str]) -> bool:
+        if "query" not in content:
+            return False
+        asked = content["query"]
+        person, said = _fold(asked.get("person", "")), _fold(" ".join([content["name"], *asked.values()]))
+        if asked.get("address") and self._secrets.digest("address", asked["address"]) in addresses:
+            return True
+        return any((person and person in name) or f" {name} " in f" {said} " for name in names)
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.casefold().split())

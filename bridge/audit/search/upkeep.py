@@ -14,9 +14,9 @@ from bridge.audit.search.tables import terms as term_table
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
-_SIGN_IN = "sign_in.accepted"
-_ISSUED = "exchange.issued"
-_CONSOLE = "delivery.console"
+SIGN_IN = "sign_in.accepted"
+ISSUED = "exchange.issued"
+CONSOLE = "delivery.console"
 _KNOWN_AT_ONCE = 500
 _ADD_TO_KIND = (
     kinds.update()
@@ -31,7 +31,7 @@ def counts_as_issued(row: Mapping[str, Any]) -> bool:
     A console that was opened with credentials is told by their own record already. Takes the row of ``audit_index``.
     """
     event = row["event"]
-    return bool(event == _ISSUED or (event == _CONSOLE and not row["access_key_id"]))
+    return bool(event == ISSUED or (event == CONSOLE and not row["access_key_id"]))
 
 
 def flag_number(flag: bool | None) -> int:  # noqa: FBT001  a column that may be absent
@@ -68,7 +68,7 @@ def traits_of(row: Mapping[str, Any]) -> Traits:
     )
     issued = counts_as_issued(row)
     use = (row["account"] or "", row["entitlement"] or "", group[4], bool(row["privileged"])) if issued else None
-    return Traits(row["kind"], group, use, row["event"] == _SIGN_IN, row["refused"])
+    return Traits(row["kind"], group, use, row["event"] == SIGN_IN, row["refused"])
 
 
 class Tally:

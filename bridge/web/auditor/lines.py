@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bridge.web.auditor.addresses import find_record
-from bridge.web.auditor.sentences import Record, Sentences
+from bridge.web.auditor.sentences import ERASED, Record, Sentences
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,23 @@ def write_lines(records: Iterable[Record], say: Sentences) -> tuple[Line, ...]:
 
 def write_line(record: Record, say: Sentences) -> Line:
     """Return a record's line."""
+    sentence = say.tell(record)
     return Line(
         position=record["position"],
         time=record["time"],
         event=record["event"],
         refused=record["event"].endswith(".refused"),
-        sentence=say.tell(record),
+        sentence=sentence,
         origin=record.get("source_address") or record.get("network") or "",
         reference=record["reference"],
         href=find_record(record["position"]),
-        marks=tuple(_find_marks(record)),
+        marks=tuple(_find_marks(record, sentence)),
     )
 
 
-def _find_marks(record: Record) -> Iterable[Mark]:
+def _find_marks(record: Record, sentence: Markup) -> Iterable[Mark]:
     if record.get("privileged"):
         without = record.get("mfa") is False and record["event"] != "sign_in.refused"
         yield Mark("privileged, one factor" if without else "privileged", "bad" if without else "warn")
-    if record.get("erased"):
-        yield Mark("erased", "warn")
+    if record.get("erased") and ERASED not in sentence:
+        yield Mark("erased", "plain")

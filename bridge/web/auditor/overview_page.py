@@ -1,5 +1,6 @@
 """The overview: figures over time as pictures, and the questions that auditors ask most. It names nobody."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,11 +21,29 @@ from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Columns, Count, draw_bars, draw_columns
 from bridge.web.auditor.figures import Figure, show_moment
 
-SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
+SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (364, "A year"))
 _USUAL_DAYS = 30
 _ALERTS = 5
+_MOST_ALERTS = 100
 _GRAVE = frozenset({"break_glass", "strays", "verification_failed"})
 _IN_THE_RECORD = frozenset({"event", "reference"})
+_FACTS = {
+    "first_bad": "first bad record {}",
+    "previous": "before it {}",
+    "seconds": "{} seconds",
+    "strays": "{}",
+    "detail": "{}",
+}
+"""What an alert says of itself, where its name before it is not words enough."""
+_HINTS = {
+    "person": "Name",
+    "access_key_id": "STS.…",
+    "session_name": "lin.wei@example.com",
+    "role": "Role name",
+    "reference": "0000-0000-0000",
+    "address": "203.0.113.7",
+}
+"""How what a question asks for looks."""
 _VERSION = 12
 """Characters of a version's digest, as everywhere on pages."""
 _FACT = 120
@@ -38,10 +57,12 @@ _WEEKS_FROM_DAYS = 120
 
 @dataclass(frozen=True)
 class Shown:
-    """An alert that goes on."""
+    """An alert that goes on; of those that are not grave, the newest of its kind."""
 
     title: str
     text: str
+    more: int
+    """How many others of its kind go on."""
     href: str
     grave: bool
 
@@ -92,13 +113,15 @@ class OverviewPage:
         until = _next_hour(now)
         since = until - timedelta(days=days) if days == 1 else _midnight(until) - timedelta(days=days - 1)
         overview = self._search.overview(since, until)
+        alerts = self._read_alerts()
         slots = _sum_up(overview.slots, 7 if days >= _WEEKS_FROM_DAYS else 1)
         first_day = _midnight(since)  # what is not counted by the hour is by the day, and that of whole days
         return self._auditing.render(
             "audit_overview.html",
             days=days,
             spans=SPANS,
-            alerts=self._read_alerts(),
+            alerts=alerts[:_ALERTS],
+            more_alerts=max(0, len(alerts) - _ALERTS),
             figures=list(self._count(overview, since, first_day)),
             first_day=first_day.date().isoformat() if first_day != since else "",
             accepted=self._draw(slots, "sign_ins", event="sign_in.accepted"),
@@ -108,38 +131,41 @@ class OverviewPage:
             new_networks=_draw_networks(overview.new_networks),
             unusual_roles=self._draw_roles(overview.unusual_roles, first_day),
             questions=[self._ask(each, now) for each in QUESTIONS.values() if not each.asks_for],
-            forms=[each for each in QUESTIONS.values() if each.asks_for],
+            forms=[(each, _HINTS.get(each.asks_for, "")) for each in QUESTIONS.values() if each.asks_for],
             records=sum(each.records for each in overview.slots),
         )
 
     def _read_alerts(self) -> list[Shown]:
         with database_errors():
-            going_on = self._alerts.latest(_ALERTS, open_only=True)
+            going_on = self._alerts.latest(_MOST_ALERTS, open_only=True)
+        alike = Counter(each.kind for each in going_on)
+        newest = {each.kind: each.number for each in reversed(going_on)}
         return [
             Shown(
                 title=f"{each.summary}.",
                 text=_describe_alert(each),
+                more=0 if each.kind in _GRAVE else alike[each.kind] - 1,
                 href=find_record(each.position) if each.position is not None else "",
                 grave=each.kind in _GRAVE,
             )
-            for each in going_on
+            for each in sorted(going_on, key=lambda each: each.kind not in _GRAVE)
+            if each.kind in _GRAVE or each.number == newest[each.kind]
         ]
 
     def _count(self, overview: Overview, since: datetime, first_day: datetime) -> Iterable[Figure]:
         sign_ins, refusals = (sum(getattr(each, name) for each in overview.slots) for name in ("sign_ins", "refusals"))
-        share = f"{100 * refusals / (sign_ins + refusals):.1f} %" if refusals else ""
+        share = f"{100 * refusals / sign_ins:.1f} per 100 sign-ins" if refusals and sign_ins else ""
         weak = overview.privileged_uses_without_mfa
         yield Figure("Sign-ins", sign_ins, _find(since, event="sign_in.accepted"))
         yield Figure("Refusals", refusals, _find(since, outcome="refused"), note=share)
         issued = sum(each.issued for each in overview.slots)
-        yield Figure("Issued", issued, _find(since, outcome="accepted", event="exchange"))
+        yield Figure("Credentials issued", issued, _find(since, outcome="accepted", event="exchange"))
         yield Figure("Privileged uses", overview.privileged_uses, _find(first_day, privileged="yes"))
         yield Figure(
             "Privileged, no MFA",
             weak,
             _find(first_day, privileged="yes", mfa="no"),
             tone="bad" if weak else "",
-            note="" if weak else "none",
         )
         new = len(overview.new_networks)
         yield Figure("New networks", new, note="or more" if new >= _MOST_NETWORKS else "")
@@ -199,15 +225,20 @@ class OverviewPage:
         if found.total is not None:
             figure = f"{found.total:,}"
         else:
-            figure = f"last: {found.records[0]['time'][:16].replace('T', ' ')}" if found.records else "none"
+            figure = f"Last: {found.records[0]['time'][:16].replace('T', ' ')} UTC" if found.records else "None"
         query = search.to_query() | ({"by": question.counts} if question.counts else {})
         return Asked(question.words, question.explanation, find_records(query), figure)
 
 
 def _describe_alert(alert: ShownAlert) -> str:
     """Return since when, and what there is to say that its record does not say better."""
-    facts = [f"{name} {_shorten(name, text)}" for name, text in alert.facts.items() if name not in _IN_THE_RECORD]
-    return ", ".join((f"Since {show_moment(alert.first)} UTC", *facts))
+    times = (f"{alert.count:,} times",) if alert.count > 1 else ()
+    facts = [
+        _FACTS.get(name, f"{name} {{}}").format(_shorten(name, text))
+        for name, text in alert.facts.items()
+        if name not in _IN_THE_RECORD
+    ]
+    return ", ".join((f"Since {show_moment(alert.first)} UTC", *times, *facts))
 
 
 def _shorten(name: str, text: str) -> str:
@@ -275,4 +306,6 @@ def _name_slot(begins: datetime, length: timedelta) -> str:
 
 
 def _name_shortly(begins: datetime, length: timedelta) -> str:
+    if length > timedelta(days=1):
+        return begins.strftime("%b %Y")
     return begins.strftime("%H:%M" if length < timedelta(days=1) else "%-d %b")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Blueprint, request
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit.reader import database_errors
@@ -106,7 +107,7 @@ class PeoplePages:
         return {
             "name": name,
             "href": find_person(digest),
-            "detail": _describe_last(last),
+            "detail": Markup("{} · {}").format(last[0].get("subject", ""), self._say.provider(last[0])) if last else "",
             "last": last[0]["time"][:16].replace("T", " ") if last else "",
         }
 

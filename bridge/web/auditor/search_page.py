@@ -12,6 +12,7 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.audit.search.page import Page
 from bridge.audit.search.query import Search
 from bridge.audit.search.questions import QUESTIONS
 from bridge.audit.search.saved import SavedSearches
@@ -22,32 +23,13 @@ from bridge.web.auditor.addresses import find_export, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Count, draw_bars
 from bridge.web.auditor.figures import show_moment
+from bridge.web.auditor.filter_words import TITLES, describe_value
 from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.pasted import understand
 from bridge.web.auditor.search_export import FORMS, MAX_EXPORTED
 from bridge.web.auditor.sentences import Sentences
 from bridge.web.auditor.visits import Visits
 
-TITLES: Mapping[str, str] = {
-    "person": "Person",
-    "role": "Role",
-    "account": "Account",
-    "provider": "Provider",
-    "outcome": "Outcome",
-    "code": "Code",
-    "address": "Address",
-    "since": "From",
-    "until": "Before",
-    "days": "Last days",
-    "access_key_id": "AccessKeyId",
-    "request_id": "RequestId",
-    "reference": "Reference",
-    "session_name": "Session name",
-    "event": "Event",
-    "text": "Words",
-    "privileged": "Privileged",
-    "mfa": "More than one factor",
-}
 _IN_THE_FORM = ("since", "until", "outcome", "event", "provider", "account", "role", "code", "privileged", "mfa")
 _FURTHER = frozenset({"provider", "account", "role", "code", "privileged", "mfa"})
 _COUNTED = frozenset({"code", "provider", "event"})
@@ -135,8 +117,10 @@ class SearchPage:
 
     def _show(self, search: Search, fault: str = "", *, before: int | None = None, text: str = "") -> AnyResponse:
         asks = not search.is_empty
-        self._visits.record_search(search)
-        page = self._search.find(search, before=before)
+        if not fault:
+            self._visits.record_search(search)
+        # What could not be understood is left out of ``search``: what that finds is not what was asked for.
+        page = Page(()) if fault else self._search.find(search, before=before)
         query = search.to_query()
         return self._auditing.render(
             "audit_records.html",
@@ -192,11 +176,9 @@ class SearchPage:
         return [(name, self._titles[field].get(name, name)) for name in self._search.values(field)]
 
     def _describe(self, name: str, value: str, query: Mapping[str, str]) -> dict[str, str]:
-        text = self._titles.get(name, {}).get(value, value)
+        text = self._titles.get(name, {}).get(value) or describe_value(name, value)
         if name == "person":
             text = self._name(value)
-        elif name in {"since", "until"}:
-            text = value[:16].replace("T", " ").removesuffix(" 00:00")
         without = {other: text for other, text in query.items() if other != name}
         return {
             "title": TITLES[name],

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bridge.advice import find_advice
 from bridge.entitlements.spans import describe_span
+from bridge.web.auditor.filter_words import describe_asked
 from bridge.web.auditor.strength import describe_strength
 
 Record: TypeAlias = Mapping[str, Any]
@@ -37,7 +38,7 @@ DECIDED_BY = {
 """What limited a duration: the names are those of ``bridge.exchange.duration``."""
 
 
-_ERASED = Markup('<em class="erased">an erased person</em>')
+ERASED = Markup('<em class="erased">[erased person]</em>')
 
 
 class Sentences:
@@ -73,7 +74,7 @@ class Sentences:
         if known:
             name = bold(known)
         elif digest is not None and record.get("erased"):
-            name = _ERASED
+            name = ERASED
         else:
             return Markup("{}").format(stands_in)
         if digest is None or self._person_href is None:
@@ -85,7 +86,7 @@ class Sentences:
         label = record.get(field)
         called = label.get("person") or label.get("subject") if isinstance(label, Mapping) else label
         digest = record.get(f"{field}_digest")
-        name = bold(called) if called else _ERASED if digest else Markup("somebody")
+        name = bold(called) if called else ERASED if digest else Markup("somebody")
         if digest is None or self._person_href is None:
             return name
         return Markup('<a href="{}">{}</a>').format(self._person_href(digest), name)
@@ -118,19 +119,18 @@ def code(value: object) -> Markup:
     return Markup('<span class="mono">{}</span>').format(value)
 
 
-def meaning_of(refusal: str) -> Markup:
-    """Return what a code means: the first sentence of docs/errors.md, without its full stop; else the code."""
-    advice = find_advice(refusal)
-    return Markup("{}").format(advice.meaning.partition(". ")[0].rstrip(".")) if advice else code(refusal)
-
-
 def show_time(time: str) -> str:
     """Return a recorded time as pages have it: ``2026-11-29 14:30:05``, UTC."""
     return time[:19].replace("T", " ")
 
 
 def _refused_because(record: Record) -> Markup:
-    return Markup(" {}.").format(meaning_of(record.get("code", "")))
+    """Return what the code means, the first sentence of docs/errors.md; else the code."""
+    refusal = record.get("code", "")
+    advice = find_advice(refusal)
+    if advice is None:
+        return Markup(" The code is {}.").format(code(refusal))
+    return Markup(" {}.").format(advice.meaning.partition(". ")[0].rstrip("."))
 
 
 def _sign_in_accepted(say: Sentences, record: Record) -> Markup:
@@ -296,7 +296,7 @@ def _rules_refused(_: Sentences, record: Record) -> Markup:
 
 
 def _author(record: Record) -> Markup:
-    return bold(record["author"]) if record.get("author") else _ERASED if record.get("erased") else Markup("Somebody")
+    return bold(record["author"]) if record.get("author") else ERASED if record.get("erased") else Markup("Somebody")
 
 
 def _rules_not_loaded(_: Sentences, record: Record) -> Markup:
@@ -310,7 +310,7 @@ def _rules_not_loaded(_: Sentences, record: Record) -> Markup:
 
 def _searched(say: Sentences, record: Record) -> Markup:
     asked = record.get("asked") or ()
-    by = Markup(", by {}").format(", ".join(asked)) if asked else ""
+    by = Markup(": {}").format(", ".join(describe_asked(each) for each in asked)) if asked else ""
     return Markup("{} searched the records{}.").format(say.person(record), by)
 
 

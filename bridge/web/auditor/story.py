@@ -77,7 +77,7 @@ def tell_story(record: Record, related: Related, say: Sentences) -> tuple[Chapte
     cast = _cast(record, related)
     chapters: list[Chapter] = []
     if cast.refusal is not None and cast.refusal["event"] in {"sign_in.refused", "logout.refused", "call.refused"}:
-        return (_tell_refusal(cast.refusal, say),)
+        return (_tell_refusal(cast.refusal, record, say),)
     if cast.sign_in is not None:
         chapters.append(_tell_sign_in(cast.sign_in, say))
     if cast.resolved is not None or cast.choice is not None:
@@ -85,7 +85,7 @@ def tell_story(record: Record, related: Related, say: Sentences) -> tuple[Chapte
     if cast.choice is not None:
         chapters.append(_tell_asked(cast.choice, say))
     if cast.refusal is not None:
-        chapters.append(_tell_refusal(cast.refusal, say))
+        chapters.append(_tell_refusal(cast.refusal, record, say))
     limited = cast.console or cast.issue
     if limited is not None and limited.get("decided_by"):
         chapters.append(_tell_limit(limited))
@@ -176,10 +176,13 @@ def _tell_rule(cast: _Cast, say: Sentences) -> Chapter:
     if resolved is not None and not rule:
         sentences.append(say.tell(resolved))
     for effect, name, why in others:
-        verb = {"grants": "also grants something" if rule else "grants something", "denies": "denies something"}.get(
-            effect, "applied and gave nothing"
+        verb = {
+            "grants": "also grants something else" if rule else "grants something",
+            "denies": "denies something",
+        }.get(effect, "applied and gave nothing")
+        sentences.append(
+            Markup("The rule {} {}{}.").format(code(name), verb, Markup(", because of: {}").format(why) if why else "")
         )
-        sentences.append(Markup("The rule {} {}: {}.").format(code(name), verb, why))
     if resolved is not None and resolved.get("left_out"):
         sentences.append(Markup("{} more rules applied.").format(resolved["left_out"]))
     version = (choice or resolved or {}).get("rules_version")
@@ -225,9 +228,9 @@ def _tell_issued(cast: _Cast, say: Sentences) -> Chapter:
     if issue.get("expires_at"):
         sentences.append(Markup("They end at {} UTC.").format(show_time(issue["expires_at"])))
     if issue.get("role_session_name"):
-        sentences.append(Markup("ActionTrail calls the session {}.").format(code(issue["role_session_name"])))
+        sentences.append(Markup("In ActionTrail the session is called {}.").format(code(issue["role_session_name"])))
     if issue.get("source_identity"):
-        sentences.append(Markup("As source identity it has {}.").format(code(issue["source_identity"])))
+        sentences.append(Markup("The source identity is {}.").format(code(issue["source_identity"])))
     if issue.get("session_policy_digest"):
         sentences.append(
             Markup("A session policy narrows the role; its SHA-256 begins with {}.").format(
@@ -235,7 +238,7 @@ def _tell_issued(cast: _Cast, say: Sentences) -> Chapter:
             )
         )
     if issue.get("sts_request_id"):
-        sentences.append(Markup("STS calls its answer {}.").format(code(issue["sts_request_id"])))
+        sentences.append(Markup("The RequestId of STS is {}.").format(code(issue["sts_request_id"])))
     return Chapter("What was issued", tuple(sentences), issue.get("position"))
 
 
@@ -247,16 +250,17 @@ def _tell_after(cast: _Cast, say: Sentences) -> Chapter:
     return Chapter("What became of it", tuple(sentences), records[0].get("position"))
 
 
-def _tell_refusal(record: Record, say: Sentences) -> Chapter:
+def _tell_refusal(record: Record, shown: Record, say: Sentences) -> Chapter:
     advice = find_advice(record.get("code", ""))
-    sentences = [say.tell(record)]
+    is_headline = record["position"] == shown["position"]
+    sentences = [] if is_headline else [say.tell(record)]
     if record.get("detail"):
-        sentences.append(Markup("Exactly: {}.").format(code(str(record["detail"]).rstrip("."))))
+        sentences.append(Markup("In detail: {}.").format(code(str(record["detail"]).rstrip("."))))
     if record.get("sts_code"):
         sentences.append(Markup("STS said {}.").format(code(record["sts_code"])))
     if record.get("claimed_issuer"):
         sentences.append(
-            Markup("The message says that it is by {}; nothing in it is believed.").format(
+            Markup("The message claims to be from {}; nothing in it is believed.").format(
                 code(record["claimed_issuer"])
             )
         )
@@ -268,7 +272,7 @@ def _tell_refusal(record: Record, say: Sentences) -> Chapter:
     made = tuple(line for line in lines if line.outcome != "not reached")
     return Chapter(
         "Why it was refused",
-        tuple(sentences),
+        tuple(sentences) or (say.tell(record),),
         record.get("position"),
         failed=True,
         checks=made,
@@ -285,4 +289,4 @@ def _tell_rest(record: Record) -> Iterator[Markup]:
     if record.get("previous"):
         yield Markup("Before, the rules {} were in force.").format(code(str(record["previous"])[:12]))
     if record["event"].endswith(".refused") and record.get("detail"):
-        yield Markup("Exactly: {}.").format(code(record["detail"]))
+        yield Markup("In detail: {}.").format(code(record["detail"]))

@@ -28,7 +28,7 @@ _WAYS = {
     "issued": "issued here",
     "request": "issued here, known by STS's RequestId",
     "console": "the console, opened here; known by the session name and the time alone",
-    "chained": "got with credentials that were issued here",
+    "chained": "obtained with credentials that were issued here",
     "step": "this service's own step into an account that is entered through another",
     "": "not explained by any record",
 }
@@ -128,7 +128,7 @@ class TrailPages:
         found = thread.credentials
         person = next((each for each in thread.records if each.get("subject_digest")), None)
         if person is not None:
-            who = person.get("person") or "an erased person"
+            who = person.get("person") or "[erased person]"
             yield "Person", who, find_person(person["subject_digest"])
         if thread.session_name:
             yield "Role session name", thread.session_name, ""
@@ -173,7 +173,7 @@ def _show_call(call: Call) -> dict[str, str]:
     return {
         "time": datetime.fromtimestamp(call.time // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "action": f"{call.service}:{call.name}",
-        "kind": "writes" if call.write else "reads",
+        "kind": "write" if call.write else "read",
         "region": call.region,
         "error": call.error_code,
         "from": call.source_address or call.network,

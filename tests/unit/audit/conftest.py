@@ -2,7 +2,7 @@ import itertools
 import uuid
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from bridge.audit.database import open_database
 
@@ -76,3 +76,20 @@ def audit_tables(new_database):
     yield open_one
     for engine in engines:
         engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def readable_url(request, tmp_path):
+    """Return the address of a new database whose files this test can read."""
+    if request.param == "sqlite":
+        yield make_url(f"sqlite:///{tmp_path}/audit.db")
+        return
+    server = request.getfixturevalue("superuser_url")
+    name = f"audit_{uuid.uuid4().hex}"
+    administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name)
+    with administration.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    administration.dispose()

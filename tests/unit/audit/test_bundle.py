@@ -1,6 +1,7 @@
 """Bundles, and the one-file program that verifies them: as it is run where nothing but Python is.
 
-RAMBRIDGE_TEST_TAMPERINGS says at how many random positions each bundle is spoiled (1).
+RAMBRIDGE_TEST_TAMPERINGS says at how many random positions each bundle is spoiled (1), and RAMBRIDGE_TEST_SEED which
+ones are random.
 """
 
 import io
@@ -15,22 +16,23 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from bridge.audit import tables
 from bridge.audit.database import open_database
 from bridge.audit.proof.bundle import Selection, join_notes, write_bundle
 from bridge.audit.proof.checkpoints import Signer
-from bridge.audit.proof.merkle import leaf_hash, split_hashes
+from bridge.audit.proof.merkle import Frontier, leaf_hash, split_hashes
 from bridge.audit.proof.verifier import verify_bundle
 from bridge.audit.record import encode_body
 from bridge.audit.sequencer import Sequencer
 from bridge.clock import SystemClock
 from bridge.errors import ChainBroken
-from tests.audit_records import Writer
+from tests.audit_records import MAC_KEY, Writer, new_log
 from tests.live_store import MovableClock
 
 CASES = range(int(os.environ.get("RAMBRIDGE_TEST_TAMPERINGS", "1")))
+SEED = os.environ.get("RAMBRIDGE_TEST_SEED", "")
 SIZE = 700
 PROGRAM = Path(verify_bundle.__file__)
 ORIGIN = "login.example/audit"
@@ -41,16 +43,18 @@ class Written:
 
     def __init__(self, url, signer, *, size=SIZE, fork_at=None, back_at=None):
         self.engine, self.signer = open_database(url), signer
-        sequencer = Sequencer(self.engine, signer, SystemClock())
+        sequencer = Sequencer(self.engine, signer, SystemClock(), mac_key=MAC_KEY)
         chance, writer, other = random.Random(3), Writer(self.engine, 1), Writer(self.engine, 2)
         done = 0
         while done < size:
-            count = min(size - done, chance.randrange(1, 120))
+            count, rows = min(size - done, chance.randrange(1, 120)), []
             for number in range(done, done + count):
                 if number == back_at:
                     writer.set_clock_back(3_600)
                 forked = {"reference": f"F{number}"} if fork_at is not None and number >= fork_at else {}
-                (other if number % 7 == 3 else writer).write(**forked)
+                rows.append((other if number % 7 == 3 else writer).make(**forked))
+            with self.engine.begin() as connection:
+                connection.execute(insert(tables.records), rows)
             done += count
             sequencer.catch_up()
 
@@ -104,10 +108,13 @@ def signer():
     return Signer(ORIGIN, Ed25519PrivateKey.generate())
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory, signer):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def log(request, tmp_path_factory, signer):
     """Return a log, all of whose clocks go forward."""
-    return Written(f"sqlite:///{tmp_path_factory.mktemp('log')}/audit.db", signer)
+    with new_log(request, tmp_path_factory.mktemp("log")) as url:
+        written = Written(url, signer)
+        yield written
+        written.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +132,20 @@ def some(log, tmp_path_factory):
 
 @pytest.fixture(params=CASES)
 def chance(request):
-    return random.Random(request.node.name)
+    return random.Random(SEED + request.node.name)
 
 
 @pytest.fixture(params=["whole", "some"])
 def bundle(request, tmp_path):
     """Return a copy of a bundle."""
     shutil.copytree(request.getfixturevalue(request.param).folder, tmp_path / "bundle")
+    return Bundle(tmp_path / "bundle")
+
+
+@pytest.fixture
+def spoiled(whole, tmp_path):
+    """Return a copy of the bundle of all records."""
+    shutil.copytree(whole.folder, tmp_path / "bundle")
     return Bundle(tmp_path / "bundle")
 
 
@@ -170,6 +184,12 @@ def around(log, position):
     begin = max(size for size in sizes if size <= position)
     end = min(size for size in sizes if size > position)
     return f"between {begin} and {end - 1}"
+
+
+def after_signed(log, end):
+    """Return what is said where the end is gone, and what one process wrote last might be from before it."""
+    begin = max(size for size in [0, *thinned(log)] if size <= end)
+    return f"between {begin} and {end}" if begin < end else str(end)
 
 
 def thinned(log, begin=0):
@@ -259,14 +279,46 @@ def test_an_end_that_is_cut_off_is_named(bundle, verify, chance):
     assert named(verify(bundle)) == str(position_of(bundle, number))
 
 
-def test_an_end_that_is_cut_off_with_everything_made_to_agree_is_named(whole, verify, chance, tmp_path):
+def test_an_end_that_is_cut_off_with_everything_made_to_agree_is_named(whole, log, verify, chance, tmp_path):
     shutil.copytree(whole.folder, tmp_path / "bundle")
     bundle = Bundle(tmp_path / "bundle")
     end = chance.randrange(1, SIZE)
     bundle.put(bundle.lines[:end])
     bundle.agree()
     bundle.proof(ranges=[[0, end]])
-    assert named(verify(bundle)) == str(end)
+    assert named(verify(bundle)) == after_signed(log, end)
+
+
+def test_a_record_that_is_left_out_with_everything_made_to_agree_is_not_told_too_late(spoiled, log, verify, chance):
+    position = chance.choice([chance.randrange(SIZE), SIZE - 2, SIZE - 1])
+    spoiled.put([*spoiled.lines[:position], *spoiled.lines[position + 1 :]])
+    spoiled.agree()
+    spoiled.proof(ranges=[[0, SIZE - 1]])
+    assert_not_too_late(named(verify(spoiled)), log, position)
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_of_two_changes_the_first_is_not_told_too_late(spoiled, log, verify, chance, hidden):
+    first, second = sorted(chance.sample(range(SIZE), 2))
+    content = json.loads(spoiled.lines[first])
+    # A later time: it is the next record whose clock seems to be set back.
+    spoiled.lines[first] = encode_body(content | {"time": "2026-11-24T23:00:00.000000Z"}).encode() + b"\n"
+    spoiled.put(spoiled.lines)
+    if hidden:
+        spoiled.agree()
+    spoiled.lines[second] = changed(spoiled.lines[second], chance)
+    spoiled.put(spoiled.lines)
+    outcome = named(verify(spoiled))
+    if hidden:
+        assert_not_too_late(outcome, log, first)
+    else:
+        assert outcome == str(first)
+
+
+def assert_not_too_late(outcome, log, position):
+    """Something is told that begins at or before the first bad position, and not before the checkpoint before it."""
+    begin, _, last = outcome.removeprefix("between ").partition(" and ")
+    assert max(size for size in [0, *thinned(log)] if size <= position) <= int(begin) <= position <= int(last or begin)
 
 
 def test_a_changed_hash_is_named(bundle, verify, chance):
@@ -295,8 +347,15 @@ def test_a_checkpoint_of_the_bundle_that_was_changed_misleads_nobody(whole, log,
     bundle.put([*bundle.lines[:650], line, *bundle.lines[651:]])
     bundle.agree()
     forger = Signer(ORIGIN, Ed25519PrivateKey.generate())
-    bundle.write("checkpoints.txt", join_notes([forger.sign(10, bytes(32), 5)]))
-    assert named(verify(bundle)) == f"between 0 and {SIZE - 1}"
+    for forged in (forger.sign(10, bytes(32), 5), forger.sign(SIZE - 10, root_of(bundle, SIZE - 10), 5), "no note"):
+        bundle.write("checkpoints.txt", join_notes([forged]))
+        assert named(verify(bundle)) == f"between 0 and {SIZE - 1}"
+
+
+def root_of(bundle, size):
+    frontier = Frontier()
+    frontier.extend(map(leaf_hash, bundle.read("records.jsonl").splitlines()[:size]))
+    return frontier.root()
 
 
 def test_a_changed_proof_is_noticed(some, verify, chance, tmp_path):

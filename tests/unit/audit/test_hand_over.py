@@ -42,9 +42,9 @@ def rotate(engine):
 
     def start(current, previous=None):
         clock, signer = SystemClock(), signed_by(current, previous)
-        opened = OpenedLog(
-            engine, AuditSecrets(engine, SEALER), Sequencer(engine, signer, clock), clock=clock, signer=signer
-        )
+        secrets = AuditSecrets(engine, SEALER)
+        sequencer = Sequencer(engine, signer, clock, mac_key=secrets.mac_key)
+        opened = OpenedLog(engine, secrets, sequencer, clock=clock, signer=signer)
         audit = opened.build_log()
         recorded = record_hand_over(engine, opened.sequencer, audit, signer)
         opened.sequencer.sign_now()

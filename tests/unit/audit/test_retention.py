@@ -36,7 +36,8 @@ MONTHS = (8, 9, 10)
 def opened(audit_database):
     engine, clock = audit_database(), MovableClock()
     clock.moment = datetime(2026, 11, 20, tzinfo=UTC)
-    return OpenedLog(engine, AuditSecrets(engine, SEALER), Sequencer(engine, SIGNER, clock), clock)
+    secrets = AuditSecrets(engine, SEALER)
+    return OpenedLog(engine, secrets, Sequencer(engine, SIGNER, clock, mac_key=secrets.mac_key), clock)
 
 
 @pytest.fixture
@@ -229,6 +230,59 @@ def test_only_a_genuine_record_says_what_was_retired(opened, said, key, believed
         connection.execute(insert(tables.retired).values(position=5, month=202608))
         assert (read_retired(connection, key or opened.secrets.mac_key).said_at == 5) is believed
         assert (read_retired(connection, key).said_at == 5) is believed
+
+
+def begin_after_august(opened):
+    """Return a process that begins where the last checkpoint is over August, of which the records are gone."""
+    retire(opened, 202608)
+    size, now = first_position(opened, 202609), int(opened.clock.now().timestamp())
+    with opened.engine.begin() as connection:
+        lift_guards(connection)
+        connection.execute(delete(tables.checkpoints))
+        note = SIGNER.sign(size, read_root(connection, size), now)
+        connection.execute(insert(tables.checkpoints).values(number=1, size=size, time=now * 10**6, note=note))
+    return Sequencer(opened.engine, SIGNER, opened.clock, mac_key=opened.secrets.mac_key)
+
+
+def test_what_follows_on_a_record_that_was_retired_is_signed(long_log):
+    beginning = begin_after_august(long_log)
+    beginning.sign_now()
+    assert beginning.broken is None
+    assert verify(long_log).unsigned == 0
+
+
+def test_what_does_not_follow_on_a_record_that_was_retired_is_not_signed(long_log):
+    beginning, position = begin_after_august(long_log), first_position(long_log, 202609)
+    first = select(tables.index.c.id).where(tables.index.c.position == position).scalar_subquery()
+    with long_log.engine.begin() as connection:
+        connection.execute(update(tables.records).where(tables.records.c.id == first).values(mac=bytes(32)))
+    beginning.sign_now()
+    assert beginning.broken.position == position
+
+
+def test_what_was_retired_and_is_under_no_checkpoint_is_not_signed(long_log):
+    beginning = begin_after_august(long_log)
+    with long_log.engine.begin() as connection:
+        connection.execute(delete(tables.checkpoints))
+    beginning.sign_first()
+    assert (beginning.broken.position, "retired" in beginning.broken.detail) == (0, True)
+
+
+def test_a_record_after_one_that_was_retired_does_not_stand_there_twice(long_log):
+    retire(long_log, 202608)
+    size, position = verify(long_log).size, first_position(long_log, 202609)
+    query = select(tables.records.c.id, tables.records.c.body).join(
+        tables.index, tables.index.c.id == tables.records.c.id
+    )
+    with long_log.engine.begin() as connection:
+        row = connection.execute(query.where(tables.index.c.position == position)).one()
+        connection.execute(insert(tables.index).values(index_row(size, row.id, json.loads(row.body))))
+        leaves = [*read_open_block(connection)[1], leaf_hash(row.body.encode())]
+        connection.execute(update(tables.open_block).values(open_block_row(size + 1, leaves)))
+    for begin, end in ((0, None), (size - 300, None)):
+        with pytest.raises(ChainBroken, match="stands after its number") as caught:
+            verify(long_log, begin, end)
+        assert caught.value.position == size
 
 
 def test_a_record_that_was_changed_does_not_say_what_was_retired(opened):

@@ -18,7 +18,7 @@ from bridge.audit.proof.merkle import leaf_hash, tree_root
 from bridge.audit.proof.notes import NoteKey, sign_note
 from bridge.audit.record import split_id
 from bridge.audit.sequencer import Sequencer
-from tests.audit_records import START, Writer, index_row, lift_guards
+from tests.audit_records import MAC_KEY, START, Writer, index_row, lift_guards
 from tests.live_store import MovableClock
 
 ORIGIN = "login.example/audit"
@@ -43,13 +43,13 @@ def clock():
 
 @pytest.fixture
 def sequencer(engine, signer, clock):
-    return Sequencer(engine, signer, clock)
+    return Sequencer(engine, signer, clock, mac_key=MAC_KEY)
 
 
 @pytest.fixture
 def another(engine, signer, clock):
     """Return a function that makes the sequencer of another process."""
-    return lambda: Sequencer(engine, signer, clock)
+    return lambda: Sequencer(engine, signer, clock, mac_key=MAC_KEY)
 
 
 def rows_of(engine, table, *order):
@@ -154,7 +154,7 @@ def test_another_process_goes_on_where_the_last_one_ended(engine, sequencer, sig
     writer.write(300)
     sequencer.catch_up()
     writer.write(300)
-    Sequencer(engine, signer, clock).catch_up()
+    Sequencer(engine, signer, clock, mac_key=MAC_KEY).catch_up()
     writer.write(300)
     sequencer.catch_up()
     leaves = [leaf_hash(body.encode()) for body in bodies_of(engine)]
@@ -163,7 +163,7 @@ def test_another_process_goes_on_where_the_last_one_ended(engine, sequencer, sig
 
 
 def test_processes_that_sequence_at_once_do_nothing_twice(engine, signer, clock):
-    sequencers = [Sequencer(engine, signer, clock) for _ in range(4)]
+    sequencers = [Sequencer(engine, signer, clock, mac_key=MAC_KEY) for _ in range(4)]
     writers = [Writer(engine, number) for number in (1, 2, 3, 4)]
 
     def write_and_read(pair):
@@ -192,7 +192,7 @@ def test_what_else_is_kept_is_kept_in_the_same_transaction(engine, signer, clock
             raise RuntimeError("full")
 
     Writer(engine, 1).write(510)
-    sequencer = Sequencer(engine, signer, clock, index_rows=keep)
+    sequencer = Sequencer(engine, signer, clock, mac_key=MAC_KEY, index_rows=keep)
     with pytest.raises(RuntimeError):
         sequencer.catch_up()
     assert len(rows_of(engine, tables.index, tables.index.c.position)) == 500
@@ -233,7 +233,7 @@ def test_a_clock_that_was_set_back_signs_only_after_a_record_that_says_so(engine
 
 def test_several_processes_sign_a_quiet_log_once_a_minute(engine, signer, clock):
     Writer(engine, 1).write()
-    sequencers = [Sequencer(engine, signer, clock) for _ in range(3)]
+    sequencers = [Sequencer(engine, signer, clock, mac_key=MAC_KEY) for _ in range(3)]
     for _ in range(3):
         for sequencer in sequencers:
             sequencer.catch_up()
@@ -299,7 +299,7 @@ def test_what_was_changed_behind_our_back_is_never_signed(engine, sequencer, ano
         other.catch_up()
     assert other.broken is not None
     assert "not signed any more" in caplog.text
-    assert len(rows_of(engine, tables.checkpoints, tables.checkpoints.c.number)) == len(before) == 1
+    assert len(rows_of(engine, tables.checkpoints, tables.checkpoints.c.number)) == len(before) == 2
 
 
 def test_a_log_that_is_whole_again_is_signed_again(engine, signer, clock, sequencer):
@@ -308,7 +308,7 @@ def test_a_log_that_is_whole_again_is_signed_again(engine, signer, clock, sequen
     sequencer.catch_up()
     root = rows_of(engine, tables.blocks, tables.blocks.c.block)[0]["root"]
     change(engine, update(tables.blocks).values(root=bytes(32)))
-    other = Sequencer(engine, signer, clock)
+    other = Sequencer(engine, signer, clock, mac_key=MAC_KEY)
     writer.write()
     other.catch_up()
     assert other.broken is not None
@@ -365,14 +365,14 @@ def test_what_follows_from_the_rest_is_computed_again(engine, sequencer, another
 def test_a_writer_that_was_quiet_for_a_day_is_asked_no_more_and_a_new_one_is(engine, signer, clock):
     old = Writer(engine, 1, start=START - timedelta(days=3))
     old.write()
-    Sequencer(engine, signer, clock).catch_up()
-    sequencer = Sequencer(engine, signer, clock)
+    Sequencer(engine, signer, clock, mac_key=MAC_KEY).catch_up()
+    sequencer = Sequencer(engine, signer, clock, mac_key=MAC_KEY)
     sequencer.catch_up()
     old.write()
     Writer(engine, 2).write()
     sequencer.catch_up()
     assert len(bodies_of(engine)) == 2
-    Sequencer(engine, signer, clock).catch_up()
+    Sequencer(engine, signer, clock, mac_key=MAC_KEY).catch_up()
     assert len(bodies_of(engine)) == 3
 
 

@@ -3,18 +3,19 @@
 Three kinds of attacker: one who changes a table; one who makes everything agree again that needs no key (``thorough``);
 and one who has the key of the writers' chains as well, but not the one that signs (``with the mac key``).
 
-RAMBRIDGE_TEST_TAMPERINGS says at how many random positions each is tried (1).
+RAMBRIDGE_TEST_TAMPERINGS says at how many random positions each is tried (1), and RAMBRIDGE_TEST_SEED which ones are
+random.
 """
 
 import json
 import os
 import random
-import uuid
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import bindparam, create_engine, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from bridge.audit import tables
 from bridge.audit.database import open_database
@@ -27,9 +28,10 @@ from bridge.audit.sequencer import Sequencer
 from bridge.clock import SystemClock
 from bridge.database import snapshot
 from bridge.errors import ChainBroken
-from tests.audit_records import MAC_KEY, Writer, lift_guards
+from tests.audit_records import MAC_KEY, Writer, lift_guards, new_log
 
 POSITIONS = int(os.environ.get("RAMBRIDGE_TEST_TAMPERINGS", "1"))
+SEED = os.environ.get("RAMBRIDGE_TEST_SEED", "")
 SIZE = 600
 CASES = range(POSITIONS)
 INDEX, RECORDS = tables.index, tables.records
@@ -124,18 +126,16 @@ class Log:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def written(request, tmp_path_factory):
     """Return an engine with a log of several writers and checkpoints, and who signed it."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('tampering')}/audit.db"
-    else:
-        server = request.getfixturevalue("postgresql_url")
-        name = f"audit_{uuid.uuid4().hex}"
-        administration = create_engine(server, isolation_level="AUTOCOMMIT")
-        with administration.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        url = server.set(database=name)
-    engine = open_database(url)
+    with new_log(request, tmp_path_factory.mktemp("tampering")) as url:
+        engine = open_database(url)
+        signer = write_log(engine)
+        yield engine, signer
+        engine.dispose()
+
+
+def write_log(engine):
     signer = Signer("login.example/audit", Ed25519PrivateKey.generate())
-    sequencer = Sequencer(engine, signer, SystemClock())
+    sequencer = Sequencer(engine, signer, SystemClock(), mac_key=MAC_KEY)
     writers, chance = [Writer(engine, number) for number in (1, 2, 3)], random.Random(7)
     left = SIZE
     while left:
@@ -145,12 +145,7 @@ def written(request, tmp_path_factory):
                 writer.write(count)
                 left -= count
         sequencer.catch_up()
-    yield engine, signer
-    engine.dispose()
-    if request.param == "postgresql":
-        with administration.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        administration.dispose()
+    return signer
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +165,7 @@ def log(request, written, kept):
     connection = engine.connect()
     transaction = connection.begin()
     lift_guards(connection)
-    yield Log(connection, signer, rows, sizes, random.Random(f"{request.node.name}"))
+    yield Log(connection, signer, rows, sizes, random.Random(SEED + request.node.name))
     transaction.rollback()
     connection.close()
 
@@ -184,6 +179,14 @@ def refused_at(log, position, **scope):
     error = log.refuse(**scope)
     assert (error.position, error.end) == (position, None), error.detail
     return error.detail
+
+
+def refused_after_signed(log, position, **scope):
+    """Where not even hashes are left of what is gone, what one process wrote last could be gone from before the end."""
+    error = log.refuse(**scope)
+    begin = log.signed_before(position)
+    assert (error.position, error.end) == (begin, position + 1 if begin < position else None), error.detail
+    assert f"records {position} to " in error.detail
 
 
 def test_an_untouched_log_verifies(written):
@@ -254,6 +257,47 @@ def test_a_deleted_record_with_everything_made_to_agree_is_missed_by_its_writer(
     assert log.signed_before(position) <= error.position <= position < end <= log.covered_by(position)
 
 
+def first_difference(log):
+    """Return the first position at which there is not what was written."""
+    pairs = zip_longest(log.rows, log.current())
+    return next(at for at, (before, now) in enumerate(pairs) if before != now)
+
+
+def flip(log, row):
+    log.run(update(RECORDS).where(RECORDS.c.id == row[1]).values(body=row[2].replace('"saml"', '"oidc"')))
+
+
+def take_out(log, row):
+    log.run(delete(RECORDS).where(RECORDS.c.id == row[1]))
+    log.run(delete(INDEX).where(INDEX.c.position == row[0]))
+    log.move(row[0] + 1, -1)
+
+
+def swap_with_next(log, row):
+    at = min(row[0], len(log.current()) - 2)
+    ids = [each[1] for each in log.current()[at : at + 2]]
+    log.run(update(INDEX).where(INDEX.c.position == at).values(id=ids[1]))
+    log.run(update(INDEX).where(INDEX.c.position == at + 1).values(id=ids[0]))
+
+
+def cut(log, row):
+    ids = [each[1] for each in log.current()[row[0] :]]
+    log.run(delete(RECORDS).where(RECORDS.c.id.in_(ids)), delete(INDEX).where(INDEX.c.position >= row[0]))
+
+
+def test_of_two_changes_the_first_is_not_told_too_late(log):
+    first, second = log.chance.choice([flip, take_out, swap_with_next]), log.chance.choice([flip, take_out, cut])
+    first(log, log.chance.choice(log.current()))
+    if log.chance.random() < 0.7:
+        log.make_agree()
+    second(log, log.chance.choice(log.current()[1:]))
+    if log.chance.random() < 0.3:
+        log.make_agree()
+    error = log.refuse()
+    end = error.end or error.position + 1
+    assert log.signed_before(first_difference(log)) <= error.position <= first_difference(log) < end, error.detail
+
+
 def test_an_inserted_record_is_named(log, position):
     content = json.loads(log.rows[position][2])
     writer, last = split_id(max(row[1] for row in log.rows))
@@ -322,7 +366,7 @@ def test_an_end_that_is_cut_off_is_named(log, position):
     assert "are gone" in refused_at(log, position)
     if position:
         log.make_agree()
-        refused_at(log, position)
+        refused_after_signed(log, position)
 
 
 def test_an_end_that_is_cut_off_with_its_checkpoints_is_named_with_one_that_was_noted(log, position):
@@ -335,7 +379,7 @@ def test_an_end_that_is_cut_off_with_its_checkpoints_is_named_with_one_that_was_
     log.make_agree()
     log.run(delete(tables.checkpoints).where(tables.checkpoints.c.size > position))
     assert log.verify().size == position, "nothing in the database tells it any more"
-    refused_at(log, position, noted=noted)
+    refused_after_signed(log, position, noted=noted)
 
 
 def fork(log, position):
@@ -505,6 +549,91 @@ def test_a_record_that_waits_for_its_position_is_no_fault(log):
     assert log.verify().size == SIZE
 
 
+# What nothing else looks at, and what no column of ours can hold
+
+
+def copy_row(table, condition, **changes):
+    """Add a row like one that is there."""
+    columns = [literal(changes[column.name], column.type) if column.name in changes else column for column in table.c]
+    return insert(table).from_select(list(table.c.keys()), select(*columns).where(condition))
+
+
+STRAYS = {
+    "the index has a row at position -5": copy_row(INDEX, INDEX.c.position == 9, position=-5),
+    "no record has the position 600": copy_row(INDEX, INDEX.c.position == 9, position=2**62),
+    "block 77 is over records that there are not": copy_row(tables.blocks, tables.blocks.c.block == 0, block=77),
+    "block -1 is over records that there are not": copy_row(tables.blocks, tables.blocks.c.block == 0, block=-1),
+    "there is a second open block": copy_row(tables.open_block, tables.open_block.c.block == 2, block=3),
+    "no checkpoint has the number 0": copy_row(tables.checkpoints, tables.checkpoints.c.number == 2, number=0),
+    "checkpoint 99, which a witness was shown, is gone": insert(tables.witnessed).values(
+        witness="file", number=99, size=999, time=0, answer=b""
+    ),
+    "record 9 does not say what was retired": insert(tables.retired).values(position=9, month=202611),
+    "record 999 does not say what was retired": insert(tables.retired).values(position=999, month=202611),
+}
+
+
+@pytest.mark.parametrize(("detail", "statement"), STRAYS.items(), ids=STRAYS)
+def test_a_row_that_leads_nowhere_is_named(log, detail, statement):
+    log.run(statement)
+    assert detail in log.refuse().detail
+
+
+def test_a_record_that_is_no_ascii_text_is_named(log, position):
+    log.set_body(position, log.rows[position][2].replace('"saml"', '"s\u00e4ml"'))
+    refused_at(log, position)
+    log.make_agree()
+    refused_at(log, position)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_record_under_another_month_is_named(log, position, both):
+    log.run(update(RECORDS).where(RECORDS.c.id == log.rows[position][1]).values(month=202512))
+    if both:
+        log.run(update(INDEX).where(INDEX.c.position == position).values(month=202512))
+    assert "month" in refused_at(log, position)
+
+
+@pytest.mark.parametrize("written", ["postgresql"], indirect=True)
+def test_a_second_record_of_a_number_in_another_partition_is_found(log, position):
+    identifier = log.rows[position][1]
+    log.run(insert(RECORDS).values(id=identifier, month=202512, body="{}", mac=bytes(32)))
+    assert "more records than have a position" in refused_at(log, SIZE)
+
+
+@pytest.mark.parametrize("written", ["postgresql"], indirect=True)
+def test_a_partition_that_was_taken_away_is_missed(log):
+    log.connection.exec_driver_sql("ALTER TABLE audit_records DETACH PARTITION audit_records_202611")
+    assert "is gone" in refused_at(log, 0)
+
+
+ODD = {
+    "audit_records SET body = CAST(body AS BLOB) WHERE id = {id}": 100,
+    "audit_records SET body = CAST(x'ff' AS TEXT) WHERE id = {id}": 100,
+    "audit_records SET body = 5 WHERE id = {id}": 100,
+    "audit_records SET mac = 'text' WHERE id = {id}": 100,
+    "audit_index SET id = 'text' WHERE position = 100": 100,
+    "audit_index SET time = 1.5 WHERE position = 100": 100,
+    "audit_blocks SET leaves = 'text' WHERE block = 1": 256,
+    "audit_blocks SET leaves = leaves || x'00' WHERE block = 1": 256,
+    "audit_blocks SET root = 'text' WHERE block = 1": 256,
+    "audit_open_block SET leaves = 7": 512,
+    "audit_open_block SET block = 'text'": 512,
+    "audit_checkpoints SET note = CAST(note AS BLOB) WHERE number = 2": 57,
+    "audit_checkpoints SET note = CAST(x'ff' AS TEXT) WHERE number = 2": 0,
+    "audit_checkpoints SET size = 'text' WHERE number = 2": 57,
+    "audit_checkpoints SET time = 'text' WHERE number = 2": 57,
+    "audit_sequenced SET number = 'text'": 600,
+}
+
+
+@pytest.mark.parametrize("written", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("change", "position"), ODD.items(), ids=ODD)
+def test_a_value_of_a_type_that_only_sqlite_lets_into_the_column_is_named(log, change, position):
+    log.connection.exec_driver_sql("UPDATE " + change.format(id=log.rows[100][1]))
+    assert log.refuse().position == position
+
+
 # A range
 
 
@@ -526,11 +655,29 @@ def test_what_came_after_a_checkpoint_is_verified_alone(log):
 # Clocks
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def emptied(request, tmp_path_factory):
+    """Return a function that empties the tables of a log and returns its engine."""
+
+    def empty():
+        with engine.begin() as connection:
+            for table in tables.metadata.sorted_tables:
+                connection.execute(delete(table))
+        return engine
+
+    with new_log(request, tmp_path_factory.mktemp("emptied")) as url:
+        engine = open_database(url)
+        with engine.begin() as connection:
+            lift_guards(connection)
+        yield empty
+        engine.dispose()
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_clock_that_was_set_back_without_a_record_is_named_and_with_one_is_not(audit_tables, case):
-    chance = random.Random(case)
+def test_a_clock_that_was_set_back_without_a_record_is_named_and_with_one_is_not(emptied, case):
+    chance = random.Random(f"{SEED}{case}")
     for says_so in (False, True):
-        engine = audit_tables()
+        engine = emptied()
         signer = Signer("login.example/audit", Ed25519PrivateKey.generate())
         first, second = Writer(engine, 1), Writer(engine, 2)
         before = chance.randrange(1, 200)
@@ -539,7 +686,7 @@ def test_a_clock_that_was_set_back_without_a_record_is_named_and_with_one_is_not
         first.write(1, **({"event": "clock.stepped_back"} if says_so else {}))
         first.write(chance.randrange(1, 40))
         second.write(chance.randrange(1, 100))
-        Sequencer(engine, signer, SystemClock()).catch_up()
+        Sequencer(engine, signer, SystemClock(), mac_key=MAC_KEY).catch_up()
         scope = Scope(signer.verifier_keys, MAC_KEY)
         if says_so:
             assert verify_log(engine, scope).unsigned == 0

@@ -25,7 +25,7 @@ from bridge.audit.proof.witnessing import Named, Witnessing, read_seen
 from bridge.audit.sequencer import Sequencer
 from bridge.errors import ChainBroken, WitnessFailed
 from bridge.outbound import Outbound
-from tests.audit_records import START, Writer, lift_guards
+from tests.audit_records import MAC_KEY, START, Writer, lift_guards
 from tests.live_store import MovableClock
 from tests.requirements import require
 
@@ -37,7 +37,7 @@ class Log:
         self.engine = open_database(f"sqlite:///{folder}/audit{next(_files)}.db")
         self.signer, self.clock = signer, MovableClock()
         self.clock.moment = START
-        self.sequencer = Sequencer(self.engine, signer, self.clock)
+        self.sequencer = Sequencer(self.engine, signer, self.clock, mac_key=MAC_KEY)
         self.writer = Writer(self.engine, 1)
 
     def write(self, count):

@@ -66,6 +66,12 @@ def test_sealed_shows_nobody(run):
         assert "192.0.2.1" not in shown
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "ocsf"])
+def test_what_erasing_does_not_reach_says_so_as_it_is_made(run, form):
+    assert "`audit erase` does not reach it" in run("export", "--format", form).stderr
+    assert "erase" not in run("export", "--format", form, "--sealed").stderr
+
+
 def test_the_export_is_in_the_log_with_its_author(run):
     run("export", "--author", "Grace Hopper", "--since", "1h", "--until", "2999-01-01")
     (line,) = [each for each in run("tail", "--json").stdout.splitlines() if "audit.exported" in each]

@@ -59,8 +59,42 @@ def test_verify_says_the_first_bad_position(run, config, noted):  # noqa: F811
     result = run("verify")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[0] == "The audit log does not verify."
-    assert result.stderr.splitlines()[-1] == "  first bad position: 8"
+    assert "  first bad position: 8" in result.stderr.splitlines()
+    assert "Keep a copy" in result.stderr.splitlines()[-1]
     assert run("verify", "--from", 12).exit_code == 0
+
+
+def test_verify_says_between_which_positions_it_is_where_nothing_tells_it_exactly(run, config, noted):  # noqa: F811
+    assert run("verify").exit_code == 0
+    change(
+        config,
+        *(f"DELETE FROM audit_{name} WHERE position >= 25" for name in ("index", "terms")),
+        "DELETE FROM audit_records WHERE id > (2 << 40) + 5",
+        "UPDATE audit_open_block SET leaves = substr(leaves, 1, 25 * 32)",
+        "UPDATE audit_sequenced SET number = 5 WHERE writer = 2",
+    )
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "records 25 to 29, which checkpoint 2 is over, are gone" in result.stderr
+    assert "  first bad position: between 20 and 25" in result.stderr.splitlines()
+    assert "20 is the first that is not proved" in result.stderr
+
+
+def test_verify_does_not_say_that_there_is_what_is_behind_the_end(run, config, noted):  # noqa: F811
+    assert run("verify", "--from", 30).exit_code == run("verify", "--to", 29).exit_code == 0
+    for arguments in (("--from", 31), ("--to", 30)):
+        result = run("verify", *arguments)
+        assert result.exit_code == 1
+        assert "the log ends before position 30" in result.stderr
+
+
+def test_verify_looks_at_what_searches_go_by_if_it_is_asked_to(run, config, noted):  # noqa: F811
+    assert "Searches and figures go by all of them." in run("verify", "--search").output
+    change(config, "UPDATE audit_kinds SET event = 'nothing'")
+    assert run("verify").exit_code == 0
+    result = run("verify", "--search")
+    assert result.exit_code == 1
+    assert "audit_kinds says otherwise than record 0: event" in result.stderr
 
 
 def test_verify_proves_that_the_log_begins_with_what_was_noted(run, config, noted):  # noqa: F811
@@ -97,6 +131,17 @@ def test_a_checkpoint_proves_that_the_log_only_grew(run, config, noted, tmp_path
     assert verify_bundle.main(arguments) == 0
     (tmp_path / "proof.json").write_text(result.stdout.replace('"hashes": [\n  "', '"hashes": [\n  "AAAA'))
     assert verify_bundle.main(arguments) in (1, 2)
+
+
+def test_a_log_without_checkpoints_is_signed_when_somebody_says_that_it_never_was(run, config, noted, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("bridge.audit.sequencer.UNSIGNED", 19)
+    change(config, "DELETE FROM audit_checkpoints")
+    result = run("checkpoint")
+    assert result.exit_code == 1
+    assert "20 records have their place, and there is no checkpoint" in result.stderr
+    assert "audit checkpoint --first" in result.stderr
+    assert run("checkpoint", "--first").exit_code == 0
+    assert run("checkpoint").exit_code == 0
 
 
 def test_a_proof_leads_from_a_record_to_a_checkpoint(run, noted):

@@ -4,7 +4,7 @@ import itertools
 import threading
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from bridge.audit.events import BACKGROUND
 from bridge.errors import (
@@ -19,6 +19,7 @@ from bridge.errors import (
 )
 from bridge.rollout.author import Author
 from bridge.rollout.change import Change
+from bridge.rollout.forgetting import GONE, NAMING, forget_author
 from bridge.rollout.tables import versions as versions_table
 from tests.live_store import make_identity
 from tests.unit.rollout.conftest import ALICE, BOB, on_both_databases
@@ -187,6 +188,24 @@ def test_another_person_confirms_and_only_then_it_is_in_force(world):
     assert record["confirmed_by"] == "bob"
     with pytest.raises(RequestUnknown):
         world.roll_out(0.1).confirm(BACKGROUND, Author.of_command("carol"), request.id)
+
+
+@on_both_databases
+def test_whoever_is_erased_is_named_nowhere_in_the_list_and_what_they_decided_stays(world):
+    identity = make_identity(subject="a-1", claims={"name": "Alice", "email": "alice@acme.example"})
+    alice, bob = Author.signed_in(identity), BOB
+    first = promote(world, "Admin", author=alice).in_force
+    held = hold(world, author=bob)
+    world.roll_out(0.1).confirm(BACKGROUND, alice, held.id)
+    waiting = hold(world, "Admin", alice)
+    forget_author(world.tables, identity.issuer, "a-1", "ALICE")
+    second, before = world.roll_out().versions.changes(9)
+    assert (before.version, before.author, second.author, second.confirmed_by) == (first.version, GONE, "bob", GONE)
+    with world.engine.connect() as connection:
+        rows = [repr(row) for table in NAMING for row in connection.execute(select(table))]
+    assert "alice" not in "".join(rows).casefold()
+    with pytest.raises(RequestUnknown, match="rejected"):
+        world.roll_out(0.1).confirm(BACKGROUND, bob, waiting.id)
 
 
 ALICE_ON_THE_WEB = Author.signed_in(make_identity(subject="a-1", claims={"email": "Alice@Acme.Example"}))

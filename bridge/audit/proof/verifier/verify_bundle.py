@@ -376,46 +376,38 @@ def _microseconds(time: str) -> int:
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
-def compute_root(bundle: Bundle, leaves: Sequence[bytes], size: int, marks: Iterable[Checkpoint] = ()) -> bytes:
-    """Return the root of the whole tree, from the records' hashes and those of what is not here.
+def compute_roots(
+    bundle: Bundle, leaves: Sequence[bytes], size: int, sizes: Iterable[int] = ()
+) -> tuple[dict[int, bytes], Bad | None]:
+    """Return roots over the first records, from the records' hashes and those of what is not here.
 
-    ``marks`` are checkpoints by rising size: where one ends at what is known here, the root must be its.
+    Of all ``size`` of them, and where some of ``sizes`` end at what is known here. What is missing is returned as well.
     """
-    tree, given, nodes = Marked(bundle, marks), iter(leaves), iter(bundle.nodes)
+    tree, given, nodes = Frontier(), iter(leaves), iter(bundle.nodes)
+    wanted, roots = {*sizes, size}, dict[int, bytes]()
     for begin, end in [*bundle.ranges, (size, size)]:
         for first, count in left_out(tree.size, begin):
             node = next(nodes, None)
             if node is None:
-                raise Bad(f"records {first} to {size - 1} are gone, and so is what would stand for them", first)
+                return roots, Bad(
+                    f"records {first} to {begin - 1} are gone, and so is what would stand for them", first
+                )
             tree.append(node, count)
-        for position in range(begin, end):
+            if tree.size in wanted:
+                roots[tree.size] = tree.root()
+        for position in range(begin, min(end, size)):
             leaf = next(given, None)
             if leaf is None:
-                raise Bad(f"record {position} is gone", position)
+                return roots, Bad(f"record {position} is gone", position)
             tree.append(leaf)
+            if tree.size in wanted:
+                roots[tree.size] = tree.root()
+    if not size:
+        roots[0] = tree.root()
     if next(given, None) is not None or next(nodes, None) is not None:
-        raise Bad("there is more than the proof is for", bundle.ranges[-1][1] if bundle.ranges else 0)
-    return tree.root()
-
-
-class Marked(Frontier):
-    """A tree that is held against checkpoints while it grows."""
-
-    def __init__(self, bundle: Bundle, marks: Iterable[Checkpoint]) -> None:
-        super().__init__()
-        self._waiting = list(marks)[::-1]
-        self._agreed = bundle.ranges[0][0] if bundle.ranges else 0
-
-    def append(self, node: bytes, leaves: int = 1) -> None:
-        """Add the root of a perfect subtree."""
-        super().append(node, leaves)
-        while self._waiting and self._waiting[-1].size <= self.size:
-            mark = self._waiting.pop()
-            if mark.size == self.size:
-                if self.root() != mark.root:
-                    detail = f"a checkpoint over {mark.size} records is over others than these"
-                    raise Bad(detail, self._agreed, mark.size)
-                self._agreed, mark.compared = max(self._agreed, mark.size), True
+        end = bundle.ranges[-1][1] if bundle.ranges else 0
+        return roots, Bad("there is more than the proof is for", min(end, size))
+    return roots, None
 
 
 def verify(
@@ -430,16 +422,19 @@ def verify(
     checkpoint = Checkpoint(bundle.checkpoint, keys)
     if not all(each.is_signed for each in (checkpoint, *noted)):
         raise Unreadable("a checkpoint is not signed by a key that is believed")
-    if bundle.ranges and bundle.ranges[-1][1] > checkpoint.size:
-        raise Bad(f"the checkpoint is over {checkpoint.size} records", checkpoint.size)
     leaves, bad = _read(bundle, step_seconds)
-    found = [
-        *([bad] if bad else []),
-        *_compare_hashes(bundle, leaves),
-        *_hold_against(bundle, leaves, checkpoint, keys, noted),
-    ]
+    differs = _compare_hashes(bundle, leaves)
+    found = [each for each in (bad, differs) if each]
+    trusted = (checkpoint, *noted)
+    missing = _hold_against(bundle, leaves, checkpoint.size, trusted)
+    # Where the hashes are those that were signed, they tell exactly which record is none of theirs.
+    if missing is not None and not (differs and _hold_against(bundle, bundle.hashes, checkpoint.size, trusted) is None):
+        raise _find_first(bundle, leaves, keys, trusted, [missing, *found])
     if found:
-        raise _first_of(found)
+        raise min(found, key=lambda each: (_end_of(each), each.end is not None))
+    cut_off = max((each.size for each in noted if each.size > checkpoint.size), default=None)
+    if cut_off is not None:
+        raise Bad(f"you noted a checkpoint over {cut_off} records; these are {checkpoint.size}", checkpoint.size)
     return checkpoint, len(leaves)
 
 
@@ -457,64 +452,80 @@ def _read(bundle: Bundle, step_seconds: int) -> tuple[list[bytes], Bad | None]:
     return leaves, bad
 
 
-def _compare_hashes(bundle: Bundle, leaves: Sequence[bytes]) -> Iterator[Bad]:
+def _compare_hashes(bundle: Bundle, leaves: Sequence[bytes]) -> Bad | None:
+    """Return the first record that is not the one whose hash is kept."""
+    position = -1
     for number, (position, _) in enumerate(bundle.places()):
         leaf = leaves[number] if number < len(leaves) else None
         kept = bundle.hashes[number] if number < len(bundle.hashes) else None
         if leaf != kept or leaf is None:
             if kept is not None and number + 1 < len(leaves) and leaves[number + 1] == kept:
-                yield Bad(f"a record was put in at {position}", position)
-            elif leaf is not None and number + 1 < len(bundle.hashes) and bundle.hashes[number + 1] == leaf:
-                yield Bad(f"record {position} is gone", position)
-            else:
-                yield Bad(f"record {position} is not the one whose hash is kept", position)
-            return
+                return Bad(f"a record was put in at {position}", position)
+            if leaf is not None and number + 1 < len(bundle.hashes) and bundle.hashes[number + 1] == leaf:
+                return Bad(f"record {position} is gone", position)
+            return Bad(f"record {position} is not the one whose hash is kept", position)
+    if len(leaves) > sum(end - begin for begin, end in bundle.ranges):
+        return Bad(f"a record was put in at {position + 1}", position + 1)
+    return None
 
 
-def _hold_against(
-    bundle: Bundle, leaves: Sequence[bytes], checkpoint: Checkpoint, keys: list[Key], noted: Sequence[Checkpoint]
-) -> Iterator[Bad]:
-    cut_off = [each.size for each in noted if each.size > checkpoint.size]
-    if cut_off:
-        yield Bad(f"you noted a checkpoint over {max(cut_off)} records; these are {checkpoint.size}", checkpoint.size)
-    try:
-        compute_root(bundle, leaves, checkpoint.size, sorted(noted, key=lambda each: each.size))
-    except Bad as bad:
-        yield bad
-        return
-    if compute_root(bundle, leaves, checkpoint.size) == checkpoint.root:
-        return
-    # Earlier checkpoints tell more exactly where. Their signatures count only here, and take some milliseconds each.
-    notes = [*bundle.checkpoints, bundle.checkpoint]
-    marks = sorted((Checkpoint(note, ()) for note in notes), key=lambda each: each.size)
-    believed = {each.size: note for each, note in ((Checkpoint(note, ()), note) for note in notes)}
-    while True:
-        try:
-            compute_root(bundle, leaves, checkpoint.size, marks)
-        except Bad as bad:
-            if bad.end is None or Checkpoint(believed[bad.end], keys).is_signed:
-                yield bad
-                return
-            marks = [each for each in marks if each.size != bad.end]
-        else:
-            first = bundle.ranges[0][0] if bundle.ranges else 0
-            yield Bad("the records do not lead to the root that was signed", first, checkpoint.size)
-            return
+def _hold_against(bundle: Bundle, leaves: Sequence[bytes], size: int, trusted: Sequence[Checkpoint]) -> Bad | None:
+    """Return what keeps these hashes from leading to the roots of the checkpoints. The first one is over all."""
+    roots, missing = compute_roots(bundle, leaves, size, [each.size for each in trusted])
+    for each in trusted:
+        each.compared = each.size in roots
+    if missing is None and bundle.ranges and bundle.ranges[-1][1] > size:
+        missing = Bad(f"the checkpoint is over {size} records", size)
+    if missing is None and any(roots.get(each.size, each.root) != each.root for each in trusted):
+        missing = Bad("the records do not lead to the root that was signed", 0, size)
+    return missing
 
 
-def _first_of(found: Sequence[Bad]) -> Bad:
-    """Return the first of what is wrong, as exactly as any of it tells."""
-    first = min(found, key=lambda bad: (bad.position, bad.end is not None))
-    if first.end is None:
+def _find_first(
+    bundle: Bundle, leaves: Sequence[bytes], keys: list[Key], trusted: Sequence[Checkpoint], found: Sequence[Bad]
+) -> Bad:
+    """Return what is wrong first, as exactly as the checkpoints tell that agree, and those that do not.
+
+    Where that cannot be told exactly, it begins at the first position that is not proved: something may be wrong before
+    what was found.
+    """
+    size, noted = trusted[0].size, trusted[1:]
+    others = [(each, note) for note in bundle.checkpoints for each in _try(note, ())]
+    roots, _ = compute_roots(bundle, leaves, size, [each.size for each, _ in others] + [each.size for each in noted])
+    marks: list[tuple[Checkpoint, str | None]] = [(each, None) for each in noted]
+    if all(roots.get(each.size, each.root) == each.root for each in noted):  # else somebody else has the key that signs
+        marks += [(trusted[0], None), *others]
+    marks.sort(key=lambda mark: mark[0].size)
+    agree = [mark for mark in marks if roots.get(mark[0].size) == mark[0].root]
+    differ = [mark for mark in marks if mark[0].size in roots and roots[mark[0].size] != mark[0].root]
+    # Signatures of the bundle's own checkpoints count only here, and take some milliseconds each.
+    begin = next((each.size for each, note in reversed(agree) if _is_signed(note, keys)), 0)
+    begin = max(begin, bundle.ranges[0][0] if bundle.ranges else 0)
+    first = min(found, key=_end_of)
+    if _end_of(first) <= begin:
         return first
-    begin, end = first.position, first.end
-    for bad in found:
-        if bad.end is not None and bad.position < end and begin < bad.end:
-            begin, end = max(begin, bad.position), min(end, bad.end)
-    exact = [bad for bad in found if bad.end is None and begin <= bad.position < end]
-    if exact:
-        return min(exact, key=lambda bad: bad.position)
+    signed = next((each.size for each, note in differ if _is_signed(note, keys)), size)
+    if begin < signed < _end_of(first):
+        first = Bad(f"a checkpoint over {signed} records is over others than these", begin, signed)
+    end = _end_of(first)
     return Bad(first.detail, begin, end if end > begin + 1 else None)
+
+
+def _end_of(bad: Bad) -> int:
+    return bad.position + 1 if bad.end is None else bad.end
+
+
+def _is_signed(note: str | None, keys: list[Key]) -> bool:
+    """Tell whether a checkpoint of the bundle is signed by a key that is believed; ``None``: it is one that was."""
+    return note is None or any(each.is_signed for each in _try(note, keys))
+
+
+def _try(note: str, keys: Sequence[Key]) -> list[Checkpoint]:
+    """Return the checkpoint; none if it is none, or somebody changed it. It could only have told more."""
+    try:
+        return [Checkpoint(note, keys)]
+    except Unreadable:
+        return []
 
 
 def verify_growth(text: str, keys: list[Key]) -> tuple[Checkpoint, Checkpoint]:

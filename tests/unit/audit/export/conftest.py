@@ -25,7 +25,7 @@ class Exports:
         self.exporter = Exporter(
             engine,
             self.log.secrets,
-            Sequencer(engine, signer, self.clock),
+            Sequencer(engine, signer, self.clock, mac_key=self.log.secrets.mac_key),
             self.audit,
             log_name=LOG_NAME,
             keys=signer.verifier_keys,

@@ -95,7 +95,7 @@ def test_an_erased_person_is_called_one(say):
         "subject_digest": "0" * 32,
         "erased": True,
     }
-    assert say.tell(record).striptags() == "The session of an erased person ended: they signed out here."
+    assert say.tell(record).striptags() == "The session of [erased person] ended: they signed out here."
 
 
 @pytest.mark.parametrize(
