@@ -274,6 +274,16 @@ def test_a_gap_is_not_signed(log, missing):
     assert log.refuses(log.process(), 2 + missing, signed=2)
 
 
+def test_of_several_things_that_are_wrong_the_first_is_told(log):
+    here = log.process()
+    log.one.write(2)
+    assert log.is_signed(here)
+    rows = log.one.write(4)
+    log.run(delete(RECORDS).where(RECORDS.c.id == rows[0]["id"]))
+    log.change(rows[3], mac=bytes(32))
+    assert log.refuses(here, 2, signed=2)
+
+
 def test_records_that_changed_places_are_not_signed(log):
     here = log.process()
     log.one.write(2)
