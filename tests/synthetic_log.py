@@ -3,7 +3,7 @@
 People with skewed activity at several identity providers, jobs that become roles, refusals, months with nights and
 weekends, several processes that write. Each record has the text that the log itself would have written for the event.
 
-``python -m tests.synthetic_log DATABASE-URL COUNT`` writes one by hand.
+``python -m tests.synthetic_log DATABASE-URL COUNT [PEOPLE]`` writes one by hand.
 """
 
 import hashlib
@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Column, Connection, Engine, LargeBinary, String
 from sqlalchemy.engine import make_url
 
 from bridge.audit import tables
 from bridge.audit.content import Describer, find_network
 from bridge.audit.database import open_database
 from bridge.audit.events import Origin
+from bridge.audit.keeping.partitions import create_ahead
 from bridge.audit.kinds import kind_row, term_of, terms
 from bridge.audit.proof.merkle import block_row, open_block_row
 from bridge.audit.record import FIRST_MAC, FORMAT, encode_body
@@ -107,19 +108,18 @@ def write_log(
     began = clock.monotonic()
     until = until or datetime.now(UTC)
     company = Company(random.Random(seed), people or min(20_000, max(20, count // 400)))
+    end = int(until.timestamp()) * SECOND
+    begin = end - months * 30 * 24 * HOUR
     with engine.begin() as connection:
-        indexes.create(connection)
-        indexes.drop_indexes(connection)
+        make_room(connection, begin, months)
         needed = {
             f"subject/{secrets.subject_digest(person.issuer, person.subject)}": person.label
             for person in company.everybody
         }
         needed |= {f"address/{secrets.digest('address', address)}": None for address in company.strangers}
         found = secrets.provide(connection, needed)
-    sink = _SqliteSink(engine) if engine.dialect.name == "sqlite" else _PostgresqlSink(engine)
+    sink = _SqliteSink(engine) if engine.dialect.name == "sqlite" else PostgresqlSink(engine)
     writer = _Writer(secrets, found, Describer(secrets, PRIVILEGED), sink)
-    end = int(until.timestamp()) * SECOND
-    begin = end - months * 30 * 24 * HOUR
     for batch in _schedule(company, count, begin, end):
         writer.write(batch)
     writer.finish()
@@ -130,6 +130,23 @@ def write_log(
         datetime.fromtimestamp(writer.last_time / SECOND, UTC),
         clock.monotonic() - began,
     )
+
+
+def as_copied(column: Column[Any], value: str) -> str:
+    """Return SQL (SQLite) for a column's value, given as an expression, as COPY reads it."""
+    if isinstance(column.type, LargeBinary):
+        value = rf"'\\x' || hex({value})"
+    elif isinstance(column.type, String):
+        value = rf"replace(replace(replace({value}, '\', '\\'), char(10), '\n'), char(9), '\t')"
+    return rf"coalesce(CAST({value} AS TEXT), '\N')"
+
+
+def make_room(connection: Connection, begin: int, months: int) -> None:
+    """Drop the indexes, before very many rows are added at once; in PostgreSQL each month gets its partition."""
+    indexes.create(connection)
+    indexes.drop_indexes(connection)
+    if connection.dialect.name == "postgresql":
+        create_ahead(connection, datetime.fromtimestamp(begin / SECOND, UTC), months)
 
 
 def _schedule(company: Company, count: int, begin: int, end: int) -> Iterator[list[tuple[int, int, Happening]]]:
@@ -185,7 +202,7 @@ class _Writer:
     secrets: AuditSecrets
     found: FoundKeys
     describer: Describer
-    sink: "_SqliteSink | _PostgresqlSink"
+    sink: "_SqliteSink | PostgresqlSink"
     position: int = 0
     first_time: int = 0
     last_time: int = 0
@@ -391,11 +408,12 @@ class _SqliteSink:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.close()
         with self._engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA cache_size = -200000")
             indexes.create(connection)
             connection.exec_driver_sql("ANALYZE")
 
 
-class _PostgresqlSink:
+class PostgresqlSink:
     """Rows into PostgreSQL by COPY."""
 
     def __init__(self, engine: Engine) -> None:
@@ -406,7 +424,10 @@ class _PostgresqlSink:
 
     def bulk(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         text = "".join(["\t".join([_copied(value) for value in row]) + "\n" for row in rows])
-        with self._connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        self.copy(table, ", ".join(columns), text)
+
+    def copy(self, table: str, columns: str, text: str) -> None:
+        with self._connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             copy.write(text)
         self._connection.commit()
 
@@ -438,7 +459,8 @@ def _copied(value: Any) -> str:
 def main() -> None:
     """Write a log by hand, under keys that nobody keeps."""
     engine = open_database(sys.argv[1])
-    written = write_log(engine, AuditSecrets(engine, Sealer(bytes(32))), int(sys.argv[2]))
+    people = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    written = write_log(engine, AuditSecrets(engine, Sealer(bytes(32))), int(sys.argv[2]), people=people)
     sys.stdout.write(f"{written}\n{written.size / written.seconds:,.0f} records/s\n")
 
 

@@ -182,11 +182,14 @@ class Sequencer:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
-        with self._lock:
-            if time.monotonic() - self._looked_at < LOOK_SECONDS:
-                return
-            with snapshot(self._engine) as connection:
-                self._read_tree(connection)
+        if not self._lock.acquire(blocking=False):
+            return  # whoever is at it finds out
+        try:
+            if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+                with snapshot(self._engine) as connection:
+                    self._read_tree(connection)
+        finally:
+            self._lock.release()
 
     def run_forever(self, stop: threading.Event) -> None:
         """Catch up every second until ``stop`` is set. Whatever goes wrong is tried again."""

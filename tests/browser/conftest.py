@@ -1,9 +1,13 @@
+import base64
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from sqlalchemy import make_url, update
 
+from bridge.audit.alerts.tables import state
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_settings
@@ -13,6 +17,9 @@ from tests.synthetic_log import write_log
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 """How many records are in the audit log before anybody does anything."""
+MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
+LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
+"""A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""
 _WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 
 
@@ -30,10 +37,31 @@ def installation(tmp_path_factory):
 
 def prepare(installation):
     ask_by_post(installation)
-    if RECORDS:
+    if LOG:
+        copy_log(installation)
+    if RECORDS or LOG:
         with opened_audit_log(load_settings(installation.config), SystemClock()) as log:
-            write_log(log.engine, log.secrets, RECORDS)
+            if not LOG:
+                write_log(log.engine, log.secrets, RECORDS)
             log.sequencer.sign_first()
+            if MEASURED:
+                pass_over_alerts(log)
+
+
+def copy_log(installation):
+    """Take a log that is kept, and the key that it was written with."""
+    log = Path(make_url(load_settings(installation.config).audit_url()).database)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copyfile(LOG, log)
+    key = installation.folder / "certs" / "audit-records" / "current.key"
+    key.write_text(base64.b64encode(bytes(32)).decode())
+
+
+def pass_over_alerts(log):
+    """Let the log be one whose alerts were found as it grew, and not all of them be looked for meanwhile."""
+    last = log.reader.end()
+    with log.engine.begin() as connection:
+        connection.execute(update(state).values(position=last))
 
 
 def ask_by_post(installation):

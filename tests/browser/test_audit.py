@@ -1,13 +1,12 @@
 """An auditor finds, reads and follows in Chromium, by the keyboard alone; an employee sees their own."""
 
-import os
+import sys
 import time
 
-from tests.browser.conftest import RECORDS, find_barriers
+from tests.browser.conftest import MEASURED, RECORDS, find_barriers
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
-MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
 AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
 """The suite runs beside others; what is measured is measured alone, and with many records."""
 
@@ -111,8 +110,9 @@ def test_an_employee_finds_their_own_sign_ins_and_is_no_auditor(page, installati
 def test_answers_come_at_once_through_the_page(page, installation):
     """RAMBRIDGE_TEST_RECORDS says how many records there are."""
     open_audit(page, Mouse(page), installation)
-    record = [each for each in installation.records() if each["event"] == "exchange.issued"][-1]
-    asked = [
+    with installation.open_audit() as log:
+        record = next(each for each in log.reader.last(1_000) if each["event"] == "exchange.issued")
+    searches = [
         "",
         f"access_key_id={record['access_key_id']}",
         f"reference={record['reference']}",
@@ -125,15 +125,19 @@ def test_answers_come_at_once_through_the_page(page, installation):
         "event=rules",
         "text=nobody-wrote-this",
     ]
+    asked = [f"/audit/records?{query}" for query in searches]
+    asked += ["/audit", "/audit?days=365", f"/audit/people/{record['subject_digest']}"]
     slow = {}
-    for query in asked:
+    for address in asked:
         took = []
-        for _ in range(1 + MEASURED):
+        for _ in range(1 + 4 * MEASURED):
             began = time.monotonic()
-            page.goto(f"{installation.bridge}/audit/records?{query}")
+            page.goto(installation.bridge + address)
             took.append(time.monotonic() - began)
-        if min(took) > AT_ONCE_SECONDS:
-            slow[query] = min(took)
+        if MEASURED:
+            sys.stdout.write(f"\n{address[:80]:80}" + "".join(f"{1_000 * each:6.0f} ms" for each in took))
+        if sorted(took)[len(took) // 2] > AT_ONCE_SECONDS:
+            slow[address] = took
     assert not slow, f"with {RECORDS} records"
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, literal_column, or_, select
 
 from bridge.addresses import Network
 from bridge.audit.among import among
@@ -26,8 +26,13 @@ from bridge.clock import Clock
 _MAX_WORDS = 8
 _MAX_PEOPLE = 50
 _MAX_NETWORKS = 100
-_REFUSED = literal_column("refused", Boolean)
-"""As the partial indexes have it, so that the planners see that they fit."""
+_AFTER_DOT = chr(ord(".") + 1)
+_REFUSED: ColumnElement[Any] = literal_column("refused")
+_PRIVILEGED: ColumnElement[Any] = literal_column("privileged")
+_WITHOUT_MFA: ColumnElement[Any] = literal_column("NOT mfa")
+"""As the partial indexes have them, so that the planners see that they fit: of a Boolean column SQLAlchemy would make
+``refused = 1`` for SQLite, which that does not take for the same.
+"""
 
 
 @dataclass
@@ -124,18 +129,25 @@ def _add_fields(search: Search, conditions: _Conditions) -> None:
         if account:
             conditions.add(lambda columns: columns.account == account.removeprefix("role "))
     if search.event:
-        if "." in search.event:
-            conditions.add(lambda columns: columns.event == search.event)
-        else:
-            conditions.add(lambda columns: columns.event.startswith(f"{search.event}.", autoescape=True))
+        _add_event(search.event, conditions)
     if search.outcome:
         refused = search.outcome == "refused"
-        conditions.by_kind.append(kinds.c.refused.is_(refused))
+        conditions.by_kind.append(_REFUSED if refused else kinds.c.refused.is_(False))
         conditions.on_index.append(_REFUSED if refused else ~index.c.refused)
     for name in ("privileged", "mfa"):
         flag = getattr(search, name)
         if flag is not None:
             conditions.add(lambda columns, name=name, flag=flag: columns[name].is_(flag))
+    if search.privileged is True and search.mfa is False:
+        conditions.by_kind += [_PRIVILEGED, _WITHOUT_MFA]
+
+
+def _add_event(event: str, conditions: _Conditions) -> None:
+    if "." in event:
+        conditions.add(lambda columns: columns.event == event)
+        return
+    conditions.by_kind += [kinds.c.event >= f"{event}.", kinds.c.event < f"{event}{_AFTER_DOT}"]
+    conditions.on_index.append(index.c.event.startswith(f"{event}.", autoescape=True))
 
 
 def _add_words(connection: Connection, search: Search, asked: Asked) -> Sequence[Asked]:
@@ -158,7 +170,7 @@ def _add_words(connection: Connection, search: Search, asked: Asked) -> Sequence
 
 def _has_word(connection: Connection, word: str, whole: Collection[str]) -> ColumnElement[bool]:
     """Return the condition on ``audit_index``; ``whole``: words that are the whole value of some record."""
-    condition = index.c.kind.in_(select(kinds.c.kind).where(contains(connection, kinds.c.words, word)))
+    condition = exists().where(kinds.c.kind == index.c.kind, contains(connection, kinds.c.words, word)).correlate(index)
     if word not in whole:
         return condition
     positions = select(term_table.c.position).where(term_table.c.term == term_of(word))

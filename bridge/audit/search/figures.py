@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal_column, select
 
 from bridge.audit.search.overview import Count, Overview, SeenNetwork, Slot, UnusualRole
 from bridge.audit.search.tables import counts, hours, networks, uses
@@ -56,15 +56,18 @@ def read_counts(
 
 
 def _slots(connection: Connection, first: int, end: int, *, hourly: bool) -> list[Slot]:
-    query = select(hours.c.hour, hours.c.sign_ins, hours.c.refusals, hours.c.issued, hours.c.records)
-    rows = connection.execute(query.where(hours.c.hour >= first, hours.c.hour < end)).all()
     width = 1 if hourly else _DAY_HOURS
-    summed: dict[int, list[int]] = {slot: [0, 0, 0, 0] for slot in range(first // width, -(-end // width))}
-    for hour, *figures in rows:
-        slot = summed[hour // width]
-        for at, figure in enumerate(figures):
-            slot[at] += figure
-    return [Slot(_moment(slot * width * HOUR), *figures) for slot, figures in summed.items()]
+    sums = [func.sum(hours.c[name]) for name in ("sign_ins", "refusals", "issued", "records")]
+    slot = hours.c.hour // width
+    rows = connection.execute(
+        select(slot, *sums).where(hours.c.hour >= first, hours.c.hour < end).group_by(literal_column("1"))
+    )
+    summed = {int(slot): [int(figure) for figure in figures] for slot, *figures in rows}
+    nothing = [0, 0, 0, 0]
+    return [
+        Slot(_moment(number * width * HOUR), *summed.get(number, nothing))
+        for number in range(first // width, -(-end // width))
+    ]
 
 
 def _counted(connection: Connection, column: ColumnElement[str], *conditions: ColumnElement[bool]) -> list[Count]:

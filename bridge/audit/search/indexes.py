@@ -20,6 +20,19 @@ _INDEXES = {
     "audit_index_request": ("sts_request_id", "sts_request_id IS NOT NULL"),
     "audit_index_session_name": ("session_name", "session_name IS NOT NULL"),
 }
+_OF_KINDS = {
+    # name: the columns, and which kinds are in it
+    "audit_kinds_event": ("event", ""),
+    "audit_kinds_entitlement": ("entitlement, event", "entitlement IS NOT NULL"),
+    "audit_kinds_code": ("code", "code IS NOT NULL"),
+    "audit_kinds_provider": ("provider", "provider IS NOT NULL"),
+    "audit_kinds_account": ("account", "account IS NOT NULL"),
+    "audit_kinds_refused": ("event", "refused"),
+    "audit_kinds_without_mfa": ("event", "privileged AND NOT mfa"),
+}
+"""For what is asked most, and for the values that a form offers. None has a column that changes with each record, so
+that a kind is written as quickly.
+"""
 
 
 def create(connection: Connection) -> None:
@@ -27,8 +40,14 @@ def create(connection: Connection) -> None:
     metadata.create_all(connection)
     position = ", position" if connection.dialect.name == "postgresql" else ""
     for name, (column, condition) in _INDEXES.items():
-        where = f" WHERE {condition}" if condition else ""
-        connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON audit_index ({column}{position}){where}")
+        _create_index(connection, f"{name} ON audit_index ({column}{position})", condition)
+    for name, (columns, condition) in _OF_KINDS.items():
+        _create_index(connection, f"{name} ON audit_kinds ({columns})", condition)
+
+
+def _create_index(connection: Connection, what: str, condition: str) -> None:
+    where = f" WHERE {condition}" if condition else ""
+    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {what}{where}")
 
 
 def drop_indexes(connection: Connection) -> None:

@@ -85,6 +85,8 @@ class Found:
     positions: list[int] = field(default_factory=list)
     searched_to: int | None = None
     """It gave up here: there may be more before this position. None: enough was found, or there is no more."""
+    total: int | None = None
+    """How many records there are in all, where that is known besides."""
 
     def join(self, other: "Found", count: int) -> "Found":
         """Return what both found, up to where both came."""
@@ -191,7 +193,9 @@ def _find_by_kind(connection: Connection, asked: Asked, count: int, deadline: fl
     found = Found()
     bounds = asked.bounds
     while True:
-        newest = _kinds_with_newest(connection, asked.by_kind, bounds, count)
+        newest, total = _kinds_with_newest(connection, asked.by_kind, bounds, count)
+        if bounds == Bounds() and not asked.exact:
+            found.total = total
         if not newest:
             return found
         # Each of these kinds has a record at ``reach`` or after it, and no other kind has.
@@ -210,8 +214,11 @@ def _find_by_kind(connection: Connection, asked: Asked, count: int, deadline: fl
 
 def _kinds_with_newest(
     connection: Connection, conditions: Sequence[ColumnElement[bool]], bounds: Bounds, count: int
-) -> list[tuple[int, int]]:
-    """Return the kinds whose newest record within the bounds is newest, at most ``count``, with that position."""
+) -> tuple[list[tuple[int, int]], int]:
+    """Return the kinds whose newest record within the bounds is newest, at most ``count``, with that position.
+
+    And how many records there are of all kinds that meet the conditions and have one within the bounds.
+    """
     below = (
         select(func.max(index.c.position))
         .where(index.c.kind == kinds.c.kind, index.c.position < bounds.end)
@@ -220,12 +227,14 @@ def _kinds_with_newest(
     )
     newest = case((kinds.c.last_position < bounds.end, kinds.c.last_position), else_=func.coalesce(below, -1))
     query = (
-        select(kinds.c.kind, newest.label("newest"))
+        select(kinds.c.kind, newest.label("newest"), func.sum(kinds.c["count"]).over().label("records"))
         .where(*conditions, kinds.c.first_position < bounds.end, kinds.c.last_position >= bounds.first)
         .order_by(literal_column("newest").desc())
         .limit(count)
     )
-    return [(kind, position) for kind, position in connection.execute(query) if position >= bounds.first]
+    rows = connection.execute(query).all()
+    found = [(row.kind, row.newest) for row in rows if row.newest >= bounds.first]
+    return found, int(rows[0].records) if rows else 0
 
 
 def _newest_of_kinds(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 
 from bridge.audit.reader import AuditReader, database_errors
 from bridge.audit.search.asking import Asking
@@ -51,14 +51,15 @@ class AuditSearch:
         before = None if before is None else min(max(before, 0), END)
         with self._reading() as connection:
             asked = self._asking.read(connection, search, before)
+            parts = [find_positions(connection, each, count + 1, SECONDS) for each in asked]
             found = Found()
-            for each in asked:
-                found = found.join(find_positions(connection, each, count + 1, SECONDS), count + 1)
+            for part in parts:
+                found = found.join(part, count + 1)
             shown = found.positions[:count]
             contents = self._read(connection, shown)
             older = shown[-1] if len(found.positions) > count else found.searched_to
             reached = None if found.searched_to is None else _time_at(connection, found.searched_to)
-            total = _count(connection, asked) if before is None else None
+            total = _count(connection, asked, parts) if before is None else None
         return Page(tuple(contents), older, reached, total)
 
     def around(self, position: int) -> tuple[dict[str, Any], ...]:
@@ -96,9 +97,8 @@ class AuditSearch:
         Takes ``event``, ``code``, ``provider``, ``account`` or ``role``. Raises AuditUnavailable.
         """
         column = kinds.c["entitlement" if field == "role" else field]
-        query = select(column).distinct().where(column.is_not(None)).order_by(column).limit(_VALUES)
         with self._reading() as connection:
-            return tuple(value.removeprefix("role ") for value in connection.execute(query).scalars())
+            return tuple(value.removeprefix("role ") for value in connection.execute(_values_of(column)).scalars())
 
     def overview(self, since: datetime, until: datetime) -> Overview:
         """Return the figures of a period (UTC; both are moved to full hours outwards). Raises AuditUnavailable."""
@@ -136,11 +136,22 @@ def _time_at(connection: Connection, position: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _count(connection: Connection, asked: Sequence[Asked]) -> int | None:
+def _values_of(column: ColumnElement[str]) -> Select[str]:
+    """Return a query for the values of an indexed column, rising: from each one step to the next.
+
+    Where a database looks for what is ``DISTINCT``, it goes through everything.
+    """
+    least = func.min(column).label("value")
+    offered = select(least).where(column.is_not(None)).cte("offered", recursive=True)
+    following = select(least).where(column > offered.c.value).correlate(offered).scalar_subquery()
+    offered = offered.union_all(select(following).where(offered.c.value.is_not(None)))
+    return select(offered.c.value).where(offered.c.value.is_not(None)).limit(_VALUES)
+
+
+def _count(connection: Connection, asked: Sequence[Asked], found: Sequence[Found]) -> int | None:
     """Return how many records there are in all, where that takes no counting."""
     if len(asked) != 1 or asked[0].drivers or asked[0].exact:
         return None
-    query = select(func.sum(hours.c.records))
     if asked[0].by_kind:
-        query = select(func.sum(kinds.c.count)).where(*asked[0].by_kind)
-    return int(connection.execute(query).scalar() or 0)
+        return found[0].total
+    return int(connection.execute(select(func.sum(hours.c.records))).scalar() or 0)

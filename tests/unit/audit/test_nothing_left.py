@@ -117,8 +117,9 @@ def trail_event(number):
 def log(readable_url):
     """Return a log that signs, in a database whose every byte can be read."""
     engine, clock, signer = open_database(readable_url), MovableClock(), Signer(LOG_NAME, Ed25519PrivateKey.generate())
-    sequencer = Sequencer(engine, signer, clock, index_rows=index_rows)
-    yield OpenedLog(engine, AuditSecrets(engine, SEALER), sequencer, clock, signer)
+    secrets = AuditSecrets(engine, SEALER)
+    sequencer = Sequencer(engine, signer, clock, mac_key=secrets.mac_key, index_rows=index_rows)
+    yield OpenedLog(engine, secrets, sequencer, clock, signer)
     engine.dispose()
 
 

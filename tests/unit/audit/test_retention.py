@@ -14,6 +14,7 @@ from bridge.audit.keeping.append_only import lift_delete_guard
 from bridge.audit.keeping.partitions import list_months
 from bridge.audit.keeping.retention import Due, Retention, months_before
 from bridge.audit.keeping.retired import Retired, merge_spans, read_retired
+from bridge.audit.proof.checked_records import check_records, join_spans
 from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.proof.merkle import inclusion_path, leaf_hash, open_block_row, prove, verify_inclusion
 from bridge.audit.proof.tree import read_open_block, read_root, read_subtree
@@ -283,6 +284,12 @@ def test_a_record_after_one_that_was_retired_does_not_stand_there_twice(long_log
         with pytest.raises(ChainBroken, match="stands after its number") as caught:
             verify(long_log, begin, end)
         assert caught.value.position == size
+    key = long_log.secrets.mac_key
+    with long_log.engine.connect() as connection:
+        parts = [check_records(connection, *span, key) for span in ((position, size), (size, size + 1))]
+        gone = read_retired(connection, key)
+    with pytest.raises(ChainBroken, match="stands after its number"):
+        join_spans(*parts, begin=position, retired=gone)
 
 
 def test_a_record_that_was_changed_does_not_say_what_was_retired(opened):

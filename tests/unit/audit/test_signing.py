@@ -136,6 +136,22 @@ def test_what_the_bridge_wrote_is_signed_whichever_process_gave_it_its_place(log
         assert log.is_signed(sequencer)
 
 
+def test_who_cannot_sign_misses_no_checkpoint(log):
+    log.one.write(UNSIGNED + 1)
+    log.place()
+    beginning = Sequencer(log.engine, None, log.clock)
+    beginning.catch_up()
+    assert beginning.broken is None
+
+
+def test_where_nothing_is_signed_any_more_nobody_asks_who_wrote_what_is_new(log, monkeypatch):
+    here = log.process()
+    log.run(insert(RECORDS).values(forge(log, log.one.write(2)[-1])))
+    assert log.refuses(here, 2, signed=0)
+    monkeypatch.setattr("bridge.audit.sequencer.is_tied", None)
+    assert log.refuses(here, 2, signed=0)
+
+
 def test_a_process_that_is_killed_before_it_signs_leaves_what_the_next_one_signs(log, monkeypatch):
     log.one.write(2)
     assert log.is_signed(log.process())
@@ -258,6 +274,16 @@ def test_a_gap_is_not_signed(log, missing):
     assert log.refuses(log.process(), 2 + missing, signed=2)
 
 
+def test_of_several_things_that_are_wrong_the_first_is_told(log):
+    here = log.process()
+    log.one.write(2)
+    assert log.is_signed(here)
+    rows = log.one.write(4)
+    log.run(delete(RECORDS).where(RECORDS.c.id == rows[0]["id"]))
+    log.change(rows[3], mac=bytes(32))
+    assert log.refuses(here, 2, signed=2)
+
+
 def test_records_that_changed_places_are_not_signed(log):
     here = log.process()
     log.one.write(2)
@@ -346,14 +372,14 @@ def test_who_places_a_record_by_hand_cannot_leave_one_out(log):
 
 
 def test_who_says_that_a_record_left_out_is_in_the_log_is_not_believed(log):
-    first = log.two.write()[0]
-    log.one.write(5)
+    first = log.one.write(5)[0]
     assert log.is_signed(log.process())
     left_out, row = log.one.write(2)
     log.place_by_hand(row)
     said = index_row(log.position(first), left_out["id"], json.loads(left_out["body"]))
     log.run(update(INDEX).where(INDEX.c.id == first["id"]).values(said))
-    assert log.refuses(log.process(), signed=6)
+    log.run(insert(tables.sequenced).values(writer=77, number=-1))  # so that the sum is right
+    assert log.refuses(log.process(), 5, signed=5)
 
 
 def test_who_places_records_by_hand_in_their_order_does_what_we_do(log):

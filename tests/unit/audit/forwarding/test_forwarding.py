@@ -36,7 +36,7 @@ from tests.unit.audit.forwarding.conftest import BEGIN
 
 COUNT = int(os.environ.get("RAMBRIDGE_TEST_FORWARDED", "300"))
 SECRET = b"a secret of the test's own, 32 B."
-ATTEMPTS = 200
+ATTEMPTS = 200 + COUNT
 
 
 @pytest.fixture(scope="module")
