@@ -180,10 +180,14 @@ class Access:
         """
         if "access_token" in request.args:
             raise BadParameter("an access token in the query")
-        if self.has_bearer() and "session" not in g:
-            g.session = self._grants.load(self.require_bearer())
+        if self.has_bearer():
+            # NOTE: kept apart from the cookie's session, which somebody may have looked up before: a token that opens
+            # nothing must not fall back to it.
+            if "program_session" not in g:
+                g.program_session = self._grants.load(self.require_bearer())
+            return g.program_session  # type: ignore[no-any-return]
         session = self.require_session()
-        if not self.has_bearer() and request.method not in _READING:
+        if request.method not in _READING:
             self.check_same_origin()
             self._check_token(session, request.headers.get(CSRF_HEADER, ""))
         return session

@@ -2,13 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from bridge.exchange.duration import MAXIMUM_SECONDS, MINIMUM_SECONDS
 
 _EXAMPLE_TIME = "2026-11-29T12:00:00Z"
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", examples=[_EXAMPLE_TIME])]
 """UTC, to the second."""
+
+
+def _read_whole_number(value: object) -> object:
+    """Return a number without a fraction as an integer, as JSON Schema has it: ``3600.0`` is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Model(BaseModel):
@@ -88,7 +93,9 @@ class CredentialsQuestion(_Model):
 
     entitlement: str = Field(min_length=1, max_length=128)
     """The ``id`` of an entitlement."""
-    duration_seconds: int | None = Field(default=None, ge=MINIMUM_SECONDS, le=MAXIMUM_SECONDS)
+    duration_seconds: Annotated[int | None, BeforeValidator(_read_whole_number)] = Field(
+        default=None, ge=MINIMUM_SECONDS, le=MAXIMUM_SECONDS
+    )
     """How long they should last; the limits may make it less. An hour where absent."""
 
 

@@ -114,7 +114,9 @@ def listening(url):
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            program.answers.append(dict(parse_qsl(urlsplit(self.path).query)))
+            address = urlsplit(self.path)
+            if address.path == "/callback":  # and not the icon that browsers ask for
+                program.answers.append(dict(parse_qsl(address.query)))
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"<title>Back in the terminal</title>")

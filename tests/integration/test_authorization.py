@@ -182,7 +182,9 @@ def test_revoking_a_token_ends_its_grant_and_no_other(installation, browser, kin
 def test_credentials_by_token_are_those_of_the_button(installation, browser):
     with signed_in(installation, browser) as program:
         [role] = [each for each in program.session().json()["entitlements"] if each["name"] == "Developer"]
-        answer = program.call("POST", "/api/v1/credentials", json={"entitlement": role["id"], "duration_seconds": 900})
+        answer = program.call(
+            "POST", "/api/v1/credentials", json={"entitlement": role["id"], "duration_seconds": 900.0}
+        )
         assert answer.status_code == 200
         credentials = answer.json()
         assert credentials["access_key_id"].startswith("STS.")
@@ -200,6 +202,9 @@ def test_credentials_by_token_are_those_of_the_button(installation, browser):
             {},
             {"entitlement": role["id"], "more": 1},
             {"entitlement": role["id"], "duration_seconds": "900"},
+            {"entitlement": role["id"], "duration_seconds": 900.5},
+            {"entitlement": role["id"], "duration_seconds": 899},
+            {"entitlement": role["id"], "duration_seconds": True},
         ):
             assert program.call("POST", "/api/v1/credentials", json=body).status_code == 400
 
