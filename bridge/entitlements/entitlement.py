@@ -1,7 +1,10 @@
 """A RAM role or RAM user in one account, with the limits under which somebody may become it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Sensitivity: TypeAlias = Literal["low", "medium", "high"]
+"""How much harm may be done with it, in the words of whoever wrote the rules; the portal gives each a colour."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Entitlement:
     """What the card says: one or two words."""
     purpose: str = ""
     """What the card explains: one sentence."""
+    owner: str = ""
+    """Whom to ask about it; empty: whoever the account's settings name."""
+    sensitivity: Sensitivity | None = None
+    """None: what the account's settings say."""
     session_policy: str | None = None
     """A RAM policy (JSON) that narrows the role for this session; None: the whole role."""
     terminal_role: str | None = None

@@ -397,6 +397,8 @@ class _Desk:
             duration_seconds=grant.duration_seconds,
             title=texts.expand(grant.title, "title"),
             purpose=texts.expand(grant.purpose, "purpose"),
+            owner=grant.owner,
+            sensitivity=grant.sensitivity,
             session_policy=policy,
             terminal_role=texts.find_terminal_role(grant),
         )

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from bridge.entitlements.entitlement import Sensitivity
+
 TAG_KEY = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -79,6 +81,10 @@ class Account(BaseModel):
     """The account's UID; write it in quotes."""
     title: str = Field(min_length=1, max_length=80)
     """What the portal calls it."""
+    owner: str = Field(default="", max_length=80)
+    """Whom to ask about it, such as a team or an address; the portal shows it, and searches by it."""
+    sensitivity: Sensitivity | None = None
+    """The colour of its roles in the portal; a grant may say another one."""
     alias: Name | None = None
     """Another name, such as its alias in RAM, that rules may use as ``account_alias``."""
     tags: dict[Annotated[str, Field(pattern=TAG_KEY)], Annotated[str, Field(min_length=1, max_length=128)]] = Field(

@@ -11,7 +11,7 @@ from bridge.entitlements.rules import RuleSet, Target
 Effect: TypeAlias = Literal["gains", "loses", "limits"]
 EFFECTS: tuple[Effect, ...] = ("gains", "loses", "limits")
 
-_NO_LIMITS = ("id", "kind", "account", "name", "rule", "rules_version", "title", "purpose")
+_NO_LIMITS = ("id", "kind", "account", "name", "rule", "rules_version", "title", "purpose", "owner", "sensitivity")
 
 
 @dataclass(frozen=True, order=True)

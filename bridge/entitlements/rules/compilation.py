@@ -328,6 +328,8 @@ def _compile_grant(grant: RoleGrant | UserGrant, number: int, context: _Context)
                 duration_seconds=grant.duration_seconds,
                 session_policy=policy,
                 terminal_role=terminal,
+                owner=grant.owner,
+                sensitivity=grant.sensitivity,
                 allowed_roles=None if labels is None or labels.roles is None else frozenset(labels.roles),
                 entry=number,
             )

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from bridge.entitlements.entitlement import Sensitivity
 from bridge.entitlements.limits import DAYS, MIDNIGHT, NetworkInvalid, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
 from bridge.entitlements.ram_policy import build_policy_schema
@@ -110,6 +111,7 @@ RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 RoleName = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9._-]|\$\{[^{}]*\}){1,64}$")]
 Title = Annotated[str, Field(max_length=500), AfterValidator(partial(_check_plain, limit=MAX_TITLE_CHARACTERS))]
 Purpose = Annotated[str, Field(max_length=1000), AfterValidator(partial(_check_plain, limit=MAX_PURPOSE_CHARACTERS))]
+Owner = Annotated[str, Field(max_length=80), AfterValidator(partial(_check_plain, limit=80))]
 Word = Annotated[str, Field(min_length=1), AfterValidator(_check_comparable)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1)]
 OneOrMoreWords = Annotated[Words, BeforeValidator(_wrap, json_schema_input_type=str | list[str])]
@@ -224,6 +226,10 @@ class _Grant(AccountChoice):
     """What the card says; ``${ claims.team }`` takes a part of it from a claim."""
     purpose: Purpose = ""
     """What the card explains: one sentence. ``${ … }`` as in ``title``."""
+    owner: Owner = ""
+    """Whom to ask about it, such as a team or an address; the account's ``owner`` where this is absent."""
+    sensitivity: Sensitivity | None = None
+    """``low``, ``medium`` or ``high``: the card's colour; the account's ``sensitivity`` where this is absent."""
     duration_seconds: Seconds = Field(default=3600, ge=900, le=43_200)
     """This rule's limit on a session, in seconds; the account's and the role's own limits come on top."""
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from bridge.addresses import Network
+from bridge.entitlements.entitlement import Sensitivity
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.limits import Hours
 from bridge.entitlements.matching import ClaimSchema, Texts
@@ -31,6 +32,8 @@ class Grant:
     duration_seconds: int
     session_policy: PolicyTemplate | None
     terminal_role: Template | None
+    owner: str = ""
+    sensitivity: Sensitivity | None = None
     allowed_roles: frozenset[str] | None = None
     """The only roles that the account's settings let rules grant; None: any."""
     entry: int = field(default=0, compare=False)
