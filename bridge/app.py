@@ -23,6 +23,7 @@ from bridge.authorization.pushed import PushedRequests
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
+from bridge.delivery.links import Links
 from bridge.delivery.sign_in_token import SignInTokens
 from bridge.entitlements.rules import RulesInForce
 from bridge.exchange.assume import Exchange
@@ -60,6 +61,7 @@ from bridge.rollout.roll_out import RollOut
 from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
 from bridge.sessions.grants import Grants
+from bridge.sessions.habits import HabitStore
 from bridge.sessions.store import SessionStore
 from bridge.sessions.tickets import Tickets
 from bridge.settings import Configuration, Settings, compile_rule_files
@@ -85,6 +87,7 @@ from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
 from bridge.web.language import translate
+from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
 from bridge.web.portal import Portal
@@ -186,7 +189,10 @@ def create_app(
         credentials=credentials,
         providers=providers,
     )
-    portal = Portal(federation=federation, access=access, providers=providers, accounts=accounts, clock=clock)
+    habits, links = HabitStore(redis, sealer, clock), Links(sealer, clock)
+    portal = Portal(
+        federation=federation, access=access, providers=providers, accounts=accounts, habits=habits, clock=clock
+    )
     app = _create_flask(public_url)
     app.extensions["audit_tasks"] = tasks
     access.install(app)
@@ -196,12 +202,22 @@ def create_app(
         login,
         logout,
         portal,
+        LinkPages(
+            federation=federation,
+            access=access,
+            providers=providers,
+            accounts=accounts,
+            habits=habits,
+            links=links,
+            public_url=public_url,
+        ),
         API(
             federation=federation,
             access=access,
             sessions=sessions,
             audit=audit,
             accounts=accounts,
+            links=links,
             public_url=public_url,
         ),
         Published(public_url, keys, service_providers, find_client_jwks(providers, keys)),

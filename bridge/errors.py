@@ -930,6 +930,13 @@ class UserCodeUnknown(AccessError):
     )
 
 
+class LinkUnusable(AccessError):
+    """A signed link is none of ours, was changed, or is over."""
+
+    code = "link_unusable"
+    public = "This link is over, or was not copied whole. Ask whoever sent it for a new one, or open the role yourself."
+
+
 class RequestError(BridgeError):
     """The caller's mistake."""
 
@@ -939,6 +946,13 @@ class BadParameter(RequestError):
 
     code = "bad_parameter"
     public = "The request is not complete or not well-formed."
+
+
+class DestinationRefused(RequestError):
+    """A link leads to something else than a page of Alibaba Cloud's console."""
+
+    code = "link_destination"
+    public = "This link does not lead to a page of Alibaba Cloud's console, so it is not followed."
 
 
 class UnknownHost(RequestError):

@@ -362,8 +362,10 @@ class Federation:
         )
         return credentials
 
-    def deliver_console(self, origin: Origin, choice: Choice) -> ConsoleForm:
+    def deliver_console(self, origin: Origin, choice: Choice, destination: str = "") -> ConsoleForm:
         """Return the form that signs the person's browser in at the console; record it, or the failure.
+
+        ``destination`` is the page on which it ends, checked before; empty: the console's home page.
 
         Raises:
             ConsoleNotNarrowed: a session policy narrows it, and the account's settings allow no sign-in token.
@@ -376,10 +378,10 @@ class Federation:
             access_key_id = credentials.access_key_id
             self._write_held()
             with self._recording_failure(origin, choice):
-                form = self._console.build_token_form(choice, credentials)
+                form = self._console.build_token_form(choice, credentials, destination)
         else:
             with self._recording_failure(origin, choice):
-                form = self._console.build_form(choice)
+                form = self._console.build_form(choice, destination)
         self._audit.append(
             origin,
             events.ConsoleOpened(

@@ -87,9 +87,10 @@ class Console:
         """Return how the console is opened for an entitlement; None: not at all."""
         return find_way(entitlement, self._accounts[entitlement.account])
 
-    def build_token_form(self, choice: Choice, credentials: TemporaryCredentials) -> ConsoleForm:
+    def build_token_form(self, choice: Choice, credentials: TemporaryCredentials, destination: str = "") -> ConsoleForm:
         """Return a console sign-in by a token for the choice's credentials, to be used within 30 seconds.
 
+        It ends on the page of ``destination`` (:func:`bridge.delivery.links.check_destination`), else on the home page.
         The browser sends it by GET, so the token, and nothing else that is secret, becomes part of an address of
         Alibaba Cloud's.
 
@@ -106,7 +107,7 @@ class Console:
             fields={
                 "Action": "Login",
                 "LoginUrl": self._start_url,
-                "Destination": addresses.home_url or "",
+                "Destination": destination or addresses.home_url or "",
                 "SigninToken": token,
             },
             form_action=addresses.form_action,
@@ -115,8 +116,10 @@ class Console:
             duration=Duration(credentials.duration_seconds, credentials.decided_by),
         )
 
-    def build_form(self, choice: Choice) -> ConsoleForm:
+    def build_form(self, choice: Choice, destination: str = "") -> ConsoleForm:
         """Return a signed console sign-in for the choice, valid for a few minutes.
+
+        It ends on the page of ``destination`` (:func:`bridge.delivery.links.check_destination`), else on the home page.
 
         Raises:
             ConsoleNotNarrowed: a session policy narrows it, and a signed response has no place for one.
@@ -165,7 +168,7 @@ class Console:
         return ConsoleForm(
             way="saml",
             action=action,
-            fields={"SAMLResponse": response.encoded},
+            fields={"SAMLResponse": response.encoded} | ({"RelayState": destination} if destination else {}),
             form_action=account.console_addresses.form_action,
             assertion_id=response.assertion_id,
             role_session_name=session_name,

@@ -1,6 +1,7 @@
 """The HTTP API, version 1: what a page's script or the command may ask for the signed-in person."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -11,9 +12,10 @@ from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.clock import format_utc
 from bridge.delivery.console import find_way
+from bridge.delivery.links import Links
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import WithinReach
-from bridge.errors import BadParameter, NotFound
+from bridge.errors import BadParameter, NotEntitled, NotFound
 from bridge.exchange.accounts import Account
 from bridge.exchange.duration import Duration
 from bridge.federation import Federation
@@ -26,6 +28,8 @@ from bridge.web.api_types import (
     CredentialsQuestion,
     EntitlementAnswer,
     LengthAnswer,
+    LinkAnswer,
+    LinkQuestion,
     OwnSessionAnswer,
     ReachAnswer,
     SessionAnswer,
@@ -35,6 +39,7 @@ from bridge.web.openapi import Operation, describe_api
 from bridge.web.origin import current_origin
 
 MAX_BODY_BYTES = 8_192
+WEEK_SECONDS = 7 * 86_400
 _PREFIX = "rambridge:"
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -50,6 +55,7 @@ class API:
         access: Access,
         sessions: SessionStore,
         audit: AuditLog,
+        links: Links,
         accounts: Mapping[str, Account],
         public_url: str,
     ) -> None:
@@ -58,6 +64,7 @@ class API:
         self._access = access
         self._sessions = sessions
         self._audit = audit
+        self._links = links
         self._accounts = accounts
         self._public_url = public_url
         self._operations: Mapping[Operation, Callable[..., Response]] = {
@@ -73,6 +80,14 @@ class API:
                 answer=CredentialsAnswer,
                 exchanges=True,
             ): self.credentials,
+            Operation(
+                "POST",
+                "/links",
+                "links",
+                "A link to a role and a page of the console",
+                question=LinkQuestion,
+                answer=LinkAnswer,
+            ): self.links,
             Operation(
                 "GET", "/sessions", "sessions", "Every session of the person", answer=SessionsAnswer
             ): self.sessions,
@@ -146,6 +161,22 @@ class API:
                 reused=credentials.reused,
             )
         )
+
+    def links(self) -> Response:
+        """Make a signed link to what the person may open in the console."""
+        question = _read_body(LinkQuestion)
+        identity = self._access.require_caller().identity
+        resolution = self._federation.look(identity, current_origin().source_address)
+        for entitlement in resolution.entitlements:
+            if entitlement.id == question.entitlement and find_way(entitlement, self._accounts[entitlement.account]):
+                break
+        else:
+            raise NotEntitled("no link can be made to what is not granted, or has no console")
+        life = timedelta(seconds=question.seconds or WEEK_SECONDS)
+        token, ends = self._links.make(
+            entitlement.account, entitlement.kind, entitlement.name, question.destination, life
+        )
+        return _answer(LinkAnswer(url=f"{self._public_url}/go/{token}", expires_at=format_utc(ends)))
 
     def sessions(self) -> Response:
         """List the person's sessions in browsers and terminals."""

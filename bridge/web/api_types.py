@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from bridge.delivery.links import LONGEST_DESTINATION
 from bridge.exchange.duration import MAXIMUM_SECONDS, MINIMUM_SECONDS
 
 _EXAMPLE_TIME = "2026-11-29T12:00:00Z"
@@ -112,6 +113,28 @@ class CredentialsAnswer(_Model):
     duration: LengthAnswer
     reused: bool
     """Whether they were issued for an equal request before, so that less than the whole duration is left."""
+
+
+class LinkQuestion(_Model):
+    """A link to a role and a page of the console."""
+
+    entitlement: str = Field(min_length=1, max_length=128)
+    """The ``id`` of an entitlement that has a console."""
+    destination: str = Field(
+        default="",
+        max_length=LONGEST_DESTINATION,
+        pattern=r"^(https://([a-z0-9-]+\.)*console\.(aliyun|alibabacloud)\.com([/?#][A-Za-z0-9/?#=&%._~:@!$'()*+,;-]*)?)?$",
+    )
+    """An https address of a page of the console; its start page where this is absent."""
+    seconds: Annotated[int | None, BeforeValidator(_read_whole_number)] = Field(default=None, ge=60, le=2_592_000)
+    """How long the link is good for. A week where absent."""
+
+
+class LinkAnswer(_Model):
+    """A signed link. It gives nobody a right: whoever follows it signs in as themself."""
+
+    url: str
+    expires_at: Moment
 
 
 class OwnSessionAnswer(_Model):

@@ -12,9 +12,15 @@ from bridge.web.origin import current_origin
 
 
 def open_console(
-    federation: Federation, accounts: Mapping[str, Account], identity: VerifiedIdentity, entitlement_id: str
+    federation: Federation,
+    accounts: Mapping[str, Account],
+    identity: VerifiedIdentity,
+    entitlement_id: str,
+    destination: str = "",
 ) -> Response:
     """Return the page that sends the browser to the console with what opens it for this entitlement.
+
+    It opens on the page of ``destination``, checked before; where that is empty, on the console's home page.
 
     Raises:
         NotEntitled: the rules of this moment do not grant it.
@@ -24,7 +30,7 @@ def open_console(
     origin = current_origin()
     with federation.in_one_step(origin) as one_step:
         choice = one_step.choose(origin, identity, entitlement_id, purpose="console")
-        form = one_step.deliver_console(origin, choice)
+        form = one_step.deliver_console(origin, choice, destination)
     allow_form_action(form.form_action)
     what = f"{choice.entitlement.title or choice.entitlement.name} · {accounts[choice.entitlement.account].title}"
     page = render_template(

@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.clock import Clock, format_utc
 from bridge.delivery.console import find_way
+from bridge.delivery.links import check_destination, name_place
 from bridge.delivery.profiles import write_environment, write_json, write_profile
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import Resolution, WithinReach
+from bridge.errors import NotEntitled
 from bridge.exchange.accounts import Account
 from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
+from bridge.sessions.habits import Habits, HabitStore
 from bridge.sessions.session import Session
 from bridge.web.access import Access
 from bridge.web.console import open_console
@@ -44,6 +48,13 @@ LIMIT_NAMES = {
 }
 
 
+MOST_USED = 6
+MANY = 8
+"""With more cards than this, what is used most comes first; with fewer, a card keeps its place."""
+OFTEN = 0.5
+"""From this weight on, something is in use: one use within two weeks."""
+
+
 class Portal:
     """The pages of a signed-in person."""
 
@@ -54,6 +65,7 @@ class Portal:
         access: Access,
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
+        habits: HabitStore,
         clock: Clock,
     ) -> None:
         """Take what the pages use."""
@@ -61,6 +73,7 @@ class Portal:
         self._access = access
         self._titles = {name: provider.title for name, provider in providers.items()}
         self._accounts = accounts
+        self._habits = habits
         self._clock = clock
 
     def blueprint(self) -> Blueprint:
@@ -69,19 +82,38 @@ class Portal:
         routes.add_url_rule("/", "show", self.show)
         routes.add_url_rule("/console/<entitlement_id>", "console", self.console, methods=["POST"])
         routes.add_url_rule("/credentials/<entitlement_id>", "credentials", self.credentials, methods=["POST"])
+        routes.add_url_rule("/favourites/<entitlement_id>", "favourite", self.favourite, methods=["POST"])
         return routes
 
     def show(self) -> Response:
         """List accounts and roles as cards."""
         session = self._access.require_session()
         resolution = self._federation.look(session.identity, current_origin().source_address)
-        page = render_template("portal.html", accounts=self._group(resolution), **self._describe_session(session))
+        habits = self._habits.load(session.identity)
+        page = render_template("portal.html", groups=self._group(resolution, habits), **self._describe_session(session))
         return make_response(page)
 
     def console(self, entitlement_id: str) -> Response:
-        """Open the console for one entitlement."""
-        session = self._access.require_session_post()
-        return open_console(self._federation, self._accounts, session.identity, entitlement_id)
+        """Open the console for one entitlement, on the page ``to`` of it if a link led here."""
+        identity = self._access.require_session_post().identity
+        destination = request.form.get("to", "")
+        if destination:
+            check_destination(destination)
+        response = open_console(self._federation, self._accounts, identity, entitlement_id, destination)
+        account = request.form.get("always", "")
+        always_for = name_place(account, destination) if account in self._accounts else ""
+        self._habits.note_use(identity, entitlement_id, always_for)
+        return response
+
+    def favourite(self, entitlement_id: str) -> AnyResponse:
+        """Make an entitlement a favourite, or none any more."""
+        identity = self._access.require_session_post().identity
+        resolution = self._federation.look(identity, current_origin().source_address)
+        held = (*resolution.entitlements, *(reach.entitlement for reach in resolution.within_reach))
+        if all(entitlement.id != entitlement_id for entitlement in held):
+            raise NotEntitled("no favourite can be made of what is not on the page")
+        self._habits.mark(identity, entitlement_id, favourite=request.form.get("favourite") == "yes")
+        return redirect(find_card(entitlement_id), 303)
 
     def credentials(self, entitlement_id: str) -> Response:
         """Issue credentials for one entitlement and show them."""
@@ -91,6 +123,7 @@ class Portal:
             choice = federation.choose(origin, session.identity, entitlement_id, purpose="credentials")
             credentials = federation.exchange(origin, choice)
             credentials = federation.deliver_credentials(origin, choice, credentials)
+        self._habits.note_use(session.identity, entitlement_id)
         entitlement = choice.entitlement
         account = self._accounts[entitlement.account]
         page = render_template(
@@ -122,41 +155,48 @@ class Portal:
         return {
             **describe_signed_in(self._access, self._titles),
             "session_ends": format_utc(session.ends_at),
+            # A sign-in like any other: silent while the provider's own session lasts, and a question once it is over.
+            "extend_url": url_for("login.start", provider=session.identity.provider, return_to="/?extended=1"),
             "server_time": format_utc(self._clock.now()),
         }
 
     def _describe(self, entitlement: Entitlement) -> dict[str, Any]:
+        account = self._accounts[entitlement.account]
         return {
             "id": entitlement.id,
             "kind": entitlement.kind,
             "name": entitlement.name,
             "title": entitlement.title or entitlement.name,
             "purpose": entitlement.purpose,
+            "owner": entitlement.owner or account.owner,
+            "sensitivity": entitlement.sensitivity or account.sensitivity,
             "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
             "limit_note": "",
             "narrowed": entitlement.session_policy is not None,
-            "console": find_way(entitlement, self._accounts[entitlement.account]) is not None,
+            "console": find_way(entitlement, account) is not None,
             "terminal": entitlement.opens_terminal,
             "terminal_role": entitlement.terminal_role,
+            "account": {"name": account.name, "title": account.title, "id": account.id, "alias": account.alias or ""},
         }
 
-    def _group(self, resolution: Resolution) -> list[dict[str, Any]]:
+    def _group(self, resolution: Resolution, habits: Habits) -> list[dict[str, Any]]:
+        """Return the cards by account; before them, in a group of their own, favourites and what is used most."""
+        cards = {each.id: self._describe(each) for each in resolution.entitlements}
+        cards |= {
+            reach.entitlement.id: self._describe(reach.entitlement) | {"needs": _describe_need(reach)}
+            for reach in resolution.within_reach
+        }
+        first = list(habits.favourites)
+        if len(cards) > MANY:
+            now = self._clock.now()
+            used = habits.list_most_used(now, MOST_USED)
+            first += [each for each in used if each not in first and habits.weigh(each, now) >= OFTEN]
+        chosen = [cards.pop(each) | {"favourite": each in habits.favourites} for each in first if each in cards]
         groups: dict[str, list[dict[str, Any]]] = {}
-        for entitlement in resolution.entitlements:
-            groups.setdefault(entitlement.account, []).append(self._describe(entitlement))
-        for reach in resolution.within_reach:
-            groups.setdefault(reach.entitlement.account, []).append(
-                self._describe(reach.entitlement) | {"needs": _describe_need(reach)}
-            )
-        return [
-            {
-                "name": name,
-                "title": self._accounts[name].title,
-                "id": self._accounts[name].id,
-                "entitlements": described,
-            }
-            for name, described in groups.items()
-        ]
+        for card in cards.values():
+            groups.setdefault(card["account"]["name"], []).append(card)
+        by_account = [{"account": of_one[0]["account"], "cards": of_one} for of_one in groups.values()]
+        return [{"account": None, "cards": chosen}, *by_account] if chosen else by_account
 
 
 def _describe_reuse(credentials: TemporaryCredentials) -> str:

@@ -2,7 +2,8 @@
 
 from urllib.parse import urlsplit
 
-MAX_LENGTH = 512
+MAX_LENGTH = 2048
+"""In characters: a signed link to a page of the console is the longest."""
 
 
 def local_path(text: str) -> str:

@@ -42,7 +42,7 @@ ALLOWED = {
         "identity.verified",
         "entitlements",
     },
-    "delivery": {"errors", "clock", "keys", "outbound", "exchange", "entitlements"},
+    "delivery": {"errors", "clock", "keys", "outbound", "sealing", "exchange", "entitlements"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
     "settings": {
         "addresses",

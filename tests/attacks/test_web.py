@@ -54,7 +54,7 @@ MARK = "\"'></script><script>pwned(1)</script><img src=x onerror=y>{{7*7}}"
 TAGS = {
     "html", "head", "meta", "title", "link", "script", "body", "a", "header", "div", "span", "form", "input", "button",
     "svg", "use", "main", "footer", "section", "h1", "h2", "h3", "p", "ul", "li", "dl", "dt", "dd", "strong", "pre",
-    "time", "i", "kbd",
+    "time", "i", "kbd", "dialog", "label",
 }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def marked(service, tmp_path):
     saml = folder / "providers" / "corp.yaml"
     saml.write_text(f"{saml.read_text()}request_binding: post\n")
     rules = folder / "rules" / "10.yaml"
-    words = f", title: {title}, purpose: {title}}}"
+    words = f", title: {title}, purpose: {title}, owner: {title}}}"
     rules.write_text(re.sub(r"(?m)(- \{account.*)\}$", lambda match: match[1] + words, rules.read_text()))
     before = service.configuration
     service.configuration = replace(load_configuration(folder), audit=before.audit)
@@ -197,6 +197,9 @@ SAMPLES = {
     "id": "terminal.x",
     "provider": "corp",
     "entitlement_id": "x",
+    "account": "x",
+    "role": "x",
+    "token": "x",
     "filename": "portal.css",
     "name": "x",
     "number": "1",
@@ -496,9 +499,12 @@ def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app
         "logout.end",
         "portal.console",
         "portal.credentials",
+        "portal.favourite",
+        "links.make",
         "devices.allow",
         "devices.refuse",
         "api.credentials",
+        "api.links",
         "api.logout",
         "consent.allow",
         "consent.refuse",

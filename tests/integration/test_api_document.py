@@ -15,7 +15,14 @@ from schemathesis import GenerationMode
 from tests.integration.program import signed_in
 
 EXAMPLES = int(os.environ.get("RAMBRIDGE_TEST_EXAMPLES", "5"))
-OPERATIONS = ["GET /session", "POST /credentials", "GET /sessions", "DELETE /sessions/{id}", "POST /logout"]
+OPERATIONS = [
+    "GET /session",
+    "POST /credentials",
+    "POST /links",
+    "GET /sessions",
+    "DELETE /sessions/{id}",
+    "POST /logout",
+]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,7 @@ def test_no_answer_is_undocumented_or_a_fault_of_ours(installation, browser, doc
         @hypothesis.given(data=strategies.data())
         def try_one(data):
             case = data.draw(operation.as_strategy(generation_mode=mode))
-            if path == "/credentials" and mode is GenerationMode.POSITIVE:
+            if path in {"/credentials", "/links"} and mode is GenerationMode.POSITIVE:
                 case.body["entitlement"] = data.draw(strategies.sampled_from([case.body["entitlement"], *granted]))
             response = case.call(headers=authorization)
             assert response.status_code < 500
