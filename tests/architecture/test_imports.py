@@ -200,6 +200,8 @@ LIBRARIES = {
     "yaml": {"yaml_documents", "sandbox"},
     "gunicorn": {"cli"},
     "click": {"cli"},
+    "keyring": {"client"},
+    "segno": {"cli"},
     "onelogin": {"identity"},
     "xmlsec": {"exchange", "sandbox", "attack"},
     "alembic": {"audit"},
