@@ -54,8 +54,9 @@ schema: $(VENV)/.server ## Write config/schema/ anew from the models
 
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	@printf 'hatchling>=1.27\neditables\n' | $(COMPILE) - -o requirements/build.txt
-	@$(COMPILE) pyproject.toml --extra postgres -o requirements/server.txt
-	@$(COMPILE) pyproject.toml --extra postgres --extra setup --extra sls --group dev -c requirements/server.txt -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml -o requirements/command.txt
+	@$(COMPILE) pyproject.toml --extra server --extra postgres -c requirements/command.txt -o requirements/server.txt
+	@$(COMPILE) pyproject.toml --extra server --extra postgres --extra setup --extra sls --group dev -c requirements/server.txt -o requirements/dev.txt
 	@$(COMPILE) --group fuzz -o requirements/fuzz.txt
 
 clean: ## Remove what the other targets made (keys and data included)

@@ -11,7 +11,8 @@ Five stages, each a package, each handing a type of its own to the next::
 
 ``federation`` is the line through them: short functions, one for each arrow. The doors into it are ``web`` (people with
 browsers), ``sts_endpoint`` (programs, through the SDKs of Alibaba Cloud), ``portal_protocol`` (people's programs,
-through its CLI and SDKs) and ``cli`` (people with terminals). ``app`` wires everything, ``parties`` what deals with
+through its CLI and SDKs), ``authorization`` (our own command, by OAuth, which then asks the API of ``web``) and ``cli``
+(people with terminals). ``app`` wires everything, ``parties`` what deals with
 identity providers; nothing else builds clients. ``rollout`` brings other rules into force, on every node, and back.
 
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,

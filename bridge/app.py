@@ -16,6 +16,10 @@ from bridge.audit.trail.store import find_stored_strays
 from bridge.audit.trail.threads import Threads
 from bridge.audit_log import open_audit_log
 from bridge.audit_tasks import AuditTasks
+from bridge.authorization.codes import Codes
+from bridge.authorization.consent import ConsentPage
+from bridge.authorization.endpoints import Endpoints
+from bridge.authorization.pushed import PushedRequests
 from bridge.clock import Clock, SystemClock
 from bridge.database import open_engine
 from bridge.delivery.console import Console
@@ -45,6 +49,7 @@ from bridge.parties import (
 )
 from bridge.portal_protocol.device_page import DevicePage
 from bridge.portal_protocol.devices import Devices
+from bridge.portal_protocol.opening import TerminalOpening
 from bridge.portal_protocol.protocol import PortalProtocol
 from bridge.preview.gate import measure_change
 from bridge.preview.runs import Runs
@@ -54,7 +59,9 @@ from bridge.rollout.nodes import Nodes
 from bridge.rollout.roll_out import RollOut
 from bridge.rollout.starting import open_tables
 from bridge.sealing import Sealer
+from bridge.sessions.grants import Grants
 from bridge.sessions.store import SessionStore
+from bridge.sessions.tickets import Tickets
 from bridge.settings import Configuration, Settings, compile_rule_files
 from bridge.store_connection import RedisClient, connect_store, store_errors
 from bridge.sts_endpoint.actions import Actions
@@ -153,7 +160,8 @@ def create_app(
         clock=clock,
     )
     unconfirmed = UnconfirmedSignIns(redis, sealer, clock)
-    access = Access(sessions, federation, public_url)
+    grants = Grants(terminals, redis, sealer, clock)
+    access = Access(sessions, grants, federation, public_url)
     login = Login(
         federation=federation,
         desk=desk,
@@ -184,23 +192,30 @@ def create_app(
     access.install(app)
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     administration = Administration(access, providers)
-    devices = Devices(redis, sealer, clock)
     for pages in (
         login,
         logout,
         portal,
-        API(federation, access, accounts),
-        Published(public_url, keys, service_providers, find_client_jwks(providers, keys)),
-        DevicePage(access, devices, guesses, audit, providers),
-        PortalProtocol(
+        API(
             federation=federation,
-            devices=devices,
+            access=access,
             sessions=sessions,
-            terminals=terminals,
-            guesses=guesses,
             audit=audit,
             accounts=accounts,
             public_url=public_url,
+        ),
+        Published(public_url, keys, service_providers, find_client_jwks(providers, keys)),
+        *_build_terminal_doors(
+            federation=federation,
+            access=access,
+            redis=redis,
+            sealer=sealer,
+            sessions=sessions,
+            terminals=terminals,
+            grants=grants,
+            guesses=guesses,
+            audit=audit,
+            configuration=configuration,
             clock=clock,
         ),
         SignIns(administration, records.reader),
@@ -294,6 +309,65 @@ def _build_sessions(
     # A terminal is not left open on a desk: it waits for work.
     terminals = SessionStore(redis, sealer, clock, idle_seconds=absolute, absolute_seconds=absolute, kind="terminal")
     return browsers, terminals
+
+
+def _build_terminal_doors(
+    *,
+    federation: Federation,
+    access: Access,
+    redis: RedisClient,
+    sealer: Sealer,
+    sessions: SessionStore,
+    terminals: SessionStore,
+    grants: Grants,
+    guesses: GuessLimit,
+    audit: AuditLog,
+    configuration: Configuration,
+    clock: Clock,
+) -> tuple[DevicePage, PortalProtocol, ConsentPage, Endpoints]:
+    """Return what programs on people's machines ask, and the pages on which people let them in."""
+    settings, providers = configuration.settings, configuration.providers
+    issuer, resource = settings.public_url, f"{settings.public_url}/api/v1"
+    devices, opening = Devices(redis, sealer, clock), TerminalOpening(sessions, terminals, audit)
+    pushed = PushedRequests(redis, sealer)
+    codes = Codes(redis, sealer, clock, remembered_seconds=settings.session.absolute_seconds)
+    return (
+        DevicePage(access, devices, guesses, audit, providers),
+        PortalProtocol(
+            federation=federation,
+            devices=devices,
+            opening=opening,
+            terminals=terminals,
+            guesses=guesses,
+            accounts=configuration.accounts,
+            public_url=issuer,
+            clock=clock,
+        ),
+        ConsentPage(
+            access=access,
+            codes=codes,
+            tickets=Tickets(sealer),
+            pushed=pushed,
+            audit=audit,
+            providers=providers,
+            issuer=issuer,
+            resource=resource,
+            clock=clock,
+        ),
+        Endpoints(
+            codes=codes,
+            pushed=pushed,
+            devices=devices,
+            grants=grants,
+            opening=opening,
+            sessions=sessions,
+            terminals=terminals,
+            guesses=guesses,
+            audit=audit,
+            issuer=issuer,
+            resource=resource,
+        ),
+    )
 
 
 def _build_roll_out(  # noqa: PLR0917

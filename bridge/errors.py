@@ -16,11 +16,12 @@
     │   ├── MissingClaim             a required statement is absent or ambiguous
     │   ├── LogoutRefused            a message about signing out is not acceptable
     │   └── ProviderUnavailable      the provider could not be asked; worth trying again
-    ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown
+    ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown · AccessTokenUnknown
     ├── AccessError                NotEntitled · NotAdministrator · NotAuditor · CrossSiteRequest
     │                              NotFound · UserCodeUnknown
     ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
     │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
+    │   └── OAuthError               a program asks for something that OAuth, as we speak it, does not give
     ├── FetchFailed                our own outgoing request got no complete answer
     ├── ExchangeError              ExchangeMismatch · SessionEndsTooSoon · TerminalNotGranted
     │   ├── ExchangeRefused        STS said no: one class for each thing that somebody can do about it
@@ -853,6 +854,13 @@ class TerminalTokenUnknown(SessionError):
     public = "This terminal is not signed in any more. Sign in again from the terminal."
 
 
+class AccessTokenUnknown(SessionError):
+    """An access token that opens nothing: never issued, at its end, or its grant is over."""
+
+    code = "access_token_unknown"
+    public = "This access token is over. Get the next one by the refresh token, or sign in again: rambridge login."
+
+
 class AccessError(BridgeError):
     """The person is known but may not do this."""
 
@@ -992,6 +1000,80 @@ class DeviceRefused(DeviceOver):
 
     code = "device_refused"
     public = "This sign-in from a terminal was refused in the browser."
+
+
+class OAuthError(RequestError):
+    """A program asks the authorization server for something that it does not give. Never raised itself."""
+
+
+class ClientUnknown(OAuthError):
+    """The client ID is not that of our own command."""
+
+    code = "oauth_client"
+    public = "This program is not known here. Only Rambridge's own command signs in this way."
+
+
+class RedirectRefused(OAuthError):
+    """The redirect URI is not one of our own command: nobody is sent there, and nothing is said there."""
+
+    code = "oauth_redirect_uri"
+    public = "This request would send you to an address that does not belong to the program. Nothing was sent there."
+
+
+class PKCEMissing(OAuthError):
+    """The request has no code challenge, or not one by S256 (RFC 7636)."""
+
+    code = "oauth_pkce"
+    public = "The request has no S256 code challenge (PKCE). Update the program."
+
+
+class ResponseTypeUnsupported(OAuthError):
+    """Another response type than ``code``, or another response mode than ``query``."""
+
+    code = "oauth_response_type"
+    public = "Only the response type code is given here, in the query. Update the program."
+
+
+class GrantTypeUnsupported(OAuthError):
+    """A grant type that the metadata does not name."""
+
+    code = "oauth_grant_type"
+    public = "This grant type is not given here. The server's metadata name those that are."
+
+
+class TargetInvalid(OAuthError):
+    """A token for another resource than API v1 is asked for (RFC 8707)."""
+
+    code = "oauth_resource"
+    public = "Tokens are given for this service's own API alone."
+
+
+class CodeRefused(OAuthError):
+    """An authorization code that gives nothing: not ours, too old, or its client, address or proof is another."""
+
+    code = "oauth_code"
+    public = "The authorization code is not valid. Start the sign-in again."
+
+
+class CodeReused(CodeRefused):
+    """An authorization code that was shown before; what it gave is over now."""
+
+    code = "oauth_code_reused"
+    public = "The authorization code was used before, so what it gave has ended. Start the sign-in again."
+
+
+class RefreshTokenOver(OAuthError):
+    """A refresh token that gives nothing: not ours, or its grant is over."""
+
+    code = "oauth_refresh_token"
+    public = "You are signed out here. Sign in again: rambridge login."
+
+
+class RefreshTokenReused(RefreshTokenOver):
+    """A refresh token that was used before: somebody else may have it, so the grant is over now."""
+
+    code = "oauth_refresh_reused"
+    public = "The refresh token was used before, so this sign-in has ended. Sign in again: rambridge login."
 
 
 class FetchRefused(RequestError):

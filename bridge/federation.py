@@ -200,7 +200,7 @@ class Federation:
         if self.is_administrator(identity, origin.source_address):
             return
         refusal = NotAdministrator("none of the conditions on administrators holds")
-        self._audit.append(origin, events.AdministrationRefused(**_who(identity), page=page, code=refusal.code))
+        self._audit.append(origin, events.AdministrationRefused(**identity.as_recorded(), page=page, code=refusal.code))
         raise refusal
 
     def check_auditor(self, origin: Origin, identity: VerifiedIdentity, page: str) -> None:
@@ -208,7 +208,7 @@ class Federation:
         if self.is_auditor(identity, origin.source_address):
             return
         refusal = NotAuditor("none of the conditions on auditors holds")
-        self._audit.append(origin, events.AuditRefused(**_who(identity), page=page, code=refusal.code))
+        self._audit.append(origin, events.AuditRefused(**identity.as_recorded(), page=page, code=refusal.code))
         raise refusal
 
     def choose(
@@ -246,7 +246,7 @@ class Federation:
             self._audit.append(
                 origin,
                 events.ChoiceRefused(
-                    **_who(identity), entitlement=entitlement_id, code=refusal.code, detail=refusal.detail
+                    **identity.as_recorded(), entitlement=entitlement_id, code=refusal.code, detail=refusal.detail
                 ),
             )
             raise
@@ -254,7 +254,7 @@ class Federation:
         self._audit.append(
             origin,
             events.ChoiceMade(
-                **_who(identity),
+                **identity.as_recorded(),
                 **_what(entitlement),
                 **_why(entitlement),
                 purpose=purpose,
@@ -302,7 +302,7 @@ class Federation:
             self._audit.append(
                 origin,
                 events.ExchangeReused(
-                    **_who(choice.identity),
+                    **choice.identity.as_recorded(),
                     **_what(choice.entitlement),
                     **_why(choice.entitlement),
                     role_session_name=credentials.role_session_name,
@@ -319,7 +319,7 @@ class Federation:
         self._audit.append(
             origin,
             events.ExchangeIssued(
-                **_who(choice.identity),
+                **choice.identity.as_recorded(),
                 **_what(entitlement),
                 **_why(entitlement),
                 trust=self._exchange.trust_of(entitlement.account),
@@ -357,7 +357,7 @@ class Federation:
         self._audit.append(
             origin,
             events.CredentialsDelivered(
-                **_who(choice.identity), **_what(choice.entitlement), access_key_id=credentials.access_key_id
+                **choice.identity.as_recorded(), **_what(choice.entitlement), access_key_id=credentials.access_key_id
             ),
         )
         return credentials
@@ -383,7 +383,7 @@ class Federation:
         self._audit.append(
             origin,
             events.ConsoleOpened(
-                **_who(choice.identity),
+                **choice.identity.as_recorded(),
                 **_what(entitlement),
                 **_why(entitlement),
                 way=form.way,
@@ -431,12 +431,12 @@ class Federation:
         except Exception as failure:
             refusal = _describe(failure)
             refused = events.ChoiceRefused(
-                **_who(identity), entitlement=f"role {asked.arn}", code=refusal.code, detail=refusal.detail
+                **identity.as_recorded(), entitlement=f"role {asked.arn}", code=refusal.code, detail=refusal.detail
             )
             self._audit.append(origin, *before, refused)
             raise
         chosen = choice.entitlement
-        made = events.ChoiceMade(**_who(identity), **_what(chosen), **_why(chosen), purpose=asked.purpose)
+        made = events.ChoiceMade(**identity.as_recorded(), **_what(chosen), **_why(chosen), purpose=asked.purpose)
         self._audit.append(origin, *before, made)
         return choice
 
@@ -474,7 +474,7 @@ class Federation:
             self._audit.append(
                 origin,
                 events.ExchangeFailed(
-                    **_who(choice.identity),
+                    **choice.identity.as_recorded(),
                     **_what(choice.entitlement),
                     code=refusal.code,
                     detail=refusal.detail,
@@ -499,7 +499,7 @@ def _describe(failure: Exception) -> BridgeError:
 def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
     identity = finished.identity
     return events.SignInAccepted(
-        **_who(identity),
+        **identity.as_recorded(),
         protocol=identity.protocol,
         message_id=identity.message_id,
         authenticated_at=format_utc(identity.authenticated_at),
@@ -511,24 +511,13 @@ def _accepted(finished: FinishedSignIn) -> events.SignInAccepted:
 def _resolved(identity: VerifiedIdentity, resolution: Resolution) -> events.EntitlementsResolved:
     decided = summarize(resolution)
     return events.EntitlementsResolved(
-        **_who(identity),
+        **identity.as_recorded(),
         rules_version=resolution.rules_version,
         granted=tuple(_target(entitlement) for entitlement in resolution.entitlements),
         rules=decided.rules,
         because=decided.because,
         left_out=decided.left_out or None,
     )
-
-
-def _who(identity: VerifiedIdentity) -> dict[str, Any]:
-    return {
-        "provider": identity.provider,
-        "issuer": identity.issuer,
-        "subject": identity.subject,
-        "person": identity.name,
-        "acr": identity.acr,
-        "amr": identity.amr,
-    }
 
 
 def _what(entitlement: Entitlement) -> dict[str, Any]:

@@ -91,8 +91,8 @@ class RedisClient(Protocol):
 class RedisPipeline(Protocol):
     """Commands that travel together; no promise that they happen together."""
 
-    def set(self, name: str, value: bytes, *, px: timedelta) -> Any:
-        """Add a SET."""
+    def set(self, name: str, value: bytes, *, px: timedelta, nx: bool = False) -> Any:
+        """Add a SET; with ``nx`` only if there is no value."""
 
     def get(self, name: str) -> Any:
         """Add a GET."""

@@ -146,7 +146,9 @@ class SessionEnded(PersonEvent):
 
     name = "session.ended"
     reason: str = "signed_out_here"
-    """``signed_out_here`` or ``signed_out_at_provider``; ``signed_out_meanwhile``: a terminal, as it was opened."""
+    """``signed_out_here`` or ``signed_out_at_provider``; ``signed_out_meanwhile``: a terminal, as it was opened.
+    ``shown_again``: a code or a token of its was shown twice; ``signed_out_terminal``: its program signed out;
+    ``ended_from_list``: the person ended it from another session."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,38 @@ class DeviceRefused(DeviceEvent):
     """A person says that a terminal is not theirs."""
 
     name = "device.refused"
+
+
+@dataclass(frozen=True)
+class AuthorizationEvent(PersonEvent):
+    """What somebody decided in the browser about a program of ours on their machine that asks by OAuth."""
+
+    client: str
+    redirect_uri: str
+    """The address on their machine to which the answer goes."""
+
+
+@dataclass(frozen=True)
+class AuthorizationGranted(AuthorizationEvent):
+    """A person allows a program to act for them until the session's end or their sign-out."""
+
+    name = "authorization.granted"
+
+
+@dataclass(frozen=True)
+class AuthorizationRefused(AuthorizationEvent):
+    """A person says that a program is not theirs."""
+
+    name = "authorization.refused"
+
+
+@dataclass(frozen=True)
+class GrantRefused(PersonEvent):
+    """A genuine code or token of a person's was shown by somebody who may not have it, or for the second time."""
+
+    name = "grant.refused"
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -641,6 +675,7 @@ PERSONAL = frozenset(
         "message",
         "of",
         "person",
+        "redirect_uri",
         "requested_from",
         "role_session_name",
         "session_index",

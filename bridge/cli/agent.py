@@ -1,20 +1,23 @@
 """``rambridge agent``: a server on loopback that programs take credentials from, always fresh."""
 
+import json
 import shlex
 import signal
 import sys
 import threading
+from dataclasses import replace
 
 import click
 
-from bridge.cli.credentials import client_options, failures_to_exit_code, open_terminal
+from bridge.cli.person import Asked, at_screen, choose_role, open_access, takes
 from bridge.client.agent import METADATA_ADDRESS, AgentServer, Metadata, SecretPath
 from bridge.client.failure import ClientError
 from bridge.client.renewal import Renewal
+from bridge.client.roles import read_credentials
 
 
 @click.command()
-@client_options
+@takes(role=True, sign_in=True)
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen on 127.0.0.1; a free port if 0."
 )
@@ -24,32 +27,37 @@ from bridge.client.renewal import Renewal
     help="Also serve the shape of ECS metadata there, such as 100.100.100.200:80. Every program on this machine can "
     "ask it: use it only where all of them are yours.",
 )
-def agent(server: str, account: str, role: str, port: int, metadata: str | None) -> None:
-    """Serve credentials for one role on this machine, and renew them before any SDK takes them for stale.
+def agent(asked: Asked, port: int, metadata: str | None) -> None:
+    """Serve credentials for programs on this machine.
 
-    Prints the lines that programs need in their environment. Runs until it is stopped.
+    Renews them before any SDK takes them for stale. Prints the lines that programs need in their environment. Runs
+    until it is stopped.
     """
-    with failures_to_exit_code():
-        renewal = Renewal(open_terminal(server, account, role, ask=sys.stderr.isatty()).get_credentials)
-        shape = Metadata(renewal, role)
+    with at_screen(asked) as screen:
+        access = open_access(asked, screen)
+        chosen = choose_role(access, asked)
+        renewal = Renewal(lambda: read_credentials(access, chosen))
+        shape = Metadata(renewal, chosen.name)
         secret = SecretPath(renewal, shape)
         servers = [AgentServer("127.0.0.1", port, secret.answer)]
         if metadata:
             servers.append(_open_metadata(metadata, shape))
         ends_at = renewal.get().expires_at
         # From here on nobody is asked: a page that opens by itself would teach people to allow what they did not start.
-        renewal_alone = open_terminal(server, account, role, ask=False)
-        renewal.fetch_with(renewal_alone.get_credentials)
-        lines = [f"export ALIBABA_CLOUD_CREDENTIALS_URI=http://127.0.0.1:{servers[0].server_port}{secret.path}"]
+        alone = open_access(replace(asked, ask=False), screen)
+        renewal.fetch_with(lambda: read_credentials(alone, chosen))
+        environment = {"ALIBABA_CLOUD_CREDENTIALS_URI": f"http://127.0.0.1:{servers[0].server_port}{secret.path}"}
         if metadata:
-            lines += [
-                f"export ALIBABA_CLOUD_ECS_METADATA={shlex.quote(role)}",
-                "export ALIBABA_CLOUD_IMDSV1_DISABLED=true",
-            ]
-        click.echo("\n".join(lines))
+            environment |= {"ALIBABA_CLOUD_ECS_METADATA": chosen.name, "ALIBABA_CLOUD_IMDSV1_DISABLED": "true"}
+        click.echo(
+            json.dumps(environment)
+            if asked.as_json
+            else "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
+        )
         sys.stdout.flush()
-        click.echo(f"{role}, renewed before {ends_at:%H:%M} UTC and so on. Ctrl-C ends it.", err=True)
-        _run(servers, renewal)
+        screen.report("")
+        screen.say(f"{chosen}, renewed before {ends_at:%H:%M} UTC and so on. Ctrl-C ends it.")
+    _run(servers, renewal)
 
 
 def _open_metadata(address: str, shape: Metadata) -> AgentServer:

@@ -21,6 +21,19 @@ class Credentials:
         """Return the end as every SDK reads it: ``YYYY-MM-DDTHH:MM:SSZ``."""
         return self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that the SDKs and Terraform read, the CLI if it ignores its profiles, and ossutil."""
+        return {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": self.access_key_id,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": self.access_key_secret,
+            "ALIBABA_CLOUD_SECURITY_TOKEN": self.security_token,
+            "ALIBABACLOUD_IGNORE_PROFILE": "TRUE",
+            "OSS_ACCESS_KEY_ID": self.access_key_id,
+            "OSS_ACCESS_KEY_SECRET": self.access_key_secret,
+            "OSS_SESSION_TOKEN": self.security_token,
+        }
+
 
 def write_external(credentials: Credentials) -> str:
     """Return what the mode External of the CLI and of every SDK reads from a process."""
@@ -49,14 +62,8 @@ def write_json(credentials: Credentials) -> str:
 
 
 def write_environment(credentials: Credentials) -> str:
-    """Return shell lines that set the variables which every SDK and the CLI read."""
-    return "\n".join(
-        (
-            f"export ALIBABA_CLOUD_ACCESS_KEY_ID={shlex.quote(credentials.access_key_id)}",
-            f"export ALIBABA_CLOUD_ACCESS_KEY_SECRET={shlex.quote(credentials.access_key_secret)}",
-            f"export ALIBABA_CLOUD_SECURITY_TOKEN={shlex.quote(credentials.security_token)}",
-        )
-    )
+    """Return shell lines that set the variables."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in credentials.environment.items())
 
 
 FORMATS = {"external": write_external, "json": write_json, "env": write_environment}

@@ -1,36 +1,34 @@
-"""Where the terminal's token is kept: a file that nobody else may read, one for each service."""
+"""Tokens in a file that nobody else may read, one for each service."""
 
 import hashlib
 import json
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from bridge.client.failure import ClientError
-
-SPARE_SECONDS = 10
-"""A token this near its end is over already: it must last for the request."""
+from bridge.client.oauth import Tokens
 
 
 class TokenFile:
-    """The token for one service."""
+    """The tokens for one service."""
 
     def __init__(self, server: str, folder: Path | None = None) -> None:
         """Take the service's origin, and the folder; the person's own state folder where absent."""
         folder = folder or find_state_folder()
         self.path = folder / f"token-{hashlib.sha256(server.encode()).hexdigest()[:16]}.json"
+        self.place = str(self.path)
         self._server = server
 
-    def read(self) -> str:
-        """Return the token, or nothing where there is none that lasts.
+    def read(self) -> Tokens | None:
+        """Return the tokens, or None where there are none.
 
-        Raises ClientError if others can read or have written the file: whose token it is cannot be known then.
+        Raises ClientError if others can read or have written the file: whose tokens they are cannot be known then.
         """
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
-            return ""
+            return None
         except OSError as error:
             raise ClientError(f"{self.path} cannot be read: {error.strerror}.") from error
         with os.fdopen(descriptor, encoding="utf-8") as file:
@@ -39,16 +37,21 @@ class TokenFile:
                 raise ClientError(f"{self.path} is not yours alone. Delete it, and sign in again.")
             try:
                 content = json.load(file)
-                token, ends_at = str(content["access_token"]), float(content["expires_at"])
+                found = Tokens(str(content["access"]), str(content["refresh"]), float(content["expires_at"]))
                 server = content["server"]
             except (ValueError, KeyError, TypeError):
-                return ""
-        return token if server == self._server and ends_at - SPARE_SECONDS > time.time() else ""
+                return None
+        return found if server == self._server else None
 
-    def write(self, token: str, expires_in_seconds: float) -> None:
-        """Keep the token, in place of the old one, in one step."""
+    def write(self, tokens: Tokens) -> None:
+        """Keep the tokens, in place of the old ones, in one step."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = {"server": self._server, "access_token": token, "expires_at": time.time() + expires_in_seconds}
+        content = {
+            "server": self._server,
+            "access": tokens.access,
+            "refresh": tokens.refresh,
+            "expires_at": tokens.expires_at,
+        }
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with suppress(FileNotFoundError):
             fresh.unlink()
@@ -58,7 +61,7 @@ class TokenFile:
         fresh.replace(self.path)
 
     def forget(self) -> None:
-        """Delete the token."""
+        """Delete the tokens."""
         with suppress(FileNotFoundError):
             self.path.unlink()
 

@@ -7,7 +7,7 @@ never travels further than the function that verifies it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Claim: TypeAlias = "str | bool | int | float | list[Claim] | dict[str, Claim] | None"
 
@@ -55,6 +55,17 @@ class VerifiedIdentity:
     def name(self) -> str:
         """What to call the person: the ``name`` claim, else the e-mail address, else the subject."""
         return self._text("name") or self.email or self.subject
+
+    def as_recorded(self) -> dict[str, Any]:
+        """Return what an audit record says of the person: the fields of ``PersonEvent``."""
+        return {
+            "provider": self.provider,
+            "issuer": self.issuer,
+            "subject": self.subject,
+            "person": self.name,
+            "acr": self.acr,
+            "amr": self.amr,
+        }
 
     def _text(self, claim: str) -> str:
         value = self.claims.get(claim)

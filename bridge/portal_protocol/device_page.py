@@ -13,12 +13,11 @@ from flask import Blueprint, Response, make_response, render_template, request
 from bridge.audit import events
 from bridge.audit.log import AuditLog
 from bridge.clock import format_utc
-from bridge.errors import SessionMissing, UserCodeUnknown
+from bridge.errors import UserCodeUnknown
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.providers import Provider
 from bridge.portal_protocol.devices import Devices, Waiting, show_user_code
 from bridge.sessions.session import Session
-from bridge.sessions.store import session_key
 from bridge.web.access import Access
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_person
@@ -97,12 +96,7 @@ class DevicePage:
         self._audit.append(
             current_origin(),
             event(
-                provider=identity.provider,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                person=identity.name,
-                acr=identity.acr,
-                amr=identity.amr,
+                **identity.as_recorded(),
                 client=waiting.client,
                 requested_from=waiting.requested_from,
             ),
@@ -111,10 +105,7 @@ class DevicePage:
         return self._answer(session, decision=decision)
 
     def _let_in(self, waiting: Waiting) -> None:
-        cookie = self._access.find_cookie()
-        if cookie is None:
-            raise SessionMissing("no session cookie")
-        self._devices.allow(waiting, session_key(cookie))
+        self._devices.allow(waiting, self._access.browser_key())
 
     def _count(self, session: Session) -> None:
         identity = session.identity

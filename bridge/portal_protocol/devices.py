@@ -133,10 +133,9 @@ class Devices:
         challenge, started_by, ends_at = self._open(device, sealed, parts=3)
         if self._clock.now().timestamp() >= ends_at:
             raise DeviceOver("too old")
-        if started_by != client or not _VERIFIER.fullmatch(verifier):
-            raise DeviceOver("another client, or a code verifier that is none")
-        digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-        if not hmac.compare_digest(digest, challenge):
+        if started_by != client:
+            raise DeviceOver("another client")
+        if not is_proof(verifier, challenge):
             raise DeviceOver("the code verifier is not the challenge's")
         decision = build_key("device-decision", device)
         with store_errors():
@@ -188,6 +187,14 @@ class Devices:
         if self._clock.now() >= waiting.expires_at:
             raise UserCodeUnknown("too old")
         return waiting
+
+
+def is_proof(verifier: str, challenge: str) -> bool:
+    """Return whether a code verifier is well-formed, and the one of this S256 challenge (RFC 7636 4.1, 4.6)."""
+    if not _VERIFIER.fullmatch(verifier):
+        return False
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return hmac.compare_digest(digest, challenge)
 
 
 def show_user_code(text: str) -> str:

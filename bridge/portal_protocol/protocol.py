@@ -15,15 +15,12 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from bridge.audit import events
-from bridge.audit.log import AuditLog
 from bridge.clock import Clock, format_utc
 from bridge.entitlements.resolve import Resolution
 from bridge.errors import (
     BadParameter,
     BridgeError,
     DeviceNotYetAllowed,
-    DeviceOver,
     DevicePolledTooOften,
     DeviceRefused,
     SessionError,
@@ -34,9 +31,9 @@ from bridge.exchange.accounts import Account
 from bridge.federation import Federation
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.oidc.strict_json import parse_object
-from bridge.identity.verified import VerifiedIdentity
 from bridge.portal_protocol.assignments import cut_page, describe_accounts, describe_configurations, find_entitlement
 from bridge.portal_protocol.devices import INTERVAL_SECONDS, LIFETIME_SECONDS, Devices
+from bridge.portal_protocol.opening import TerminalOpening
 from bridge.sessions.session import Session
 from bridge.sessions.store import SessionStore
 from bridge.web.errors import RETRY_AFTER_SECONDS, find_status
@@ -61,21 +58,19 @@ class PortalProtocol:
         *,
         federation: Federation,
         devices: Devices,
-        sessions: SessionStore,
+        opening: TerminalOpening,
         terminals: SessionStore,
         guesses: GuessLimit,
-        audit: AuditLog,
         accounts: Mapping[str, Account],
         public_url: str,
         clock: Clock,
     ) -> None:
-        """Take the spine, the waiting terminals, the sessions of both kinds, the log, and our own address."""
+        """Take the spine, the waiting terminals, what opens their sessions, those, and our own address."""
         self._federation = federation
         self._devices = devices
-        self._sessions = sessions
+        self._opening = opening
         self._terminals = terminals
         self._guesses = guesses
-        self._audit = audit
         self._accounts = accounts
         self._page = f"{public_url.rstrip('/')}/device"
         self._clock = clock
@@ -120,44 +115,9 @@ class PortalProtocol:
             raise BadParameter("GrantType is not that of a device code")
         client = _read_text(body, "ClientId")
         key = self._devices.redeem(_read_text(body, "DeviceCode"), _read_text(body, "CodeVerifier"), client)
-        browser = self._sessions.find(key)
-        if browser is None:
-            raise DeviceOver("the session in which it was allowed has ended meanwhile")
-        identity = browser.identity
-        self._audit.append(
-            current_origin(),
-            events.TerminalOpened(
-                provider=identity.provider,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                person=identity.name,
-                acr=identity.acr,
-                amr=identity.amr,
-                client=client,
-                ends_at=format_utc(browser.ends_at),
-            ),
-        )
-        token, session = self._terminals.create(identity, ends_by=browser.ends_at)
-        # A sign-out since the first look ended the terminals that there were then, and this one was not among them.
-        if self._sessions.find(key) is None:
-            self._end_newborn(token, identity)
-            raise DeviceOver("the session in which it was allowed ended while the terminal was opened")
+        token, session = self._opening.open(key, client)
         seconds = int((session.ends_at - self._clock.now()).total_seconds())
         return jsonify(AccessToken=token, TokenType="Bearer", ExpiresIn=seconds, RequestId=current_origin().reference)
-
-    def _end_newborn(self, token: str, identity: VerifiedIdentity) -> None:
-        if not self._terminals.end(token):
-            return  # the sign-out did, and recorded it
-        ended = events.SessionEnded(
-            provider=identity.provider,
-            issuer=identity.issuer,
-            subject=identity.subject,
-            person=identity.name,
-            acr=identity.acr,
-            amr=identity.amr,
-            reason="signed_out_meanwhile",
-        )
-        self._audit.append(current_origin(), ended)
 
     def list_accounts(self) -> Response:
         """List the accounts in which this terminal's person has something."""

@@ -41,6 +41,11 @@ def session_key(cookie_value: str, kind: Kind = "session") -> str:
     return build_key(kind, cookie_value)
 
 
+def new_value() -> str:
+    """Return 256 fresh random bits, base64url: what will name a session."""
+    return secrets.token_urlsafe(COOKIE_BYTES)
+
+
 class SessionStore:
     """The sessions of everybody who is signed in, of one kind. The indexes of a person know those of every kind."""
 
@@ -64,13 +69,21 @@ class SessionStore:
         self._touch_after = min(timedelta(seconds=LARGEST_TOUCH_SECONDS), self._idle / 10)
 
     def create(
-        self, identity: VerifiedIdentity, replaces: str | None = None, ends_by: datetime | None = None
+        self,
+        identity: VerifiedIdentity,
+        replaces: str | None = None,
+        ends_by: datetime | None = None,
+        value: str | None = None,
+        *,
+        program: str = "",
+        opened_from: str = "",
     ) -> tuple[str, Session]:
         """Start a session; return the value of its cookie, which exists nowhere else, and the session.
 
         The identifier is always new and the session that it ``replaces`` (a :func:`session_key`) is over: whoever
         planted or saw an identifier before sign-in has nothing after it (session fixation, CWE-384). One round trip.
-        It is over at ``ends_by`` (UTC) at the latest.
+        It is over at ``ends_by`` (UTC) at the latest. ``value`` is a fresh one that the caller made beforehand, by
+        :func:`new_value`. Which program opens it, and from which address, is kept for the person to see.
 
         Raises SessionExpired if the provider's own session is over already.
         """
@@ -79,8 +92,8 @@ class SessionStore:
         ends_at = min(limit for limit in limits if limit is not None)
         if ends_at <= now:
             raise SessionExpired("the provider's session was over before ours began")
-        session = Session(identity, now, now, ends_at, csrf_token=secrets.token_urlsafe(24))
-        cookie_value = secrets.token_urlsafe(COOKIE_BYTES)
+        session = Session(identity, now, now, ends_at, secrets.token_urlsafe(24), program, opened_from)
+        cookie_value = value or new_value()
         key = session_key(cookie_value, self._kind)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(key, self._seal(key, session), px=self._lifetime(session))
@@ -137,6 +150,25 @@ class SessionStore:
     def end_own(self, issuer: str, subject: str) -> tuple[VerifiedIdentity, ...]:
         """Make every session of this person be over that is of this store's kind; return whose they were."""
         return self._end_indexed(_person_key(issuer, subject), kind=self._kind)
+
+    def list_of(self, issuer: str, subject: str) -> list[tuple[str, Session]]:
+        """Return every session of this person, of both kinds, by its :func:`session_key`, the newest first."""
+        with store_errors():
+            keys = self._redis.zrange(_person_key(issuer, subject), 0, -1)
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.get(key.decode())
+            values = pipeline.execute() if keys else []
+        pairs = ((key.decode(), sealed) for key, sealed in zip(keys, values, strict=True) if sealed is not None)
+        opened = ((key, self._open(key, sealed)) for key, sealed in pairs)
+        now = self._clock.now()
+        found = [(key, session) for key, session in opened if session is not None and session.ends_at > now]
+        return sorted(found, key=lambda pair: pair[1].created_at, reverse=True)
+
+    def end_key(self, key: str) -> bool:
+        """Make the session of this :func:`session_key` be over; return whether there was one."""
+        with store_errors():
+            return self._redis.delete(key) == 1
 
     def _read(self, key: str) -> Session:
         try:

@@ -8,15 +8,17 @@ from typing import Literal, TypeAlias
 from flask import Flask, g, request
 
 from bridge.audit.events import Origin
-from bridge.errors import CrossSiteRequest, NotFound, SessionError, SessionMissing
+from bridge.errors import AccessTokenUnknown, BadParameter, CrossSiteRequest, NotFound, SessionError, SessionMissing
 from bridge.federation import Federation
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, read_single
+from bridge.sessions.grants import Grants
 from bridge.sessions.session import Session
-from bridge.sessions.store import SessionStore
+from bridge.sessions.store import SessionStore, session_key
 from bridge.web.origin import current_origin
 
-Level: TypeAlias = Literal["public", "session", "administrator", "auditor"]
+Level: TypeAlias = Literal["public", "session", "caller", "administrator", "auditor"]
+"""``caller``: a program by its access token, or a page of ours by its session."""
 
 LEVELS: Mapping[str, Level] = {
     "static": "public",
@@ -43,7 +45,20 @@ LEVELS: Mapping[str, Level] = {
     "portal.show": "session",
     "portal.console": "session",
     "portal.credentials": "session",
-    "api.session": "session",
+    "api.session": "caller",
+    "api.credentials": "caller",
+    "api.sessions": "caller",
+    "api.end_session": "caller",
+    "api.logout": "caller",
+    "api.openapi": "public",
+    "consent.ask": "session",
+    "consent.allow": "session",
+    "consent.refuse": "session",
+    "oauth.metadata": "public",
+    "oauth.push": "public",
+    "oauth.authorize_device": "public",
+    "oauth.token": "public",
+    "oauth.revoke": "public",
     "devices.ask": "session",
     "devices.allow": "session",
     "devices.refuse": "session",
@@ -90,6 +105,10 @@ LEVELS: Mapping[str, Level] = {
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 
+CSRF_HEADER = "X-CSRF-Token"
+"""Where a script of our own pages puts the session's token, which forms have in ``csrf_token``."""
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BROWSER_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -102,9 +121,10 @@ def find_browser_cookie() -> str | None:
 class Access:
     """The guards that views call first."""
 
-    def __init__(self, sessions: SessionStore, federation: Federation, public_origin: str) -> None:
-        """Take the sessions, what knows the administrators, and our own origin (scheme and host)."""
+    def __init__(self, sessions: SessionStore, grants: Grants, federation: Federation, public_origin: str) -> None:
+        """Take the sessions, the programs' grants, what knows the administrators, and our origin (scheme and host)."""
         self._sessions = sessions
+        self._grants = grants
         self._federation = federation
         self._origin = public_origin
 
@@ -121,6 +141,9 @@ class Access:
         if level is None:
             raise NotFound(f"nobody may ask for {endpoint}")
         if level == "public":
+            return
+        if level == "caller":
+            self.require_caller()
             return
         if request.method == "POST":
             self.require_session_post()
@@ -145,6 +168,52 @@ class Access:
                 raise SessionMissing("no session cookie")
             g.session = self._sessions.load(cookie)
         return g.session  # type: ignore[no-any-return]
+
+    def require_caller(self) -> Session:
+        """Return the session of a program's access token (RFC 6750 2.1), or else that of one of our own pages.
+
+        Raises:
+            BadParameter: a token stands in the address, where logs and neighbours see it (RFC 9700 4.3.2).
+            AccessTokenUnknown: the token opens nothing.
+            SessionError: there is neither.
+            CrossSiteRequest: there is a session, and what would change something does not come from its page.
+        """
+        if "access_token" in request.args:
+            raise BadParameter("an access token in the query")
+        if self.has_bearer():
+            # NOTE: kept apart from the cookie's session, which somebody may have looked up before: a token that opens
+            # nothing must not fall back to it.
+            if "program_session" not in g:
+                g.program_session = self._grants.load(self.require_bearer())
+            return g.program_session  # type: ignore[no-any-return]
+        session = self.require_session()
+        if request.method not in _READING:
+            self.check_same_origin()
+            self._check_token(session, request.headers.get(CSRF_HEADER, ""))
+        return session
+
+    @staticmethod
+    def has_bearer() -> bool:
+        """Tell whether a program asks, by a token, and not a page."""
+        return "Authorization" in request.headers
+
+    def caller_key(self) -> str:
+        """Return under which name the session of this caller is kept. Raises SessionError without one."""
+        return self._grants.find_key(self.require_bearer()) if self.has_bearer() else self.browser_key()
+
+    def browser_key(self) -> str:
+        """Return under which name this browser's session is kept, whatever else it sends. Raises SessionMissing."""
+        cookie = self.find_cookie()
+        if cookie is None:
+            raise SessionMissing("no session cookie")
+        return session_key(cookie)
+
+    def require_bearer(self) -> str:
+        """Return the access token of this request. Raises AccessTokenUnknown without one."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise AccessTokenUnknown("no bearer token")
+        return token
 
     def require_administrator(self) -> Session:
         """Return the session of this request; its person is an administrator at this moment.
@@ -221,6 +290,10 @@ class Access:
         """
         self.check_same_origin()
         session = self.require_session()
-        if not hmac.compare_digest(request.form.get("csrf_token", "").encode(), session.csrf_token.encode()):
-            raise CrossSiteRequest("the form has another session's token")
+        self._check_token(session, request.form.get("csrf_token", ""))
         return session
+
+    @staticmethod
+    def _check_token(session: Session, token: str) -> None:
+        if not hmac.compare_digest(token.encode(), session.csrf_token.encode()):
+            raise CrossSiteRequest("the form has another session's token")

@@ -1,87 +1,249 @@
-"""The HTTP API, version 1: what a page's script or a command may ask for the signed-in person."""
+"""The HTTP API, version 1: what a page's script or the command may ask for the signed-in person."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TypeVar
 
-from flask import Blueprint, Response, jsonify, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
+from pydantic import BaseModel, ValidationError
 
+from bridge.audit import events
+from bridge.audit.log import AuditLog
 from bridge.clock import format_utc
 from bridge.delivery.console import find_way
+from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.resolve import WithinReach
+from bridge.errors import BadParameter, NotFound
 from bridge.exchange.accounts import Account
 from bridge.exchange.duration import Duration
 from bridge.federation import Federation
+from bridge.identity.oidc.strict_json import parse_object
+from bridge.identity.verified import VerifiedIdentity
+from bridge.sessions.store import SessionStore
 from bridge.web.access import Access
+from bridge.web.api_types import (
+    CredentialsAnswer,
+    CredentialsQuestion,
+    EntitlementAnswer,
+    LengthAnswer,
+    OwnSessionAnswer,
+    ReachAnswer,
+    SessionAnswer,
+    SessionsAnswer,
+)
+from bridge.web.openapi import Operation, describe_api
 from bridge.web.origin import current_origin
+
+MAX_BODY_BYTES = 8_192
+_PREFIX = "rambridge:"
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class API:
-    """JSON answers for the session of the request."""
+    """JSON answers for whoever has an access token, or the session of a page."""
 
-    def __init__(self, federation: Federation, access: Access, accounts: Mapping[str, Account]) -> None:
+    def __init__(
+        self,
+        *,
+        federation: Federation,
+        access: Access,
+        sessions: SessionStore,
+        audit: AuditLog,
+        accounts: Mapping[str, Account],
+        public_url: str,
+    ) -> None:
         """Take what the answers need."""
         self._federation = federation
         self._access = access
+        self._sessions = sessions
+        self._audit = audit
         self._accounts = accounts
+        self._public_url = public_url
+        self._operations: Mapping[Operation, Callable[..., Response]] = {
+            Operation(
+                "GET", "/session", "session", "Who is signed in, and what they may become", answer=SessionAnswer
+            ): self.session,
+            Operation(
+                "POST",
+                "/credentials",
+                "credentials",
+                "Temporary credentials for an entitlement",
+                question=CredentialsQuestion,
+                answer=CredentialsAnswer,
+                exchanges=True,
+            ): self.credentials,
+            Operation(
+                "GET", "/sessions", "sessions", "Every session of the person", answer=SessionsAnswer
+            ): self.sessions,
+            Operation("DELETE", "/sessions/{id}", "end_session", "End one session of the person"): self.end_session,
+            Operation("POST", "/logout", "logout", "End the session that asks"): self.logout,
+        }
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("api", __name__, url_prefix="/api/v1")
-        routes.add_url_rule("/session", "session", self.session)
+        for operation, view in self._operations.items():
+            path = operation.path.replace("{", "<").replace("}", ">")
+            routes.add_url_rule(path, operation.name, view, methods=[operation.method])
+        routes.add_url_rule("/openapi.json", "openapi", self.openapi)
         return routes
+
+    def openapi(self) -> Response:
+        """Describe all this (OpenAPI 3.1)."""
+        return jsonify(describe_api(list(self._operations), self._public_url))
 
     def session(self) -> Response:
         """Say who is signed in, what they may become, and until when."""
-        session = self._access.require_session()
+        session = self._access.require_caller()
         identity = session.identity
         resolution = self._federation.look(identity, current_origin().source_address)
-        return jsonify(
-            provider=identity.provider,
-            issuer=identity.issuer,
-            subject=identity.subject,
-            claims=dict(identity.claims),
-            authenticated_at=format_utc(identity.authenticated_at),
-            acr=identity.acr,
-            amr=list(identity.amr),
-            session_ends_at=format_utc(session.ends_at),
-            rules_version=resolution.rules_version,
-            entitlements=[
-                {
-                    "id": entitlement.id,
-                    "kind": entitlement.kind,
-                    "account": entitlement.account,
-                    "account_id": self._accounts[entitlement.account].id,
-                    "name": entitlement.name,
-                    "title": entitlement.title,
-                    "purpose": entitlement.purpose,
-                    "console": find_way(entitlement, self._accounts[entitlement.account]) is not None,
-                    "narrowed": entitlement.session_policy is not None,
-                    "terminal": entitlement.opens_terminal,
-                    "terminal_role": entitlement.terminal_role,
-                    "max_duration_seconds": entitlement.duration_seconds,
-                    "credentials_duration": _describe(self._federation.foresee(identity, entitlement)),
-                }
-                for entitlement in resolution.entitlements
-            ],
-            within_reach=[
-                {
-                    "id": reach.entitlement.id,
-                    "kind": reach.entitlement.kind,
-                    "account": reach.entitlement.account,
-                    "account_id": self._accounts[reach.entitlement.account].id,
-                    "name": reach.entitlement.name,
-                    "title": reach.entitlement.title,
-                    "purpose": reach.entitlement.purpose,
-                    "lacks": ["strength"] * reach.too_weak + ["freshness"] * reach.too_old,
-                    "require": reach.require.model_dump(mode="json", exclude_none=True),
-                    "sign_in": url_for("login.step_up", entitlement_id=reach.entitlement.id),
-                }
-                for reach in resolution.within_reach
-            ],
+        return _answer(
+            SessionAnswer(
+                provider=identity.provider,
+                issuer=identity.issuer,
+                subject=identity.subject,
+                claims=dict(identity.claims),
+                authenticated_at=format_utc(identity.authenticated_at),
+                acr=identity.acr,
+                amr=list(identity.amr),
+                session_ends_at=format_utc(session.ends_at),
+                rules_version=resolution.rules_version,
+                entitlements=[self._describe(identity, granted) for granted in resolution.entitlements],
+                within_reach=[self._describe_reach(reach) for reach in resolution.within_reach],
+            )
+        )
+
+    def credentials(self) -> Response:
+        """Issue credentials: the same choice, exchange and records as by the portal's button."""
+        identity = self._access.require_caller().identity
+        question = _read_body(CredentialsQuestion)
+        origin = current_origin()
+        with self._federation.in_one_step(origin) as federation:
+            choice = federation.choose(
+                origin,
+                identity,
+                question.entitlement,
+                purpose="terminal" if self._access.has_bearer() else "credentials",
+                duration_seconds=question.duration_seconds,
+            )
+            credentials = federation.exchange(origin, choice)
+            credentials = federation.deliver_credentials(origin, choice, credentials)
+        return _answer(
+            CredentialsAnswer(
+                access_key_id=credentials.access_key_id,
+                access_key_secret=credentials.access_key_secret,
+                security_token=credentials.security_token,
+                expires_at=format_utc(credentials.expires_at),
+                account_id=self._accounts[choice.entitlement.account].id,
+                role=choice.entitlement.terminal_role or choice.entitlement.name,
+                role_session_name=credentials.role_session_name,
+                duration=LengthAnswer(
+                    seconds=credentials.duration_seconds,
+                    decided_by=credentials.decided_by,
+                    limits=dict(credentials.limits),
+                ),
+                reused=credentials.reused,
+            )
+        )
+
+    def sessions(self) -> Response:
+        """List the person's sessions in browsers and terminals."""
+        identity, current = self._access.require_caller().identity, self._access.caller_key()
+        return _answer(
+            SessionsAnswer(
+                sessions=[
+                    OwnSessionAnswer(
+                        id=_name_session(key),
+                        kind="terminal" if key.startswith(f"{_PREFIX}terminal:") else "browser",
+                        program=session.program,
+                        opened_from=session.opened_from,
+                        started_at=format_utc(session.created_at),
+                        last_seen_at=format_utc(session.last_seen_at),
+                        ends_at=format_utc(session.ends_at),
+                        current=key == current,
+                    )
+                    for key, session in self._sessions.list_of(identity.issuer, identity.subject)
+                ]
+            )
+        )
+
+    def end_session(self, id: str) -> Response:  # noqa: A002  as the address calls it
+        """End one session of the person's own; of anybody else's it knows nothing."""
+        identity, current = self._access.require_caller().identity, self._access.caller_key()
+        own = dict(self._sessions.list_of(identity.issuer, identity.subject))
+        key = next((key for key in own if _name_session(key) == id), None)
+        if key is None:
+            raise NotFound("no session of this person")
+        self._end(key, own[key].identity, "signed_out_here" if key == current else "ended_from_list")
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def logout(self) -> Response:
+        """End the session that asks, and no other."""
+        identity = self._access.require_caller().identity
+        by_program = self._access.has_bearer()
+        self._end(self._access.caller_key(), identity, "signed_out_terminal" if by_program else "signed_out_here")
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _end(self, key: str, identity: VerifiedIdentity, reason: str) -> None:
+        if self._sessions.end_key(key):
+            self._audit.append(current_origin(), events.SessionEnded(**identity.as_recorded(), reason=reason))
+
+    def _describe(self, identity: VerifiedIdentity, entitlement: Entitlement) -> EntitlementAnswer:
+        account = self._accounts[entitlement.account]
+        return EntitlementAnswer(
+            id=entitlement.id,
+            kind=entitlement.kind,
+            account=account.name,
+            account_id=account.id,
+            account_title=account.title,
+            name=entitlement.name,
+            title=entitlement.title,
+            purpose=entitlement.purpose,
+            console=find_way(entitlement, account) is not None,
+            narrowed=entitlement.session_policy is not None,
+            terminal=entitlement.opens_terminal,
+            terminal_role=entitlement.terminal_role,
+            max_duration_seconds=entitlement.duration_seconds,
+            credentials_duration=_describe_length(self._federation.foresee(identity, entitlement)),
+        )
+
+    def _describe_reach(self, reach: WithinReach) -> ReachAnswer:
+        entitlement, account = reach.entitlement, self._accounts[reach.entitlement.account]
+        return ReachAnswer(
+            id=entitlement.id,
+            kind=entitlement.kind,
+            account=account.name,
+            account_id=account.id,
+            account_title=account.title,
+            name=entitlement.name,
+            title=entitlement.title,
+            purpose=entitlement.purpose,
+            lacks=[*["strength"] * reach.too_weak, *["freshness"] * reach.too_old],
+            require=reach.require.model_dump(mode="json", exclude_none=True),
+            sign_in=url_for("login.step_up", entitlement_id=entitlement.id),
         )
 
 
-def _describe(duration: Duration | None) -> dict[str, Any] | None:
-    """Say how long credentials would last now, which limit decides, and all limits in seconds."""
+def _name_session(key: str) -> str:
+    return key.removeprefix(_PREFIX).replace(":", ".")
+
+
+def _describe_length(duration: Duration | None) -> LengthAnswer | None:
     if duration is None:
         return None
-    return {"seconds": duration.seconds, "decided_by": duration.decided_by, "limits": dict(duration.limits)}
+    return LengthAnswer(seconds=duration.seconds, decided_by=duration.decided_by, limits=dict(duration.limits))
+
+
+def _answer(content: BaseModel) -> Response:
+    return Response(content.model_dump_json(), mimetype="application/json")
+
+
+def _read_body(body: type[Body]) -> Body:
+    request.max_content_length = MAX_BODY_BYTES
+    if request.mimetype != "application/json":
+        raise BadParameter("the body is not application/json")
+    try:
+        return body.model_validate(parse_object(request.get_data(cache=False)), strict=True)
+    except (ValueError, ValidationError) as error:
+        raise BadParameter("the body is not as the OpenAPI document says") from error

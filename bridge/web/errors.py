@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.errors import (
     AccessError,
+    AccessTokenUnknown,
     AuditError,
     BadParameter,
     BridgeError,
@@ -83,7 +84,9 @@ RETRY_AFTER_SECONDS = 10
 TRY_AGAIN = "/?choose=1"
 """The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
+_OAUTH_PROGRAMS = ("/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device_authorization")
 _NOT_FOUND = 404
+_UNAUTHORIZED = 401
 _TOO_LARGE = 413
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
@@ -137,7 +140,7 @@ def _sign_in_first() -> AnyResponse:
 
 def _wants_json() -> bool:
     # Programs call these: ours, and the servers of OpenID providers.
-    return request.path.startswith("/api/") or request.path.endswith("/backchannel-logout")
+    return request.path.startswith("/api/") or request.path.endswith(("/backchannel-logout", *_OAUTH_PROGRAMS))
 
 
 def _answer(status: int, error: BridgeError) -> Response:
@@ -166,6 +169,13 @@ def _answer(status: int, error: BridgeError) -> Response:
         )
         response = Response(page)
     response.status_code = status
+    if status == _UNAUTHORIZED and request.path.startswith("/api/"):
+        response.headers["WWW-Authenticate"] = _challenge(error)
     if status == _UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
     return response
+
+
+def _challenge(error: BridgeError) -> str:
+    """Say what would be taken (RFC 6750 3): without a token no error, with one what is wrong with it."""
+    return 'Bearer error="invalid_token"' if isinstance(error, AccessTokenUnknown) else "Bearer"

@@ -266,7 +266,9 @@ class Login:
 
     def _open_session(self, finished: FinishedSignIn, resolution: Resolution) -> AnyResponse:
         identity = finished.identity
-        cookie, _ = self._sessions.create(identity, finished.replaces_session)
+        cookie, _ = self._sessions.create(
+            identity, finished.replaces_session, opened_from=current_origin().source_address
+        )
         response: AnyResponse
         only = resolution.entitlements[0] if len(resolution.entitlements) == 1 and not resolution.within_reach else None
         if only and find_way(only, self._accounts[only.account]) and finished.return_to == "/":

@@ -241,12 +241,7 @@ class Logout:
 
 def _session_ended(identity: VerifiedIdentity, reason: str) -> events.SessionEnded:
     return events.SessionEnded(
-        provider=identity.provider,
-        issuer=identity.issuer,
-        subject=identity.subject,
-        person=identity.name,
-        acr=identity.acr,
-        amr=identity.amr,
+        **identity.as_recorded(),
         reason=reason,
     )
 

@@ -228,6 +228,8 @@ def find_fault(words):
     words = list(words)
     while words:
         word = words.pop(0).partition("=")[0]
+        if word == "--":  # what follows is for another program
+            return None
         if word.startswith("-"):
             options = [parameter for parameter in command.params if word in parameter.opts]
             if not options and word not in {"-h", "--help"}:

@@ -433,7 +433,9 @@ def check_refusal(
 
 
 def find_code(response: TestResponse) -> str | None:
-    """Return the code on an error page, None on any other."""
+    """Return the code on an error page or in a JSON answer of the API, None on any other."""
+    if response.is_json:
+        return response.json.get("code")
     found = re.search(r'<dd class="mono">([a-z0-9_]+) ', response.text)
     return found[1] if found else None
 

@@ -57,7 +57,7 @@ def routes(app, *levels):
 
 def test_t_web_16_every_route_says_who_may_ask_and_nothing_else_does(app):
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == LEVELS.keys()
-    assert {"public", "session", "administrator", "auditor"} >= set(LEVELS.values())
+    assert {"public", "session", "caller", "administrator", "auditor"} >= set(LEVELS.values())
     below = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/admin")}
     assert {LEVELS[endpoint] for endpoint in below} == {"administrator"}
     assert {endpoint for endpoint, level in LEVELS.items() if level == "administrator"} == below

@@ -194,6 +194,7 @@ def test_t_web_04_nothing_of_an_address_or_a_form_is_shown_on_an_error_page(serv
 # ── WEB-05, WEB-08: headers of every route ───────────────────────────────────────────────────────────────────
 
 SAMPLES = {
+    "id": "terminal.x",
     "provider": "corp",
     "entitlement_id": "x",
     "filename": "portal.css",
@@ -472,6 +473,10 @@ FROM_ELSEWHERE = {
     "portal_protocol.authorize_device",
     "portal_protocol.create_token",
     "portal_protocol.create_credentials",
+    "oauth.push",
+    "oauth.authorize_device",
+    "oauth.token",
+    "oauth.revoke",
 }
 """What other sites, and programs, are meant to post to; none of them trusts a session for it."""
 
@@ -493,6 +498,10 @@ def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app
         "portal.credentials",
         "devices.allow",
         "devices.refuse",
+        "api.credentials",
+        "api.logout",
+        "consent.allow",
+        "consent.refuse",
         "admin_explain.answer",
         "admin_preview.start",
         "admin_versions.promote",
@@ -557,6 +566,7 @@ def test_t_web_11_a_request_that_is_not_from_our_own_page_changes_nothing(
             headers={
                 **({} if site is None else {"Sec-Fetch-Site": site}),
                 **({} if origin is None else {"Origin": origin}),
+                **({"X-CSRF-Token": sent} if sent and sent.isascii() else {}),
             },
         )
         assert (endpoint, response.status_code, find_code(response)) == (endpoint, 403, "web_cross_site")
@@ -650,6 +660,10 @@ def test_t_web_17_a_body_that_is_too_large_is_refused_everywhere(service, app, v
         elif endpoint.startswith("portal_protocol."):
             assert response.status_code == 413
             assert response.json["ErrorCode"] in ("web_too_large", "InvalidDeviceCodeError")
+        elif endpoint.startswith("api."):  # the same, and a token in the form is not in the header
+            assert (response.status_code, find_code(response)) == (403, "web_cross_site")
+        elif endpoint.startswith("oauth."):
+            assert (response.status_code, response.json["code"]) == (413, "web_too_large")
         else:
             assert (endpoint, response.status_code, find_code(response)) == (endpoint, 413, "web_too_large")
         assert_protected(response)

@@ -1,20 +1,19 @@
-"""Alibaba Cloud's own credentials library, unmodified, at our client commands, in front of the running bridge."""
+"""Alibaba Cloud's own credentials libraries, unmodified, at our command, in front of the running bridge."""
 
 import json
-import os
-import re
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
 from alibabacloud_credentials.exceptions import CredentialException
 from alibabacloud_credentials.http import HttpOptions
 from alibabacloud_credentials.provider import (
+    CLIProfileCredentialsProvider,
     EcsRamRoleCredentialsProvider,
     ExternalCredentialsProvider,
     URLCredentialsProvider,
@@ -24,58 +23,36 @@ from alibabacloud_tea_openapi.utils_models import Config
 
 from bridge.sandbox.workspace import find_free_ports
 from tests.installation import run_installation
+from tests.interop.node_sdks.rig import NodeSDKs
+from tests.person_at_terminal import Person
+from tests.requirements import require
 
-ROOT = Path(__file__).parents[2]
 SANDBOX = "1000000000000002"
+ROLE = ("--account", SANDBOX, "--role", "Developer")
+HURRY = """
+import datetime, json, subprocess, sys
+with open(sys.argv[1], "a") as log:
+    print("asked", file=log)
+given = json.loads(subprocess.run(sys.argv[2:], capture_output=True, text=True, check=True).stdout)
+end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=181)
+print(json.dumps(given | {"expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ")}))
+"""
+"""Runs the profile's own command, and says that what it gave ends in three minutes: libraries renew it in a second."""
 
 
-class Person:
-    """Somebody at a terminal, with a browser and a home folder of their own."""
-
-    def __init__(self, installation, home):
-        self.installation = installation
-        self.home = home
-        self.browser = installation.sign_in()
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)}
-
-    def command(self, name, role="Developer", account=SANDBOX):
-        server = ["--server", self.installation.bridge]
-        return [sys.executable, "-m", "bridge", name, *server, "--account", account, "--role", role]
-
-    def run(self, *more, role="Developer", account=SANDBOX):
-        command = [*self.command("credentials", role, account), *more]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False, cwd=self.home
-        )
-
-    def sign_in(self):
-        """Run the command, and allow in the browser what it shows."""
-        command = [*self.command("credentials"), "--sign-in"]
-        with subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.home
-        ) as process:
-            shown = "".join(iter(process.stderr.readline, "\n"))
-            shown += "".join(process.stderr.readline() for _ in range(2))
-            address, code = re.search(r"(http\S+)\n\s+(\S+)", shown).groups()
-            assert code in self.browser.open(address).text()
-            self.browser.submit("/device/allow")
-            printed, _ = process.communicate(timeout=30)
-            assert process.returncode == 0
-            return printed
-
-    @contextmanager
-    def agent(self, *more):
-        command = [*self.command("agent"), *more]
-        with subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.home
-        ) as process:
-            try:
-                lines = [process.stdout.readline() for _ in range(3 if more else 1)]
-                yield dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=20)
-        assert process.returncode == 0
+@contextmanager
+def agent(person, *more):
+    command = [sys.executable, "-m", "bridge", "agent", *ROLE, *more]
+    with subprocess.Popen(
+        command, env=person.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=person.home
+    ) as process:
+        try:
+            lines = [process.stdout.readline() for _ in range(3 if more else 1)]
+            yield dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +64,15 @@ def installation(tmp_path_factory):
 @pytest.fixture(scope="module")
 def person(installation, tmp_path_factory):
     person = Person(installation, tmp_path_factory.mktemp("home"))
-    assert json.loads(person.sign_in())["mode"] == "StsToken"
+    assert person.login().returncode == 0
     return person
+
+
+@pytest.fixture
+def at_home(person, monkeypatch):
+    """Let this process have the person's environment."""
+    for name, value in person.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 def who_is(installation, credentials):
@@ -102,45 +86,73 @@ def who_is(installation, credentials):
     return Client(config).get_caller_identity().body.arn
 
 
-def test_the_library_runs_our_command_as_its_external_process(installation, person, monkeypatch):
-    for name, value in person.environment.items():
-        monkeypatch.setenv(name, value)
-    provider = ExternalCredentialsProvider(process_command=shlex.join(person.command("credentials")))
+def take_profile(person, name):
+    """Return the library's provider for a profile; it looked for the home folder when it was imported."""
+    return CLIProfileCredentialsProvider(profile_name=name, profile_file=str(person.home / ".aliyun/config.json"))
+
+
+def write_hurried_profile(person, name):
+    """Let the command write a profile, and put what hurries before the profile's command; return its log."""
+    assert person.run("configure", *ROLE, "--profile", name).returncode == 0
+    file, script, log = person.home / ".aliyun/config.json", person.home / "hurry.py", person.home / f"{name}.log"
+    script.write_text(HURRY)
+    content = json.loads(file.read_text())
+    [profile] = [profile for profile in content["profiles"] if profile["name"] == name]
+    command = shlex.split(profile["process_command"])
+    profile["process_command"] = shlex.join([sys.executable, str(script), str(log), *command])
+    file.write_text(json.dumps(content))
+    return log
+
+
+def test_python_takes_a_profile_and_renews_it(installation, person, at_home):
+    log = write_hurried_profile(person, "python")
+    provider = take_profile(person, "python")
+    assert "/Developer/" in who_is(installation, provider.get_credentials())
+    assert log.read_text().count("asked") == 1
+    time.sleep(1.5)
+    assert "/Developer/" in who_is(installation, provider.get_credentials())
+    assert log.read_text().count("asked") == 2
+
+
+def test_node_takes_a_profile_and_renews_it(installation, person, at_home):
+    require("node")
+    log = write_hurried_profile(person, "node")
+    with NodeSDKs(person.home) as node:
+        config = {"endpoint": installation.cloud.removeprefix("http://"), "protocol": "http", "regionId": "cn-hangzhou"}
+        given = node.call("credentials", name="ours", profile="node")
+        assert given["accessKeyId"].startswith("STS.")
+        asked = log.read_text().count("asked")
+        time.sleep(1.5)
+        who = node.call("sts", config=config, credential="ours", action="getCallerIdentity", parameters={})
+    assert "/Developer/" in who["Arn"]
+    assert log.read_text().count("asked") > asked
+
+
+def test_every_role_gets_a_profile_that_works(installation, person, at_home):
+    told = json.loads(person.run("configure", "--all", "--json").stdout)
+    assert "acme-production-ReadOnly" in told["added"]
+    provider = take_profile(person, "acme-production-ReadOnly")
+    assert "/ReadOnly/" in who_is(installation, provider.get_credentials())
+
+
+def test_the_library_runs_our_command_as_its_external_process(installation, person, at_home):
+    command = [sys.executable, "-m", "bridge", "credentials", *ROLE]
+    provider = ExternalCredentialsProvider(process_command=shlex.join(command))
     credentials = provider.get_credentials()
     assert "/Developer/" in who_is(installation, credentials)
     assert provider.get_credentials().get_access_key_id() == credentials.get_access_key_id()
 
 
-def test_the_token_is_in_a_file_of_the_persons_own(person):
-    [token] = (person.home / ".local/state/rambridge").iterdir()
-    assert token.stat().st_mode & 0o777 == 0o600
-
-
-def test_shell_lines_set_what_programs_read(person):
-    done = person.run("--format", "env")
-    assert re.fullmatch(r"(export ALIBABA_CLOUD_[A-Z_]+=\S+\n){3}", done.stdout)
-    assert done.stderr == ""
-
-
-def test_an_account_is_found_by_its_title_and_a_wrong_role_is_answered_with_the_right_ones(person):
-    assert person.run(account="Acme Sandbox").returncode == 0
-    done = person.run(role="Root")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "Developer in Acme Sandbox" in done.stderr
-    assert "not_entitled" in done.stderr
-
-
-def test_without_a_sign_in_the_library_is_told_what_to_do(installation, tmp_path, monkeypatch):
+def test_without_a_sign_in_the_library_is_told_what_to_do(installation, person, at_home, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    command = [sys.executable, "-m", "bridge", "credentials", "--server", installation.bridge, "--account", SANDBOX]
-    provider = ExternalCredentialsProvider(process_command=shlex.join([*command, "--role", "Developer"]))
-    with pytest.raises(CredentialException, match="Sign in with: rambridge credentials"):
+    command = [sys.executable, "-m", "bridge", "credentials", "--server", installation.bridge, *ROLE]
+    provider = ExternalCredentialsProvider(process_command=shlex.join(command))
+    with pytest.raises(CredentialException, match="Sign in with: rambridge login --server"):
         provider.get_credentials()
 
 
 def test_the_library_takes_the_agent_as_its_credentials_service(installation, person):
-    with person.agent() as environment:
+    with agent(person) as environment:
         uri = environment["ALIBABA_CLOUD_CREDENTIALS_URI"]
         credentials = URLCredentialsProvider(uri=uri).get_credentials()
         assert "/Developer/" in who_is(installation, credentials)
@@ -154,7 +166,7 @@ def test_the_library_takes_the_agent_as_its_credentials_service(installation, pe
 def test_the_library_takes_the_agent_for_the_metadata_of_a_machine(installation, person):
     """The library's address for it is fixed; a proxy's place is what can be told to it without a network of its own."""
     [port] = find_free_ports(1)
-    with person.agent("--metadata", f"127.0.0.1:{port}") as environment:
+    with agent(person, "--metadata", f"127.0.0.1:{port}") as environment:
         assert environment["ALIBABA_CLOUD_ECS_METADATA"] == "Developer"
         options = HttpOptions(proxy=f"http://127.0.0.1:{port}")
         for role in (None, "Developer"):
@@ -164,14 +176,3 @@ def test_the_library_takes_the_agent_for_the_metadata_of_a_machine(installation,
             assert "/Developer/" in who_is(installation, provider.get_credentials())
         base = f"http://127.0.0.1:{port}/latest/meta-data/ram/security-credentials/"
         assert requests.get(base, timeout=5).status_code == 403
-
-
-def test_a_sign_out_in_the_browser_ends_what_the_commands_can_do(installation, tmp_path):
-    person = Person(installation, tmp_path)
-    person.sign_in()
-    assert person.run().returncode == 0
-    person.browser.open(installation.bridge)
-    person.browser.submit("/sign-out")
-    done = person.run()
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "not signed in any more" in done.stderr

@@ -160,12 +160,7 @@ class Explain:
         """Record whose sign-in is about to be shown, and to whom. Raises AuditUnavailable."""
         asking = self._access.require_administrator().identity
         event = SignInExplained(
-            provider=asking.provider,
-            issuer=asking.issuer,
-            subject=asking.subject,
-            person=asking.name,
-            acr=asking.acr,
-            amr=asking.amr,
+            **asking.as_recorded(),
             of=Person(kept.identity.issuer, kept.identity.subject, kept.label),
             of_time=format_utc(kept.at),
         )

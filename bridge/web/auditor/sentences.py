@@ -151,6 +151,9 @@ def _session_ended(say: Sentences, record: Record) -> Markup:
         "signed_out_here": "they signed out here",
         "signed_out_at_provider": "their provider says that they signed out",
         "signed_out_meanwhile": "they had signed out before their terminal was let in",
+        "shown_again": "a code or token of their program was shown twice",
+        "signed_out_terminal": "they signed out in their terminal",
+        "ended_from_list": "they ended it from another session",
     }
     reason = record.get("reason", "")
     return Markup("The session of {} ended: {}.").format(say.person(record), reasons.get(reason, reason))
@@ -200,6 +203,12 @@ def _device_authorized(say: Sentences, record: Record) -> Markup:
 def _device_refused(say: Sentences, record: Record) -> Markup:
     return Markup("{} said that the program {} is not theirs.").format(
         say.person(record), code(record.get("client", ""))
+    )
+
+
+def _grant_refused(say: Sentences, record: Record) -> Markup:
+    return Markup("A code or token that belongs to {} was refused.{}").format(
+        say.person(record), _refused_because(record)
     )
 
 
@@ -382,6 +391,9 @@ _SENTENCES: Mapping[str, Callable[[Sentences, Record], Markup]] = {
     "call.refused": _call_refused,
     "device.authorized": _device_authorized,
     "device.refused": _device_refused,
+    "authorization.granted": _device_authorized,
+    "authorization.refused": _device_refused,
+    "grant.refused": _grant_refused,
     "terminal.opened": _terminal_opened,
     "administration.refused": _administration_refused,
     "audit.refused": _administration_refused,

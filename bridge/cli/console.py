@@ -1,0 +1,39 @@
+"""``rambridge console``: the console of one role, in the browser."""
+
+from urllib.parse import quote, urlencode
+
+import click
+
+from bridge.cli.person import Asked, at_screen, choose_role, open_access, print_json, takes
+from bridge.client.access import Access, expect
+from bridge.client.machine import has_browser, open_browser
+from bridge.client.roles import Role
+
+_NOT_FOUND = 404
+
+
+@click.command()
+@takes(role=True, sign_in=True)
+@click.option("--to", "destination", metavar="URL", help="The page of the console to arrive at.")
+@click.option("--print", "only_print", is_flag=True, help="Print the address instead of opening it.")
+def console(asked: Asked, destination: str | None, only_print: bool) -> None:  # noqa: FBT001  click passes flags
+    """Open the console as one role. The browser signs in by itself: the address works for you alone."""
+    with at_screen(asked) as screen:
+        access = open_access(asked, screen)
+        chosen = choose_role(access, asked, lambda role: role.has_console)
+        address = _find_address(access, chosen, destination)
+        if asked.as_json:
+            print_json({"url": address, "account_id": chosen.account_id, "role": chosen.name})
+        elif only_print or not has_browser() or not open_browser(address):
+            click.echo(address)
+        else:
+            screen.say(f"Your browser opens the console as {chosen}.")
+
+
+def _find_address(access: Access, role: Role, destination: str | None) -> str:
+    wanted = {"entitlement": role.entitlement} | ({"destination": destination} if destination else {})
+    answer = access.post("/api/v1/links", wanted)
+    if answer.status != _NOT_FOUND:
+        return str(expect(answer)["url"])
+    query = f"?{urlencode({'to': destination})}" if destination else ""
+    return f"{access.service.origin}/open/{quote(role.account_id)}/{quote(role.name)}{query}"

@@ -1,0 +1,164 @@
+"""What the commands for people with roles share: their options, the way to the service, and how they fail."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any
+
+import click
+
+from bridge.cli.screen import Screen
+from bridge.client.access import Access
+from bridge.client.failure import ClientError
+from bridge.client.oauth import AuthorizationServer, Tokens
+from bridge.client.remembered import Remembered
+from bridge.client.roles import Role, find_role, read_session
+from bridge.client.service import Service
+from bridge.client.sign_in import sign_in
+from bridge.client.token_store import open_token_store
+from bridge.client.turns import Turns
+
+INTERRUPTED = 130
+
+_SERVER = click.option(
+    "--server",
+    metavar="URL",
+    envvar="RAMBRIDGE_SERVER",
+    show_envvar=True,
+    help="The service's address; the one of the last login where absent.",
+)
+_ACCOUNT = click.option(
+    "--account",
+    metavar="ID",
+    default="",
+    envvar="RAMBRIDGE_ACCOUNT",
+    show_envvar=True,
+    help="The account's number, name or title.",
+)
+_ROLE = click.option(
+    "--role",
+    metavar="NAME",
+    default="",
+    envvar="RAMBRIDGE_ROLE",
+    show_envvar=True,
+    help="The role, as `rambridge roles` names it; the one of `rambridge use` where absent.",
+)
+_SIGN_IN = click.option(
+    "--sign-in/--no-sign-in",
+    "ask",
+    default=None,
+    help="Whether to ask for a sign-in where one is needed; by default where a terminal is attached.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options that all of these commands share say."""
+
+    server: str | None
+    as_json: bool
+    account: str = ""
+    role: str = ""
+    ask: bool | None = None
+    """Whether somebody is there to sign in; None: where standard error is a terminal."""
+
+
+def takes(*, role: bool = False, sign_in: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the shared options, and hands them to the command as its first argument."""
+    options = [_SERVER, *([_ACCOUNT, _ROLE] if role else ()), *([_SIGN_IN] if sign_in else ()), _JSON]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            shared = {field.name: given.pop(field.name) for field in fields(Asked) if field.name in given}
+            command(Asked(**shared), **given)
+
+        for option in reversed(options):
+            option(run)
+        return run
+
+    return decorate
+
+
+def find_server(asked: Asked) -> str:
+    """Return the address of the service that is meant. Raises UsageError where nothing says which."""
+    found = asked.server or Remembered.read().server
+    if not found:
+        raise click.UsageError(
+            "Which service? Say it once: rambridge login --server https://access.example.com (your company's address)"
+        )
+    return found
+
+
+def open_access(asked: Asked, screen: Screen, *, device: bool = False) -> Access:
+    """Return the way to the service. Raises ClientError."""
+    service = Service(find_server(asked))
+
+    def ask_person(authorization: AuthorizationServer) -> Tokens:
+        return sign_in(authorization, screen, device=device)
+
+    somebody = sys.stderr.isatty() if asked.ask is None else asked.ask
+    return Access(
+        service,
+        open_token_store(service.origin),
+        Turns(service.origin),
+        screen.report,
+        ask_person if somebody else None,
+    )
+
+
+def choose_role(access: Access, asked: Asked, is_usable: Callable[[Role], bool] | None = None) -> Role:
+    """Return the role that is meant: by the options, else by the last choice, else the only one that is usable.
+
+    Raises Refused if there is none or several, and ClientError.
+    """
+    account, name, chosen = asked.account, asked.role, Remembered.read()
+    if not account and not name and chosen.role and Service(chosen.server).origin == access.service.origin:
+        account, name = chosen.account, chosen.role
+    roles = [role for role in read_session(access).roles if (is_usable(role) if is_usable else role.has_credentials)]
+    if not name and not account and len(roles) > 1:
+        raise click.UsageError("Which role? Choose one: rambridge use; or say it: --account ID --role NAME")
+    return find_role(roles, account, name)
+
+
+def remember_server(origin: str) -> None:
+    """Remember the service of a sign-in; a choice at another one is forgotten. Raises ClientError."""
+    before = Remembered.read()
+    if before.server != origin:
+        Remembered(server=origin).write()
+
+
+@contextmanager
+def at_screen(asked: Asked) -> Iterator[Screen]:
+    """Yield what people see; what goes wrong becomes a sentence (or JSON) on standard error, and an exit code."""
+    try:
+        with Screen() as screen:
+            yield screen
+    except ClientError as failure:
+        if asked.as_json:
+            _print_failure(failure.kind, str(failure), failure.exit_code, failure.reference)
+        else:
+            click.echo(str(failure), err=True)
+        sys.exit(failure.exit_code)
+    except click.UsageError as failure:
+        if not asked.as_json:
+            raise
+        _print_failure("usage", failure.message, failure.exit_code)
+        sys.exit(failure.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def print_json(content: Any) -> None:
+    """Print what programs read."""
+    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _print_failure(kind: str, message: str, exit_code: int, reference: str = "") -> None:
+    told = {"error": kind, "message": message, "exit_code": exit_code, "reference": reference}
+    click.echo(json.dumps({name: value for name, value in told.items() if value != ""}, ensure_ascii=False), err=True)

@@ -1,0 +1,167 @@
+"""The loopback address that the browser comes back to with a code (RFC 8252 7.3)."""
+
+import hmac
+import html
+import queue
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+from bridge.client.failure import SignInFailed, clean
+from bridge.client.oauth import AuthorizationServer
+
+PATH = "/callback"
+REQUEST_SECONDS = 10
+LONGEST_TARGET = 4_000
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{title}</title>
+<style nonce="{nonce}">
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto 0; padding: 0 1.5rem; }}
+h1 {{ font-size: 1.5rem; margin: 0 0 .5rem; }}
+</style></head>
+<body><main><h1>{title}</h1><p>{text}</p></main></body></html>
+"""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What the browser gets, and what the wait ends with; None: it goes on."""
+
+    status: int
+    title: str
+    text: str
+    found: str | SignInFailed | None = None
+
+
+_NOT_HERE = "This address is for one sign-in."
+
+
+class Loopback:
+    """Waits for the browser, for as long as a ``with`` block lasts. Takes one answer, and only to what it asked."""
+
+    def __init__(self, authorization: AuthorizationServer, state: str) -> None:
+        """Listen at a free port of 127.0.0.1, which only this machine reaches."""
+        self._authorization = authorization
+        self._state = state
+        self._found: queue.Queue[str | SignInFailed] = queue.Queue()
+        try:
+            self._server = _Server(("127.0.0.1", 0), self._answer, self._found.put)
+        except OSError as error:
+            raise SignInFailed(
+                f"Nothing can listen on this machine ({error.strerror}). Try: rambridge login --device"
+            ) from error
+        self.redirect_uri = f"http://127.0.0.1:{self._server.server_port}{PATH}"
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def wait(self, seconds: float) -> str:
+        """Return the code. Raises SignInFailed if the person refused, or did not come in time."""
+        try:
+            found = self._found.get(timeout=seconds)
+        except queue.Empty:
+            raise SignInFailed(
+                "Nobody signed in in the browser in time. Once more: rambridge login; and if it does not open here: "
+                "rambridge login --device"
+            ) from None
+        if isinstance(found, SignInFailed):
+            raise found
+        return found
+
+    def _answer(self, target: str) -> _Page:
+        """Return what a request gets; what does not belong to this sign-in changes nothing."""
+        parts = urlsplit(target)
+        if parts.path != PATH or len(target) > LONGEST_TARGET:
+            return _Page(404, "Not here", _NOT_HERE)
+        try:
+            fields = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
+        except ValueError:
+            fields = {}
+        values = {name: given[0] for name, given in fields.items() if len(given) == 1}
+        if not hmac.compare_digest(values.get("state", "").encode(), self._state.encode()):
+            # Any page can send the browser here with a code of its own (RFC 9700 4.7): it must not end the wait.
+            return _Page(400, "This belongs to another sign-in", "Nothing was taken from it. The terminal still waits.")
+        issuer = values.get("iss", "")
+        if (self._authorization.names_itself or issuer) and issuer != self._authorization.issuer:
+            failure = SignInFailed("The answer came from another service (RFC 9207). Nothing was taken from it.")
+            return _Page(400, "This came from another service", "Nothing was taken from it. See the terminal.", failure)
+        if "error" in values:
+            refused = values["error"] == "access_denied"
+            said = clean(values.get("error_description")) or clean(values["error"])
+            failure = SignInFailed(
+                "This was refused in the browser." if refused else f"The sign-in did not work: {said}"
+            )
+            return _Page(200, "Not signed in", "Nothing was allowed. You can close this page.", failure)
+        if not values.get("code"):
+            return _Page(400, "There is no code in this", "The terminal still waits.")
+        text = "You can close this page and go back to the terminal."
+        return _Page(200, "The terminal is signed in", text, values["code"])
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Callable[[str], _Page],
+        end: Callable[[str | SignInFailed], None],
+    ) -> None:
+        super().__init__(address, _Handler)
+        self.answer = answer
+        self.end = end
+        self.host = f"127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = REQUEST_SECONDS
+    server_version = "rambridge"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        if self.headers.get_all("Host") == [self.server.host]:
+            page = self.server.answer(self.path)
+        else:  # a name of somebody else's that points here
+            page = _Page(421, "Not here", _NOT_HERE)
+        try:
+            self._send(page)
+        finally:  # the command may end with the wait: the browser gets its page first
+            if page.found is not None:
+                self.server.end(page.found)
+
+    def _send(self, page: _Page) -> None:
+        nonce = secrets.token_urlsafe(16)
+        body = _PAGE.format(title=html.escape(page.title), text=html.escape(page.text), nonce=nonce).encode()
+        self.send_response(page.status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header(
+            "Content-Security-Policy", f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'"
+        )
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: the address has the code in it."""

@@ -1,0 +1,176 @@
+"""The person's roles as the service names them, and how one is meant by what somebody types."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.client.access import Access, expect
+from bridge.client.credentials import Credentials
+from bridge.client.failure import Refused, WrongService, clean
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role that the person may become now."""
+
+    entitlement: str
+    """The service's own name for it, stable."""
+    account: str
+    """The account's name in the service's configuration."""
+    account_id: str
+    account_title: str
+    name: str
+    title: str
+    purpose: str
+    seconds: int
+    """How long credentials would last now."""
+    has_credentials: bool
+    has_console: bool
+
+    @property
+    def text(self) -> str:
+        """Return everything that a search looks at."""
+        return f"{self.account_title} {self.account} {self.account_id} {self.title} {self.name} {self.purpose}"
+
+    def __str__(self) -> str:
+        """Return how people are told of it."""
+        return f"{self.name} in {self.account_title} ({self.account_id})"
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who is signed in, until when, and as what they may go on."""
+
+    person: str
+    provider: str
+    ends_at: str
+    roles: tuple[Role, ...]
+    content: dict[str, Any]
+    """The service's whole answer."""
+
+
+def read_session(access: Access) -> Session:
+    """Ask the service. Raises ClientError."""
+    content = expect(access.get("/api/v1/session"))
+    try:
+        claims = content.get("claims") or {}
+        named = next((claims[name] for name in ("name", "displayName", "email", "mail") if claims.get(name)), "")
+        named = named[0] if isinstance(named, list) and named else named
+        roles = tuple(_read_role(entry) for entry in content["entitlements"])
+        return Session(
+            person=clean(content.get("name") or content.get("person") or named or content["subject"]),
+            provider=clean(content["provider"]),
+            ends_at=clean(content["session_ends_at"]),
+            roles=tuple(sorted(roles, key=lambda role: (role.account_title.casefold(), role.name.casefold()))),
+            content=content,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise WrongService("The service's answer is not one that this command understands. Is it newer?") from error
+
+
+def read_credentials(access: Access, role: Role) -> Credentials:
+    """Ask for new credentials. Raises ClientError; ClockWrong if they would be of no use here."""
+    access.service.check_clock()
+    content = expect(access.post("/api/v1/credentials", {"entitlement": role.entitlement}))
+    try:
+        return Credentials(
+            access_key_id=str(content["access_key_id"]),
+            access_key_secret=str(content["access_key_secret"]),
+            security_token=str(content["security_token"]),
+            expires_at=datetime.fromisoformat(content["expires_at"]).astimezone(UTC),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongService("The service's answer has no credentials in it.") from error
+
+
+def find_role(roles: Sequence[Role], account: str, name: str) -> Role:
+    """Return the one role that is meant.
+
+    Args:
+        roles: the person's.
+        account: the account's number, name or title; empty where the role's name says enough.
+        name: the role's name or title, or the service's own name for it; empty where the account says enough.
+
+    Raises:
+        Refused: none is meant, or several; those that there are stand in the text.
+    """
+    found = [
+        role
+        for role in roles
+        if _is_one_of(account, (role.account_id, role.account, role.account_title))
+        and _is_one_of(name, (role.name, role.title, role.entitlement))
+    ]
+    if len(found) == 1:
+        return found[0]
+    meant = " in ".join(part for part in (name, account) if part)
+    if found:
+        raise Refused(f"Several roles are meant by {meant}: {_name(found)}. Add --account.", "several_roles")
+    raise Refused(f"You have no role {meant}. Yours: {_name(roles)}.", "no_such_role")
+
+
+def search(roles: Iterable[Role], words: str) -> list[Role]:
+    """Return the roles that have every word somewhere, best first.
+
+    A word counts as a whole, or as its letters in their order: ``pdadm`` finds *production PlatformAdmin*.
+    """
+    wanted = _fold(words).split()
+    found = []
+    for place, role in enumerate(roles):
+        scores = [_score(word, _fold(role.text)) for word in wanted]
+        if all(score is not None for score in scores):
+            found.append((sum(score for score in scores if score is not None), place, role))
+    return [role for _, _, role in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _score(word: str, text: str) -> int | None:
+    """Return how far apart the letters of a word stand in a text; None if they are not all there."""
+    whole = text.find(word)
+    if whole >= 0:
+        begins = whole == 0 or not text[whole - 1].isalnum()
+        return 0 if begins else 1
+    best: int | None = None
+    for start, letter in enumerate(text):
+        if letter != word[0] or (start and text[start - 1].isalnum()):
+            continue  # letters in their order begin where a word begins: else nearly everything is found
+        at = start
+        for following in word[1:]:
+            at = text.find(following, at + 1)
+            if at < 0:
+                break
+        else:
+            spread = 2 + at - start - len(word) + 1
+            best = spread if best is None else min(best, spread)
+    return best
+
+
+def _is_one_of(given: str, names: tuple[str, ...]) -> bool:
+    return not given or _fold(given) in {_fold(name) for name in names}
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _name(roles: Sequence[Role]) -> str:
+    most = 12
+    named = "; ".join(str(role) for role in roles[:most]) or "none"
+    return f"{named}; and {len(roles) - most} more (rambridge roles)" if len(roles) > most else named
+
+
+def _read_role(entry: dict[str, Any]) -> Role:
+    duration = entry.get("credentials_duration") or {}
+    account = clean(entry["account"])
+    return Role(
+        entitlement=str(entry["id"]),
+        account=account,
+        account_id=clean(entry["account_id"]),
+        account_title=clean(entry.get("account_title")) or account,
+        name=clean(entry["name"]),
+        title=clean(entry.get("title")) or clean(entry["name"]),
+        purpose=clean(entry.get("purpose")),
+        seconds=int(duration.get("seconds") or entry.get("max_duration_seconds") or 0),
+        has_credentials=entry.get("terminal", True) is True,
+        has_console=entry.get("console", True) is True,
+    )

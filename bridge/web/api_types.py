@@ -1,0 +1,151 @@
+"""What API v1 takes and answers. The answers are made of these types, and the OpenAPI document is made from them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from bridge.exchange.duration import MAXIMUM_SECONDS, MINIMUM_SECONDS
+
+_EXAMPLE_TIME = "2026-11-29T12:00:00Z"
+Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", examples=[_EXAMPLE_TIME])]
+"""UTC, to the second."""
+
+
+def _read_whole_number(value: object) -> object:
+    """Return a number without a fraction as an integer, as JSON Schema has it: ``3600.0`` is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LengthAnswer(_Model):
+    """How long credentials last, and why."""
+
+    seconds: int
+    decided_by: str
+    """The limit that is the shortest: ``default``, ``asked``, ``rule``, ``account``, ``role``, ``api`` or ``identity
+    provider``."""
+    limits: dict[str, int]
+    """All limits by name, in seconds."""
+
+
+class EntitlementAnswer(_Model):
+    """A role or user that the person may become now."""
+
+    id: str
+    """Stable for the same kind, account and name."""
+    kind: Literal["role", "user"]
+    account: str
+    account_id: str
+    account_title: str
+    name: str
+    title: str
+    purpose: str
+    console: bool
+    """Whether its console can be opened."""
+    narrowed: bool
+    """Whether a session policy narrows it."""
+    terminal: bool
+    """Whether there are credentials for it."""
+    terminal_role: str | None
+    max_duration_seconds: int
+    credentials_duration: LengthAnswer | None
+    """How long credentials would last if they were asked for now."""
+
+
+class ReachAnswer(_Model):
+    """What the person might become after a stronger or a fresh sign-in."""
+
+    id: str
+    kind: Literal["role", "user"]
+    account: str
+    account_id: str
+    account_title: str
+    name: str
+    title: str
+    purpose: str
+    lacks: list[Literal["strength", "freshness"]]
+    require: dict[str, JsonValue]
+    sign_in: str
+    """The path that asks for that sign-in."""
+
+
+class SessionAnswer(_Model):
+    """Who is signed in, what they may become, and until when."""
+
+    provider: str
+    issuer: str
+    subject: str
+    claims: dict[str, JsonValue]
+    authenticated_at: Moment
+    acr: str | None
+    amr: list[str]
+    session_ends_at: Moment
+    rules_version: str
+    entitlements: list[EntitlementAnswer]
+    within_reach: list[ReachAnswer]
+
+
+class CredentialsQuestion(_Model):
+    """Credentials that are wanted."""
+
+    entitlement: str = Field(min_length=1, max_length=128)
+    """The ``id`` of an entitlement."""
+    duration_seconds: Annotated[int | None, BeforeValidator(_read_whole_number)] = Field(
+        default=None, ge=MINIMUM_SECONDS, le=MAXIMUM_SECONDS
+    )
+    """How long they should last; the limits may make it less. An hour where absent."""
+
+
+class CredentialsAnswer(_Model):
+    """Temporary credentials, as Alibaba Cloud's token service issued them."""
+
+    access_key_id: str
+    access_key_secret: str
+    security_token: str
+    expires_at: Moment
+    account_id: str
+    role: str
+    role_session_name: str
+    duration: LengthAnswer
+    reused: bool
+    """Whether they were issued for an equal request before, so that less than the whole duration is left."""
+
+
+class OwnSessionAnswer(_Model):
+    """One session of the person."""
+
+    id: str
+    kind: Literal["browser", "terminal"]
+    program: str
+    """What a terminal's program calls itself; nothing for a browser."""
+    opened_from: str
+    """The address that opened it."""
+    started_at: Moment
+    last_seen_at: Moment
+    ends_at: Moment
+    current: bool
+    """Whether it is the one that asks."""
+
+
+class SessionsAnswer(_Model):
+    """Every session of the person, the newest first."""
+
+    sessions: list[OwnSessionAnswer]
+
+
+class ErrorAnswer(_Model):
+    """Why there is no other answer."""
+
+    code: str
+    """Stable, lower case: docs/errors.md has them all."""
+    message: str
+    """What happened and what to do next, for people."""
+    reference: str
+    """The number under which our records have it."""
+    sts_code: str | None = None
+    """What Alibaba Cloud's token service called it, if it was asked."""
+    sts_request_id: str | None = None
+    """Its own number of the request."""

@@ -1,0 +1,75 @@
+"""An HTTP server that answers each path as it is told: for services that are wrong, hostile or far off."""
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+
+class WrongService:
+    """What it answers, by path (a status and a JSON value or text), and what it was asked."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}"
+        self.answers = {}
+        self.asked = []
+        self.seconds_ahead = 0.0
+
+    def describe_itself(self, **changes):
+        """Answer with the metadata of an authorization server."""
+        names = {
+            "authorization_endpoint": "authorize",
+            "token_endpoint": "token",
+            "pushed_authorization_request_endpoint": "par",
+            "device_authorization_endpoint": "device_authorization",
+            "revocation_endpoint": "revoke",
+        }
+        metadata = {"issuer": self.url} | {name: f"{self.url}/oauth/{path}" for name, path in names.items()}
+        metadata["authorization_response_iss_parameter_supported"] = True
+        content = {name: value for name, value in (metadata | changes).items() if value is not None}
+        self.answers["/.well-known/oauth-authorization-server"] = (200, content)
+
+
+@contextmanager
+def wrong_service(*, tls=None):
+    """Run one at a free port of 127.0.0.1; ``tls`` is the context of a server for https."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.answer("")
+
+        def do_POST(self):
+            self.answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+        def answer(self, body):
+            path = self.path.partition("?")[0]
+            service.asked.append((self.command, path, {name: value[0] for name, value in parse_qs(body).items()}))
+            status, content = service.answers.get(path, (404, {"code": "web_not_found", "message": "Not here."}))
+            text = (content if isinstance(content, str) else json.dumps(content)).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            if status == 302:
+                self.send_header("Location", content)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def date_time_string(self, timestamp=None):
+            return formatdate(time.time() + service.seconds_ahead, usegmt=True)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    service = WrongService(server.server_port)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        service.url = service.url.replace("http://127.0.0.1", "https://localhost")
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,275 @@
+"""The command for people with roles, in front of the running service: what they type, and what they read."""
+
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bridge.sandbox.workspace import find_free_ports
+from tests.installation import run_installation
+from tests.person_at_terminal import Person, finish
+
+AT_ONCE = int(os.environ.get("RAMBRIDGE_TEST_PROCESSES", "4"))
+SANDBOX = "1000000000000002"
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    with run_installation(tmp_path_factory.mktemp("installation")) as (installation, _):
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def lin(installation, tmp_path_factory):
+    """Return 林薇, signed in by the browser of her machine, who changes nothing."""
+    person = Person(installation, tmp_path_factory.mktemp("home"))
+    person.signed_in = person.login()
+    return person
+
+
+@pytest.fixture
+def person(installation, tmp_path):
+    return Person(installation, tmp_path)
+
+
+def expire_access(person):
+    """Let the access token be over, as after 15 minutes."""
+    content = json.loads(person.token_file.read_text())
+    person.token_file.write_text(json.dumps(content | {"expires_at": 0}))
+    return content
+
+
+# ── signing in ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_by_the_browser_of_this_machine(lin):
+    assert lin.signed_in.returncode == 0
+    assert lin.signed_in.stdout == ""
+    assert lin.normalise(lin.signed_in.stderr) == (
+        "Your browser opens to sign in. If it does not, open this address on this machine:\n"
+        "\n"
+        "  https://access.example.com/oauth/authorize?…\n"
+        "\n"
+        "Without a browser here: Ctrl-C, then rambridge login --device\n"
+        "\n"
+        "Signed in as 林薇 at https://access.example.com, until 17:00.\n"
+        "You have 4 roles. Next: rambridge use\n"
+    )
+    assert "go back to the terminal" in lin.browser.page.text()
+    assert lin.token_file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("how", ["asked for", "over SSH"])
+def test_by_the_browser_of_another_machine(installation, tmp_path, how):
+    person = Person(installation, tmp_path, has_browser=how == "asked for")
+    words = ["--device"] if how == "asked for" else []
+    process = person.start("login", "--server", installation.bridge, *words, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
+    shown = ""
+    while "same code" not in shown:
+        line = process.stderr.readline()
+        assert line, shown
+        shown += line
+    shown += process.stderr.readline() + process.stderr.readline()
+    address, code = re.search(r"\n  (http\S+)\n", shown)[1], re.search(r"same code:  (\S+)", shown)[1]
+    assert code in person.browser.open(address).text()
+    person.browser.submit("/device/allow")
+    done = finish(process)
+    assert done.returncode == 0, done.stderr
+    assert person.normalise(shown + done.stderr).replace(code, "BCDF-GHJK") == (
+        "Sign in to go on. Open this address in any browser, on a phone too:\n"
+        "\n"
+        "  https://access.example.com/device?…\n"
+        "\n"
+        "Allow it only if the page shows the same code:  BCDF-GHJK\n"
+        "(By hand: https://access.example.com/device)\n"
+        "\n"
+        "Signed in as 林薇 at https://access.example.com, until 17:00.\n"
+        "You have 4 roles. Next: rambridge use\n"
+    )
+    assert person.opened.read_text() == ""
+
+
+def test_whoever_refuses_in_the_browser_is_not_asked_again(installation, person):
+    process = person.start("login", "--server", installation.bridge)
+    person.browser.open(person.wait_for_window(process))
+    person.browser.submit("This is not mine")
+    done = finish(process)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (8, "This was refused in the browser.")
+    assert "Nothing was allowed" in person.browser.page.text()
+    assert list(person.state.glob("token-*")) == []
+
+
+def test_without_a_service_the_command_says_what_to_type(person):
+    text, code = person.transcript("roles")
+    assert code == 2
+    assert text.endswith(
+        "Error: Which service? Say it once: rambridge login --server https://access.example.com "
+        "(your company's address)\n"
+    )
+
+
+# ── staying signed in, and not ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_access_token_that_is_over_is_renewed_without_a_word(installation, person):
+    person.login()
+    before = expire_access(person)
+    done = person.run("whoami")
+    assert (done.returncode, done.stderr) == (0, "You have 4 roles. Next: rambridge use\n")
+    after = json.loads(person.token_file.read_text())
+    assert after["refresh"] != before["refresh"]
+    assert after["expires_at"] > 0
+
+
+def test_processes_at_once_renew_once(installation, person):
+    """A second use of one refresh token would end the terminal's sign-in."""
+    person.login()
+    expire_access(person)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = list(pool.map(lambda _: person.run("whoami", "--json"), range(AT_ONCE)))
+    assert [one.returncode for one in done] == [0] * AT_ONCE
+    expire_access(person)
+    assert person.run("whoami").returncode == 0
+
+
+def test_processes_at_once_open_one_window(installation, person):
+    environment = {"RAMBRIDGE_SERVER": installation.bridge}
+    words = ("credentials", "--sign-in", "--account", SANDBOX, "--role", "Developer")
+    started = [person.start(*words, **environment) for _ in range(AT_ONCE)]
+    person.allow(person.wait_for_window(started[0]))
+    done = [finish(process) for process in started]
+    assert [one.returncode for one in done] == [0] * AT_ONCE, done
+    assert all(json.loads(one.stdout)["mode"] == "StsToken" for one in done)
+    assert len(person.opened.read_text().splitlines()) == 1
+
+
+def test_a_sign_in_that_has_ended_asks_for_another(installation, person):
+    """Whatever ended it: the refresh token is not known any more."""
+    person.login()
+    content = expire_access(person)
+    person.token_file.write_text(json.dumps(content | {"expires_at": 0, "refresh": content["refresh"][::-1]}))
+    text, code = person.transcript("whoami")
+    assert code == 3
+    assert text == "$ rambridge whoami\nYou are signed out here. Sign in again: rambridge login.\n"
+    assert list(person.state.glob("token-*")) == []
+
+
+def test_a_sign_out_in_the_browser_ends_the_terminals(installation, tmp_path):
+    person = Person(installation, tmp_path, uid="zhang.min")
+    person.login()
+    person.browser.open(f"{installation.bridge}/?choose=1")
+    person.browser.submit("/sign-out")
+    text, code = person.transcript("credentials")
+    assert code == 3
+    assert text == "$ rambridge credentials\nYou are signed out here. Sign in again: rambridge login.\n"
+
+
+def test_signing_out_here_ends_it_there(installation, person):
+    person.login()
+    kept = person.token_file.read_text()
+    assert person.transcript("logout") == (
+        "$ rambridge logout\nSigned out of https://access.example.com. Again: rambridge login\n",
+        0,
+    )
+    assert person.transcript("logout") == (
+        "$ rambridge logout\nThis terminal was not signed in at https://access.example.com.\n",
+        0,
+    )
+    [turn] = person.state.glob("turn-*.lock")
+    token_file = person.state / turn.name.replace("turn-", "token-").replace(".lock", ".json")
+    token_file.write_text(kept)  # a copy that somebody made
+    token_file.chmod(0o600)
+    assert person.run("whoami").returncode == 3
+
+
+# ── what goes wrong ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_offline(lin):
+    [port] = find_free_ports(1)
+    content = lin.token_file.read_text()
+    text, code = lin.transcript("login", "--server", f"http://localhost:{port}")
+    assert code == 5
+    assert text.replace(str(port), "8080").endswith(
+        "localhost:8080 cannot be reached: Connection refused. Are you online, and in the right network or VPN?\n"
+    )
+    assert lin.token_file.read_text() == content
+
+
+def test_another_server_than_a_bridge(installation, lin):
+    text, code = lin.transcript("login", "--server", installation.idp)
+    assert code == 6
+    assert "is no Rambridge" in text
+    assert lin.run("whoami").returncode == 0  # the service of before is still the one
+
+
+def test_a_role_that_one_does_not_have(lin):
+    text, code = lin.transcript("credentials", "--account", SANDBOX, "--role", "Root")
+    assert code == 4
+    assert text == (
+        f"$ rambridge credentials --account {SANDBOX} --role Root\n"
+        f"You have no role Root in {SANDBOX}. Yours: lin.wei in Acme Production (1000000000000001); PlatformAdmin in "
+        "Acme Production (1000000000000001); ReadOnly in Acme Production (1000000000000001); Developer in Acme Sandbox "
+        "(1000000000000002). [no_such_role]\n"
+    )
+    done = lin.run("credentials", "--role", "Root", "--json")
+    assert (done.returncode, done.stdout) == (4, "")
+    told = json.loads(done.stderr)
+    assert (told["error"], told["exit_code"]) == ("refused", 4)
+
+
+# ── working ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_roles_are_a_table_that_words_narrow(lin):
+    done = lin.run("roles", "prod", "look")
+    assert done.stdout == (
+        "  ACCOUNT          NUMBER            ROLE      LASTS  FOR\n"
+        "  Acme Production  1000000000000001  ReadOnly  1 h    Look at everything in production; change nothing.\n"
+    )
+    assert [role["name"] for role in json.loads(lin.run("roles", "--json", "sandb").stdout)] == ["Developer"]
+    assert lin.run("roles", "zzz").stderr == "None of your 4 roles has 'zzz' in it.\n"
+
+
+def test_a_choice_is_remembered(installation, person):
+    person.login()
+    done = person.run("exec", "--", "true")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: Which role? Choose one: rambridge use; or say it: --account ID --role NAME",
+    )
+    done = person.run("use", "prod")
+    assert done.returncode == 1
+    assert "3 of your roles have 'prod' in it" in done.stderr
+    assert person.run("use", "sbdev").stderr.startswith("Chosen: Developer in Acme Sandbox (1000000000000002). Next: ")
+    done = person.run("exec", "--", "sh", "-c", 'echo "$ALIBABA_CLOUD_ACCESS_KEY_ID $OSS_ACCESS_KEY_ID"; exit 9')
+    assert done.returncode == 9
+    assert re.fullmatch(r"(STS\.\S+) \1\n", done.stdout)
+    assert person.run("exec", "--", "no-such-program").returncode == 127
+    assert "* " in person.run("roles").stdout
+    assert json.loads(person.run("whoami", "--json").stdout)["chosen"] == {"account": SANDBOX, "role": "Developer"}
+
+
+def test_shell_lines_set_what_programs_read(lin):
+    done = lin.run("env", "--account", SANDBOX, "--role", "Developer")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"(export [A-Z_]+=\S+\n){7}", done.stdout)
+
+
+def test_the_console_opens_in_the_browser(installation, person):
+    person.login()
+    done = person.run("console", "--account", SANDBOX, "--role", "Developer")
+    assert (done.returncode, done.stdout) == (0, "")
+    address = person.opened.read_text().splitlines()[-1]
+    assert address.startswith(installation.bridge + "/")
+    assert person.run("console", "--print", "--role", "Developer").stdout.startswith(installation.bridge + "/")
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+def test_the_shell_completes_commands_and_options(lin, shell):
+    assert "_RAMBRIDGE_COMPLETE" in lin.run("completion", shell).stdout
+    told = {"_RAMBRIDGE_COMPLETE": f"{shell}_complete", "COMP_WORDS": "rambridge cred"}
+    told["COMP_CWORD"] = "cred" if shell == "fish" else "1"
+    assert "credentials" in lin.run(**told).stdout

@@ -1,0 +1,169 @@
+"""What a person is told when the service is not there, not one, or not to be trusted (OUT-11)."""
+
+import datetime as dt
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bridge.client.failure import ClientError, ClockWrong, Refused, SignedOut, Unreachable, WrongService
+from bridge.client.oauth import AuthorizationServer, Proof
+from bridge.client.service import Service
+from bridge.sandbox.workspace import find_free_ports
+from tests.fakes.wrong_service import wrong_service
+
+
+@pytest.fixture
+def other():
+    with wrong_service() as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "access.example.com",
+        "ftp://a.example",
+        "http://a.example.com",
+        "https://u@a.example",
+        "http://[x",
+        "https://a:b",
+    ],
+)
+def test_a_token_goes_to_no_address_without_https(address):
+    with pytest.raises(ClientError, match=r"https://"):
+        Service(address)
+
+
+def test_only_the_origin_of_an_address_counts():
+    assert Service("https://Access.Example.com/portal?x#y").origin == "https://access.example.com"
+    assert Service("http://[::1]:8080/").origin == "http://[::1]:8080"
+
+
+def test_nobody_there_is_said(monkeypatch):
+    [port] = find_free_ports(1)
+    with pytest.raises(Unreachable, match=r"cannot be reached: Connection refused. Are you online"):
+        Service(f"http://127.0.0.1:{port}").get("/")
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        Service("https://nowhere.invalid").get("/")
+
+
+@pytest.mark.parametrize("answer", [(200, "<html>hello"), (404, "no"), (200, "[]"), (302, "http://127.0.0.1:1/")])
+def test_what_is_no_rambridge_is_called_so(other, answer):
+    other.answers["/.well-known/oauth-authorization-server"] = answer
+    with pytest.raises(WrongService, match="no Rambridge"):
+        AuthorizationServer(Service(other.url))
+
+
+def test_a_redirect_is_not_followed(other):
+    other.answers["/from"] = (302, f"{other.url}/to")
+    with pytest.raises(WrongService):
+        Service(other.url).get("/from", "secret")
+    assert [path for _, path, _ in other.asked] == ["/from"]
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_whose_service_is_away_is_no_wrong_service(other, status):
+    other.answers["/"] = (status, "<html>Bad gateway")
+    with pytest.raises(Unreachable, match="Try again"):
+        Service(other.url).get("/")
+
+
+def test_a_service_that_calls_itself_otherwise_is_not_used(other):
+    other.describe_itself(issuer="https://other.example.com")
+    with pytest.raises(WrongService, match=r"calls itself https://other\.example\.com"):
+        AuthorizationServer(Service(other.url))
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/token", "@evil.example/", ".evil.example/", " /x", 7])
+def test_an_endpoint_elsewhere_gets_no_token(other, elsewhere):
+    address = elsewhere if isinstance(elsewhere, int) or "://" in elsewhere else other.url + elsewhere
+    other.describe_itself(token_endpoint=address)
+    with pytest.raises(WrongService):
+        AuthorizationServer(Service(other.url)).refresh("secret")
+    assert len(other.asked) == 1
+
+
+def test_the_request_goes_ahead_of_the_browser(other):
+    other.describe_itself()
+    other.answers["/oauth/par"] = (201, {"request_uri": "urn:one", "expires_in": 60})
+    proof = Proof()
+    address = AuthorizationServer(Service(other.url)).build_address("http://127.0.0.1:1/callback", "a state", proof)
+    assert address == f"{other.url}/oauth/authorize?client_id=rambridge-cli&request_uri=urn%3Aone"
+    [pushed] = [form for _, path, form in other.asked if path == "/oauth/par"]
+    assert pushed["code_challenge"] == proof.challenge
+    assert pushed["code_challenge_method"] == "S256"
+    assert pushed["resource"] == f"{other.url}/api/v1"
+
+
+def test_what_is_over_is_told_from_what_is_in_trouble(other):
+    other.describe_itself()
+    authorization = AuthorizationServer(Service(other.url))
+    other.answers["/oauth/token"] = (400, {"error": "invalid_grant", "error_description": "It has \x1b[31mended."})
+    with pytest.raises(SignedOut, match=r"^It has \[31mended\.$"):
+        authorization.refresh("secret")
+    other.answers["/oauth/token"] = (503, {"error": "temporarily_unavailable", "error_description": "Away."})
+    with pytest.raises(Unreachable, match="Away"):
+        authorization.refresh("secret")
+    other.answers["/oauth/token"] = (400, {"error": "invalid_client", "code": "client_unknown", "reference": "R"})
+    with pytest.raises(Refused, match=r"\[client_unknown, reference R\]"):
+        authorization.refresh("secret")
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(7_500, "2 h 5 min behind"), (-90_000, "1 d 1 h ahead of")])
+def test_a_clock_that_is_far_off_is_said(other, seconds, said):
+    other.seconds_ahead = seconds
+    service = Service(other.url)
+    service.get("/")
+    with pytest.raises(ClockWrong, match=said):
+        service.check_clock()
+    other.seconds_ahead = 600
+    service.get("/")
+    service.check_clock()
+
+
+@pytest.mark.parametrize(
+    ("days", "kind", "said"),
+    [
+        ((-9, -2), ClockWrong, "not valid at this machine's time"),
+        ((2, 9), ClockWrong, "set the clock"),
+        ((-1, 9), WrongService, "not trusted here"),
+    ],
+)
+def test_a_certificate_that_is_not_valid_now_points_to_the_clock(tmp_path, monkeypatch, days, kind, said):
+    certificate = make_certificate(tmp_path, *days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    if kind is ClockWrong:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with wrong_service(tls=context) as service, pytest.raises(kind, match=said):
+        Service(service.url).get("/")
+
+
+def make_certificate(folder, first_day, last_day):
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now + dt.timedelta(days=first_day))
+        .not_valid_after(now + dt.timedelta(days=last_day))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    no_password = serialization.NoEncryption()
+    path = folder / "server.pem"
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password)
+    )
+    return path
