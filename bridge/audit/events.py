@@ -488,6 +488,8 @@ class RepeatedRefusals(Event):
     of_event: str
     code: str
     provider: str
+    action: str
+    """Of a signed call."""
     issuer: str
     subject: str
     times: int

@@ -15,7 +15,7 @@ PERIOD_SECONDS = 60.0
 MOST_SOURCES = 10_000
 """How many kinds and sources are counted within a minute. Of more, each refusal has its record."""
 
-_Key: TypeAlias = tuple[str, str, str, str, str, str]
+_Key: TypeAlias = tuple[str, str, str, str, str, str, str]
 
 
 @dataclass
@@ -72,18 +72,23 @@ class Repetitions:
                     of_event=event,
                     code=code,
                     provider=provider,
+                    action=action,
                     issuer=issuer,
                     subject=subject,
                     times=count.times - self._per_minute,
                     since=format_time(count.since),
                 ),
             )
-            for (event, code, provider, issuer, subject, _), count in counts.items()
+            for (event, code, provider, action, issuer, subject, _), count in counts.items()
             if count.times > self._per_minute
         ]
 
 
 def _find_key(origin: Origin, event: Event) -> _Key:
-    """People behind one address are not one source; an IPv6 customer's addresses are."""
-    code, provider, issuer, subject = (getattr(event, name, "") for name in ("code", "provider", "issuer", "subject"))
-    return event.name, code, provider, issuer, subject, find_customer(origin.source_address)
+    """People behind one address are not one source; an IPv6 customer's addresses are.
+
+    Nothing of the key is free text, such as the entitlement that was asked for: a flood of different ones is one too.
+    """
+    names = ("code", "provider", "action", "issuer", "subject")
+    code, provider, action, issuer, subject = (getattr(event, name, "") for name in names)
+    return event.name, code, provider, action, issuer, subject, find_customer(origin.source_address)

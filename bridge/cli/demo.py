@@ -9,7 +9,7 @@ import click
 
 from bridge import embedded_store
 from bridge.cli.output import errors_to_exit_code, short_path
-from bridge.cli.processes import run_demo
+from bridge.cli.processes import run_demo, signals_held_back
 from bridge.cli.walkthrough import walk_through
 from bridge.clock import SystemClock
 from bridge.errors import DemoFailed
@@ -18,6 +18,8 @@ from bridge.sandbox.cloud.state import load_cloud_state
 from bridge.sandbox.idp.state import load_state
 from bridge.sandbox.workspace import DEFAULT_PORTS, copy_configuration, find_free_ports, is_free
 from bridge.settings import load_settings
+
+_TERMINATED = 128 + signal.SIGTERM
 
 
 @click.command()
@@ -32,6 +34,8 @@ def demo(folder: Path, once: bool) -> None:  # noqa: FBT001  click passes flags
 
     Keys are made beside the configuration where they are missing. Everything listens on loopback only.
     """
+    # What SIGTERM does by itself would leave the children behind, at whatever step it comes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     with errors_to_exit_code():
         config = _prepare(folder)
         settings = load_settings(config)
@@ -44,7 +48,8 @@ def demo(folder: Path, once: bool) -> None:  # noqa: FBT001  click passes flags
                 else:
                     _wait(config, settings.public_url, settings.data_folder / "logs")
         finally:
-            embedded_store.stop(settings.data_folder / "store")
+            with signals_held_back():
+                embedded_store.stop(settings.data_folder / "store")
 
 
 def _prepare(folder: Path) -> Path:

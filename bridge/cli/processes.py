@@ -1,5 +1,6 @@
 """The demo's processes: the sandbox and the bridge, started in order, ended together."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 _OK = 200
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
@@ -32,28 +34,46 @@ def run_demo(config: Path, public_url: str, logs: Path) -> Iterator[None]:
     keys = config.resolve().parent / "certs" / "sandbox"
     children: list[subprocess.Popen[str]] = []
     try:
-        sandbox = _start([sys.executable, "-m", "bridge.sandbox", str(config), str(keys)], logs / "sandbox.log")
-        children.append(sandbox)
+        command = [sys.executable, "-m", "bridge.sandbox", str(config), str(keys)]
+        sandbox = _start(command, logs / "sandbox.log", children)
         if sandbox.stdout is None or sandbox.stdout.readline().strip() != "ready":
             raise DemoFailed(f"the sandbox did not start; see {logs / 'sandbox.log'}")
-        bridge = _start([sys.executable, "-m", "bridge", "--config", str(config), "serve"], logs / "bridge.log")
-        children.append(bridge)
+        command = [sys.executable, "-m", "bridge", "--config", str(config), "serve"]
+        bridge = _start(command, logs / "bridge.log", children)
         _wait_until_ready(bridge, public_url, logs / "bridge.log")
         yield
     finally:
-        for child in reversed(children):
-            child.terminate()
-        for child in children:
-            try:
-                child.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        with signals_held_back():
+            for child in reversed(children):
+                child.terminate()
+            for child in children:
+                try:
+                    child.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    child.kill()
 
 
-def _start(command: list[str], log: Path) -> subprocess.Popen[str]:
-    with log.open("w", encoding="utf-8") as file:
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let SIGTERM and SIGINT wait until the block is done: what they interrupt would leave a child behind."""
+    arrived: list[int] = []
+    handlers = {each: signal.signal(each, lambda number, _: arrived.append(number)) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    for number in arrived[:1]:
+        signal.raise_signal(number)
+
+
+def _start(command: list[str], log: Path, children: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    """Start a child and put it among those that will be ended."""
+    with log.open("w", encoding="utf-8") as file, signals_held_back():
         # A group of its own: Ctrl-C reaches the demo alone, which then ends its children in order.
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True)
+        children.append(child)
+    return child
 
 
 def _wait_until_ready(bridge: subprocess.Popen[str], public_url: str, log: Path) -> None:

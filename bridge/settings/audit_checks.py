@@ -19,6 +19,8 @@ from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import Loc, Positions, load_document
 
 _SYSLOG_TLS_PORT = 6514
+_SUMMED_UP_SECONDS = 120
+"""So long a burst also sees what is summed up of the minute that it begins in."""
 _FILES = ("ca_file", "certificate")
 
 _Part = TypeVar("_Part", bound=BaseModel)
@@ -40,7 +42,7 @@ def load_audit_settings(folder: Path) -> AuditSettings:
 
 
 def find_audit_problems(audit: AuditSettings, positions: Positions, destinations: Destinations) -> Iterator[Problem]:
-    """Yield what is wrong with receivers and scheduled exports."""
+    """Yield what is wrong with receivers, scheduled exports, witnesses and alerts."""
     for part in ("forwarding", "exports", "witnesses"):
         counts = Counter(each.name for each in getattr(audit, part))
         for number, each in enumerate(getattr(audit, part)):
@@ -65,6 +67,7 @@ def find_audit_problems(audit: AuditSettings, positions: Positions, destinations
         loc = ("alerts", "webhook")
         yield from _find_missing_files(audit.alerts.webhook, positions, loc)
         yield from _find_webhook_problems(audit.alerts.webhook, positions, loc, destinations)
+    yield from _find_late_burst(audit, positions)
     for number, export in enumerate(audit.exports):
         if not (positions.file.parent / export.folder).is_dir():
             yield positions.problem(
@@ -93,6 +96,18 @@ def resolve_audit_paths(audit: AuditSettings, folder: Path) -> AuditSettings:
 def _resolve(part: _Part, folder: Path) -> _Part:
     paths = {name: (folder / path).resolve() for name, path in part if isinstance(path, Path)}
     return part.model_copy(update=paths)
+
+
+def _find_late_burst(audit: AuditSettings, positions: Positions) -> Iterator[Problem]:
+    """Yield that a burst is over before what was summed up of it is recorded, at the end of the minute."""
+    burst, alone = audit.alerts.refused_signatures, audit.refusals_per_minute
+    if burst.count > alone and burst.seconds < _SUMMED_UP_SECONDS and "refused_signatures" not in audit.alerts.off:
+        yield positions.problem(
+            ("alerts", "refused_signatures", "seconds"),
+            f"{burst.count} wrong signatures of one source within {burst.seconds} seconds need not be an alert: of a "
+            f"minute, {alone} are recorded at once (`refusals_per_minute`), and the rest when it is over",
+            f"Write `seconds: {_SUMMED_UP_SECONDS}` or more, or a `count` of {alone} or less.",
+        )
 
 
 def _find_missing_files(receiver: object, positions: Positions, loc: Loc) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """The bridge as authorization server for its own command, over real HTTP, from the browser to API v1."""
 
+import json
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -46,6 +47,22 @@ def test_from_the_browser_to_api_v1(installation, program, browser):
     assert session.json()["entitlements"]
     assert session.json() == program.call("GET", "/api/v1/session").json()
     assert events(installation)[-2:] == ["authorization.granted", "terminal.opened"]
+
+
+def test_no_code_token_or_proof_is_in_a_log_or_a_record(installation, browser, caplog):
+    """T-WEB-13."""
+    caplog.set_level("DEBUG", logger="bridge")
+    with signed_in(installation, browser) as program:
+        first = dict(program.tokens)
+        program.session()
+        program.refresh()
+        program.redeem()
+        logged = [entry.getMessage() for entry in caplog.records if entry.name.startswith("bridge")]
+        kept = "".join(logged) + json.dumps(installation.records())
+        secrets = [first["access_token"], first["refresh_token"], *program.tokens.values(), program.answers[0]["code"]]
+        for secret in (*[each for each in secrets if len(str(each)) > 20], program.verifier):
+            assert secret not in kept
+        assert "oauth_code_reused" in kept
 
 
 def test_without_a_session_one_signs_in_first_and_comes_back(installation, program):

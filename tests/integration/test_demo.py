@@ -1,6 +1,8 @@
 """The demo as a newcomer runs it."""
 
+import fcntl
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +61,34 @@ def test_the_demo_says_what_to_click_and_ends_without_leaving_anything_behind(wo
         with pytest.raises(requests.ConnectionError):
             requests.get(f"http://127.0.0.1:{port}/", timeout=2)
     assert not (folder / "var" / "store" / "store.sock").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "number"),
+    [
+        pytest.param("logs/bridge.log", signal.SIGINT, id="while the bridge starts"),
+        pytest.param("store/store.lock", signal.SIGTERM, id="while the store starts"),
+    ],
+)
+def test_a_demo_that_is_ended_while_it_starts_leaves_nothing_behind(workspace, file, number):
+    folder, _ = workspace
+    process = subprocess.Popen(command(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+    while not (folder / "var" / file).exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=60)
+    assert "Everything is running" not in printed
+    assert "Traceback" not in printed
+    assert process.returncode != 0
+    running = subprocess.run(["ps", "-axww", "-o", "command"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in running.splitlines() if str(folder) in line] == []
+    lock = folder / "var" / "store" / "store.lock"
+    if lock.exists():
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the store has it as long as it lives
 
 
 def test_once_fails_when_a_step_does_not_lead_where_it_should(workspace):

@@ -17,6 +17,7 @@ SLS = (
 ALERTS = "alerts: {webhook: {url: 'https://soar.example.com/hook', secret: 'env:HOOK'%s}}\n"
 WITNESS = "witnesses:\n  - {name: second, to: witness, url: 'https://witness.example.com'%s}\n"
 FILE = "witnesses:\n  - {name: disk, to: file, path: /tmp/log%s}\n"
+BURST = "refusals_per_minute: 20\nalerts:\n  refused_signatures:\n    count: %s\n    seconds: %s\n"
 DAILY = "exports:\n  - {name: daily, folder: /tmp%s}\n"
 
 
@@ -93,6 +94,14 @@ def test_what_the_documentation_shows_is_accepted(folder, text):
 def test_each_mistake_is_named_with_what_to_write(folder, text, says):
     found = problems(folder, text, development=False)
     assert [problem for problem in found if says in problem.message + problem.fix], found
+
+
+def test_t_aud_07_a_burst_that_is_over_before_it_is_summed_up_is_refused_where_it_stands(folder):
+    [problem] = problems(folder, BURST % (21, 119))
+    assert (problem.line, problem.column, problem.severity) == (5, 14, "error")
+    assert problem.fix == "Write `seconds: 120` or more, or a `count` of 20 or less."
+    for accepted in (BURST % (20, 119), BURST % (21, 120), BURST % (21, 119) + "  off: [refused_signatures]\n"):
+        assert problems(folder, accepted) == []
 
 
 @pytest.mark.parametrize("text", [HOOK, ALERTS])

@@ -11,13 +11,17 @@ import pytest
 from redis import Redis
 
 from bridge import embedded_store
-from bridge.errors import StoreUnavailable, Unsealable
+from bridge.authorization.codes import Codes
+from bridge.authorization.pushed import PushedRequests
+from bridge.authorization.requests import AuthorizationRequest, Receiver
+from bridge.errors import BadParameter, StoreUnavailable, Unsealable
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.pending import PendingSignIn, PendingSignIns, UnconfirmedSignIns
 from bridge.identity.replay import ReplayMemory
 from bridge.identity.saml.rehearsal_counts import RehearsalCounter, Sighting
 from bridge.sandbox.workspace import find_free_ports
 from bridge.sealing import Sealer
+from bridge.sessions.grants import Grants
 from bridge.sessions.store import SessionStore, session_key
 from bridge.store_connection import StoreAddress, build_key, connect_store, parse_store_url, store_errors
 from tests.live_store import MovableClock, make_identity, running_store
@@ -202,6 +206,25 @@ def exercise(client):
     assert len(sessions.end_all(make_identity().issuer, make_identity().subject)) == 4
     sessions.create(make_identity())
     assert len(sessions.end_by_session_index(make_identity().issuer, make_identity().session_index)) == 1
+    terminals = SessionStore(client, sealer, clock, 3600, 3600, kind="terminal")
+    grants = Grants(terminals, client, sealer, clock)
+    tokens = grants.issue(*terminals.create(make_identity()))
+    assert terminals.list_of(make_identity().issuer, make_identity().subject)
+    repeated = [grants.refresh(tokens.refresh_token, network).tokens for network in ("a", "a", "b")]
+    assert [each is None for each in repeated] == [False, False, True]
+    assert grants.end(tokens.access_token) is not None
+    codes = Codes(client, sealer, clock, 3600)
+    code = codes.give(AuthorizationRequest(Receiver("http://127.0.0.1:1/callback", ""), "A" * 43), "browser")
+    shown = [codes.take(code) for _ in range(2)]
+    assert [each.shown_again for each in shown] == [False, True]
+    assert shown[0].terminal == shown[1].terminal
+    assert codes.is_over(shown[0])
+    pushed = PushedRequests(client, sealer)
+    reference = pushed.keep({"state": "x"})
+    assert pushed.find(reference) == {"state": "x"}
+    pushed.use_up(reference)
+    with pytest.raises(BadParameter):
+        pushed.use_up(reference)
     for _ in range(2):
         GuessLimit(client, clock).count("corporate", "192.0.2.1")
     counter = RehearsalCounter(client)

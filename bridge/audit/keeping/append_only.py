@@ -4,7 +4,7 @@ Triggers hold whoever makes a mistake, and every role that does not own the tabl
 not even try (see ``grants.py``). The owner of a database can always take a trigger away: that is what proofs are for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, Table
 
@@ -13,12 +13,18 @@ from bridge.audit.tables import blocks, checkpoints, records, retired, writers
 APPEND_ONLY = (writers, records, checkpoints, blocks, retired)
 """What was recorded, and what proves it."""
 
+_TYPES: Mapping[type, str] = {int: "integer", str: "text", bytes: "blob"}
+"""What SQLite calls the types of values."""
+
 _FUNCTION = """CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$"""
 
 
 def create_guards(connection: Connection) -> None:
-    """Let the tables of ``APPEND_ONLY`` take new rows and nothing else. The tables exist; their guards do not."""
+    """Let the tables of ``APPEND_ONLY`` take new rows, of the types that the columns have, and nothing else.
+
+    The tables exist; their guards do not.
+    """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_FUNCTION)
     for table in APPEND_ONLY:
@@ -56,6 +62,12 @@ def _guards(dialect: str, table: Table) -> Iterator[str]:
     yield (
         f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} "
         f"WHEN EXISTS (SELECT 1 FROM {table.name} WHERE {key.name} = NEW.{key.name}) {_refuse(table)}"
+    )
+    # Any column of SQLite takes values of any type, and whoever reads them would fail over one that it cannot have.
+    typed = " AND ".join(f"typeof(NEW.{each.name}) = '{_TYPES[each.type.python_type]}'" for each in table.columns)
+    yield (
+        f"CREATE TRIGGER {table.name}_no_other_type BEFORE INSERT ON {table.name} WHEN NOT ({typed}) "
+        f"BEGIN SELECT RAISE(ABORT, '{table.name} takes no value of another type'); END"
     )
 
 

@@ -127,6 +127,32 @@ def test_the_database_itself_refuses_to_change_what_was_recorded(new_database, t
     engine.dispose()
 
 
+LITERALS = {int: "1", str: "'x'", bytes: "x'00'"}
+OTHERS = {
+    int: ("x'00'", "1.5", "'one'"),
+    str: ("x'00'", "CAST('x' AS BLOB)"),
+    bytes: ("'x'", "CAST(x'00' AS TEXT)", "1"),
+}
+
+
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
+def test_a_value_of_a_type_that_only_sqlite_lets_into_a_column_is_refused(new_database, table):
+    engine = open_database(new_database())
+    right = {column.name: LITERALS[column.type.python_type] for column in table.columns}
+    (key,) = table.primary_key.columns
+    with engine.begin() as connection:
+        for column in table.columns:
+            for other in OTHERS[column.type.python_type]:
+                for verb in ("INSERT", "INSERT OR IGNORE", "INSERT OR REPLACE"):
+                    values = ", ".join((right | {column.name: other}).values())
+                    # A key that is the row's number is SQLite's own matter.
+                    with pytest.raises(DBAPIError, match="mismatch" if column is key else "another type"):
+                        connection.exec_driver_sql(f"{verb} INTO {table.name} VALUES ({values})")
+        connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES ({', '.join(right.values())})")
+    engine.dispose()
+
+
 def test_the_log_of_another_version_is_left_alone(new_database):
     later = new_database()
     engine = open_database(later)

@@ -178,6 +178,7 @@ def test_nobody_who_signs_in_waits_while_something_reads_all_tables(log, monkeyp
         log.build_log().append(Origin("ref-3", IN_THE_OFFICE), issued("new", "Somebody New"))
         thread.join(20)
     assert [cause for cause in done if cause.startswith(f"process {process} of ")]
+    monkeypatch.undo()  # other tests use the server too, each for a while
     assert erasure.overwrite() == []
 
 
@@ -204,6 +205,7 @@ def test_it_is_not_called_done_while_a_transaction_keeps_what_was_deleted(log, m
         assert [cause for cause in erasure.overwrite() if cause.startswith(process) and said in cause]
         assert any(find(each, read_files(log.engine, with_wal=False)) for each in gone)  # so it would be wrong to
     other.dispose()
+    monkeypatch.undo()  # other tests use the server too, each for a while
     assert erasure.overwrite() == []
     assert not any(find(each, read_files(log.engine, with_wal=False)) for each in gone)
 

@@ -4,13 +4,14 @@ import base64
 import hmac
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import get_args
 
 import pytest
 from sqlalchemy import event, select
 
-from bridge.audit import events
+from bridge.audit import events, repetitions
 from bridge.audit.alerts import watcher
 from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.alerts.conditions import CheckpointLate
@@ -22,6 +23,7 @@ from bridge.audit.alerts.watcher import AlertWatcher
 from bridge.audit.database import open_database
 from bridge.audit.events import BACKGROUND, Origin
 from bridge.audit.forwarding.webhook import Webhook
+from bridge.audit.log import AuditLog
 from bridge.audit_tasks import SIGNATURE_CODES
 from bridge.errors import ForwardingFailed
 from bridge.outbound import Outbound
@@ -151,6 +153,26 @@ def test_uses_of_one_emergency_are_one_alert_which_ends(log):
     write(log, issued("BreakGlass1"))
     watch(log).look()
     assert found(log) == [("break_glass", 3), ("break_glass", 1)]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(refused(), id="of a provider"),
+        pytest.param(events.SignedCallRefused("AssumeRole", "STS.1", "SignatureDoesNotMatch", "d"), id="of a call"),
+    ],
+)
+def test_t_aud_07_what_was_summed_up_makes_a_burst_with_what_was_not(log, monkeypatch, refusal):
+    monkeypatch.setattr(repetitions, "PERIOD_SECONDS", 0.5)
+    recording = AuditLog(log.engine, log.secrets, log.clock, refusals_per_minute=2)
+    for _ in range(3):
+        recording.append(ORIGIN, refusal)
+    deadline = time.monotonic() + 10
+    while log.reader.last(1)[0]["event"] != "repeated.refused":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    watch(log).look()
+    assert found(log) == [("refused_signatures", 3)]
 
 
 def test_no_alert_is_opened_twice_however_often_a_process_begins_anew(either_log):
