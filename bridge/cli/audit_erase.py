@@ -23,7 +23,7 @@ from bridge.settings import Settings, load_settings
 _SHOWN = 10
 
 
-@click.command()
+@click.command(short_help="Make unreadable what the log says of a person.")
 @click.option("--subject", help="The person's identifier, exactly as the provider writes it; with --issuer.")
 @click.option("--issuer", help="Whose identifier it is: the provider's entity ID or issuer.")
 @click.option("--person", help="What people call the person, in place of these two.")

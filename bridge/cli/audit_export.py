@@ -68,7 +68,7 @@ def export(  # noqa: PLR0917  click passes them by name
     where = "to standard output" if output is None else f"to {short_path(output)}"
     click.echo(f"{count(exported.records, 'record')} written {where}, {exported.bytes} bytes.", err=True)
     click.echo(f"SHA-256 {exported.digest}; the log has that too.", err=True)
-    if opened:
+    if opened and exported.records:
         click.echo(
             "It names people in the clear: `audit erase` does not reach it. Delete it once it has served; "
             "with --sealed it names nobody.",

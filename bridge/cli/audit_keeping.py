@@ -31,7 +31,7 @@ owner_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Make the log's tables, or move them to this layout.")
 @owner_option
 @click.option(
     "--months-ahead",
@@ -61,7 +61,7 @@ def migrate(folder: Path, owner: str | None, months_ahead: int) -> None:
         click.echo(f"{count(len(made), 'partition')} made. Each month has one until {last // 100}-{last % 100:02d}.")
 
 
-@click.command()
+@click.command(short_help="PostgreSQL: let the service add records only.")
 @click.argument("role")
 @owner_option
 @click.option("--apply", is_flag=True, help="Do it, instead of printing the statements.")
@@ -92,7 +92,7 @@ def _apply(connection: Connection, role: str) -> None:
         connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-@click.command()
+@click.command(short_help="Delete the records of months that are over.")
 @click.option(
     "--keep-months",
     type=click.IntRange(1, 1200),

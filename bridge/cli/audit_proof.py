@@ -43,11 +43,16 @@ _key = click.option(
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
-@click.command("verify")
-@click.option("--from", "begin", type=click.IntRange(0), default=0, help="The first position. Default: the first.")
-@click.option("--to", "last", type=click.IntRange(0), help="The last position. Default: the last.")
+@click.command("verify", short_help="Verify the log, or say the first bad position.")
+@click.option("--from", "begin", type=click.IntRange(0), default=0, help="The position to begin at. Default: 0.")
+@click.option("--to", "last", type=click.IntRange(0), help="The last position to verify. Default: the end of the log.")
 @click.option("--since", type=_file, help="Verify what came after a checkpoint that you noted in this file.")
-@click.option("--noted", type=_file, multiple=True, help="The log must begin with what checkpoints in this file say.")
+@click.option(
+    "--noted",
+    type=_file,
+    multiple=True,
+    help="The log must begin with what checkpoints in this file say. Can be repeated.",
+)
 @click.option(
     "--search", is_flag=True, help="Verify as well that searches and figures leave out nothing. Takes longer."
 )
@@ -68,6 +73,8 @@ def verify(  # noqa: PLR0917  click passes them by name
     A checkpoint that you noted elsewhere proves that the end was not cut off since either; write one with `rambridge
     audit checkpoint > FILE`. The exit code is 1 if something is wrong.
     """
+    if last is not None and last < begin:
+        raise click.UsageError("--to is before --from: there is nothing between them to verify.")
     with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
         log.sequencer.catch_up()
@@ -76,13 +83,16 @@ def verify(  # noqa: PLR0917  click passes them by name
             before = [each.checkpoint for each in _read_notes(since, believed)]
             seen += before
             begin = max(begin, *(each.size for each in before))
+            if last is not None and last < begin:
+                raise click.UsageError(f"--to is before {begin}, which is the first position after --since.")
         step = load_audit_settings(folder).max_clock_step_seconds
         scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
         processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
         verified = verify_log(log.engine, scope, processes=processes, progress=_Progress())
         beyond = max(begin - 1, -1 if last is None else last)
         if beyond >= verified.size:
-            raise ChainBroken(f"the log ends before position {beyond}", verified.size)
+            held = count(verified.size, "record")
+            raise ChainBroken(f"the log ends before position {beyond}: it has {held}", verified.size)
         if search:
             with snapshot(log.engine) as connection:
                 check_search(connection)
@@ -91,7 +101,7 @@ def verify(  # noqa: PLR0917  click passes them by name
         click.echo("Searches and figures go by all of them.")
 
 
-@click.command("checkpoint")
+@click.command("checkpoint", short_help="Print how many records there are, signed.")
 @click.option("--since", type=_file, help="Print instead a proof that the log begins with this file's checkpoint.")
 @click.option("--first", is_flag=True, help="Sign a log that was never signed, and has records already.")
 @_key
@@ -125,7 +135,7 @@ def checkpoint(folder: Path, since: Path | None, first: bool, keys: tuple[str, .
     click.echo(signed.note, nl=False)
 
 
-@click.command("proof")
+@click.command("proof", short_help="Prove that a record is in the log.")
 @click.argument("what", metavar="POSITION|REFERENCE")
 @click.option(
     "-o",
@@ -159,8 +169,9 @@ def proof(folder: Path, what: str, output: Path | None, keys: tuple[str, ...]) -
         with snapshot(log.engine) as connection:
             for position in positions:
                 click.echo(prove_record(connection, position, signed).text, nl=False)
+    over = count(signed.checkpoint.size, "record")
     proved = f"record {positions[0]} is" if len(positions) == 1 else f"{len(positions)} records are"
-    click.secho(f"Proved: {proved} under the checkpoint over {signed.checkpoint.size} records.", fg="green", err=True)
+    click.secho(f"Proved: {proved} under the checkpoint over {over}.", fg="green", err=True)
 
 
 class _Progress:
@@ -204,7 +215,7 @@ def _find_keys(log: OpenedLog, given: Sequence[str]) -> tuple[VerifierKey, ...]:
     try:
         keys = [VerifierKey.parse(text) for text in given]
     except NoteRefused as error:
-        raise click.BadParameter(str(error), param_hint="--key") from error
+        raise click.BadParameter(f"{error}, as `rambridge audit verify` prints it", param_hint="--key") from error
     if not keys and log.signer is None:
         raise KeyMissing("the keys that sign checkpoints are not on this machine: name the public one with --key")
     with snapshot(log.engine) as connection:
@@ -237,7 +248,9 @@ def _find_positions(log: OpenedLog, what: str) -> list[int]:
     elif reference is not None:
         query = query.where(index.c.reference == reference)
     else:
-        raise click.BadParameter("write a position, or a reference such as 1A2B-3C4D-5E6F", param_hint="WHAT")
+        raise click.BadParameter(
+            "write a position, such as 7, or a reference, such as 1A2B-3C4D-5E6F", param_hint="POSITION|REFERENCE"
+        )
     with snapshot(log.engine) as connection:
         return list(connection.scalars(query))
 

@@ -32,7 +32,7 @@ def trail() -> None:
     """Import ActionTrail events, and find credentials of governed roles that were never issued here."""
 
 
-@trail.command("import")
+@trail.command("import", short_help="Import files of ActionTrail events, or folders.")
 @click.argument("paths", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.pass_obj
 def import_command(folder: Path, paths: tuple[Path, ...]) -> None:
@@ -49,7 +49,7 @@ def import_command(folder: Path, paths: tuple[Path, ...]) -> None:
             sys.exit(FAILED)
 
 
-@trail.command("strays")
+@trail.command("strays", short_help="List credentials never issued here.")
 @click.option("--json", "as_json", is_flag=True, help="Print each as one line of JSON.")
 @click.pass_obj
 def strays(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click passes flags
@@ -62,7 +62,7 @@ def strays(folder: Path, as_json: bool) -> None:  # noqa: FBT001  click passes f
         for stray in found:
             click.echo(json.dumps(_to_json(stray, names)) if as_json else describe_stray(stray, names))
         if not as_json:
-            _print_sum(len(found), newest)
+            _print_sum(len(found), newest, importer.scope.settling_seconds)
         if found:
             sys.exit(FAILED)
 
@@ -75,7 +75,7 @@ def describe_stray(stray: Stray, names: dict[str, str]) -> str:
     return printable(f"{place}  {each.name}") + f"\n    {printable(describe_reason(stray))}\n    {used}"
 
 
-def _print_sum(strays: int, newest: int | None) -> None:
+def _print_sum(strays: int, newest: int | None, settling_seconds: int) -> None:
     """Say how many strays there are, and of when that is."""
     if newest is None:
         click.secho("Nothing was imported yet, so nothing is known of strays: `rambridge trail import`.", fg="yellow")
@@ -83,6 +83,7 @@ def _print_sum(strays: int, newest: int | None) -> None:
     said = f"{count(strays, 'stray')}." if strays else "No stray."
     click.secho(said, fg="red" if strays else "green", bold=True)
     click.echo(f"The newest event that was imported is of {_format(newest)}.")
+    click.echo(f"What was first used in the {settling_seconds} s before is told later: its explanation may still come.")
 
 
 @contextmanager

@@ -461,6 +461,15 @@ def test_noted_checkpoints_that_agree_are_counted(log, whole, tmp_path, verify):
     )
 
 
+def test_noted_checkpoints_that_could_not_be_compared_prove_nothing(log, tmp_path, verify):
+    (tmp_path / "noted.txt").write_text(log.notes()[0])
+    last = log.bundle(tmp_path / "bundle", first=SIZE - 1)
+    code, printed, *_ = verify(last, "--noted", tmp_path / "noted.txt")
+    assert code == 0
+    assert "0 of 1 checkpoints that you noted could be compared, which proves nothing of them" in printed
+    assert "they agree" not in printed
+
+
 def test_a_clock_that_was_set_back_is_named(signer, chance, tmp_path, verify):
     position = chance.randrange(8, SIZE)
     back = Written(f"sqlite:///{tmp_path}/back.db", signer, back_at=position)

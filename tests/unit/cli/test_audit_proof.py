@@ -88,6 +88,13 @@ def test_verify_does_not_say_that_there_is_what_is_behind_the_end(run, config, n
         assert "the log ends before position 30" in result.stderr
 
 
+def test_verify_does_not_call_nothing_verified_when_the_positions_are_the_wrong_way_round(run, noted):
+    for arguments in (("--from", 9, "--to", 3), ("--since", noted, "--to", 19)):
+        result = run("verify", *arguments)
+        assert result.exit_code == 2
+        assert "--to is before" in result.stderr
+
+
 def test_verify_looks_at_what_searches_go_by_if_it_is_asked_to(run, config, noted):  # noqa: F811
     assert "Searches and figures go by all of them." in run("verify", "--search").output
     change(config, "UPDATE audit_kinds SET event = 'nothing'")

@@ -64,6 +64,7 @@ def test_an_import_says_what_is_new_and_the_strays_are_listed_with_their_reasons
     listed = run("strays")
     assert listed.exit_code == 1
     assert "The newest event that was imported is of 2026-01-" in listed.stdout
+    assert "What was first used in the 3600 s before is told later" in listed.stdout
     lines = [json.loads(line) for line in run("strays", "--json").stdout.splitlines()]
     assert len(lines) == 2
     assert all(line["access_key_id"] in listed.stdout and line["reason"] for line in lines)

@@ -271,6 +271,8 @@ class Bundle:
     """What is in the folder or zip file."""
 
     def __init__(self, place: Path) -> None:
+        if not place.exists():
+            raise Unreadable(f"there is no {place}")
         self._zip = zipfile.ZipFile(place) if place.is_file() else None
         names = self._zip.namelist() if self._zip else []
         if len(names) != len(set(names)):
@@ -577,7 +579,10 @@ def _grew(first: Checkpoint, second: Checkpoint, hashes: list[bytes]) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
-    parser = argparse.ArgumentParser(description="Verify a bundle of Rambridge's audit log.")
+    parser = argparse.ArgumentParser(
+        description="Verify a bundle of Rambridge's audit log.",
+        epilog="Exit code: 0 if all is good, 1 if something is bad, 2 if it cannot be verified.",
+    )
     parser.add_argument("bundle", type=Path, nargs="?", help="the folder or zip file")
     parser.add_argument("--grew", type=Path, metavar="FILE", help="verify a proof between two checkpoints")
     parser.add_argument("--key", action="append", default=[], help="the log's public key, as NAME+ID+KEY")
@@ -617,7 +622,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Signed by {key.text}")
     if noted:
         compared = sum(each.compared for each in noted)
-        print(f"{compared} of {len(noted)} checkpoints that you noted could be compared: they agree.")
+        agreed = ": they agree." if compared else ", which proves nothing of them: the bundle has no hashes of then."
+        print(f"{compared} of {len(noted)} checkpoints that you noted could be compared{agreed}")
     if not options.key:
         print("This key came with the bundle. It proves something if it is the one that the operator published.")
     return 0
