@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.database import open_database
-from bridge.audit.keeping.grants import find_weakness, grants_for, list_services
+from bridge.audit.keeping.grants import find_weakness, grants_for, is_role, list_services
 from bridge.audit.keeping.layout import NEWEST
 from bridge.audit.keeping.partitions import coming_months, create_ahead, owns_tables
 from bridge.audit.keeping.retention import Retention
@@ -76,12 +76,14 @@ def roles(folder: Path, role: str, owner: str | None, *, apply: bool) -> None:
             raise click.UsageError("SQLite has no roles: whoever can write the file can change it.")
         with engine.begin() as connection:
             weakness = find_weakness(connection, role)
+            if apply and not is_role(connection, role):
+                raise click.UsageError(f"There is no role {role} yet: CREATE ROLE {role} LOGIN PASSWORD '...'.")
             if apply:
                 _apply(connection, role)
             else:
                 for statement in grants_for(connection, role):
                     click.echo(f"{statement};")
-    if apply:
+    if apply and not weakness:
         click.secho(f"{role} may add records, and change none.", fg="green")
     if weakness:
         click.secho(f"This does not bind {role}: {weakness}.", fg="yellow", err=True)

@@ -36,6 +36,7 @@ _WEAKNESS = text(
     "WHEN pg_has_role(rolname, relowner, 'USAGE') THEN 'it owns the tables, or is a member of the role that does' END "
     "FROM pg_roles, pg_class WHERE rolname = :role AND pg_class.oid = to_regclass(:table)"
 )
+_IS_ROLE = text("SELECT 1 FROM pg_roles WHERE rolname = :role")
 _MAY_CHANGE = text("SELECT has_table_privilege(current_user, to_regclass(:table), 'UPDATE')")
 
 
@@ -64,6 +65,11 @@ def list_services(connection: Connection) -> list[str]:
 def find_weakness(connection: Connection, role: str) -> str | None:
     """Return why grants do not bind a role, in words; None if they do, or if there is no such role."""
     return connection.execute(_WEAKNESS, {"role": role, "table": records.name}).scalar()
+
+
+def is_role(connection: Connection, role: str) -> bool:
+    """Return whether PostgreSQL has a role of this name."""
+    return connection.execute(_IS_ROLE, {"role": role}).first() is not None
 
 
 def may_change_records(connection: Connection) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from bridge.audit.database import open_database
 from bridge.audit.keeping.append_only import APPEND_ONLY
-from bridge.audit.keeping.grants import find_weakness, grants_for, list_services, may_change_records
+from bridge.audit.keeping.grants import find_weakness, grants_for, is_role, list_services, may_change_records
 from bridge.audit.keeping.partition_keeper import PartitionKeeper
 from bridge.audit.keeping.partitions import create_ahead
 from bridge.audit.keeping.standing import examine
@@ -106,6 +106,8 @@ def test_the_services_role_adds_records_and_may_change_none(database, service):
         assert find_weakness(connection, database.service) is None
         assert "owns the tables" in find_weakness(connection, database.owner)
         assert find_weakness(connection, "nobody") is None
+        assert is_role(connection, database.service)
+        assert not is_role(connection, "nobody")
 
 
 def test_a_role_that_may_not_make_the_tables_says_who_has_to(database):
