@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from bridge.audit import tables
 from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
@@ -33,11 +33,17 @@ _WIDTH = len(INDEX_COLUMNS)
 _POSITION, _ID, _TIME = (INDEX_COLUMNS.index(name) for name in ("position", "id", "time"))
 _MICROSECONDS = 1_000_000
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
-_QUERY = (
-    select(*(tables.index.c[name] for name in INDEX_COLUMNS), tables.records.c.body, tables.records.c.mac)
-    .outerjoin(tables.records, tables.SAME_RECORD)
-    .order_by(tables.index.c.position)
-)
+
+
+def _select_records(*narrower: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(*(tables.index.c[name] for name in INDEX_COLUMNS), tables.records.c.body, tables.records.c.mac)
+        .outerjoin(tables.records, and_(tables.SAME_RECORD, *narrower))
+        .order_by(tables.index.c.position)
+    )
+
+
+_QUERY = _select_records()
 
 
 class RecordDiffers(ChainBroken):
@@ -163,7 +169,13 @@ class RecordCheck:
             raise RecordDiffers(f"no record has the position {position}", position)
 
     def _read(self, begin: int, end: int) -> Iterator[Sequence[Any]]:
-        query = _QUERY.where(tables.index.c.position >= begin, tables.index.c.position < end)
+        in_range = and_(tables.index.c.position >= begin, tables.index.c.position < end)
+        query = _QUERY.where(in_range)
+        if self._connection.dialect.name == "postgresql":
+            # The planner knows partitions that it need not look into by constants alone.
+            months = select(func.min(tables.index.c.month), func.max(tables.index.c.month)).where(in_range)
+            first, last = self._connection.execute(months).one()
+            query = _select_records(tables.records.c.month.between(first, last)).where(in_range)
         with closing(self._connection.execute(query)) as result:
             # Past SQLAlchemy: rows as the driver gives them, since converting them would take a third of the time.
             yield from cast("Iterator[Sequence[Any]]", result.cursor)
