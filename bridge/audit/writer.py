@@ -12,9 +12,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from itertools import chain, compress
-from typing import Any, TypeAlias
+from itertools import compress
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Pool, Select, event, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -29,17 +28,15 @@ from bridge.clock import Clock
 
 IDLE_SECONDS = 86_400.0
 """A writer that has been silent for so long takes a new number, so that few have to be looked at for new records."""
+_MARKS = {"sqlite": "?", "postgresql": "%s"}
 PROCESSES = 8
 """Of how many processes of this machine that began last the last record is looked at,"""
 RECORDS = 256
 """and at how many of the last records of the log, whoever wrote them."""
 LOOK_SECONDS = 2.0
 """How old what we know of the others' records may be when somebody signs in; less than a clock may go back."""
-MOST_IN_A_STEP = 64
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.05
-
-Row: TypeAlias = tuple[int, int, str, bytes]
 
 
 @dataclass
@@ -88,7 +85,8 @@ class Writer:
         """When we read what the others wrote last, by the process's own clock (``time.monotonic``)."""
         self._stepped_back = False
         event.listen(engine, "engine_disposed", lambda _: self._drop())
-        self._insert = _INSERTS[engine.dialect.name]
+        mark = _MARKS[engine.dialect.name]
+        self._insert = f"INSERT INTO audit_records (id, month, body, mac) VALUES ({mark}, {mark}, {mark}, {mark})"  # noqa: S608
 
     def is_behind(self) -> bool:
         """Tell whether the clock was set back, and is not beyond the last record again."""
@@ -131,7 +129,7 @@ class Writer:
                         found = self._provide_keys(connection, items)
                         rows, end = self._place(head, items, found, now)
                         ends.append(end)
-                        self._insert(connection, rows)
+                        connection.exec_driver_sql(self._insert, rows)
                     self._secrets.keep(found)
                     self._head = end
                 break
@@ -239,7 +237,9 @@ class Writer:
         stepped = ClockSteppedBack(self._node, round((latest - now).total_seconds()), format_time(latest))
         return Unwritten(self._describer.describe(BACKGROUND, stepped), None)
 
-    def _place(self, head: Head, items: Sequence[Unwritten], found: FoundKeys, now: datetime) -> tuple[list[Row], Head]:
+    def _place(
+        self, head: Head, items: Sequence[Unwritten], found: FoundKeys, now: datetime
+    ) -> tuple[list[tuple[int, int, str, bytes]], Head]:
         """Return the rows, and where the chain ends with them."""
         rows = []
         writer, number, mac, key = self._writer, head.number, head.mac, self._secrets.mac_key
@@ -266,29 +266,3 @@ def _last_of(writer: int, *columns: ColumnElement[Any]) -> Select[Any]:
     first, last = record_id(writer, 0), record_id(writer + 1, 0)
     query = select(*columns).where(records.c.id > first, records.c.id < last)
     return query.order_by(records.c.id.desc()).limit(1)
-
-
-def _insert_in_few_steps(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert many rows by one statement.
-
-    The interpreter's lock is let go with each, and whoever has it meanwhile may keep it for longer than a row takes.
-    """
-    begin = 0
-    while begin < len(rows):
-        count = min(1 << (len(rows) - begin).bit_length() - 1, MOST_IN_A_STEP)
-        values = tuple(chain.from_iterable(rows[begin : begin + count]))
-        connection.exec_driver_sql(_build_insert(count), values)
-        begin += count
-
-
-@cache
-def _build_insert(count: int) -> str:
-    return f"{_INSERT} {', '.join(['(?, ?, ?, ?)'] * count)}"
-
-
-def _insert_in_a_pipeline(connection: Connection, rows: Sequence[Row]) -> None:
-    connection.exec_driver_sql(f"{_INSERT} (%s, %s, %s, %s)", rows)
-
-
-_INSERT = "INSERT INTO audit_records (id, month, body, mac) VALUES"
-_INSERTS = {"sqlite": _insert_in_few_steps, "postgresql": _insert_in_a_pipeline}
