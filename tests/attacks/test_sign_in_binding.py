@@ -808,7 +808,7 @@ ELSEWHERE = {
     "blank before": " //evil.example",
     "not ASCII": "/\u2044evil.example",
     "full-width slash": "\uff0f\uff0fevil.example",
-    "long": "/" + "x" * 600,
+    "long": "/" + "x" * 2048,
     "empty": "",
 }
 

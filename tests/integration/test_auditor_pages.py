@@ -330,6 +330,9 @@ def test_a_file_of_what_cannot_be_understood_is_not_a_file_of_everything(lin, in
 
 
 def test_a_file_has_the_newest_records_that_may_be_taken_and_no_more(lin, installation, monkeypatch):
+    with installation.open_audit() as log:
+        ended = SessionEnded("acme-saml", "https://idp.example", "somebody", "Somebody")
+        log.build_log().append(Origin("", ""), *[ended] * 6)
     newest = [each["position"] for each in installation.records()[::-1] if each["event"] == "session.ended"][:5]
     monkeypatch.setattr(search_export, "_AT_ONCE", 2)
     monkeypatch.setattr(search_export, "MAX_EXPORTED", 5)

@@ -63,6 +63,11 @@ def test_the_demo_says_what_to_click_and_ends_without_leaving_anything_behind(wo
     assert not (folder / "var" / "store" / "store.sock").exists()
 
 
+def heed_interrupts():
+    """Let SIGINT be heard by a child, also where this suite runs in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("file", "number"),
     [
@@ -72,7 +77,13 @@ def test_the_demo_says_what_to_click_and_ends_without_leaving_anything_behind(wo
 )
 def test_a_demo_that_is_ended_while_it_starts_leaves_nothing_behind(workspace, file, number):
     folder, _ = workspace
-    process = subprocess.Popen(command(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 60
     while not (folder / "var" / file).exists():
         assert process.poll() is None
