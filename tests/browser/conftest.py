@@ -18,6 +18,13 @@ SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 """How many records are in the audit log before anybody does anything."""
 MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
+_BOTH = (1280, 390)
+WIDTHS = (
+    {"light": _BOTH, "dark": _BOTH}
+    if MEASURED or os.environ.get("RAMBRIDGE_TEST_PICTURES") == "all"
+    else {"light": (1280,), "dark": (390,)}
+)
+"""Widths in pixels at which pages are looked at in a scheme; all four pictures of each with the variable set."""
 LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
 """A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""
 _WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}

@@ -6,6 +6,7 @@ import re
 import pytest
 import requests
 
+from tests.browser.conftest import WIDTHS
 from tests.browser.test_sign_in import Keyboard, Mouse, click_tile, sign_in_at_idp
 
 
@@ -65,7 +66,7 @@ def test_every_page_of_administrators_has_its_picture(chromium, installation, sh
         "replayed": send_old_answer(installation),
         "tampered": send_old_answer(installation, tampered=True),
     }
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = context.new_page()
         page.set_default_timeout(10_000)

@@ -3,14 +3,13 @@
 import sys
 import time
 
-from tests.browser.conftest import MEASURED, RECORDS, find_barriers
+from tests.browser.conftest import MEASURED, RECORDS, WIDTHS, find_barriers
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
 AT_ONCE_SECONDS = 0.5 if MEASURED else 5.0
 """The suite runs beside others; what is measured is measured alone, and with many records."""
 
-WIDTHS = {"light": (1280, 390), "dark": (1280, 390)} if MEASURED else {"light": (1280,), "dark": (390,)}
 LINE_HEIGHT = 40
 """Pixels of a link in the navigation."""
 

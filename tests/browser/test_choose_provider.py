@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.browser.conftest import WIDTHS
 from tests.browser.test_sign_in import Keyboard, Mouse, find
 
 
@@ -86,7 +87,7 @@ def test_a_weak_second_sign_in_ends_on_a_page_and_the_session_goes_on(page, inst
 
 
 def test_the_new_pages_have_their_pictures(chromium, installation, shoot, scheme):
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = context.new_page()
         page.set_default_timeout(10_000)

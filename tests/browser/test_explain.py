@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.browser.conftest import WIDTHS
 from tests.browser.test_administration import sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse
 
@@ -33,7 +34,7 @@ def test_an_administrator_is_told_why_somebody_has_these_roles(page, installatio
 
 
 def test_the_page_that_explains_has_its_picture(chromium, installation, shoot, scheme):
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = context.new_page()
         page.set_default_timeout(10_000)

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from tests.browser.conftest import SCREENSHOTS, find_barriers
+from tests.browser.conftest import SCREENSHOTS, WIDTHS, find_barriers
 from tests.browser.test_sign_in import Mouse, click_tile, sign_in_at_idp
 from tests.installation import run_installation
 from tests.many_roles import list_roles, write_many
@@ -120,7 +120,7 @@ def test_the_portal_of_400_roles_has_no_barrier_and_its_pictures(portal, scheme)
     portal.emulate_media(color_scheme=scheme)
     portal.reload()
     portal.locator(".filter.ready").wait_for()
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         portal.set_viewport_size({"width": width, "height": 900})
         portal.screenshot(path=f"{SCREENSHOTS}/portal-many-{scheme}-{width}.png")
         portal.keyboard.type("paprre")
@@ -156,7 +156,7 @@ def test_pages_of_links_have_no_barrier_and_their_pictures(portal, many, shoot, 
     portal.emulate_media(color_scheme=scheme)
     account = "/open/search-production"
     to = "?to=https%3A%2F%2Fecs.console.aliyun.com%2Fserver"
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         portal.set_viewport_size({"width": width, "height": 900})
         for name, path in {"one": f"{account}/Readonly{to}", "several": account + to}.items():
             portal.goto(f"{many.bridge}{path}")

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import WIDTHS
 from tests.browser.test_administration import sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse
 from tests.installation import run_installation
@@ -78,7 +79,7 @@ def test_rules_that_cannot_be_used_are_shown_with_their_places(page, installatio
 
 
 def test_every_page_of_a_preview_has_its_picture(chromium, installation, shoot, scheme):
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = context.new_page()
         page.set_default_timeout(15_000)

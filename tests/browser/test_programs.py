@@ -1,6 +1,6 @@
 """Letting a program in, through the system browser or by a code: in Chromium."""
 
-from tests.browser.conftest import find_barriers
+from tests.browser.conftest import WIDTHS, find_barriers
 from tests.browser.test_choose_provider import sign_in_with
 from tests.browser.test_sign_in import Keyboard, Mouse
 from tests.integration.program import listening
@@ -21,7 +21,7 @@ def test_the_command_is_let_in_with_the_keyboard_alone_by_whoever_signs_in_on_th
 
 def test_pages_for_programs_have_their_pictures_and_no_barriers(chromium, installation, shoot, scheme):
     with listening(installation.bridge) as program:
-        for width in (1280, 390):
+        for width in WIDTHS[scheme]:
             context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page = context.new_page()
             page.set_default_timeout(10_000)

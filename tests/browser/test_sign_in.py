@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.browser.conftest import WIDTHS
+
 TILES = {
     "saml-idp-initiated": "Alibaba Cloud",
     "saml-sp-initiated": "Rambridge",
@@ -158,7 +160,7 @@ def test_t_web_01_another_person_is_never_signed_in_silently(page, installation,
 
 
 def test_every_page_has_its_picture(chromium, installation, shoot, scheme):
-    for width in (1280, 390):
+    for width in WIDTHS[scheme]:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = context.new_page()
         page.set_default_timeout(10_000)
