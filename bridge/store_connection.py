@@ -39,6 +39,8 @@ from bridge.errors import StoreUnavailable, Unsealable
 
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
+MOST_CONNECTIONS = 1_024
+"""Of one process: more than it has threads. redis-py's own bound is 100, and whoever finds it reached gets an error."""
 HEALTH_CHECK_SECONDS = 30
 """A connection that was idle for longer is asked before it is used."""
 RETRIES = 1
@@ -270,6 +272,7 @@ def _client_options(address: StoreAddress, username: str, password: str, ca_file
         "socket_timeout": ANSWER_SECONDS,
         "socket_connect_timeout": CONNECT_SECONDS,
         "health_check_interval": HEALTH_CHECK_SECONDS,
+        "max_connections": MOST_CONNECTIONS,
         # Not after a timeout: a server that is slow would be waited for again and again.
         "retry": Retry(ConstantBackoff(0.05), RETRIES, supported_errors=(ConnectionLost,)),
         "protocol": 2,  # one round trip less for each connection, and the same answers from every server
