@@ -2,11 +2,10 @@
 
 import base64
 import random
-import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import insert
 
 from bridge.audit import tables
 from bridge.audit.keeping.append_only import APPEND_ONLY
@@ -21,6 +20,7 @@ from bridge.audit.record import (
     month_of,
     record_id,
 )
+from tests.new_database import new_postgresql_database
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MAC_KEY = bytes(range(32))
@@ -88,15 +88,8 @@ def new_log(request, folder):
     if request.param == "sqlite":
         yield f"sqlite:///{folder}/audit.db"
         return
-    server = request.getfixturevalue("postgresql_url")
-    name = f"audit_{uuid.uuid4().hex}"
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name)
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    administration.dispose()
+    with new_postgresql_database(request.getfixturevalue("postgresql_url")) as url:
+        yield url
 
 
 def lift_guards(connection):

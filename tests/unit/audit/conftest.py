@@ -1,10 +1,11 @@
 import itertools
-import uuid
+from contextlib import ExitStack
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 
 from bridge.audit.database import open_database
+from tests.new_database import new_postgresql_database
 
 _numbers = itertools.count()
 
@@ -13,32 +14,22 @@ _numbers = itertools.count()
 def audit_database(request, tmp_path):
     """Return a function that opens a new empty database, or with ``same=True`` always the same one."""
     opened = []
-    databases = {}
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql_url")
-        administration = create_engine(server, isolation_level="AUTOCOMMIT")
+    urls = {}
+    server = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
+    with ExitStack() as stack:
 
-    def open_one(*, same=False):
-        name = "same" if same else f"n{next(_numbers)}"
-        if request.param == "sqlite":
-            url = f"sqlite:///{tmp_path}/{name}.db"
-        else:
-            if name not in databases:
-                databases[name] = f"audit_{uuid.uuid4().hex}"
-                with administration.connect() as connection:
-                    connection.execute(text(f"CREATE DATABASE {databases[name]}"))
-            url = server.set(database=databases[name])
-        opened.append(open_database(url))
-        return opened[-1]
+        def open_one(*, same=False):
+            name = "same" if same else f"n{next(_numbers)}"
+            if server is None:
+                urls[name] = f"sqlite:///{tmp_path}/{name}.db"
+            elif name not in urls:
+                urls[name] = stack.enter_context(new_postgresql_database(server))
+            opened.append(open_database(urls[name]))
+            return opened[-1]
 
-    yield open_one
-    for engine in opened:
-        engine.dispose()
-    if request.param == "postgresql":
-        with administration.connect() as connection:
-            for database in databases.values():
-                connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
-        administration.dispose()
+        yield open_one
+        for engine in opened:
+            engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -48,20 +39,8 @@ def new_database(request, tmp_path):
         yield lambda: f"sqlite:///{tmp_path}/n{next(_numbers)}.db"
         return
     server = request.getfixturevalue("postgresql_url")
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    made = []
-
-    def create():
-        made.append(f"audit_{uuid.uuid4().hex}")
-        with administration.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {made[-1]}"))
-        return server.set(database=made[-1])
-
-    yield create
-    with administration.connect() as connection:
-        for database in made:
-            connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
-    administration.dispose()
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(new_postgresql_database(server))
 
 
 @pytest.fixture
@@ -84,12 +63,5 @@ def readable_url(request, tmp_path):
     if request.param == "sqlite":
         yield make_url(f"sqlite:///{tmp_path}/audit.db")
         return
-    server = request.getfixturevalue("superuser_url")
-    name = f"audit_{uuid.uuid4().hex}"
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name)
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    administration.dispose()
+    with new_postgresql_database(request.getfixturevalue("superuser_url")) as url:
+        yield url

@@ -1,9 +1,7 @@
 """What searches are measured on is in itself right, and has as many different values as records that were written."""
 
-import uuid
-
 import pytest
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import func, select, text
 
 from bridge.audit import tables
 from bridge.audit.database import open_database
@@ -11,6 +9,7 @@ from bridge.audit.reader import AuditReader
 from bridge.audit.search.tables import hours, kinds, networks, terms
 from bridge.audit.secrets import AuditSecrets
 from bridge.sealing import Sealer
+from tests.audit_records import new_log
 from tests.multiplied_log import multiply_log
 from tests.synthetic_log import write_log
 
@@ -28,24 +27,11 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def long_log(base, request, tmp_path_factory):
-    if request.param == "sqlite":
-        engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('long')}/audit.db")
+    with new_log(request, tmp_path_factory.mktemp("long")) as url:
+        engine = open_database(url)
         assert multiply_log(base.url.database, engine, TIMES) == SIZE * TIMES
         yield engine
         engine.dispose()
-        return
-    server = request.getfixturevalue("postgresql_url")
-    name = f"audit_{uuid.uuid4().hex}"
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine = open_database(server.set(database=name))
-    assert multiply_log(base.url.database, engine, TIMES) == SIZE * TIMES
-    yield engine
-    engine.dispose()
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
-    administration.dispose()
 
 
 def ask(engine, query):

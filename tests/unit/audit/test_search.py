@@ -1,12 +1,11 @@
 """A search finds exactly what a look at every record finds, page by page, on both databases."""
 
 import random
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from bridge.audit.database import open_database
 from bridge.audit.kinds import kind_of, kind_row, term_of, terms
@@ -18,6 +17,7 @@ from bridge.audit.search.search import AuditSearch
 from bridge.audit.search.tables import networks
 from bridge.audit.secrets import AuditSecrets
 from bridge.sealing import Sealer
+from tests.audit_records import new_log
 from tests.synthetic_log import write_log
 
 SIZE = 1_200
@@ -57,22 +57,10 @@ class Log:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def log(request, tmp_path_factory):
-    if request.param == "sqlite":
-        engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('search')}/audit.db")
+    with new_log(request, tmp_path_factory.mktemp("search")) as url:
+        engine = open_database(url)
         yield Log(engine)
         engine.dispose()
-        return
-    server = request.getfixturevalue("postgresql_url")
-    name = f"audit_{uuid.uuid4().hex}"
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine = open_database(server.set(database=name))
-    yield Log(engine)
-    engine.dispose()
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
-    administration.dispose()
 
 
 def _matches(search, record):

@@ -1,14 +1,13 @@
 import os
-import uuid
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from bridge.database import open_engine
 from bridge.entitlements.rules import RulesInForce
 from bridge.history.history import History
 from bridge.sealing import Sealer
 from tests.live_store import MovableClock
+from tests.new_database import new_postgresql_database
 from tests.unit.entitlements.factories import Rules
 
 
@@ -24,15 +23,8 @@ def url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/bridge.db"
         return
-    server = request.getfixturevalue("postgresql_url")
-    name = f"history_{uuid.uuid4().hex}"
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name)
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    administration.dispose()
+    with new_postgresql_database(request.getfixturevalue("postgresql_url")) as new:
+        yield new
 
 
 @pytest.fixture

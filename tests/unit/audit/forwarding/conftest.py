@@ -1,14 +1,14 @@
 import itertools
-import uuid
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import insert
 
 from bridge.audit import tables
 from bridge.audit.record import FORMAT, encode_body, record_id
 from bridge.database import open_engine
 from tests.audit_records import index_row
+from tests.new_database import new_postgresql_database
 
 BEGIN = 1_796_000_000
 """When the first record of a log that a test fills was made, in seconds since 1970; one follows each second."""
@@ -26,15 +26,8 @@ def either_log(request, tmp_path):
     if request.param == "sqlite":
         yield request.getfixturevalue("log")
         return
-    server = request.getfixturevalue("postgresql_url")
-    name = f"audit_{uuid.uuid4().hex}"
-    administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield from _log(server.set(database=name))
-    with administration.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    administration.dispose()
+    with new_postgresql_database(request.getfixturevalue("postgresql_url")) as url:
+        yield from _log(url)
 
 
 def _log(url):
