@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import BaseModel, ValidationError
@@ -223,14 +223,7 @@ class API:
     def _describe(self, identity: VerifiedIdentity, entitlement: Entitlement) -> EntitlementAnswer:
         account = self._accounts[entitlement.account]
         return EntitlementAnswer(
-            id=entitlement.id,
-            kind=entitlement.kind,
-            account=account.name,
-            account_id=account.id,
-            account_title=account.title,
-            name=entitlement.name,
-            title=entitlement.title,
-            purpose=entitlement.purpose,
+            **self._name(entitlement),
             console=find_way(entitlement, account) is not None,
             narrowed=entitlement.session_policy is not None,
             terminal=entitlement.opens_terminal,
@@ -240,20 +233,26 @@ class API:
         )
 
     def _describe_reach(self, reach: WithinReach) -> ReachAnswer:
-        entitlement, account = reach.entitlement, self._accounts[reach.entitlement.account]
         return ReachAnswer(
-            id=entitlement.id,
-            kind=entitlement.kind,
-            account=account.name,
-            account_id=account.id,
-            account_title=account.title,
-            name=entitlement.name,
-            title=entitlement.title,
-            purpose=entitlement.purpose,
+            **self._name(reach.entitlement),
             lacks=[*["strength"] * reach.too_weak, *["freshness"] * reach.too_old],
             require=reach.require.model_dump(mode="json", exclude_none=True),
-            sign_in=url_for("login.step_up", entitlement_id=entitlement.id),
+            sign_in=url_for("login.step_up", entitlement_id=reach.entitlement.id),
         )
+
+    def _name(self, entitlement: Entitlement) -> dict[str, Any]:
+        """Return what it is called, and where it is: the fields that both kinds of answer share."""
+        account = self._accounts[entitlement.account]
+        return {
+            "id": entitlement.id,
+            "kind": entitlement.kind,
+            "account": account.name,
+            "account_id": account.id,
+            "account_title": account.title,
+            "name": entitlement.name,
+            "title": entitlement.title,
+            "purpose": entitlement.purpose,
+        }
 
 
 def _name_session(key: str) -> str:

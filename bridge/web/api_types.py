@@ -32,9 +32,7 @@ class LengthAnswer(_Model):
     """All limits by name, in seconds."""
 
 
-class EntitlementAnswer(_Model):
-    """A role or user that the person may become now."""
-
+class _NamedEntitlement(_Model):
     id: str
     """Stable for the same kind, account and name."""
     kind: Literal["role", "user"]
@@ -44,6 +42,11 @@ class EntitlementAnswer(_Model):
     name: str
     title: str
     purpose: str
+
+
+class EntitlementAnswer(_NamedEntitlement):
+    """A role or user that the person may become now."""
+
     console: bool
     """Whether its console can be opened."""
     narrowed: bool
@@ -56,17 +59,9 @@ class EntitlementAnswer(_Model):
     """How long credentials would last if they were asked for now."""
 
 
-class ReachAnswer(_Model):
+class ReachAnswer(_NamedEntitlement):
     """What the person might become after a stronger or a fresh sign-in."""
 
-    id: str
-    kind: Literal["role", "user"]
-    account: str
-    account_id: str
-    account_title: str
-    name: str
-    title: str
-    purpose: str
     lacks: list[Literal["strength", "freshness"]]
     require: dict[str, JsonValue]
     sign_in: str
