@@ -9,22 +9,10 @@ from bridge.sealing import Sealer
 from bridge.sessions.grants import ACCESS_SECONDS, REPEAT_SECONDS, Grants
 from bridge.sessions.store import SessionStore
 from bridge.sessions.tickets import Tickets
-from tests.live_store import MovableClock, make_identity, running_store
+from tests.live_store import make_identity
 
 ABSOLUTE = 28_800
 NETWORK = "192.0.2.7/32"
-
-
-@pytest.fixture(scope="module")
-def redis():
-    with running_store() as client:
-        yield client
-
-
-@pytest.fixture
-def clock(redis):
-    redis.flushdb()
-    return MovableClock()
 
 
 @pytest.fixture

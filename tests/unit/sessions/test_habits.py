@@ -6,21 +6,9 @@ import pytest
 from bridge.sealing import Sealer
 from bridge.sessions.habits import HALF_LIFE, LIFETIME, MOST_KEPT, Habits, HabitStore
 from bridge.store_connection import connect_store
-from tests.live_store import MovableClock, make_identity, running_store
+from tests.live_store import make_identity
 
 PERSON, OTHER = make_identity(), make_identity(subject="li.na@example.com")
-
-
-@pytest.fixture(scope="module")
-def redis():
-    with running_store() as client:
-        yield client
-
-
-@pytest.fixture
-def clock(redis):
-    redis.flushdb()
-    return MovableClock()
 
 
 @pytest.fixture

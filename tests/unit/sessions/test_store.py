@@ -15,18 +15,6 @@ ISSUER = "https://idp.example.com/saml/metadata"
 SUBJECT = "zhang.wei@example.com"
 
 
-@pytest.fixture(scope="module")
-def redis():
-    with running_store() as client:
-        yield client
-
-
-@pytest.fixture
-def clock(redis):
-    redis.flushdb()
-    return MovableClock()
-
-
 @pytest.fixture
 def key():
     return os.urandom(32)
