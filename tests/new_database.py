@@ -1,9 +1,13 @@
 """New databases on a PostgreSQL server, dropped afterwards."""
 
+import time
 import uuid
 from contextlib import contextmanager
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
+
+_NO_PRIVILEGE = "42501"
 
 
 @contextmanager
@@ -11,11 +15,27 @@ def new_postgresql_database(server):
     """Yield the address of a new empty database on the server with this address."""
     name = f"test_{uuid.uuid4().hex}"
     administration = create_engine(server, isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
     try:
-        yield server.set(database=name)
-    finally:
         with administration.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            yield server.set(database=name)
+        finally:
+            _drop(administration, name)
+    finally:
         administration.dispose()
+
+
+def _drop(administration, name):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with administration.connect() as connection:
+                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        except ProgrammingError as error:
+            # The server's own housekeeping may be in there for a moment, and only a superuser may end that.
+            if error.orig.sqlstate != _NO_PRIVILEGE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return

@@ -115,11 +115,11 @@ def listening(url):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             address = urlsplit(self.path)
-            if address.path == "/callback":  # and not the icon that browsers ask for
+            if address.path == "/callback":
                 program.answers.append(dict(parse_qsl(address.query)))
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"<title>Back in the terminal</title>")
+            self.wfile.write(b'<title>Back in the terminal</title><link rel="icon" href="data:,">')
 
         def log_message(self, *_):
             pass

@@ -62,12 +62,19 @@ def test_several_who_are_one_person_go_together(run):
 def test_the_name_of_whoever_changed_the_rules_is_in_no_file_of_the_installation(run, tmp_path):
     with (tmp_path / "config" / "bridge.yaml").open("a") as file:
         file.write("rules:\n  rollout: promote\n")
-    arguments = ["--config", str(tmp_path / "config"), "rules", "promote", "--author", "Qzx Lin <qzx@acme.example>"]
+    arguments = [
+        "--config",
+        str(tmp_path / "config"),
+        "rules",
+        "promote",
+        "--author",
+        "Qzxwvkjp Lin <qzxwvkjp@acme.example>",
+    ]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     files = [path for path in (tmp_path / "var").rglob("*") if path.is_file()]
-    assert any(b"Qzx" in path.read_bytes() for path in files)
-    assert run("erase", "--person", "qzx lin", "--yes").exit_code == 0
-    assert not [path for path in files if path.exists() and b"qzx" in path.read_bytes().lower()]
+    assert any(b"Qzxwvkjp" in path.read_bytes() for path in files)
+    assert run("erase", "--person", "qzxwvkjp lin", "--yes").exit_code == 0
+    assert not [path for path in files if path.exists() and b"qzxwvkjp" in path.read_bytes().lower()]
     assert "somebody who was erased" in CliRunner().invoke(main, [*arguments[:3], "list"]).output
 
 
