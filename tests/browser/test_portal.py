@@ -65,7 +65,7 @@ def test_with_400_roles_six_keys_open_the_right_console(portal, many, number):
     for key in keys[:-1]:
         portal.keyboard.press(key)
     first = portal.locator("[data-account]:not([hidden])").first
-    assert (first.get_attribute("data-account"), first.locator("h3").inner_text()) == (account, role)
+    assert (first.get_attribute("data-account"), first.locator("h3").text_content()) == (account, role)
     with portal.expect_request("**/console/*") as asked:
         portal.keyboard.press("Enter")
     assert asked.value.method == "POST"
@@ -96,7 +96,7 @@ def test_arrows_move_escape_clears_and_a_question_mark_shows_the_keys(portal):
     titles = [portal.evaluate("document.activeElement.closest('[data-account]').querySelector('h3').textContent")]
     portal.keyboard.press("ArrowRight")
     titles.append(portal.evaluate("document.activeElement.closest('[data-account]').querySelector('h3').textContent"))
-    assert titles == [shown.nth(0).locator("h3").inner_text(), shown.nth(1).locator("h3").inner_text()]
+    assert titles == [shown.nth(0).locator("h3").text_content(), shown.nth(1).locator("h3").text_content()]
     portal.keyboard.press("Escape")
     assert shown.count() >= len(list_roles())
     portal.keyboard.press("?")
