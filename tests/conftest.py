@@ -32,6 +32,11 @@ def pytest_configure():
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Return twice as many workers as cores: a test waits for servers and browsers half of its time."""
+    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def postgresql_url():
     """Return the URL of a running PostgreSQL server whose user may create databases.
