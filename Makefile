@@ -13,7 +13,7 @@ TESTS ?= tests
 TARGET ?= saml_document
 ARGS ?=
 
-.PHONY: help demo test mutation fuzz check lint types format lock schema clean
+.PHONY: help demo test mutation fuzz check lint types format lock schema words clean
 
 help: ## Print what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ format: $(VENV)/.dev ## Format the code
 
 schema: $(VENV)/.server ## Write config/schema/ anew from the models
 	@$(BIN)/python -c "from pathlib import Path; from bridge.settings import write_schemas; write_schemas(Path('config/schema'))"
+
+words: $(VENV)/.dev ## Put new messages into the catalogues in bridge/words/, and compile them
+	@$(BIN)/python -m tests.words
 
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	@printf 'hatchling>=1.27\neditables\n' | $(COMPILE) - -o requirements/build.txt

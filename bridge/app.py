@@ -40,6 +40,7 @@ from bridge.identity.replay import ReplayMemory
 from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.keys import KeyFolder
+from bridge.language import translate, translate_number
 from bridge.outbound import Outbound
 from bridge.parties import (
     build_relying_parties,
@@ -86,7 +87,6 @@ from bridge.web.auditor.pages import register_audit_pages
 from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
-from bridge.web.language import translate
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
@@ -472,6 +472,7 @@ def _create_flask(public_url: str) -> Flask:
         TRUSTED_HOSTS=[urlsplit(public_url).netloc],
     )
     app.jinja_env.globals["_"] = translate
+    app.jinja_env.globals["number"] = translate_number
     app.jinja_env.globals["lang"] = "en"
     install_assets(app)
     install_errors(app)

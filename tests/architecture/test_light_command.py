@@ -37,7 +37,7 @@ def test_a_command_for_people_imports_nothing_of_the_service(name):
     )
     modules = [module for module in json.loads(done.stdout) if not module.startswith("__")]
     assert {module.partition(".")[0] for module in modules if not module.startswith("_")} <= LIGHT
-    assert {module.split(".")[1] for module in modules if module.startswith("bridge.")} <= {"cli", "client"}
+    assert {module.split(".")[1] for module in modules if module.startswith("bridge.")} <= {"cli", "client", "language"}
 
 
 def test_the_command_knows_its_version_before_anybody_waits():
