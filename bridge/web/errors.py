@@ -2,32 +2,49 @@
 
 import logging
 import traceback
+from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, jsonify, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.clock import format_utc
 from bridge.errors import (
     AccessError,
     AccessTokenUnknown,
     AuditError,
+    AuditUnavailable,
     BadParameter,
     BridgeError,
+    ClockBehind,
     ExchangeError,
     ExchangeMismatch,
     ExchangeUnavailable,
+    FetchFailed,
     HistoryUnavailable,
     IdentityError,
     LinkUnusable,
     LogoutRefused,
+    NotEntitled,
     NotFound,
+    NotOurQuestion,
+    OIDCAcr,
+    OIDCClientAssertion,
+    OIDCProviderError,
+    OutsideValidity,
     ProviderUnavailable,
+    Replayed,
     RequestError,
     RequestUnknown,
     RolloutError,
     RolloutUnavailable,
     SamePerson,
+    SAMLAuthnContext,
+    SAMLMetadata,
+    SAMLStatus,
+    SAMLUnsolicited,
     SessionError,
+    StepUpNotMet,
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
@@ -36,7 +53,11 @@ from bridge.errors import (
     VersionUnknown,
 )
 from bridge.exchange.refusals import show_upstream
+from bridge.language import mark, translate
+from bridge.web.api_types import HelpAnswer, LetterAnswer, ToDoAnswer
+from bridge.web.help import Help, HelpDesk
 from bridge.web.origin import current_origin
+from bridge.web.return_path import local_path
 
 _logger = logging.getLogger(__name__)
 
@@ -68,24 +89,36 @@ STATUSES: dict[type[BridgeError], int] = {
 """The HTTP status of each branch of the tree; the nearest ancestor in the table decides."""
 
 TITLES: dict[int, str] = {
-    400: "The sign-in was not accepted",
-    401: "Please sign in",
-    403: "This is not possible",
-    404: "Page not found",
-    405: "This is not possible",
-    409: "This is not possible",
-    413: "The request is too large",
-    421: "Unknown address",
-    429: "Not available at the moment",
-    500: "Something went wrong",
-    502: "Something went wrong",
-    503: "Not available at the moment",
+    400: mark("The sign-in was not accepted"),
+    401: mark("Please sign in"),
+    403: mark("This is not possible"),
+    404: mark("Page not found"),
+    405: mark("This is not possible"),
+    409: mark("This is not possible"),
+    413: mark("The request is too large"),
+    421: mark("Unknown address"),
+    429: mark("Not available at the moment"),
+    500: mark("Something went wrong"),
+    502: mark("Something went wrong"),
+    503: mark("Not available at the moment"),
 }
-SIGN_OUT_TITLE = "The sign-out could not be confirmed"
+SIGN_OUT_TITLE = mark("The sign-out could not be confirmed")
 RETRY_AFTER_SECONDS = 10
 TRY_AGAIN = "/?choose=1"
 """The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
+MAY_PASS = (
+    *(OutsideValidity, NotOurQuestion, Replayed, StepUpNotMet, ProviderUnavailable),
+    *(SAMLStatus, SAMLAuthnContext, OIDCProviderError, OIDCAcr),
+    *(NotEntitled, UserCodeUnknown, TooManyRequests, FetchFailed),
+    *(StoreUnavailable, HistoryUnavailable, AuditUnavailable, ClockBehind, ExchangeUnavailable, RolloutUnavailable),
+)
+"""What may be otherwise the next time, or by another sign-in; so may what we did not foresee."""
+NEVER_PASSES = (SAMLMetadata, OIDCClientAssertion, SAMLUnsolicited)
+"""Of these, what does not before IT has mended something."""
+HELP_DESK = "help_desk"
+
+_OF_PROVIDERS = ("login.acs", "login.callback", "login.initiate")
 _OAUTH_PROGRAMS = ("/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device_authorization")
 _NOT_FOUND = 404
 _UNAUTHORIZED = 401
@@ -149,25 +182,29 @@ def _answer(status: int, error: BridgeError) -> Response:
     reference = current_origin().reference
     of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
     sts_code, sts_request_id = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
+    help_ = _find_help(error)
     if _wants_json():
         upstream = {"sts_code": sts_code, "sts_request_id": sts_request_id}
         response = jsonify(
             code=error.code,
-            message=error.public,
+            message=translate(error.public),
             reference=reference,
             **{name: value for name, value in upstream.items() if value},
+            **({"help": _write_help(help_)} if help_ else {}),
         )
     else:
         page = render_template(
             "error.html",
-            title=SIGN_OUT_TITLE if of_sign_out else TITLES.get(status, TITLES[_BAD_REQUEST]),
-            message=LogoutRefused.public if of_sign_out else error.public,
+            title=help_.title if help_ else translate(_find_title(status, of_sign_out=of_sign_out)),
+            message=(help_ and help_.missing) or translate(LogoutRefused.public if of_sign_out else error.public),
+            help=help_,
             code=error.code,
             sts_code=sts_code,
             sts_request_id=sts_request_id,
             reference=reference,
             status=status,
-            retry_url=None if of_sign_out or status == _NOT_FOUND else TRY_AGAIN,
+            retry_url=_find_retry(error) if help_ is None or help_.retry else None,
+            home_url=TRY_AGAIN if isinstance(error, IdentityError) and not of_sign_out else "/",
         )
         response = Response(page)
     response.status_code = status
@@ -176,6 +213,41 @@ def _answer(status: int, error: BridgeError) -> Response:
     if status == _UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
     return response
+
+
+def _find_title(status: int, *, of_sign_out: bool) -> str:
+    return SIGN_OUT_TITLE if of_sign_out else TITLES.get(status, TITLES[_BAD_REQUEST])
+
+
+def _find_help(error: BridgeError) -> Help | None:
+    desk: HelpDesk | None = current_app.extensions.get(HELP_DESK)
+    try:
+        return desk.find(error) if desk else None
+    except BridgeError:
+        return None  # no help is better than another refusal
+
+
+def _write_help(help_: Help) -> dict[str, Any]:
+    letter = help_.letter
+    written = HelpAnswer(
+        kind=help_.kind,
+        message=help_.message,
+        steps=[ToDoAnswer(kind=step.kind, message=step.message) for step in help_.steps],
+        at=format_utc(help_.at) if help_.at else None,
+        sign_in=help_.sign_in,
+        owner=help_.owner or None,
+        letter=LetterAnswer(subject=letter.subject, text=letter.text, mailto=letter.link) if letter else None,
+    )
+    return written.model_dump(mode="json", exclude_none=True)
+
+
+def _find_retry(error: BridgeError) -> str | None:
+    """Return where to try again; None where the same would be refused again."""
+    if isinstance(error, NEVER_PASSES) or not (isinstance(error, MAY_PASS) or type(error) is BridgeError):
+        return None
+    if isinstance(error, IdentityError) or request.method != "GET" or request.endpoint in _OF_PROVIDERS:
+        return TRY_AGAIN
+    return local_path(request.full_path.rstrip("?"))
 
 
 def _challenge(error: BridgeError) -> str:

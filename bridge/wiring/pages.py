@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from flask import Blueprint
 
 from bridge.delivery.links import Links
+from bridge.federation import Federation
 from bridge.identity.pending import PendingSignIns
 from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.parties import find_client_jwks
 from bridge.sessions.habits import HabitStore
+from bridge.web.access import Access
 from bridge.web.api import API
+from bridge.web.help import HelpDesk
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
@@ -22,8 +25,16 @@ from bridge.wiring.foundation import Foundation
 from bridge.wiring.visits import Visits
 
 
+def build_help_desk(base: Foundation, federation: Federation, access: Access) -> HelpDesk:
+    """Return what finds help for whoever is refused something."""
+    titles = {name: provider.title for name, provider in base.providers.items()}
+    return HelpDesk(
+        federation=federation, access=access, accounts=base.accounts, provider_titles=titles, clock=base.clock
+    )
+
+
 def build_pages(
-    base: Foundation, counterparts: Counterparts, federating: Federating, visits: Visits
+    base: Foundation, counterparts: Counterparts, federating: Federating, visits: Visits, desk: HelpDesk
 ) -> Iterator[Blueprint]:
     """Yield the doors, from signing in to signing out."""
     federation, access = federating.federation, visits.access
@@ -60,7 +71,13 @@ def build_pages(
         providers=providers,
     ).blueprint()
     yield Portal(
-        federation=federation, access=access, providers=providers, accounts=accounts, habits=habits, clock=clock
+        federation=federation,
+        access=access,
+        providers=providers,
+        accounts=accounts,
+        habits=habits,
+        clock=clock,
+        desk=desk,
     ).blueprint()
     yield LinkPages(
         federation=federation,
