@@ -29,7 +29,7 @@ class Letter:
         """Return the ``mailto:`` address (RFC 6068), None without an address."""
         if self.address is None:
             return None
-        body = "\r\n".join(self.text.splitlines())
+        body = self.text.replace("\n", "\r\n")
         return (
             f"mailto:{quote(self.address, safe='@')}?subject={quote(self.subject, safe='')}&body={quote(body, safe='')}"
         )

@@ -614,7 +614,11 @@ def test_t_web_11_looking_changes_nothing(service, app, visitor, method):
             target = url.replace("/x", f"/{ids['production']}")
             assert visitor.request(method, f"{target}?csrf_token={token}").status_code < 500
     assert service.memory() == before
-    assert {record["event"] for record in service.records(last)} <= {"administration.refused", "audit.refused", "choice.refused"}
+    assert {record["event"] for record in service.records(last)} <= {
+        "administration.refused",
+        "audit.refused",
+        "choice.refused",
+    }
     for endpoint, url in routes(app, method):
         if endpoint in {"login.start", "login.initiate"}:
             visitor.request(
