@@ -87,6 +87,7 @@ from bridge.web.auditor.pages import register_audit_pages
 from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
+from bridge.web.languages import LanguageSwitch, install_languages
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
@@ -199,6 +200,7 @@ def create_app(
     app.jinja_env.globals["several_providers"] = len(providers) > 1
     administration = Administration(access, providers)
     for pages in (
+        LanguageSwitch(access),
         login,
         logout,
         portal,
@@ -473,7 +475,7 @@ def _create_flask(public_url: str) -> Flask:
     )
     app.jinja_env.globals["_"] = translate
     app.jinja_env.globals["number"] = translate_number
-    app.jinja_env.globals["lang"] = "en"
+    install_languages(app)
     install_assets(app)
     install_errors(app)
     install_headers(app, https=public_url.startswith("https:"))
