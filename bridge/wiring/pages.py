@@ -11,6 +11,7 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.parties import find_client_jwks
 from bridge.sessions.habits import HabitStore
 from bridge.web.api import API
+from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
@@ -29,6 +30,7 @@ def build_pages(
     federation, access = federating.federation, visits.access
     providers, accounts, clock = base.providers, base.accounts, base.clock
     habits, links = HabitStore(base.redis, base.sealer, clock), Links(base.sealer, clock)
+    yield LanguageSwitch(access).blueprint()
     yield Login(
         federation=federation,
         desk=SignInDesk(
