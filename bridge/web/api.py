@@ -252,6 +252,8 @@ class API:
             "name": entitlement.name,
             "title": entitlement.title,
             "purpose": entitlement.purpose,
+            "owner": entitlement.owner or account.owner,
+            "sensitivity": entitlement.sensitivity or account.sensitivity,
         }
 
 
