@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.entitlements.spans import describe_span
+from bridge.language import translate
 from bridge.web.auditor.strength import describe_strength
 
 Record = Mapping[str, Any]
@@ -43,6 +44,10 @@ def _signed_in(say: OwnWords, record: Record) -> str:
 def _ended(say: OwnWords, record: Record) -> str:
     if record.get("reason") == "signed_out_here":
         return "You signed out."
+    if record.get("reason") == "ended_from_list":
+        return translate("You ended one of your sessions from another one.")
+    if record.get("reason") == "signed_out_terminal":
+        return translate("You signed out in a terminal.")
     return f"Your session ended, since you signed out at {say.provider(record)}."
 
 

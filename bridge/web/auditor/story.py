@@ -247,6 +247,8 @@ def _tell_after(cast: _Cast, say: Sentences) -> Chapter:
     sentences = [
         Markup("{} {}").format(Markup("{} UTC:").format(show_time(each["time"])), say.tell(each)) for each in records
     ]
+    if cast.console is not None and cast.console.get("destination"):
+        sentences.append(Markup("A link led to the page {}.").format(code(cast.console["destination"])))
     return Chapter("What became of it", tuple(sentences), records[0].get("position"))
 
 
