@@ -15,9 +15,10 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "bridge" / "words"
 VERIFIER = "audit/proof/verifier/verify_bundle.py"
 """Goes out alone, without the catalogues."""
+_WITH_MARKUP = {"translate_markup": None, "translate_number_markup": (1, 2)}
 WAYS = [
     ("jinja2", "**/templates/**.html", {"_": None, "number": (1, 2)}),
-    ("python", "**.py", {"translate": None, "mark": None, "translate_number": (1, 2)}),
+    ("python", "**.py", {"translate": None, "mark": None, "translate_number": (1, 2)} | _WITH_MARKUP),
 ]
 
 
