@@ -17,7 +17,7 @@ VERIFIER = "audit/proof/verifier/verify_bundle.py"
 """Goes out alone, without the catalogues."""
 WAYS = [
     ("jinja2", "**/templates/**.html", {"_": None, "number": (1, 2)}),
-    ("python", "**.py", {"translate": None, "mark": None, "translate_number": (1, 2)}),
+    ("python", "**.py", {"translate": None, "phrase": None, "mark": None, "translate_number": (1, 2)}),
 ]
 
 
