@@ -12,8 +12,8 @@ Five stages, each a package, each handing a type of its own to the next::
 ``federation`` is the line through them: short functions, one for each arrow. The doors into it are ``web`` (people with
 browsers), ``sts_endpoint`` (programs, through the SDKs of Alibaba Cloud), ``portal_protocol`` (people's programs,
 through its CLI and SDKs), ``authorization`` (our own command, by OAuth, which then asks the API of ``web``) and ``cli``
-(people with terminals). ``app`` wires everything, ``parties`` what deals with
-identity providers; nothing else builds clients. ``rollout`` brings other rules into force, on every node, and back.
+(people with terminals). ``app`` wires everything, out of the modules of ``wiring`` and ``parties``; nothing else builds
+clients. ``rollout`` brings other rules into force, on every node, and back.
 
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
 ``store_connection``, ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an

@@ -1,0 +1,85 @@
+"""What people with roles see, and what their programs ask about them."""
+
+from collections.abc import Iterator
+
+from flask import Blueprint
+
+from bridge.delivery.links import Links
+from bridge.identity.pending import PendingSignIns
+from bridge.identity.sign_in import SignInDesk
+from bridge.identity.sign_out import SignOutDesk
+from bridge.parties import find_client_jwks
+from bridge.sessions.habits import HabitStore
+from bridge.web.api import API
+from bridge.web.links import LinkPages
+from bridge.web.login import Login
+from bridge.web.logout import Logout
+from bridge.web.portal import Portal
+from bridge.web.published import Published
+from bridge.wiring.counterparts import Counterparts
+from bridge.wiring.federating import Federating
+from bridge.wiring.foundation import Foundation
+from bridge.wiring.visits import Visits
+
+
+def build_pages(
+    base: Foundation, counterparts: Counterparts, federating: Federating, visits: Visits
+) -> Iterator[Blueprint]:
+    """Yield the doors, from signing in to signing out."""
+    federation, access = federating.federation, visits.access
+    providers, accounts, clock = base.providers, base.accounts, base.clock
+    habits, links = HabitStore(base.redis, base.sealer, clock), Links(base.sealer, clock)
+    yield Login(
+        federation=federation,
+        desk=SignInDesk(
+            service_providers=counterparts.service_providers,
+            relying_parties=counterparts.relying_parties,
+            pending=PendingSignIns(base.redis, base.sealer, clock),
+            replay=counterparts.replay,
+            clock=clock,
+        ),
+        sessions=visits.sessions,
+        unconfirmed=visits.unconfirmed,
+        access=access,
+        providers=providers,
+        accounts=accounts,
+    ).blueprint()
+    yield Logout(
+        desk=SignOutDesk(
+            service_providers=counterparts.service_providers,
+            relying_parties=counterparts.relying_parties,
+            replay=counterparts.replay,
+        ),
+        sessions=visits.sessions,
+        terminals=visits.terminals,
+        unconfirmed=visits.unconfirmed,
+        guesses=visits.guesses,
+        access=access,
+        audit=base.audit,
+        credentials=federating.credentials,
+        providers=providers,
+    ).blueprint()
+    yield Portal(
+        federation=federation, access=access, providers=providers, accounts=accounts, habits=habits, clock=clock
+    ).blueprint()
+    yield LinkPages(
+        federation=federation,
+        access=access,
+        providers=providers,
+        accounts=accounts,
+        habits=habits,
+        links=links,
+        public_url=base.public_url,
+    ).blueprint()
+    yield API(
+        federation=federation,
+        access=access,
+        sessions=visits.sessions,
+        audit=base.audit,
+        accounts=accounts,
+        links=links,
+        public_url=base.public_url,
+    ).blueprint()
+    yield Published(
+        base.public_url, base.keys, counterparts.service_providers, find_client_jwks(providers, base.keys)
+    ).blueprint()
