@@ -17,6 +17,7 @@ from bridge.errors import (
     BadParameter,
     BridgeError,
     ClockBehind,
+    DestinationRefused,
     ExchangeError,
     ExchangeMismatch,
     ExchangeUnavailable,
@@ -25,6 +26,8 @@ from bridge.errors import (
     IdentityError,
     LinkUnusable,
     LogoutRefused,
+    NotAdministrator,
+    NotAuditor,
     NotEntitled,
     NotFound,
     NotOurQuestion,
@@ -88,21 +91,30 @@ STATUSES: dict[type[BridgeError], int] = {
 }
 """The HTTP status of each branch of the tree; the nearest ancestor in the table decides."""
 
-TITLES: dict[int, str] = {
-    400: mark("The sign-in was not accepted"),
-    401: mark("Please sign in"),
-    403: mark("This is not possible"),
-    404: mark("Page not found"),
-    405: mark("This is not possible"),
-    409: mark("This is not possible"),
-    413: mark("The request is too large"),
-    421: mark("Unknown address"),
-    429: mark("Not available at the moment"),
-    500: mark("Something went wrong"),
-    502: mark("Something went wrong"),
-    503: mark("Not available at the moment"),
+TITLES: dict[type[BridgeError], str] = {
+    BridgeError: mark("Something went wrong"),
+    IdentityError: mark("The sign-in was not accepted"),
+    LogoutRefused: mark("The sign-out could not be confirmed"),
+    SessionError: mark("Please sign in"),
+    AccessError: mark("This is not possible"),
+    NotAdministrator: mark("For administrators only"),
+    NotAuditor: mark("For auditors only"),
+    NotFound: mark("Page not found"),
+    UserCodeUnknown: mark("Code not found"),
+    LinkUnusable: mark("This link cannot be used"),
+    DestinationRefused: mark("This link cannot be used"),
+    RequestError: mark("This is not possible"),
+    TooLarge: mark("The request is too large"),
+    UnknownHost: mark("Unknown address"),
+    ExchangeError: mark("This is not possible"),
+    ExchangeMismatch: mark("Something went wrong"),
+    RolloutError: mark("This is not possible"),
 }
-SIGN_OUT_TITLE = mark("The sign-out could not be confirmed")
+"""What a page is headed by, for each branch of the tree; the nearest ancestor in the table decides."""
+
+_UNAVAILABLE_TITLE = mark("Not available at the moment")
+"""Of every branch that passes by itself, whatever it is called."""
+
 RETRY_AFTER_SECONDS = 10
 TRY_AGAIN = "/?choose=1"
 """The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
@@ -126,11 +138,19 @@ _TOO_LARGE = 413
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
 _SERVER_ERROR = 500
+_PASSING = frozenset({429, _UNAVAILABLE})
 
 
 def find_status(error: type[BridgeError]) -> int:
     """Return the HTTP status of an error class."""
     return next(STATUSES[ancestor] for ancestor in error.__mro__ if ancestor in STATUSES)
+
+
+def find_title(error: type[BridgeError]) -> str:
+    """Return what the page of an error class is headed by, in the language that is spoken."""
+    if find_status(error) in _PASSING:
+        return translate(_UNAVAILABLE_TITLE)
+    return translate(next(TITLES[ancestor] for ancestor in error.__mro__ if ancestor in TITLES))
 
 
 def install_errors(app: Flask) -> None:
@@ -181,6 +201,7 @@ def _wants_json() -> bool:
 def _answer(status: int, error: BridgeError) -> Response:
     reference = current_origin().reference
     of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
+    told: type[BridgeError] = LogoutRefused if of_sign_out else type(error)
     sts_code, sts_request_id = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
     help_ = _find_help(error)
     if _wants_json():
@@ -195,15 +216,15 @@ def _answer(status: int, error: BridgeError) -> Response:
     else:
         page = render_template(
             "error.html",
-            title=help_.title if help_ else translate(_find_title(status, of_sign_out=of_sign_out)),
-            message=(help_ and help_.missing) or translate(LogoutRefused.public if of_sign_out else error.public),
+            title=help_.title if help_ else find_title(told),
+            message=(help_ and help_.missing) or translate(told.public),
             help=help_,
             code=error.code,
             sts_code=sts_code,
             sts_request_id=sts_request_id,
             reference=reference,
             status=status,
-            retry_url=_find_retry(error) if help_ is None or help_.retry else None,
+            retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(error),
             home_url=TRY_AGAIN if isinstance(error, IdentityError) and not of_sign_out else "/",
         )
         response = Response(page)
@@ -213,10 +234,6 @@ def _answer(status: int, error: BridgeError) -> Response:
     if status == _UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
     return response
-
-
-def _find_title(status: int, *, of_sign_out: bool) -> str:
-    return SIGN_OUT_TITLE if of_sign_out else TITLES.get(status, TITLES[_BAD_REQUEST])
 
 
 def _find_help(error: BridgeError) -> Help | None:
