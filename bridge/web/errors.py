@@ -30,24 +30,15 @@ from bridge.errors import (
     NotAuditor,
     NotEntitled,
     NotFound,
-    NotOurQuestion,
-    OIDCAcr,
     OIDCClientAssertion,
-    OIDCProviderError,
-    OutsideValidity,
     ProviderUnavailable,
-    Replayed,
     RequestError,
     RequestUnknown,
     RolloutError,
     RolloutUnavailable,
     SamePerson,
-    SAMLAuthnContext,
     SAMLMetadata,
-    SAMLStatus,
-    SAMLUnsolicited,
     SessionError,
-    StepUpNotMet,
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
@@ -120,13 +111,12 @@ TRY_AGAIN = "/?choose=1"
 """The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
 MAY_PASS = (
-    *(OutsideValidity, NotOurQuestion, Replayed, StepUpNotMet, ProviderUnavailable),
-    *(SAMLStatus, SAMLAuthnContext, OIDCProviderError, OIDCAcr),
-    *(NotEntitled, UserCodeUnknown, TooManyRequests, FetchFailed),
+    *(IdentityError, NotEntitled, UserCodeUnknown, TooManyRequests, FetchFailed),
     *(StoreUnavailable, HistoryUnavailable, AuditUnavailable, ClockBehind, ExchangeUnavailable, RolloutUnavailable),
 )
-"""What may be otherwise the next time, or by another sign-in; so may what we did not foresee."""
-NEVER_PASSES = (SAMLMetadata, OIDCClientAssertion, SAMLUnsolicited)
+"""What may be otherwise the next time; so may what we did not foresee. Every sign-in that was not accepted is begun
+again in the same way: a page that differed more than by its code would help whoever tries messages."""
+NEVER_PASSES = (SAMLMetadata, OIDCClientAssertion)
 """Of these, what does not before IT has mended something."""
 HELP_DESK = "help_desk"
 

@@ -51,6 +51,8 @@ TITLES: dict[HelpKind, str] = {
 }
 """What the page of a refusal is called, by the first thing to do."""
 
+BY_SIGN_IN: frozenset[HelpKind] = frozenset({"stronger_sign_in", "fresh_sign_in"})
+
 DAYS = (
     mark("Monday"),
     mark("Tuesday"),
@@ -107,7 +109,9 @@ class Help:
     @property
     def title(self) -> str:
         """Return what a page about it is called."""
-        return translate(TITLES[self.kind])
+        if {step.kind for step in self.steps} <= BY_SIGN_IN or len(self.steps) == 1:
+            return translate(TITLES[self.kind])
+        return translate("More than one thing is missing")
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,7 @@ class HelpDesk:
         )
         steps = tuple(ToDo(step.kind, _tell(step)) for step in change.steps)  # type: ignore[arg-type]
         kinds = {step.kind for step in steps}
-        by_sign_in = kinds <= {"stronger_sign_in", "fresh_sign_in"}
+        by_sign_in = kinds <= BY_SIGN_IN
         return Help(
             _tell_missing(kinds, named, self._accounts[entitlement.account].title),
             steps,
@@ -284,9 +288,9 @@ def _shorten() -> Help:
 
 
 def _tell_missing(kinds: set[HelpKind], named: _Named, account: str) -> str:
-    if len(kinds) > 1 and not kinds <= {"stronger_sign_in", "fresh_sign_in"}:
+    if len(kinds) > 1 and not kinds <= BY_SIGN_IN:
         return translate(
-            "%(role)s in %(account)s is meant for you, but more than one thing is missing.",
+            "%(role)s in %(account)s is meant for you. Each of these is needed:",
             role=named.role,
             account=account,
         )

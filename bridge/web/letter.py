@@ -65,7 +65,7 @@ def write_letter(
         return Letter(subject, text, address)
     subject = translate("Access to %(account)s", account=account)
     text = translate(
-        "Hello,\n\nI was refused a role in your Alibaba Cloud account, and I need it for my work. Please give it to "
+        "Hello,\n\nI was refused a role in an Alibaba Cloud account, and I need it for my work. Please give it to "
         "me, or tell me whom to ask.\n\nAccount: %(account)s\nRole: %(role)s\nPerson: %(who)s\nSigned in through: "
         "%(provider)s\nWhen: %(when)s\nReference: %(reference)s\n\nWhat I need it for:\n",
         account=account,

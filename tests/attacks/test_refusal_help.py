@@ -184,7 +184,7 @@ def test_at_the_time_that_is_suggested_the_same_link_opens(service, visitors, no
 def test_more_than_one_missing_thing_is_a_list(service, visitors):
     service.clock.moment = NOW + timedelta(seconds=700)
     page = open_link(visitors[0], "sandbox", "Keeper")
-    assert "more than one thing is missing" in page.text
+    assert "More than one thing is missing" in page.text
     assert re.findall(r"<li>([A-Z]\w+)", page.text) == ["Connect", "Sign"]
 
 
