@@ -249,7 +249,7 @@ def test_the_message_says_who_what_when_and_the_number(language):
 def test_t_web_04_what_is_no_name_of_a_role_is_not_repeated(visitors, name):
     page = visitors[0].get(f"/open/production/{name}")
     assert find_code(page) == "not_entitled"
-    assert unquote(name) not in unescape(page.text)
+    assert unquote(name) not in read(page).text()
     assert "Role: any" in page.text
 
 
