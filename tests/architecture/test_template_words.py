@@ -81,12 +81,14 @@ def find_prose(source):
 
 def find_untranslated(node):
     """Yield the strings of an expression, but those that are translated or only compared."""
+    called = node.node if isinstance(node, nodes.Call) else None
+    if isinstance(node, nodes.Compare) or getattr(called, "attr", "") == "startswith":
+        return
     if isinstance(node, nodes.Const) and isinstance(node.value, str):
         yield node.value
-    translated = isinstance(node, nodes.Call) and getattr(node.node, "name", "") in {"_", "number"}
-    if not isinstance(node, nodes.Compare):
-        for child in [each.value for each in node.kwargs] if translated else node.iter_child_nodes():
-            yield from find_untranslated(child)
+    translated = getattr(called, "name", "") in {"_", "number"}
+    for child in [each.value for each in node.kwargs] if translated else node.iter_child_nodes():
+        yield from find_untranslated(child)
 
 
 @pytest.mark.parametrize("name", NAMES)
