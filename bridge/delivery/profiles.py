@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bridge.clock import format_utc
 from bridge.exchange.credentials import TemporaryCredentials
-from bridge.language import translate
+from bridge.language import spoken, translate
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def write_profile(credentials: TemporaryCredentials, name: str) -> CredentialTex
         "sts_expiration": int(credentials.expires_at.timestamp()),
         "region_id": "cn-hangzhou",
         "output_format": "json",
-        "language": "en",
+        "language": spoken().partition("-")[0],  # the CLI knows "en" and "zh"
     }
     return CredentialText(
         id="profile",
