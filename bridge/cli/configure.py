@@ -103,7 +103,7 @@ def _tell(screen: Screen, change: Change, profiles: list[Profile]) -> None:
     first = shlex.quote(profiles[0].name)
     screen.say(translate("Next, for the CLI:"))
     screen.say(f"  aliyun --profile {first} sts GetCallerIdentity")
-    screen.say(translate("For the SDKs, Terraform and what else reads profiles:"))
+    screen.say(translate("For the SDKs:"))
     screen.say(f"  export ALIBABA_CLOUD_PROFILE={first}")
 
 

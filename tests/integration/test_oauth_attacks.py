@@ -45,7 +45,7 @@ def answered(program, browser):
 def refuse(answer, error, code):
     assert answer.status_code == 400
     assert (answer.json()["error"], answer.json()["code"]) == (error, code)
-    assert set(answer.json()) == {"error", "error_description", "code", "reference"}
+    assert set(answer.json()) == {"error", "error_description", "message", "code", "reference"}
 
 
 # ── where an answer may go (RFC 9700 4.1, 4.11) ──────────────────────────────────────────────────────────────
