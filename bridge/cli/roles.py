@@ -1,5 +1,6 @@
 """``rambridge roles`` and ``rambridge use``: what one may become, and the choice that other commands take."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -136,12 +137,13 @@ def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *
     What a role is for is cut where the line would be longer than ``columns``, of which a little is left to it always.
     """
     titles = (mark("ACCOUNT"), mark("NUMBER"), mark("ROLE"), mark("LASTS"), mark("FOR"))
-    rows = [("", *map(translate, titles))]
+    rows: list[tuple[str, ...]] = [("", *map(translate, titles))]
     for number, role in enumerate(shown, 1):
         star = "*" if (role.account_id, role.name) == (chosen.account, chosen.role) else ""
         first = f"{number:>2}{star}" if numbered else star
         lasts = describe_length(role.seconds) if role.has_credentials else translate("console")
         rows.append((first, role.account_title, role.account_id, role.name, lasts, role.purpose))
+    rows = _add_care(rows, shown)
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = []
     for row in rows:
@@ -149,3 +151,17 @@ def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *
         left = None if columns is None else max(columns - sum(widths) - 2 * len(widths), LEAST_COLUMNS)
         lines.append("  ".join([*cells, row[-1] if left is None else cut(row[-1], left)]).rstrip())
     return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
+
+
+def _add_care(rows: list[tuple[str, ...]], shown: Sequence[Role]) -> list[tuple[str, ...]]:
+    """Return the rows with sensitivity and owner before the purpose, where the terminal has room for all of it."""
+    sensitivities = {"low": translate("low"), "medium": translate("medium"), "high": translate("high")}
+    care = [
+        (translate("SENSITIVITY"), translate("ASK")),
+        *((sensitivities.get(role.sensitivity, ""), role.owner) for role in shown),
+    ]
+    if not any(any(cells) for cells in care[1:]):
+        return rows
+    wider = [(*row[:-1], *cells, row[-1]) for row, cells in zip(rows, care, strict=True)]
+    needed = sum(max(width(cell) for cell in column) + 2 for column in zip(*wider, strict=True)) - 2
+    return wider if needed <= shutil.get_terminal_size().columns else rows
