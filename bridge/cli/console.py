@@ -7,6 +7,7 @@ import click
 from bridge.cli.person import Asked, at_screen, choose_role, open_access, print_json, takes
 from bridge.cli.told import command, option
 from bridge.client.access import Access, expect
+from bridge.client.failure import Refused, clean
 from bridge.client.machine import has_browser, open_browser
 from bridge.client.roles import Role
 from bridge.language import mark, translate
@@ -37,6 +38,13 @@ def console(asked: Asked, destination: str | None, only_print: bool) -> None:  #
 def _find_address(access: Access, role: Role, destination: str | None) -> str:
     wanted = {"entitlement": role.entitlement} | ({"destination": destination} if destination else {})
     answer = access.post("/api/v1/links", wanted)
+    if destination and answer.content.get("code") == "bad_parameter":
+        said = translate(
+            "The service leads to pages of the console alone, such as https://ecs.console.aliyun.com/, and not to "
+            "%(page)s",
+            page=clean(destination),
+        )
+        raise Refused(said, "bad_parameter", clean(answer.content.get("reference")))
     if answer.status != _NOT_FOUND:
         return str(expect(answer)["url"])
     query = f"?{urlencode({'to': destination})}" if destination else ""
