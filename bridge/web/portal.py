@@ -90,7 +90,12 @@ class Portal:
         session = self._access.require_session()
         resolution = self._federation.look(session.identity, current_origin().source_address)
         habits = self._habits.load(session.identity)
-        page = render_template("portal.html", groups=self._group(resolution, habits), **self._describe_session(session))
+        page = render_template(
+            "portal.html",
+            groups=self._group(resolution, habits),
+            again=request.args.get("again") == "1",
+            **self._describe_session(session),
+        )
         return make_response(page)
 
     def console(self, entitlement_id: str) -> Response:
