@@ -29,6 +29,7 @@ LEVELS: Mapping[str, Level] = {
     "published.discovery": "public",
     "published.jwks": "public",
     "published.client_jwks": "public",
+    "languages.choose": "public",
     "login.choose": "public",
     "login.lead": "public",
     "login.start": "public",

@@ -108,7 +108,7 @@ class Logout:
 
     def signed_out(self) -> AnyResponse:
         """Say that it is done. Whoever comes back from a provider ends here too; what they bring counts for nothing."""
-        return make_response(render_template("signed_out.html"))
+        return make_response(render_template("signed_out.html", this_page=url_for("logout.signed_out")))
 
     def receive_saml(self, provider: str) -> AnyResponse:
         """Single logout by Redirect and POST: the provider's request, or its answer to ours (SAML Profiles 4.4)."""

@@ -11,6 +11,7 @@ from bridge.identity.sign_out import SignOutDesk
 from bridge.parties import find_client_jwks
 from bridge.sessions.habits import HabitStore
 from bridge.web.api import API
+from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
@@ -32,6 +33,7 @@ def build_pages(
     providers, accounts, clock = base.providers, base.accounts, base.clock
     habits, links = HabitStore(base.redis, base.sealer, clock), Links(base.sealer, clock)
     session_list = SessionList(visits.sessions, base.audit)
+    yield LanguageSwitch(access).blueprint()
     yield Login(
         federation=federation,
         desk=SignInDesk(
