@@ -63,7 +63,7 @@ def test_a_browser_and_a_terminal_are_listed_and_each_is_ended_alone(installatio
         assert is_signed_in(installation, browser)
         assert ended(installation, before) == ["ended_from_list", "ended_from_list"]
         told = browser.open(f"{installation.bridge}/my/sign-ins").text()
-        assert told.count("You ended one of your sessions from another one.") == 2
+        assert told.count("You ended this session from another one.") == 2
 
 
 def test_all_others_end_at_once_and_this_one_goes_on(installation, browser):
