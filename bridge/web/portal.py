@@ -105,9 +105,11 @@ class Portal:
         if destination:
             check_destination(destination)
         response = open_console(self._federation, self._accounts, identity, entitlement_id, destination)
-        account = request.form.get("always", "")
-        always_for = name_place(account, destination) if account in self._accounts else ""
-        self._habits.note_use(identity, entitlement_id, always_for)
+        always_for, none_for = (
+            name_place(account, destination) if account in self._accounts else ""
+            for account in (request.form.get("always", ""), request.form.get("never", ""))
+        )
+        self._habits.note_use(identity, entitlement_id, always_for, none_for=none_for)
         return response
 
     def favourite(self, entitlement_id: str) -> AnyResponse:
