@@ -301,6 +301,8 @@ def _tell_after(cast: _Cast, say: Sentences) -> Chapter:
         translate_markup("%(time)s UTC: %(what)s", time=show_time(each["time"]), what=say.tell(each))
         for each in records
     ]
+    if cast.console is not None and cast.console.get("destination"):
+        sentences.append(translate_markup("A link led to the page %(page)s.", page=code(cast.console["destination"])))
     return Chapter(translate("What became of it"), tuple(sentences), records[0].get("position"))
 
 
