@@ -5,11 +5,12 @@ import io
 import json
 import re
 import zipfile
-from contextlib import contextmanager
+from functools import partial
 from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from bridge.audit.alerts.board import AlertBoard
 from bridge.audit.alerts.rules import SUMMARIES, Kind
@@ -22,6 +23,7 @@ from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.governed_roles import find_scope
 from bridge.language import ENGLISH, speaking
+from bridge.sandbox.browser import Browser
 from bridge.settings import load_configuration, load_settings
 from tests.english_words import find_english
 from tests.installation import run_installation
@@ -123,24 +125,19 @@ class Reader:
 
     def __init__(self, running, language=CHINESE):
         installation, app = running
-        self.base, self.language, self.client = installation.bridge, language, app.test_client()
+        self.base, self.client = installation.bridge, app.test_client()
         for cookie in installation.sign_in("lin.wei").cookies:
             self.client.set_cookie(cookie.name, cookie.value, domain=urlsplit(self.base).hostname)
 
+        self.headers = {"Accept-Language": language, "Sec-Fetch-Site": "same-origin"}
+
     def open(self, path):
-        with self.read_as(self.language) as further:
-            return self.client.get(path, **further)
+        return self.client.get(path, base_url=self.base, headers=self.headers)
 
     def post(self, path, **fields):
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.open("/audit/records").text)[1]
-        with self.read_as(self.language) as further:
-            return self.client.post(path, data={"csrf_token": token, **fields}, follow_redirects=True, **further)
-
-    @contextmanager
-    def read_as(self, language):
-        headers = {"Accept-Language": language, "Sec-Fetch-Site": "same-origin"}
-        with speaking(language):
-            yield {"base_url": self.base, "headers": headers}
+        given = {"csrf_token": token, **fields}
+        return self.client.post(path, data=given, base_url=self.base, headers=self.headers, follow_redirects=True)
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +152,12 @@ def english(running, log):
 
 @pytest.fixture(scope="module")
 def find_left(running, log):
-    """Return what finds the English below a page's head that neither a record nor the settings say."""
+    """Return what finds the English of a page that neither a record nor the settings say."""
     installation, _ = running
     configuration = load_configuration(installation.config)
     named = [each.title for each in (*configuration.accounts.values(), *configuration.providers.values())]
     recorded = [text.replace("`", "") for each in installation.records() for text in find_texts(each)]
-    return lambda page: find_english(page.text.partition("<main")[2], *named, *recorded)
+    return lambda page: find_english(page.text, *named, *recorded)
 
 
 def find_texts(value):
@@ -276,3 +273,42 @@ def test_an_alert_is_told_to_the_log_and_to_webhooks_in_english(running, log):
         told = {each.kind: each.summary for each in AlertBoard(opened.engine).latest(100)}
     assert told == {kind: SUMMARIES[kind] for kind in told}
     assert all(text.isascii() for text in told.values())
+
+
+def use_everything(installation, language, monkeypatch):
+    """Let people whose names are ASCII sign in, use a role, be refused and sign out; return the records of it."""
+    monkeypatch.setattr("tests.installation.Browser", partial(Browser, language))
+    last = installation.records()[-1]["position"]
+    installation.sign_in("sofia.marchetti")  # whose only role opens the console at once
+    browser = installation.sign_in("amara.okafor", "Rambridge (OpenID Connect)")
+    [form, *_] = [each for each in browser.page.forms if "/credentials/" in each.action]
+    browser.submit(urlsplit(form.action).path)
+    browser.open(installation.bridge)
+    given = {"csrf_token": form.fields["csrf_token"]}
+    headers = {"Accept-Language": language, "Sec-Fetch-Site": "same-origin"}
+    cookies = {each.name: each.value for each in browser.cookies}  # without what keeps them from plain HTTP
+    for path in ("/credentials/none", "/sign-out"):
+        requests.post(installation.bridge + path, given, cookies=cookies, headers=headers, timeout=20)
+    answer = installation.browser_at_idp("amara.okafor").click("Rambridge")
+    [form] = [each for each in answer.forms if "SAMLResponse" in each.fields]
+    for fields in (form.fields, form.fields, {"SAMLResponse": "x"}):
+        page = requests.post(form.action, fields, headers=headers, timeout=20)
+    assert f'lang="{language}"' in page.text
+    return installation.records(last)
+
+
+def say_shortly(records):
+    """Return of each record what the language might change, were it not kept from doing so."""
+    said = ("event", "because", "rules", "granted", "code", "detail", "purpose", "reason")
+    # The same credentials are issued once and then given again.
+    others = [each for each in records if not each["event"].startswith("exchange.")]
+    return [{name: each.get(name) for name in said} for each in others]
+
+
+def test_what_people_do_is_recorded_in_english_whatever_they_read(running, monkeypatch):
+    told = {language: use_everything(running[0], language, monkeypatch) for language in (ENGLISH, CHINESE)}
+    events = {each["event"] for each in told[CHINESE]}
+    assert {"entitlements.resolved", "choice.refused", "sign_in.refused", "session.ended"} < events
+    assert say_shortly(told[CHINESE]) == say_shortly(told[ENGLISH])
+    for record in told[CHINESE]:
+        assert json.dumps(record, ensure_ascii=False).isascii(), record
