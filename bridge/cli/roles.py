@@ -1,5 +1,6 @@
 """``rambridge roles`` and ``rambridge use``: what one may become, and the choice that other commands take."""
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from bridge.cli.person import Asked, at_screen, open_access, print_json, takes
 from bridge.client.failure import ClientError, Refused
 from bridge.client.remembered import Remembered
 from bridge.client.roles import Role, find_role, read_session, search
+from bridge.language import translate
 
 MOST_OFFERED = 15
 
@@ -93,18 +95,33 @@ def _pick(offered: Sequence[Role], words: str, *, ask: bool) -> Role:
 
 def draw_table(shown: Sequence[Role], chosen: Remembered, *, numbered: bool = False) -> str:
     """Return a table whose columns stand below one another in Chinese as well."""
-    rows = [("", "ACCOUNT", "NUMBER", "ROLE", "LASTS", "FOR")]
+    rows: list[tuple[str, ...]] = [("", "ACCOUNT", "NUMBER", "ROLE", "LASTS", "FOR")]
     for number, role in enumerate(shown, 1):
         mark = "*" if (role.account_id, role.name) == (chosen.account, chosen.role) else ""
         first = f"{number:>2}{mark}" if numbered else mark
         lasts = describe_length(role.seconds) if role.has_credentials else "console"
         rows.append((first, role.account_title, role.account_id, role.name, lasts, role.purpose))
+    rows = _add_care(rows, shown)
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = []
     for row in rows:
         cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=False)]
         lines.append("  ".join([*cells, row[-1]]).rstrip())
     return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
+
+
+def _add_care(rows: list[tuple[str, ...]], shown: Sequence[Role]) -> list[tuple[str, ...]]:
+    """Return the rows with sensitivity and owner before the purpose, where the terminal has room for all of it."""
+    sensitivities = {"low": translate("low"), "medium": translate("medium"), "high": translate("high")}
+    care = [
+        (translate("SENSITIVITY"), translate("ASK")),
+        *((sensitivities.get(role.sensitivity, ""), role.owner) for role in shown),
+    ]
+    if not any(any(cells) for cells in care[1:]):
+        return rows
+    wider = [(*row[:-1], *cells, row[-1]) for row, cells in zip(rows, care, strict=True)]
+    needed = sum(max(_width(cell) for cell in column) + 2 for column in zip(*wider, strict=True)) - 2
+    return wider if needed <= shutil.get_terminal_size().columns else rows
 
 
 def _width(text: str) -> int:

@@ -28,11 +28,16 @@ class Role:
     """How long credentials would last now."""
     has_credentials: bool
     has_console: bool
+    owner: str = ""
+    """Whom to ask about it; empty where the service does not say."""
+    sensitivity: str = ""
+    """``low``, ``medium`` or ``high``; empty where the service does not say."""
 
     @property
     def text(self) -> str:
         """Return everything that a search looks at."""
-        return f"{self.account_title} {self.account} {self.account_id} {self.title} {self.name} {self.purpose}"
+        names = f"{self.account_title} {self.account} {self.account_id} {self.title} {self.name}"
+        return f"{names} {self.purpose} {self.owner}".rstrip()
 
     def __str__(self) -> str:
         """Return how people are told of it."""
@@ -173,4 +178,6 @@ def _read_role(entry: dict[str, Any]) -> Role:
         seconds=int(duration.get("seconds") or entry.get("max_duration_seconds") or 0),
         has_credentials=entry.get("terminal", True) is True,
         has_console=entry.get("console", True) is True,
+        owner=clean(entry.get("owner")),
+        sensitivity=clean(entry.get("sensitivity")),
     )

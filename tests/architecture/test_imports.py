@@ -182,6 +182,7 @@ ALLOWED = {
         "preview",
         "sandbox",
         "sealing",
+        "sessions.habits",
         "settings",
         "setup",
         "store_connection",
