@@ -21,6 +21,8 @@ operator can set.
 ``sandbox`` stands in for the other two parties, an enterprise IdP and the cloud, in the demo and the tests.
 ``preview`` replays the sign-ins that ``history`` keeps against other rules, for a page and a command.
 ``setup`` knows what RAM must have for a configuration, and examines a whole installation, for two commands.
+``ram_policies`` judges what roles may do by policies that were read from RAM, and ``pasted`` finds with it the least
+powerful role for what somebody pastes into the portal.
 ``client`` runs on people's machines and hands credentials to what is started there; it knows nothing of the service.
 ``attack`` is what attackers send, as data, and a sealed lane to send it in; only its command and the tests load it.
 

@@ -19,7 +19,11 @@ VERIFIER = "audit/proof/verifier/verify_bundle.py"
 _WITH_MARKUP = {"translate_markup": None, "translate_number_markup": (1, 2)}
 WAYS = [
     ("jinja2", "**/templates/**.html", {"_": None, "number": (1, 2)}),
-    ("python", "**.py", {"translate": None, "phrase": None, "mark": None, "translate_number": (1, 2)} | _WITH_MARKUP),
+    (
+        "python",
+        "**.py",
+        {"translate": None, "phrase": None, "mark": None, "translate_number": (1, 2)} | _WITH_MARKUP,
+    ),
 ]
 
 

@@ -10,11 +10,15 @@ import click
 from bridge.cli.in_force import load_with_rules
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
 from bridge.cli.ram_access import open_ram, ram_options
+from bridge.clock import SystemClock
 from bridge.errors import SetupFailed
 from bridge.exchange.accounts import Account
 from bridge.exchange.metadata import describe_us
 from bridge.keys import KeyFolder
+from bridge.ram_policies.snapshot import write_snapshot
 from bridge.settings import Configuration
+from bridge.settings.role_policies import FOLDER
+from bridge.setup.compare_policies import compare_snapshots
 from bridge.setup.desired import Desired, Role, find_desired
 from bridge.setup.existing import Existing
 from bridge.setup.fingerprint import fetch_fingerprint
@@ -121,6 +125,67 @@ def apply(  # noqa: PLR0917
         click.secho(f"left: {_name(step)}", fg="red")
     if left.changes or left.blocked:
         sys.exit(FAILED)
+
+
+@setup.command()
+@ram_options
+@click.option("--account", "name", required=True, help="The account, as its file in accounts/ names it.")
+@click.option("--rules", help="Rules of this folder, or of this version, instead of those in force.")
+@click.option(
+    "--write", is_flag=True, help="Write role_policies/ACCOUNT.json, to be reviewed; else nothing is written."
+)
+@click.pass_obj
+def policies(  # noqa: PLR0917
+    folder: Path,
+    access_key_id: str | None,
+    access_key_secret: str | None,
+    endpoint: str | None,
+    name: str,
+    rules: str | None,
+    *,
+    write: bool,
+) -> None:
+    """Read from RAM what the account's roles may do, and show what is new since it was written down.
+
+    By what is written down, the portal says of each role what it may do, and finds the least powerful one; it never
+    asks RAM. The roles are those that rules grant; all of the account where a claim decides about names.
+    The exit code is 1 if something differs and was not written.
+    """
+    with errors_to_exit_code():
+        configuration = load_with_rules(folder, rules, secrets=False)
+        account = find_account(configuration, name)
+        ram = open_ram(account, access_key_id, access_key_secret, endpoint)
+        found = ram.read_role_policies(_find_roles(configuration, account), SystemClock().now())
+    before = configuration.role_policies.get(name)
+    changes = list(compare_snapshots(before, found))
+    for line in changes:
+        click.echo(printable(line))
+    click.echo(f"{count(len(found.roles), 'role')}, {count(len(found.policies), 'policy document')}.")
+    if write:
+        path = folder / FOLDER / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(write_snapshot(found), encoding="utf-8")
+        click.echo(f"Written: {path}. Review it as you do with rules; `rambridge serve` reads it when it starts.")
+    elif changes or before is None:
+        click.echo("Nothing is written without --write.")
+        sys.exit(FAILED)
+
+
+def _find_roles(configuration: Configuration, account: Account) -> list[str] | None:
+    """Return the roles that rules grant in an account, or that it is narrowed to; None: a claim decides about names."""
+    desired = find_desired(
+        account,
+        configuration.accounts,
+        configuration.rules,
+        people=configuration.providers,
+        issuer=configuration.settings.public_url,
+        metadata=b"",
+        fingerprints=(),
+        bridge_user="-",
+    )
+    if any(name.startswith("role ") for name in desired.decided_at_sign_in):
+        return list(account.roles) if account.roles else None
+    return [role.name for role in desired.roles]
 
 
 def _ask(found: Plan, *, yes: bool, replace_trust: bool) -> None:

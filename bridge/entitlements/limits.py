@@ -6,7 +6,7 @@ and in every network for one that denies.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -73,6 +73,19 @@ class Hours:
     def day_names(self) -> tuple[Said, ...]:
         """Return the days in their order, in words."""
         return tuple(phrase(name) for day, name in _DAY_NAMES.items() if day in self.days)
+
+    def find_next(self, now: datetime) -> datetime | None:
+        """Return the moment (UTC) after ``now`` at which the next span begins; None if the clock skips it.
+
+        A time that does not exist on the day on which summer time begins is the one an hour later.
+        """
+        hour, minute = divmod(read_time(self.start), 60)
+        today = now.astimezone(self.zone).date()
+        for day in (today + timedelta(days=number) for number in range(8)):
+            begins = datetime.combine(day, time(hour, minute), self.zone).astimezone(UTC)
+            if DAYS[day.weekday()] in self.days and begins > now:
+                return begins if self.look(begins).holds else None
+        return None
 
 
 def read_time(text: str) -> int:

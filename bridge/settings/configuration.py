@@ -26,6 +26,7 @@ from bridge.errors import Problem, SettingsError
 from bridge.exchange.accounts import Account
 from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.workloads import Workload
+from bridge.ram_policies.snapshot import RolePolicies
 from bridge.settings.audit import AUDIT, AuditSettings
 from bridge.settings.audit_checks import find_audit_problems, resolve_audit_paths
 from bridge.settings.ceilings import find_wide_grants
@@ -44,6 +45,7 @@ from bridge.settings.claim_checks import (
 from bridge.settings.collector import paused_collector
 from bridge.settings.reach import find_reach_problems
 from bridge.settings.review import PlacedRule, place_rules, review_rules
+from bridge.settings.role_policies import FOLDER, read_role_policies
 from bridge.settings.rule_files import read_rule_files
 from bridge.settings.service import SETTINGS, Settings, find_settings_problems, resolve_paths
 from bridge.settings.way_checks import find_way_problems
@@ -74,6 +76,8 @@ class Configuration:
     audit: AuditSettings = field(default_factory=AuditSettings)
     auditors: tuple[Conditions, ...] = ()
     """An auditor meets one of these."""
+    role_policies: Mapping[str, RolePolicies] = field(default_factory=dict)
+    """What roles may do, by account, as it was read from RAM."""
 
 
 def load_configuration(folder: Path, *, secrets: bool = True, rules: Path | RuleFiles | None = None) -> Configuration:
@@ -206,6 +210,7 @@ def _read(
         problems += find_way_problems(account.content, known_accounts, account.positions)
     known_providers: dict[str, SAMLProvider | OIDCProvider | None] = dict.fromkeys(providers.unusable)
     known_providers |= {name: file.content for name, file in providers.by_name.items()}
+    role_policies = read_role_policies(folder / FOLDER, known_accounts, problems, review.now if review else None)
     misread = {problem.file for problem in problems}
     for document in documents:
         problems += find_rule_problems(document, {*known_providers, *workloads.known}, known_accounts)
@@ -245,6 +250,7 @@ def _read(
         rule_files=files,
         administrators=people["administrators"],
         auditors=people["auditors"],
+        role_policies=role_policies,
         warnings=found_problems,
         workloads={name: _resolve_keys_file(file) for name, file in workloads.by_name.items()},
         audit=audit,

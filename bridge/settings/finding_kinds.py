@@ -16,6 +16,7 @@ FINDING_KINDS: Mapping[str, str] = {
     "unreachable": "An address that `outbound` does not allow our own requests to reach.",
     "long-term-key": "An account that is entered with a long-term AccessKey.",
     "external-id": "A role of another account lets us in without an ExternalId, or with one that can be guessed.",
+    "role-policies": "What roles may do, as read from RAM, is of another account, not understood, or old.",
     "role-for-chain": "A role from which another account is entered can be granted to people as well.",
     "expression": "A CEL expression or a `${ … }` placeholder that cannot be compiled.",
     "policy-refused": "A session policy that RAM would refuse.",

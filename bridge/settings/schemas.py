@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.entitlements.rule_tests import RULE_TEST_FILE
 from bridge.entitlements.rules import RULE_FILE, SESSION_POLICY
+from bridge.ram_policies.snapshot import ROLE_POLICIES
 from bridge.settings.audit import AUDIT
 from bridge.settings.configuration import ACCOUNT, PROVIDER, WORKLOAD
 from bridge.settings.service import SETTINGS
@@ -33,6 +34,7 @@ def build_schemas() -> dict[str, str]:
         "rules.json": RULE_FILE,
         "rule-tests.json": RULE_TEST_FILE,
         "policy.json": SESSION_POLICY,
+        "role-policies.json": ROLE_POLICIES,
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {

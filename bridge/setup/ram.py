@@ -5,10 +5,12 @@ from what is there. Nothing is deleted, and no policy is attached or detached.
 """
 
 import base64
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ from darabonba.runtime import RuntimeOptions
 
 from bridge.errors import SetupFailed
 from bridge.exchange.accounts import Account
+from bridge.ram_policies.snapshot import PolicyContent, RolePolicies
 from bridge.setup.desired import Desired, OIDCProvider, Role, SAMLProvider
 from bridge.setup.existing import Existing
 from bridge.setup.plan import Step
@@ -86,6 +89,57 @@ class Administration:
         found = answer["body"].get("AccountId")
         if found != self._account.id:
             raise SetupFailed(f"these credentials are of the account {found}, not of {self._account.id}")
+
+    def read_role_policies(self, roles: Iterable[str] | None, now: datetime) -> RolePolicies:
+        """Return what is attached to roles in the whole account, each policy in its default version.
+
+        Args:
+            roles: which ones; None: every role of the account. One that does not exist is left out.
+            now: the moment (UTC) to note.
+
+        Raises:
+            SetupFailed: RAM refuses, or cannot be reached; or the credentials are another account's.
+        """
+        self.check_account()
+        attached: dict[str, tuple[str, ...]] = {}
+        policies: dict[str, PolicyContent] = {}
+        for role in self._list_roles() if roles is None else roles:
+            body = self._list_attached(role)
+            if body is None:
+                continue
+            found = [(each.policy_type, each.policy_name) for each in (body.policies.policy or ())]
+            attached[role] = tuple(f"{kind}/{name}" for kind, name in found)
+            for kind, name in found:
+                if f"{kind}/{name}" not in policies:
+                    policies[f"{kind}/{name}"] = self._read_policy(kind, name)
+        return RolePolicies(
+            account=self._account.name,
+            account_id=self._account.id,
+            read_at=now.replace(microsecond=0),
+            policies=policies,
+            roles=attached,
+        )
+
+    def _list_attached(self, role: str) -> Any | None:
+        request = ram_models.ListPoliciesForRoleRequest(role_name=role)
+        return _find(f"ListPoliciesForRole {role}", lambda: self._ram.list_policies_for_role(request).body)
+
+    def _list_roles(self) -> Iterator[str]:
+        marker: str | None = None
+        while True:
+            request = ram_models.ListRolesRequest(marker=marker, max_items=100)
+            with _errors("ListRoles"):
+                body = self._ram.list_roles(request).body
+            yield from (each.role_name for each in (body.roles.role or ()))
+            if not body.is_truncated:
+                return
+            marker = body.marker
+
+    def _read_policy(self, kind: str, name: str) -> PolicyContent:
+        request = ram_models.GetPolicyRequest(policy_name=name, policy_type=kind)
+        with _errors(f"GetPolicy {name}"):
+            found = self._ram.get_policy(request).body.default_policy_version
+            return PolicyContent(version=found.version_id, document=json.loads(found.policy_document))
 
     def take(self, step: Step) -> None:
         """Do one step of a plan. Raises SetupFailed; whether RAM did it all the same, the next plan shows."""

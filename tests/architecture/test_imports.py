@@ -47,6 +47,8 @@ ALLOWED = {
         "entitlements",
     },
     "delivery": {"errors", "clock", "keys", "outbound", "sealing", "exchange", "entitlements"},
+    "ram_policies": {"exchange.accounts"},
+    "pasted": {"delivery", "entitlements", "errors", "exchange", "ram_policies"},
     "sessions": {"errors", "clock", "sealing", "store_connection", "identity.verified", "identity.stored"},
     "settings": {
         "addresses",
@@ -63,6 +65,7 @@ ALLOWED = {
         "entitlements.matching",
         "entitlements.rules",
         "entitlements.rule_tests",
+        "ram_policies",
     },
     "rollout": {
         "errors",
@@ -103,6 +106,8 @@ ALLOWED = {
         "exchange",
         "delivery",
         "history",
+        "pasted",
+        "ram_policies",
         "rollout",
         "preview",
     },
@@ -115,6 +120,7 @@ ALLOWED = {
         "exchange",
         "identity",
         "audit",
+        "ram_policies",
     },
     "portal_protocol": {
         "errors",
@@ -178,6 +184,7 @@ ALLOWED = {
         "identity",
         "keys",
         "parties",
+        "ram_policies",
         "rollout",
         "preview",
         "sandbox",

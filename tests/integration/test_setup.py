@@ -161,3 +161,31 @@ def test_a_key_itself_is_not_taken_and_a_reference_that_leads_nowhere_is_said(ac
     with pytest.raises(SetupFailed) as refused:
         open_ram(account, reference, "env:RAM_KEY_SECRET", None)
     assert "LTAIabc" not in refused.value.detail
+
+
+def attach(account):
+    document = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}]}
+    account.setdefault("policies", []).append({"name": "all-of-ecs", "versions": [{"id": "v3", "document": document}]})
+    account["policies"][-1]["default_version"] = "v3"
+    for role in account["roles"]:
+        if role["name"] == "ReadOnly":
+            role["policies"] = ["ReadOnlyAccess", "all-of-ecs"]
+
+
+def test_what_roles_may_do_is_read_shown_and_written_for_review(accounts):
+    accounts.change("acme-production", attach)
+    file = accounts.installation.config / "role_policies" / "acme-production.json"
+    with accounts.serve():
+        shown = accounts.run("setup", "policies")
+        assert (shown.exit_code, file.exists()) == (1, False)
+        assert "+ role ReadOnly: Custom/all-of-ecs, System/ReadOnlyAccess" in shown.output
+        assert "+ role PlatformAdmin: nothing" in shown.output
+        written = accounts.run("setup", "policies", "--write")
+        assert (written.exit_code, file.exists()) == (0, True), written.output
+        again = accounts.run("setup", "policies")
+        assert again.exit_code == 0, again.output
+        assert "~" not in again.output
+    found = load_configuration(accounts.installation.config, secrets=False).role_policies["acme-production"]
+    assert found.roles["ReadOnly"] == ("System/ReadOnlyAccess", "Custom/all-of-ecs")
+    assert found.policies["Custom/all-of-ecs"].version == "v3"
+    assert found.policies["Custom/all-of-ecs"].document["Statement"][0]["Action"] == ["ecs:*"]

@@ -37,14 +37,15 @@ def check_access(state: CloudState, caller: Caller, question: Question) -> None:
     """The caller may do what is asked; raises ``NoPermission``, whose detail names the layer that did not allow it."""
     decision = decide_for(state, caller, question)
     if not decision.allowed:
-        raise refuse(caller, question.action, decision.outcome, decision.layer)
+        raise refuse(caller, question.action, decision.outcome, decision.layer, question.resource)
 
 
-def refuse(caller: Caller, action: str, outcome: str, layer: str) -> STSFault:
+def refuse(caller: Caller, action: str, outcome: str, layer: str, resource: str | None = None) -> STSFault:
     """Return ``NoPermission`` with the vendor's detail; ``outcome`` and ``layer`` are its words too."""
     name = caller.arn.name
     detail = {
         "AuthAction": action,
+        **({"AuthResource": resource} if resource else {}),
         "AuthPrincipalType": "SubUser" if isinstance(caller, UserCaller) else "AssumedRoleUser",
         "AuthPrincipalDisplayName": name if isinstance(caller, UserCaller) else f"{name}:{caller.name}",
         "AuthPrincipalOwnerId": caller.arn.account,

@@ -5,7 +5,7 @@ It is asked about the caller itself, so the credentials of a session are all tha
 
 import json
 
-from bridge.sandbox.cloud.access import decide_for, list_grants
+from bridge.sandbox.cloud.access import decide_for, list_grants, refuse
 from bridge.sandbox.cloud.callers import Caller, UserCaller
 from bridge.sandbox.cloud.management.parameters import Parameters, read_required
 from bridge.sandbox.cloud.policy import Context, Decision, Question
@@ -15,7 +15,7 @@ from bridge.sts_wire.reply import Fields, Value, build_malformed
 
 VERSION = "sandbox"
 ACTION = "CheckAccess"
-PARAMETERS = frozenset({"RequestedAction", "Resource", "ResourceGroupId", "ConditionKeys"})
+PARAMETERS = frozenset({"RequestedAction", "Resource", "ResourceGroupId", "ConditionKeys", "Enforce"})
 
 
 def check_access(state: CloudState, caller: Caller, parameters: Parameters, context: Context) -> Fields:
@@ -31,6 +31,8 @@ def check_access(state: CloudState, caller: Caller, parameters: Parameters, cont
         parameters.get("ResourceGroupId"),
     )
     decision = decide_for(state, caller, question)
+    if parameters.get("Enforce") == "true" and not decision.allowed:
+        raise refuse(caller, question.action, decision.outcome, decision.layer, question.resource)
     answer: dict[str, Value] = {
         "Principal": caller.principal_arn,
         "Allowed": decision.allowed,

@@ -514,6 +514,7 @@ def test_a_refusal_names_the_layer_that_refuses(cloud):
     idle = ("LTAITestIdle", KEY_SECRET, None)
     assert explain(cloud.manage("ListUsers", key=idle)) == {
         "AuthAction": "ram:ListUsers",
+        "AuthResource": f"acs:ram::{PRODUCTION}:user/*",
         "AuthPrincipalType": "SubUser",
         "AuthPrincipalDisplayName": "idle",
         "AuthPrincipalOwnerId": PRODUCTION,
