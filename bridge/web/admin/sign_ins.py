@@ -59,6 +59,7 @@ class SignIns:
             opened=any(record["event"] == EntitlementsResolved.name for record in records),
             advice=find_advice(refusal["code"]) if refusal else None,
             lines=_explain(refusal) if refusal else (),
+            detail=read_recorded(refusal.get("detail") or "") if refusal else "",
             others=[record for record in records if record is not refusal],
         )
         if not records:
