@@ -6,7 +6,10 @@ from lxml import html
 
 _RUN = re.compile(r"[A-Za-z][A-Za-z’']*(?:,? [A-Za-z][A-Za-z’']*){2,}")
 """Three words one after the other: names of things are shorter, or are written as code."""
-_NOT_OURS = "//code | //*[contains(@class, 'mono')] | //*[contains(@class, 'code')] | //*[@lang='en'] | //select | //textarea | //style | //script"
+_NOT_OURS = (
+    "//code | //*[contains(@class, 'mono')] | //*[contains(@class, 'code')] | //*[@lang='en']"
+    " | //select | //textarea | //style | //script"
+)
 
 
 def find_english(text):
