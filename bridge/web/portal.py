@@ -18,12 +18,14 @@ from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
+from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import Habits, HabitStore
 from bridge.sessions.session import Session
 from bridge.web.access import Access
 from bridge.web.console import open_console
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
+from bridge.web.role_words import describe_entitlement
 
 LIMITS = {
     "default": "the default session length",
@@ -66,6 +68,7 @@ class Portal:
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
         habits: HabitStore,
+        knowledge: RoleKnowledge,
         clock: Clock,
     ) -> None:
         """Take what the pages use."""
@@ -74,6 +77,7 @@ class Portal:
         self._titles = {name: provider.title for name, provider in providers.items()}
         self._accounts = accounts
         self._habits = habits
+        self._knowledge = knowledge
         self._clock = clock
 
     def blueprint(self) -> Blueprint:
@@ -168,6 +172,7 @@ class Portal:
             "name": entitlement.name,
             "title": entitlement.title or entitlement.name,
             "purpose": entitlement.purpose,
+            "may": describe_entitlement(entitlement, self._knowledge),
             "owner": entitlement.owner or account.owner,
             "sensitivity": entitlement.sensitivity or account.sensitivity,
             "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
