@@ -26,7 +26,7 @@ demo: $(VENV)/.server ## Start everything on this machine and say what to click
 	@$(BIN)/rambridge demo $(ARGS)
 
 test: $(VENV)/.dev ## Run the whole suite
-	@RAMBRIDGE_STRICT=$(STRICT) $(BIN)/pytest $(TESTS) -n auto --dist loadgroup $(ARGS)
+	@RAMBRIDGE_STRICT=$(STRICT) $(BIN)/pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 mutation: $(VENV)/.dev ## Weaken each check of the verifiers, and see whether a test notices (docs/mutation.md)
 	@$(BIN)/python -m tests.mutation $(ARGS)

@@ -19,6 +19,7 @@ from bridge.web.assets import install_assets
 from bridge.web.errors import install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
+from bridge.web.languages import install_languages
 from bridge.wiring.administration import build_administration
 from bridge.wiring.auditing import add_audit_pages
 from bridge.wiring.counterparts import build_counterparts
@@ -107,7 +108,7 @@ def _create_flask(public_url: str) -> Flask:
     )
     app.jinja_env.globals["_"] = translate
     app.jinja_env.globals["number"] = translate_number
-    app.jinja_env.globals["lang"] = "en"
+    install_languages(app)
     install_assets(app)
     install_errors(app)
     install_headers(app, https=public_url.startswith("https:"))

@@ -46,12 +46,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.language import mark
+
 
 class BridgeError(Exception):
     """The root of the tree; never raised itself."""
 
     code = "internal"
-    public = "Something went wrong on our side. Try again; if it happens again, give IT the reference number."
+    public = mark("Something went wrong on our side. Try again; if it happens again, give IT the reference number.")
 
     def __init__(self, detail: str = "") -> None:
         """Take the ``detail`` for log and audit: never a secret, a token or a whole message."""
@@ -84,7 +86,7 @@ class SettingsError(BridgeError):
     """The configuration cannot be used; ``problems`` holds every fault found in one reading."""
 
     code = "settings_invalid"
-    public = "The configuration is not valid. Run `rambridge check` to see every problem at once."
+    public = mark("The configuration is not valid. Run `rambridge check` to see every problem at once.")
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Take all problems of one reading."""
@@ -99,9 +101,9 @@ class IdentityError(BridgeError):
     """The provider's statement is not acceptable. It says nothing about the person: start again."""
 
     code = "identity_refused"
-    public = (
-        "The answer of your identity provider could not be accepted. Start again from its portal; "
-        "if this happens again, give IT the reference number."
+    public = mark(
+        "The answer of your identity provider could not be accepted. Start again; if this happens again, give IT the "
+        "reference number."
     )
 
 
@@ -113,12 +115,20 @@ class SAMLBase64(Malformed):
     """The ``SAMLResponse`` field is not strict base64."""
 
     code = "saml_base64"
+    public = mark(
+        "The answer of your identity provider did not arrive whole. Start again; if this happens again, give IT the "
+        "reference number."
+    )
 
 
 class SAMLNotXML(Malformed):
     """The decoded message is not one well-formed XML document."""
 
     code = "saml_not_xml"
+    public = mark(
+        "The answer of your identity provider did not arrive whole. Start again; if this happens again, give IT the "
+        "reference number."
+    )
 
 
 class SAMLEncoding(Malformed):
@@ -137,12 +147,20 @@ class SAMLTooLarge(Malformed):
     """The message is larger than an honest one gets."""
 
     code = "saml_too_large"
+    public = mark(
+        "Your identity provider sent more about you than is accepted here, most often because you are in very many "
+        "groups. Ask IT to let it send fewer."
+    )
 
 
 class SAMLTooComplex(Malformed):
     """Too deep, too many elements, attributes, values or namespaces."""
 
     code = "saml_too_complex"
+    public = mark(
+        "Your identity provider sent more about you than is accepted here, most often because you are in very many "
+        "groups. Ask IT to let it send fewer."
+    )
 
 
 class SAMLCommentOrPI(Malformed):
@@ -185,7 +203,10 @@ class SAMLStatus(Malformed):
     """The provider answered with an error status instead of a sign-in."""
 
     code = "saml_status"
-    public = "Your identity provider did not complete the sign-in. Start again from its portal."
+    public = mark(
+        "Your identity provider did not complete the sign-in: it was cancelled, or you may not use this service yet. "
+        "Start again, or ask IT for access."
+    )
 
 
 class SAMLTimeFormat(Malformed):
@@ -198,12 +219,20 @@ class SAMLSubject(Malformed):
     """Not exactly one ``Subject``."""
 
     code = "saml_subject"
+    public = mark(
+        "Your identity provider did not say clearly who you are. Starting again will not help: give IT the reference "
+        "number."
+    )
 
 
 class SAMLNameID(Malformed):
     """The ``NameID`` is missing, empty, too long, structured, or qualified for somebody else."""
 
     code = "saml_nameid"
+    public = mark(
+        "Your identity provider did not say clearly who you are. Starting again will not help: give IT the reference "
+        "number."
+    )
 
 
 class SAMLConfirmation(Malformed):
@@ -240,7 +269,7 @@ class SAMLAuthnContext(Malformed):
     """The person did not authenticate in one of the ways that we asked for."""
 
     code = "saml_authn_context"
-    public = (
+    public = mark(
         "You did not sign in at your identity provider in the way that is required here, for example with a second "
         "factor. Sign out there, then start again."
     )
@@ -256,12 +285,20 @@ class ParameterTwice(Malformed):
     """A protocol parameter came twice, or is missing."""
 
     code = "web_parameter_twice"
+    public = mark(
+        "The answer of your identity provider did not arrive whole. Start again; if this happens again, give IT the "
+        "reference number."
+    )
 
 
 class OIDCSize(Malformed):
     """The token or an answer is larger than an honest one gets."""
 
     code = "oidc_size"
+    public = mark(
+        "Your identity provider sent more about you than is accepted here, most often because you are in very many "
+        "groups. Ask IT to let it send fewer."
+    )
 
 
 class OIDCForm(Malformed):
@@ -304,13 +341,20 @@ class OIDCCallback(Malformed):
     """The callback does not have exactly one of ``code`` and ``error``, or repeats a parameter."""
 
     code = "oidc_callback"
+    public = mark(
+        "The answer of your identity provider did not arrive whole. Start again; if this happens again, give IT the "
+        "reference number."
+    )
 
 
 class OIDCProviderError(Malformed):
     """The provider answered the authorization request with an error."""
 
     code = "oidc_provider_error"
-    public = "Your identity provider did not complete the sign-in. Start again from its portal."
+    public = mark(
+        "Your identity provider did not complete the sign-in: it was cancelled, or you may not use this service yet. "
+        "Start again, or ask IT for access."
+    )
 
 
 class OIDCTokenResponse(Malformed):
@@ -329,7 +373,7 @@ class OIDCPushedRequest(Malformed):
     """The provider did not take the authorization request that we pushed to it."""
 
     code = "oidc_par"
-    public = "Your identity provider did not accept our question. Give IT the reference number."
+    public = mark("Your identity provider did not let this service ask you to sign in. Give IT the reference number.")
 
 
 class OIDCClaim(Malformed):
@@ -342,31 +386,42 @@ class OIDCMetadata(Malformed):
     """The provider's discovery document is for another issuer, incomplete, or names unusable addresses."""
 
     code = "oidc_metadata"
-    public = "The settings that your identity provider publishes cannot be used. Give IT the reference number."
+    public = mark("The settings that your identity provider publishes cannot be used. Give IT the reference number.")
 
 
 class OIDCKeySet(Malformed):
     """The provider's key set is not one, has too many keys, or none that we can use."""
 
     code = "oidc_jwks"
-    public = "The settings that your identity provider publishes cannot be used. Give IT the reference number."
+    public = mark("The settings that your identity provider publishes cannot be used. Give IT the reference number.")
 
 
 class OIDCKeyLeaked(OIDCKeySet):
     """The provider publishes a private key: none of its statements can be believed until it stops."""
 
     code = "oidc_key_leaked"
+    public = mark(
+        "For your safety, nobody can sign in with this identity provider at the moment. Give IT the reference number."
+    )
 
 
 class UntrustedIssuer(IdentityError):
     """The statement is by somebody other than the provider that this flow belongs to."""
+
+    public = mark(
+        "The answer came from another identity provider than the one that was asked. Start again; if this happens "
+        "again, give IT the reference number."
+    )
 
 
 class UnknownProvider(UntrustedIssuer):
     """No provider of that name or issuer is configured."""
 
     code = "provider_unknown"
-    public = "This sign-in address belongs to no identity provider that we know. Start from your portal."
+    public = mark(
+        "This sign-in address belongs to no identity provider that is known here. Start again, or ask IT for the "
+        "right address."
+    )
 
 
 class SAMLIssuer(UntrustedIssuer):
@@ -385,8 +440,9 @@ class OIDCTenant(UntrustedIssuer):
     """The token is by a tenant that is not listed, or by a key that is not for this tenant."""
 
     code = "oidc_tenant"
-    public = (
-        "Your organisation's directory is not one that may sign people in here. Choose your work account, or ask IT."
+    public = mark(
+        "Your account belongs to an organisation that may not sign in here. Start again with your work account, or "
+        "ask IT."
     )
 
 
@@ -398,6 +454,11 @@ class OIDCMixUp(UntrustedIssuer):
 
 class BadSignature(IdentityError):
     """The signature is missing, wrong, of a refused kind, or covers something else."""
+
+    public = mark(
+        "Nothing proves that the answer came from your identity provider, so it was not accepted. Start again; if "
+        "this happens again, give IT the reference number."
+    )
 
 
 class SAMLUnsigned(BadSignature):
@@ -481,6 +542,11 @@ class OIDCSignature(BadSignature):
 class WrongAudience(IdentityError):
     """The statement is meant for another service."""
 
+    public = mark(
+        "The answer of your identity provider was not meant for this service. Start again; if this happens again, "
+        "give IT the reference number."
+    )
+
 
 class SAMLAudience(WrongAudience):
     """An ``AudienceRestriction`` is missing or does not contain our entity ID."""
@@ -509,6 +575,11 @@ class OIDCAuthorizedParty(WrongAudience):
 class WrongRecipient(IdentityError):
     """The statement was meant to be delivered to another address."""
 
+    public = mark(
+        "The answer of your identity provider was not meant for this service. Start again; if this happens again, "
+        "give IT the reference number."
+    )
+
 
 class SAMLDestination(WrongRecipient):
     """``Destination`` is not exactly our ACS, or is missing from a signed response."""
@@ -525,9 +596,9 @@ class SAMLRecipient(WrongRecipient):
 class OutsideValidity(IdentityError):
     """The statement is not valid now. It does not follow that everything else about it was right."""
 
-    public = (
-        "The answer of your identity provider is not valid at this time. Start again from its portal; if this "
-        "happens again, a clock may be wrong: give IT the reference number."
+    public = mark(
+        "This sign-in took too long, or a clock is wrong. Start again; if this happens again, give IT the reference "
+        "number."
     )
 
 
@@ -541,24 +612,31 @@ class SAMLNotYet(OutsideValidity):
     """A ``NotBefore`` or an issue time lies in the future."""
 
     code = "saml_not_yet"
+    public = mark(
+        "The clocks of your identity provider and of this service differ. Wait a minute, then start again; if this "
+        "happens again, give IT the reference number."
+    )
 
 
 class SAMLStale(OutsideValidity):
     """The statement or the authentication is too old."""
 
     code = "saml_stale"
+    public = mark("Your last sign-in at your identity provider is too long ago. Sign out there, then start again.")
 
 
 class SAMLLifetime(OutsideValidity):
     """The statement would be valid for longer than we let any be, or for no time at all."""
 
     code = "saml_lifetime"
+    public = IdentityError.public
 
 
 class SAMLSessionOver(OutsideValidity):
     """``SessionNotOnOrAfter`` has passed."""
 
     code = "saml_session_over"
+    public = mark("Your session at your identity provider has ended. Start again, and sign in there anew.")
 
 
 class OIDCExpiry(OutsideValidity):
@@ -577,20 +655,25 @@ class OIDCNotBefore(OutsideValidity):
     """``nbf`` is malformed or in the future."""
 
     code = "oidc_nbf"
+    public = mark(
+        "The clocks of your identity provider and of this service differ. Wait a minute, then start again; if this "
+        "happens again, give IT the reference number."
+    )
 
 
 class OIDCAuthTime(OutsideValidity):
     """``auth_time`` is malformed, in the future or older than was asked for."""
 
     code = "oidc_auth_time"
+    public = mark("Your last sign-in at your identity provider is too long ago. Sign out there, then start again.")
 
 
 class NotOurQuestion(IdentityError):
     """The answer does not belong to a question that this browser asked."""
 
-    public = (
-        "This sign-in was not started in this browser, or was started too long ago. "
-        "Start again from your identity provider's portal."
+    public = mark(
+        "This sign-in was not started in this browser, or took too long. Start again; if this happens again, allow "
+        "cookies for this site."
     )
 
 
@@ -598,6 +681,7 @@ class ConfirmationUnknown(NotOurQuestion):
     """The confirmation page was answered too late, twice, or from another browser."""
 
     code = "confirmation_unknown"
+    public = mark("You confirmed this sign-in too late, twice, or in another browser. Start again.")
 
 
 class SAMLInResponseTo(NotOurQuestion):
@@ -610,6 +694,9 @@ class SAMLUnsolicited(NotOurQuestion):
     """An answer without a question, from a provider that may not start sign-ins."""
 
     code = "saml_unsolicited"
+    public = mark(
+        "Sign-ins with this identity provider have to begin here. Choose it on the sign-in page of this service."
+    )
 
 
 class OIDCState(NotOurQuestion):
@@ -628,40 +715,50 @@ class OIDCAccessTokenHash(NotOurQuestion):
     """``at_hash`` is not the digest of the access token that came with the ID token."""
 
     code = "oidc_at_hash"
+    public = IdentityError.public
 
 
 class OIDCCodeHash(NotOurQuestion):
     """``c_hash`` is not the digest of the code that we redeemed."""
 
     code = "oidc_c_hash"
+    public = IdentityError.public
 
 
 class OIDCCode(NotOurQuestion):
     """The provider did not accept the authorization code."""
 
     code = "oidc_code"
+    public = mark(
+        "Your identity provider did not confirm this sign-in, most often because it took too long or was sent twice. "
+        "Start again; if this happens again, give IT the reference number."
+    )
 
 
 class OIDCInitiate(NotOurQuestion):
     """A third-party initiated login that names no configured provider."""
 
     code = "oidc_initiate"
+    public = mark(
+        "The link that brought you here does not fit this identity provider. Start again; if this happens again, "
+        "give IT the reference number."
+    )
 
 
 class StepUpOtherPerson(NotOurQuestion):
     """Somebody who was asked to sign in again did so as somebody else."""
 
     code = "step_up_other_person"
-    public = (
-        "You signed in again as somebody else. Your session goes on as before: try again with the account that you are "
-        "signed in with here, or sign out first."
+    public = mark(
+        "You signed in again as somebody else. Your session goes on as before: try again with the account that you "
+        "are signed in with here, or sign out first."
     )
 
 
 class Replayed(IdentityError):
     """A genuine statement presented a second time."""
 
-    public = "This sign-in was already used once. Start again from your identity provider's portal."
+    public = mark("This sign-in was already used once, perhaps because a page was loaded again. Start again.")
 
 
 class SAMLReplay(Replayed):
@@ -679,6 +776,11 @@ class OIDCReplay(Replayed):
 class MissingClaim(IdentityError):
     """A statement that we need is absent or ambiguous."""
 
+    public = mark(
+        "What your identity provider says about you is incomplete or ambiguous. Starting again will not help: give "
+        "IT the reference number."
+    )
+
 
 class SAMLAttributeTwice(MissingClaim):
     """The same attribute name came twice."""
@@ -690,27 +792,34 @@ class OIDCSubject(MissingClaim):
     """``sub`` is not a string of 1 to 255 visible ASCII characters."""
 
     code = "oidc_sub"
+    public = mark(
+        "Your identity provider did not say clearly who you are. Starting again will not help: give IT the reference "
+        "number."
+    )
 
 
 class OIDCAcr(MissingClaim):
     """``acr`` is missing, or is none of those that are required."""
 
     code = "oidc_acr"
-    public = "Your identity provider did not sign you in by a method that is required here. Start again, or ask IT."
+    public = mark(
+        "You did not sign in at your identity provider in the way that is required here, for example with a second "
+        "factor. Sign out there, then start again."
+    )
 
 
 class WorkloadClaim(MissingClaim):
     """A workload's token lacks a claim, or the value of one, that every token of its issuer must have here."""
 
     code = "workload_claim"
-    public = "The token of this workload is not one that is accepted here. Give IT the reference number."
+    public = mark("The token of this workload is not one that is accepted here. Give IT the reference number.")
 
 
 class StepUpNotMet(MissingClaim):
     """Somebody who was asked to sign in again did, and it was no stronger or no more recent than is needed."""
 
     code = "step_up_not_met"
-    public = (
+    public = mark(
         "You signed in again, but not by the method, or not as recently, as this role requires. Your session goes on "
         "as before. Try again with your second factor; if you have none, ask IT."
     )
@@ -726,9 +835,9 @@ class GroupsUnknown(MissingClaim):
     """The provider left the groups out because there are too many: unknown is not the same as none."""
 
     code = "map_groups_unknown"
-    public = (
-        "Your identity provider did not send your groups because you are in too many. "
-        "Ask IT to limit the groups that it sends to those that are assigned here."
+    public = mark(
+        "Your identity provider did not send your groups because you are in too many. Ask IT to limit the groups "
+        "that it sends to those that are assigned here."
     )
 
 
@@ -736,28 +845,28 @@ class ProviderUnavailable(IdentityError):
     """The provider's metadata, keys or token endpoint could not be reached. Trying again may help."""
 
     code = "provider_unavailable"
-    public = "Your identity provider cannot be reached at the moment. Try again in a minute."
+    public = mark("Your identity provider cannot be reached at the moment. Try again in a minute.")
 
 
 class SAMLMetadata(ProviderUnavailable):
     """The provider's metadata cannot be used. It needs an administrator, who finds the reason in the detail."""
 
     code = "saml_metadata"
-    public = "This identity provider is not set up correctly here. Give IT the reference number."
+    public = mark("This identity provider is not set up correctly here. Give IT the reference number.")
 
 
 class OIDCClientAssertion(ProviderUnavailable):
     """We cannot prove to the provider who we are. It needs an administrator, who finds the reason in the detail."""
 
     code = "oidc_client_assertion"
-    public = "This identity provider is not set up correctly here. Give IT the reference number."
+    public = mark("This identity provider is not set up correctly here. Give IT the reference number.")
 
 
 class GroupsNotFetched(ProviderUnavailable):
     """The groups that a message left out could not be had at ``groups_endpoint`` either. It needs an administrator."""
 
     code = "map_groups_not_fetched"
-    public = (
+    public = mark(
         "You are in too many groups for your identity provider to send, and it did not answer when asked for them. "
         "Give IT the reference number."
     )
@@ -766,9 +875,9 @@ class GroupsNotFetched(ProviderUnavailable):
 class LogoutRefused(IdentityError):
     """A provider's request to end sessions, or its answer to ours, is not acceptable; no session ends."""
 
-    public = (
-        "What your identity provider sent about a sign-out could not be accepted. If you have signed out here, that is "
-        "done. To be sure of the rest, sign out at your identity provider as well and close the browser."
+    public = mark(
+        "What your identity provider sent about a sign-out could not be accepted. If you have signed out here, that "
+        "is done. To be sure of the rest, sign out at your identity provider as well and close the browser."
     )
 
 
@@ -833,7 +942,7 @@ class SessionError(BridgeError):
     """There is no usable session behind this request."""
 
     code = "session_missing"
-    public = "You are not signed in here. Sign in to go on."
+    public = mark("You are not signed in here. Sign in to go on.")
 
 
 class SessionMissing(SessionError):
@@ -844,21 +953,21 @@ class SessionExpired(SessionError):
     """The session was idle for too long or has reached its end."""
 
     code = "session_expired"
-    public = "Your session has ended. Sign in again to go on."
+    public = mark("Your session has ended. Sign in again to go on.")
 
 
 class TerminalTokenUnknown(SessionError):
     """A program's token that opens nothing: never issued, at its end, or ended by a sign-out."""
 
     code = "terminal_token_unknown"
-    public = "This terminal is not signed in any more. Sign in again from the terminal."
+    public = mark("This terminal is not signed in any more. Sign in again from the terminal.")
 
 
 class AccessTokenUnknown(SessionError):
     """An access token that opens nothing: never issued, at its end, or its grant is over."""
 
     code = "access_token_unknown"
-    public = "This access token is over. Get the next one by the refresh token, or sign in again: rambridge login."
+    public = mark("This program is not signed in any more. Sign in again: rambridge login.")
 
 
 class AccessError(BridgeError):
@@ -869,63 +978,65 @@ class NotEntitled(AccessError):
     """No rule, as the rules stand now, grants this entitlement to this person."""
 
     code = "not_entitled"
-    public = "You may not use this role. The assignment may have changed: reload the page, or ask its owner."
+    public = mark("You may not use this role. The assignment may have changed: reload the page, or ask its owner.")
 
 
 class DurationTooLong(AccessError):
     """A caller of the STS endpoint asked for a longer session than rule, account or role allow."""
 
     code = "sts_duration_too_long"
-    public = "Sessions of this role are shorter than that."
+    public = mark("Sessions of this role are shorter than that. Ask for a shorter one.")
 
 
 class PolicyNotNarrower(AccessError):
     """A caller of the STS endpoint sent a session policy for a role that its rule narrows already."""
 
     code = "sts_policy_twice"
-    public = "The rule for this role has a session policy of its own, and STS takes one only."
+    public = mark("The rule for this role has a session policy of its own, and STS takes one only. Send none.")
 
 
 class SessionNarrowed(AccessError):
     """AssumeRole was signed by a session that its caller narrowed by a policy; the next role would come whole."""
 
     code = "sts_session_narrowed"
-    public = "A session that a policy of its caller narrows becomes no other role."
+    public = mark(
+        "A session that a policy of its caller narrows becomes no other role. Use a session without such a policy."
+    )
 
 
 class NotAdministrator(AccessError):
     """A page for administrators, and a person who is none at this moment."""
 
     code = "web_forbidden"
-    public = "This page is for administrators. If your work needs it, give IT the reference number."
+    public = mark("This page is for administrators. If your work needs it, give IT the reference number.")
 
 
 class NotAuditor(AccessError):
     """A page for auditors, and a person who is none at this moment."""
 
     code = "web_not_auditor"
-    public = "This page is for auditors. If your work needs it, give IT the reference number."
+    public = mark("This page is for auditors. If your work needs it, give IT the reference number.")
 
 
 class CrossSiteRequest(AccessError):
     """A state-changing request that did not come from our own pages."""
 
     code = "web_cross_site"
-    public = "This request did not come from our own page. Go back, reload the page and try again."
+    public = mark("This request did not come from our own page. Go back, reload the page and try again.")
 
 
 class NotFound(AccessError):
     """There is no such page."""
 
     code = "web_not_found"
-    public = "There is no such page. Check the address, or go to the start page."
+    public = mark("There is no such page. Check the address, or go to the start page.")
 
 
 class UserCodeUnknown(AccessError):
     """No terminal waits with this code: it was never shown, is over, or was decided about."""
 
     code = "user_code_unknown"
-    public = (
+    public = mark(
         "No terminal waits with this code. Compare it with the one in your terminal; a code is good for eight minutes."
     )
 
@@ -934,7 +1045,9 @@ class LinkUnusable(AccessError):
     """A signed link is none of ours, was changed, or is over."""
 
     code = "link_unusable"
-    public = "This link is over, or was not copied whole. Ask whoever sent it for a new one, or open the role yourself."
+    public = mark(
+        "This link is over, or was not copied whole. Ask whoever sent it for a new one, or open the role yourself."
+    )
 
 
 class RequestError(BridgeError):
@@ -945,42 +1058,51 @@ class BadParameter(RequestError):
     """A parameter is missing or malformed."""
 
     code = "bad_parameter"
-    public = "The request is not complete or not well-formed."
+    public = mark(
+        "The request is incomplete, or holds something that does not belong there. Go back and try again; if this "
+        "happens again, delete this site's cookies, or give IT the reference number."
+    )
 
 
 class DestinationRefused(RequestError):
     """A link leads to something else than a page of Alibaba Cloud's console."""
 
     code = "link_destination"
-    public = "This link does not lead to a page of Alibaba Cloud's console, so it is not followed."
+    public = mark(
+        "This link does not lead to a page of Alibaba Cloud's console, so it is not followed. Copy the address of "
+        "the page in the console."
+    )
 
 
 class UnknownHost(RequestError):
     """The request names a host that we do not serve."""
 
     code = "web_host"
-    public = "This service is not available under this address."
+    public = mark("This service is not available under this address. Check the address, or ask IT for the right one.")
 
 
 class TooLarge(RequestError):
     """The request is larger than anything that we accept."""
 
     code = "web_too_large"
-    public = "The request is too large."
+    public = mark(
+        "The request is too large. Delete this site's cookies and try again; if this happens again, give IT the "
+        "reference number."
+    )
 
 
 class TooManyRequests(RequestError):
     """One address asks more often than people do."""
 
     code = "web_too_many"
-    public = "Too many requests came from your network within a minute. Try again in a minute."
+    public = mark("Too many requests came from your network within a minute. Try again in a minute.")
 
 
 class CallsTooMany(TooManyRequests):
     """A program calls the STS endpoint more often than its budget allows."""
 
     code = "sts_throttled"
-    public = "Too many calls within a minute. Try again later."
+    public = mark("Too many calls within a minute. Try again later.")
 
     def __init__(self, detail: str, retry_after_seconds: int) -> None:
         """Take the seconds after which calls are possible again beside the detail."""
@@ -992,28 +1114,30 @@ class DeviceNotYetAllowed(RequestError):
     """A terminal asks for its token, and nobody has decided yet."""
 
     code = "device_pending"
-    public = "Nobody has allowed this in the browser yet. Ask again after the interval."
+    public = mark("Nobody has allowed this in the browser yet. Allow it there; the terminal goes on by itself.")
 
 
 class DevicePolledTooOften(DeviceNotYetAllowed):
     """The same, within the interval that it was told to wait."""
 
     code = "device_slow_down"
-    public = "Nobody has allowed this in the browser yet, and it was asked too soon. Wait five seconds longer."
+    public = mark(
+        "Nobody has allowed this in the browser yet, and the terminal asked too soon. Wait five seconds longer."
+    )
 
 
 class DeviceOver(RequestError):
     """A terminal asks for its token with a code that is unknown, too old, used, or another program's."""
 
     code = "device_over"
-    public = "This sign-in from a terminal was used already, or took too long. Start it again."
+    public = mark("This sign-in from a terminal was used already, or took too long. Start it again.")
 
 
 class DeviceRefused(DeviceOver):
     """A person said in the browser that this terminal is not theirs."""
 
     code = "device_refused"
-    public = "This sign-in from a terminal was refused in the browser."
+    public = mark("This sign-in from a terminal was refused in the browser. Start it again if it is yours.")
 
 
 class OAuthError(RequestError):
@@ -1024,84 +1148,92 @@ class ClientUnknown(OAuthError):
     """The client ID is not that of our own command."""
 
     code = "oauth_client"
-    public = "This program is not known here. Only Rambridge's own command signs in this way."
+    public = mark("This program may not sign in here. Use the rambridge command instead.")
 
 
 class RedirectRefused(OAuthError):
     """The redirect URI is not one of our own command: nobody is sent there, and nothing is said there."""
 
     code = "oauth_redirect_uri"
-    public = "This request would send you to an address that does not belong to the program. Nothing was sent there."
+    public = mark(
+        "This request would send you to an address that does not belong to the program. Nothing was sent there; if "
+        "somebody gave you the link, tell IT."
+    )
 
 
 class PKCEMissing(OAuthError):
     """The request has no code challenge, or not one by S256 (RFC 7636)."""
 
     code = "oauth_pkce"
-    public = "The request has no S256 code challenge (PKCE). Update the program."
+    public = mark("This program does not protect its sign-in as it must here. Update it, then start again.")
 
 
 class ResponseTypeUnsupported(OAuthError):
     """Another response type than ``code``, or another response mode than ``query``."""
 
     code = "oauth_response_type"
-    public = "Only the response type code is given here, in the query. Update the program."
+    public = mark("This program asks for a kind of sign-in that is not offered here. Update it, then start again.")
 
 
 class GrantTypeUnsupported(OAuthError):
     """A grant type that the metadata does not name."""
 
     code = "oauth_grant_type"
-    public = "This grant type is not given here. The server's metadata name those that are."
+    public = mark("This program asks for a kind of sign-in that is not offered here. Update it, then start again.")
 
 
 class TargetInvalid(OAuthError):
     """A token for another resource than API v1 is asked for (RFC 8707)."""
 
     code = "oauth_resource"
-    public = "Tokens are given for this service's own API alone."
+    public = mark(
+        "This program asks for access to something else than this service. Check the address in its settings, or "
+        "update it."
+    )
 
 
 class CodeRefused(OAuthError):
     """An authorization code that gives nothing: not ours, too old, or its client, address or proof is another."""
 
     code = "oauth_code"
-    public = "The authorization code is not valid. Start the sign-in again."
+    public = mark("This sign-in was not completed in time, or not by the program that began it. Start it again.")
 
 
 class CodeReused(CodeRefused):
     """An authorization code that was shown before; what it gave is over now."""
 
     code = "oauth_code_reused"
-    public = "The authorization code was used before, so what it gave has ended. Start the sign-in again."
+    public = mark("This sign-in was completed a second time, so what it gave has ended. Start it again.")
 
 
 class RefreshTokenOver(OAuthError):
     """A refresh token that gives nothing: not ours, or its grant is over."""
 
     code = "oauth_refresh_token"
-    public = "You are signed out here. Sign in again: rambridge login."
+    public = mark("You are signed out here. Sign in again: rambridge login.")
 
 
 class RefreshTokenReused(RefreshTokenOver):
     """A refresh token that was used before: somebody else may have it, so the grant is over now."""
 
     code = "oauth_refresh_reused"
-    public = "The refresh token was used before, so this sign-in has ended. Sign in again: rambridge login."
+    public = mark(
+        "Two programs used the same sign-in, so it has ended for your safety. Sign in again: rambridge login."
+    )
 
 
 class FetchRefused(RequestError):
     """Our own outgoing request was not made, or was redirected: its address is not one that we may fetch."""
 
     code = "web_fetch_refused"
-    public = "An address in the configuration may not be fetched. Give IT the reference number."
+    public = mark("An address in the configuration may not be fetched. Give IT the reference number.")
 
 
 class FetchFailed(BridgeError):
     """Our own outgoing request got no complete answer. The other side may have acted on it."""
 
     code = "fetch_failed"
-    public = "Another service cannot be reached at the moment. Try again in a minute."
+    public = mark("Another service cannot be reached at the moment. Try again in a minute.")
 
 
 class FetchNotConnected(FetchFailed):
@@ -1114,6 +1246,7 @@ class FetchTooLarge(FetchFailed):
     """The answer to our own outgoing request was longer than any honest one."""
 
     code = "fetch_too_large"
+    public = mark("Another service answered with more than is accepted here. Give IT the reference number.")
 
 
 # ── Exchange ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1131,7 +1264,7 @@ class ExchangeRefused(ExchangeError):
     """STS said no. ``upstream_code`` and ``upstream_request_id`` are STS's own."""
 
     code = "exchange_refused"
-    public = (
+    public = mark(
         "Alibaba Cloud refused to issue credentials for this role. Its trust policy or a limit does not allow it: "
         "give IT the reference number."
     )
@@ -1147,9 +1280,9 @@ class ExchangeNotTrusted(ExchangeRefused):
     """The role's trust policy does not let us in, or our own identity may not ask for it."""
 
     code = "exchange_not_trusted"
-    public = (
-        "Alibaba Cloud does not let this service into that role: its trust policy does not allow it. "
-        "You cannot change that yourself: give IT the reference number."
+    public = mark(
+        "Alibaba Cloud does not let this service into that role: its trust policy does not allow it. You cannot "
+        "change that yourself: give IT the reference number."
     )
 
 
@@ -1157,44 +1290,46 @@ class ExchangeRoleMissing(ExchangeRefused):
     """The account has no role of that name."""
 
     code = "exchange_role_missing"
-    public = "The account has no role of this name any more. Choose another one, or give IT the reference number."
+    public = mark("The account has no role of this name any more. Choose another one, or give IT the reference number.")
 
 
 class ExchangeProviderMissing(ExchangeRefused):
     """RAM does not know us: no such identity provider, or its metadata cannot be used."""
 
     code = "exchange_provider_missing"
-    public = "This account does not know this service yet. Give IT the reference number."
+    public = mark("This account does not know this service yet. Give IT the reference number.")
 
 
 class ExchangeProofRefused(ExchangeRefused):
     """STS does not accept what we signed: the provider in RAM has another key, issuer or audience."""
 
     code = "exchange_proof_refused"
-    public = "Alibaba Cloud does not accept what this service signs for the account. Give IT the reference number."
+    public = mark(
+        "Alibaba Cloud does not accept what this service signs for the account. Give IT the reference number."
+    )
 
 
 class ExchangeClock(ExchangeRefused):
     """STS finds what we signed too old or too new: our clock differs from its."""
 
     code = "exchange_clock"
-    public = "The clock of this service and that of Alibaba Cloud differ. Give IT the reference number."
+    public = mark("The clock of this service and that of Alibaba Cloud differ. Give IT the reference number.")
 
 
 class ExchangeDurationRefused(ExchangeRefused):
     """The role allows no session of the length that we asked for."""
 
     code = "exchange_duration"
-    public = "The role allows no session of this length. Ask for a shorter one, or give IT the reference number."
+    public = mark("The role allows no session of this length. Ask for a shorter one, or give IT the reference number.")
 
 
 class ExchangePolicyRefused(ExchangeRefused):
     """STS does not accept the session policy: its grammar or its size."""
 
     code = "exchange_policy"
-    public = (
-        "The rule that gives you this role narrows it in a way that Alibaba Cloud refuses. "
-        "Give IT the reference number."
+    public = mark(
+        "The rule that gives you this role narrows it in a way that Alibaba Cloud refuses. Give IT the reference "
+        "number."
     )
 
 
@@ -1202,20 +1337,24 @@ class ExchangeKeyRefused(ExchangeRefused):
     """Our AccessKey, or that of the role session we go through, is unknown, disabled, expired or wrong."""
 
     code = "exchange_key"
-    public = "Alibaba Cloud does not accept this service's own key for the account. Give IT the reference number."
+    public = mark("Alibaba Cloud does not accept this service's own key for the account. Give IT the reference number.")
 
 
 class ExchangeMismatch(ExchangeError):
     """STS answered with credentials for something other than what was asked; they are thrown away."""
 
     code = "exchange_mismatch"
+    public = mark(
+        "Alibaba Cloud answered with credentials for something else than you chose, so they were thrown away. Try "
+        "again; if it happens again, give IT the reference number."
+    )
 
 
 class ExchangeUnavailable(ExchangeError):
     """STS could not be reached in time. Trying again may help."""
 
     code = "exchange_unavailable"
-    public = "Alibaba Cloud's token service cannot be reached at the moment. Try again in a minute."
+    public = mark("Alibaba Cloud's token service cannot be reached at the moment. Try again in a minute.")
 
     may_retry = False
     """Whether another request is safe: STS has not acted on this one, or says that it failed."""
@@ -1243,16 +1382,16 @@ class ExchangeThrottled(ExchangeUnavailable):
     """STS answers no more requests for this account at the moment: about 100 a second are its limit."""
 
     code = "exchange_throttled"
-    public = "Alibaba Cloud is asked too often for this account at the moment. Try again in a minute."
+    public = mark("Alibaba Cloud is asked too often for this account at the moment. Try again in a minute.")
 
 
 class ExchangePaused(ExchangeUnavailable):
     """STS failed several times in a row, so it is left alone for some seconds (circuit breaker)."""
 
     code = "exchange_paused"
-    public = (
-        "Alibaba Cloud's token service has failed several times, so it is left alone for a moment. "
-        "Try again in a minute."
+    public = mark(
+        "Alibaba Cloud's token service has failed several times, so it is left alone for a moment. Try again in a "
+        "minute."
     )
 
 
@@ -1260,23 +1399,25 @@ class ExchangeCrowded(ExchangeUnavailable):
     """So many releases of this process wait for STS that no thread would be left for anything else."""
 
     code = "exchange_crowded"
-    public = "Very many people ask for credentials at this moment. Try again in a few seconds."
+    public = mark("Very many people ask for credentials at this moment. Try again in a few seconds.")
 
 
 class SessionEndsTooSoon(ExchangeError):
     """The provider's session ends before the shortest session that STS issues would."""
 
     code = "exchange_session_ends_soon"
-    public = "Your sign-in ends too soon to open a session. Sign in again at your identity provider, then try again."
+    public = mark(
+        "Your sign-in ends too soon to open a session. Sign in again at your identity provider, then try again."
+    )
 
 
 class TerminalNotGranted(ExchangeError):
     """A RAM user entitlement that names no role for terminal use: STS has no credentials for a RAM user."""
 
     code = "terminal_not_granted"
-    public = (
-        "This assignment opens the console only: it names no role for terminal use. "
-        "Use the console, or ask IT to add a terminal role to it."
+    public = mark(
+        "This assignment opens the console only: it names no role for terminal use. Use the console, or ask IT to "
+        "add a terminal role to it."
     )
 
 
@@ -1284,9 +1425,9 @@ class ConsoleTokenRefused(ExchangeRefused):
     """The console's federation endpoint gave no sign-in token for credentials that STS has just issued."""
 
     code = "console_token_refused"
-    public = (
-        "Alibaba Cloud does not open its console for this session. "
-        "Get credentials for a terminal, or ask IT whether the role may log on to the console."
+    public = mark(
+        "Alibaba Cloud does not open its console for this session. Get credentials for a terminal, or ask IT whether "
+        "the role may log on to the console."
     )
 
 
@@ -1294,16 +1435,16 @@ class ConsoleTokenUnavailable(ExchangeUnavailable):
     """The console's federation endpoint could not be reached in time, or failed."""
 
     code = "console_token_unavailable"
-    public = "Alibaba Cloud's console sign-in cannot be reached at the moment. Try again in a minute."
+    public = mark("Alibaba Cloud's console sign-in cannot be reached at the moment. Try again in a minute.")
 
 
 class ConsoleNotNarrowed(ExchangeError):
     """A console sign-in for a role that a session policy narrows: it would open the whole role."""
 
     code = "console_not_narrowed"
-    public = (
-        "This role is narrowed for you, and the console would open all of it. "
-        "Get credentials for a terminal, or ask IT for a role of its own for the console."
+    public = mark(
+        "This role is narrowed for you, and the console would open all of it. Get credentials for a terminal, or ask "
+        "IT for a role of its own for the console."
     )
 
 
@@ -1314,14 +1455,14 @@ class KeyMissing(BridgeError):
     """A key that is needed is not in the key folder."""
 
     code = "key_missing"
-    public = "The service is not set up completely. Run `rambridge keys create`."
+    public = mark("The service is not set up completely. Run `rambridge keys create`.")
 
 
 class KeyUnusable(BridgeError):
     """A key file that others may read, or that does not hold what it should."""
 
     code = "key_unusable"
-    public = "A key of the service cannot be used. Run `rambridge keys list` to see which one and why."
+    public = mark("A key of the service cannot be used. Run `rambridge keys list` to see which one and why.")
 
 
 class AuditError(BridgeError):
@@ -1332,35 +1473,35 @@ class AuditUnavailable(AuditError):
     """A record could not be made durable, so nothing was released."""
 
     code = "audit_unavailable"
-    public = "This cannot be recorded at the moment, so it was not done. Try again in a minute."
+    public = mark("This cannot be recorded at the moment, so it was not done. Try again in a minute.")
 
 
 class ClockBehind(AuditError):
     """This machine's clock was set back: until it has caught up, nobody knows here what was used already."""
 
     code = "clock_behind"
-    public = "Signing in is not possible at the moment. Try again in a minute."
+    public = mark("Signing in is not possible at the moment. Try again in a minute.")
 
 
 class AuditLayout(AuditError):
     """The audit database does not have the tables that this version of Rambridge works with."""
 
     code = "audit_layout"
-    public = "The audit database is not of this version of Rambridge."
+    public = mark("The audit database is not of this version of Rambridge.")
 
 
 class RetentionRefused(AuditError):
     """Records whose time is over cannot go: then nobody could tell that they were what they were."""
 
     code = "audit_retention_refused"
-    public = "The records were not retired."
+    public = mark("The records were not retired.")
 
 
 class ChainBroken(AuditError):
     """Verification found that the log is not what was written."""
 
     code = "audit_chain_broken"
-    public = "The audit log does not verify."
+    public = mark("The audit log does not verify.")
 
     def __init__(self, detail: str, position: int, end: int | None = None) -> None:
         """Take what is wrong and where.
@@ -1383,14 +1524,14 @@ class WitnessFailed(AuditError):
     """A witness did not take a checkpoint, or has one that the log does not agree with."""
 
     code = "audit_witness_failed"
-    public = "A witness of the audit log did not take its checkpoint."
+    public = mark("A witness of the audit log did not take its checkpoint.")
 
 
 class ForwardingFailed(AuditError):
     """A receiver of records did not take them, or did not say that it has them; worth trying again."""
 
     code = "audit_forwarding_failed"
-    public = "A receiver of audit records does not take them. They wait and are sent again."
+    public = mark("A receiver of audit records does not take them. They wait and are sent again.")
 
     def __init__(self, detail: str, *, retry_seconds: float = 0.0) -> None:
         """Take what happened, and how long the receiver asks to be left alone (seconds)."""
@@ -1402,14 +1543,14 @@ class ExportFailed(AuditError):
     """Records could not be written to a file."""
 
     code = "audit_export_failed"
-    public = "The audit records could not be exported. Nothing was written."
+    public = mark("The audit records could not be exported. Nothing was written.")
 
 
 class TrailUnreadable(AuditError):
     """A file of ActionTrail events cannot be read to its end. What stood before was taken in; it may be tried again."""
 
     code = "trail_unreadable"
-    public = "A file of ActionTrail events cannot be read."
+    public = mark("A file of ActionTrail events cannot be read.")
 
 
 class RolloutError(BridgeError):
@@ -1420,84 +1561,86 @@ class VersionUnknown(RolloutError):
     """No version of the rules, or more than one, begins with these digits."""
 
     code = "rules_version_unknown"
-    public = "There is no such version of the rules. `rambridge rules list` shows those that are kept."
+    public = mark("There is no such version of the rules. `rambridge rules list` shows those that are kept.")
 
 
 class RequestUnknown(RolloutError):
     """No change of this name waits for a second administrator, or no longer."""
 
     code = "rules_request_unknown"
-    public = "No such change waits for a second administrator. It may have been decided, or be older than a day."
+    public = mark("No such change waits for a second administrator. It may have been decided, or be older than a day.")
 
 
 class RequestStale(RolloutError):
     """Something else came into force since the change was looked at."""
 
     code = "rules_request_stale"
-    public = "Other rules came into force meanwhile, so this was not done. Look at the difference again."
+    public = mark("Other rules came into force meanwhile, so this was not done. Look at the difference again.")
 
 
 class SamePerson(RolloutError):
     """Somebody confirms a change that they asked for themselves."""
 
     code = "rules_same_person"
-    public = "Another administrator than the one who asked for this change has to confirm it."
+    public = mark("Another administrator than the one who asked for this change has to confirm it.")
 
 
 class RulesUnchanged(RolloutError):
     """This version is in force already."""
 
     code = "rules_unchanged"
-    public = "These rules are in force already. Nothing was changed."
+    public = mark("These rules are in force already. Nothing was changed.")
 
 
 class ChangeUnmeasured(RolloutError):
     """How many people a change concerns cannot be told from the sign-ins that are kept, so it waits."""
 
     code = "rules_change_unmeasured"
-    public = "How many people this change concerns could not be found out, so another administrator has to confirm it."
+    public = mark(
+        "How many people this change concerns could not be found out, so another administrator has to confirm it."
+    )
 
 
 class RolloutUnavailable(RolloutError):
     """The database with the versions of the rules does not answer, or holds something else than was put there."""
 
     code = "rules_database_unavailable"
-    public = "The versions of the rules cannot be reached at the moment. What is in force stays in force."
+    public = mark("The versions of the rules cannot be reached at the moment. What is in force stays in force.")
 
 
 class StoreUnavailable(BridgeError):
     """Redis cannot be reached. Nothing was lost; trying again may help."""
 
     code = "store_unavailable"
-    public = "Signing in is not possible at the moment. Try again in a minute."
+    public = mark("Signing in is not possible at the moment. Try again in a minute.")
 
 
 class HistoryUnavailable(BridgeError):
     """The database of kept sign-ins does not answer. No sign-in needs it."""
 
     code = "history_unavailable"
-    public = "What was kept of sign-ins cannot be read at the moment. Try again in a minute."
+    public = mark("What was kept of sign-ins cannot be read at the moment. Try again in a minute.")
 
 
 class Unsealable(BridgeError):
     """A stored value that we did not seal under this name, or whose key is gone: what it held is over."""
 
     code = "store_unsealable"
-    public = "Your session has ended. Sign in again to go on."
+    public = mark("Your session has ended. Sign in again to go on.")
 
 
 class SetupFailed(BridgeError):
     """RAM could not be read or changed, or is not ready for what was asked."""
 
     code = "setup_failed"
-    public = "RAM could not be read or set up."
+    public = mark("RAM could not be read or set up.")
 
 
 class DemoFailed(BridgeError):
     """A part of the demo did not start, or a step of it did not do what it should."""
 
     code = "demo_failed"
-    public = "The demo did not work."
+    public = mark("The demo did not work.")
 
 
 def walk_leaves(root: type[BridgeError] = BridgeError) -> Iterator[type[BridgeError]]:

@@ -20,6 +20,7 @@ from bridge.audit.held import HeldRecords
 from bridge.audit.log import AuditLog
 from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
+from bridge.delivery.links import name_page
 from bridge.entitlements.choice import Choice, choose, find_role
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.reading import READS_ALL, Reading, find_reading
@@ -396,6 +397,7 @@ class Federation:
                 access_key_id=access_key_id,
                 narrowed=True if entitlement.session_policy else None,
                 session_policy_digest=_digest(entitlement.session_policy),
+                destination=name_page(destination),
             ),
         )
         return form

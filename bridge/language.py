@@ -4,10 +4,11 @@ What is kept, recorded or read by programs is never translated: it is made while
 """
 
 import gettext
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, reduce
 from pathlib import Path
 
 ENGLISH = "en"
@@ -21,6 +22,51 @@ _spoken: ContextVar[str] = ContextVar("language", default=ENGLISH)
 def mark(message: str) -> str:
     """Return the message as it is: ``make words`` finds it by this call, and ``translate`` is given it later."""
     return message
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message with its values that is kept now, and read later in the language that is spoken then.
+
+    Among the values may be others of its kind, and lists and sets of texts.
+    """
+
+    message: str
+    values: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        """Return the text in the language that is spoken."""
+        return translate(self.message, **{name: _fill(value) for name, value in self.values})
+
+    @property
+    def english(self) -> str:
+        """Return the text as it is recorded, whatever is spoken."""
+        with speaking(ENGLISH):
+            return str(self)
+
+
+def phrase(message: str, **values: object) -> Said:
+    """Return a message that is read later; ``make words`` finds it by this call."""
+    return Said(message, tuple(values.items()))
+
+
+def chain(parts: Iterable[Said]) -> Said | None:
+    """Return some messages as one, in their order; None of none."""
+    found = tuple(parts)
+    if not found:
+        return None
+    return reduce(lambda first, second: phrase("%(first)s; %(second)s", first=first, second=second), found)
+
+
+def list_texts(texts: Iterable[str]) -> str:
+    """Return some texts one after the other, with what the language that is spoken puts between them."""
+    return translate(", ").join(texts)
+
+
+def _fill(value: object) -> object:
+    if isinstance(value, frozenset):
+        return list_texts(sorted(value))
+    return list_texts(map(str, value)) if isinstance(value, tuple | list) else value
 
 
 def translate(message: str, **values: object) -> str:

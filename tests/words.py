@@ -9,15 +9,21 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from bridge.advice import read_advice
 from bridge.language import ENGLISH, LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "bridge" / "words"
 VERIFIER = "audit/proof/verifier/verify_bundle.py"
 """Goes out alone, without the catalogues."""
+_WITH_MARKUP = {"translate_markup": None, "translate_number_markup": (1, 2)}
 WAYS = [
     ("jinja2", "**/templates/**.html", {"_": None, "number": (1, 2)}),
-    ("python", "**.py", {"translate": None, "mark": None, "translate_number": (1, 2)}),
+    (
+        "python",
+        "**.py",
+        {"translate": None, "phrase": None, "mark": None, "translate_number": (1, 2)} | _WITH_MARKUP,
+    ),
 ]
 
 
@@ -39,6 +45,8 @@ def find_messages():
             str(ROOT / "bridge"), methods, keywords=keywords, comment_tags=("For translators:",)
         ):
             found.setdefault(message, comments)
+    for advice in read_advice().values():  # docs/errors.md is shown as well
+        found |= {text: [] for text in advice if text not in found}
     return found
 
 

@@ -451,6 +451,8 @@ class ConsoleOpened(EntitlementEvent):
     """Whether a session policy narrows the console session; absent: the whole role or user."""
     session_policy_digest: str = ""
     """SHA-256 (hex) of that policy, as in ``exchange.issued``."""
+    destination: str = ""
+    """The page that a link led to: host and path alone; absent: the console's start page."""
 
 
 @dataclass(frozen=True)
@@ -670,6 +672,7 @@ PERSONAL = frozenset(
         "claimed_issuer",
         "client",
         "confirmed_by",
+        "destination",
         "detail",
         "diff",
         "message",

@@ -5,34 +5,53 @@ import shlex
 import signal
 import sys
 import threading
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 
 import click
 
 from bridge.cli.person import Asked, at_screen, choose_role, open_access, takes
+from bridge.cli.told import command, option
 from bridge.client.agent import METADATA_ADDRESS, AgentServer, Metadata, SecretPath
 from bridge.client.failure import ClientError
 from bridge.client.renewal import Renewal
 from bridge.client.roles import read_credentials
+from bridge.language import mark, translate
 
 
-@click.command()
-@takes(role=True, sign_in=True)
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen on 127.0.0.1; a free port if 0."
+class _Port(click.IntRange):
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return translate("port")
+
+
+@command(
+    "agent",
+    mark("Serve credentials for programs on this machine."),
+    mark(
+        "Renews them before any SDK takes them for stale. Prints the lines that programs need in their environment. "
+        "Runs until it is stopped."
+    ),
 )
-@click.option(
+@takes(role=True, sign_in=True)
+@option(
+    "--port",
+    metavar="PORT",
+    type=_Port(0, 65_535),
+    default=0,
+    help=mark("Where to listen on 127.0.0.1; a free port if 0."),
+)
+@option(
     "--metadata",
     metavar="HOST:PORT",
-    help="Also serve the shape of ECS metadata there, such as 100.100.100.200:80. Every program on this machine can "
-    "ask it: use it only where all of them are yours.",
+    help=mark(
+        "Also serve the shape of ECS metadata there, such as 100.100.100.200:80. Every program on this machine can "
+        "ask it: use it only where all of them are yours."
+    ),
 )
 def agent(asked: Asked, port: int, metadata: str | None) -> None:
-    """Serve credentials for programs on this machine.
-
-    Renews them before any SDK takes them for stale. Prints the lines that programs need in their environment. Runs
-    until it is stopped.
-    """
+    """Serve credentials until it is stopped."""
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
         chosen = choose_role(access, asked)
@@ -56,14 +75,20 @@ def agent(asked: Asked, port: int, metadata: str | None) -> None:
         )
         sys.stdout.flush()
         screen.report("")
-        screen.say(f"{chosen}, renewed before {ends_at:%H:%M} UTC and so on. Ctrl-C ends it.")
+        screen.say(
+            translate(
+                "Credentials for %(role)s. They are renewed before %(time)s UTC, and so on. Ctrl-C ends it.",
+                role=chosen,
+                time=ends_at.strftime("%H:%M"),
+            )
+        )
     _run(servers, renewal)
 
 
 def _open_metadata(address: str, shape: Metadata) -> AgentServer:
     host, _, port = address.rpartition(":")
     if not port.isascii() or not port.isdigit():
-        raise ClientError(f"{address!r} is not of the form HOST:PORT.")
+        raise ClientError(translate("'%(address)s' is not of the form HOST:PORT.", address=address))
     server = AgentServer(host, int(port), shape.answer)
     server.also_answers_to(METADATA_ADDRESS)
     return server
@@ -74,10 +99,9 @@ def _run(servers: list[AgentServer], renewal: Renewal) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    report = threading.Thread(
-        target=renewal.keep_fresh, args=(stop, lambda text: click.echo(text, err=True)), daemon=True
-    )
-    report.start()
+    # A thread of its own speaks the language of this one.
+    renew = partial(copy_context().run, renewal.keep_fresh, stop, partial(click.echo, err=True))
+    threading.Thread(target=renew, daemon=True).start()
     try:
         stop.wait()
     except KeyboardInterrupt:

@@ -14,10 +14,16 @@ from bridge.audit.keeping.overwriting import overwrite_deleted
 from bridge.cli.audit_keeping import opened_as_owner, owner_option
 from bridge.cli.kept_sign_ins import open_kept_sign_ins
 from bridge.cli.output import FAILED, count, errors_to_exit_code, printable
+from bridge.cli.running_store import connect_running_store
 from bridge.cli.user import find_user
+from bridge.clock import SystemClock
 from bridge.database import open_engine
+from bridge.errors import StoreUnavailable
+from bridge.keys import KeyFolder
 from bridge.rollout.forgetting import NAMING, forget_author
 from bridge.rollout.tables import Tables
+from bridge.sealing import Sealer
+from bridge.sessions.habits import LIFETIME, HabitStore
 from bridge.settings import Settings, load_settings
 
 _SHOWN = 10
@@ -41,7 +47,7 @@ def erase(
     everybody: bool,
     yes: bool,
 ) -> None:
-    """Destroy the key under which the log says anything of a person, and what is kept of their sign-ins.
+    """Destroy the key under which the log says anything of a person, and what is kept of their sign-ins and habits.
 
     Records stay, and verify; whom they are about cannot be read any more, here and in everything that was exported
     sealed. Refusals from an address that nobody else signed in from become unreadable with them. It cannot be undone.
@@ -61,12 +67,16 @@ def erase(
             sys.exit(FAILED)
         if not yes and not click.confirm("Make all of this unreadable for good?"):
             sys.exit(FAILED)
-        beside = _forget_all(load_settings(folder), opened.engine, erasure, known)
+        settings = load_settings(folder)
+        beside = _forget_all(settings, opened.engine, erasure, known)
+        habits_left = not _forget_habits(settings, known)
         click.secho("It is unreadable now, within half a minute in every process.", fg="green")
         exports = erasure.find_opened_exports(known)
         in_the_way = erasure.overwrite() or overwrite_deleted(beside, NAMING)
     if not in_the_way:
         click.echo("Nothing of the keys is left in the files of the database.")
+    if habits_left:
+        _say_that_habits_are_left(known, owner)
     _say_what_is_not_reached(exports)
     if in_the_way:
         _say_what_is_left(known, in_the_way, owner)
@@ -99,6 +109,36 @@ def _forget_all(settings: Settings, audit: Engine, erasure: Erasure, known: Sequ
     return beside
 
 
+def _forget_habits(settings: Settings, known: Sequence[Known]) -> bool:
+    """Forget favourites and what people use most; return whether the store was there to do so."""
+    try:
+        sealer = Sealer(*KeyFolder(settings.key_folder).sealing_keys())
+        habits = HabitStore(connect_running_store(settings), sealer, SystemClock())
+        for each in known:
+            habits.forget(each.label["issuer"], each.label["subject"])
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def _say_that_habits_are_left(known: Sequence[Known], owner: str | None) -> None:
+    days = LIFETIME.days
+    click.secho(
+        "Favourites and most used roles are not forgotten: the service's store does not answer here. They go by\n"
+        f"themselves {days} days after the person's last use; at once where the service runs, by:",
+        fg="yellow",
+    )
+    for each in known:
+        click.echo(f"  {_again(each, owner)}")
+
+
+def _again(known: Known, owner: str | None) -> str:
+    """Return the command that erases somebody once more."""
+    issuer, subject = (shlex.quote(printable(known.label[name])) for name in ("issuer", "subject"))
+    as_owner = f" --owner {shlex.quote(owner)}" if owner else ""
+    return f"rambridge audit erase --issuer {issuer} --subject {subject}{as_owner}"
+
+
 def _say_what_is_not_reached(exports: Sequence[Mapping[str, Any]]) -> None:
     if exports:
         click.secho(f"{count(len(exports), 'export')} in the clear may name them. Delete each file:", fg="yellow")
@@ -120,9 +160,7 @@ def _say_what_is_left(known: Sequence[Known], in_the_way: Sequence[str], owner: 
         click.echo(f"  {printable(cause)}", err=True)
     click.echo("Once that is over, say:", err=True)
     for each in known:
-        issuer, subject = (shlex.quote(printable(each.label[name])) for name in ("issuer", "subject"))
-        as_owner = f" --owner {shlex.quote(owner)}" if owner else ""
-        click.echo(f"  rambridge audit erase --issuer {issuer} --subject {subject}{as_owner}", err=True)
+        click.echo(f"  {_again(each, owner)}", err=True)
 
 
 def _describe(known: Known) -> str:

@@ -3,21 +3,25 @@
 import click
 from click.shell_completion import get_completion_class
 
-_HELP = """Print what completes commands in your shell.
-
-\b
-bash:  eval "$(rambridge completion bash)"     in ~/.bashrc
-zsh:   eval "$(rambridge completion zsh)"      in ~/.zshrc, after compinit
-fish:  rambridge completion fish > ~/.config/fish/completions/rambridge.fish
-"""
+from bridge.cli.told import command
+from bridge.language import mark
 
 
-@click.command(help=_HELP)
+@command(
+    "completion",
+    mark("Print what completes commands in your shell."),
+    mark("For bash, this line belongs in ~/.bashrc:"),
+    '\b\n  eval "$(rambridge completion bash)"',
+    mark("For zsh, in ~/.zshrc after compinit:"),
+    '\b\n  eval "$(rambridge completion zsh)"',
+    mark("For fish, type once:"),
+    "\b\n  rambridge completion fish > ~/.config/fish/completions/rambridge.fish",
+)
 @click.argument("shell", type=click.Choice(["bash", "fish", "zsh"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print what completes commands in the shell."""
     of_shell = get_completion_class(shell)
     if of_shell is None:
-        raise click.ClickException(f"There is no completion for {shell}.")
+        raise LookupError(shell)
     click.echo(of_shell(context.find_root().command, {}, "rambridge", "_RAMBRIDGE_COMPLETE").source())

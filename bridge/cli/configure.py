@@ -1,6 +1,7 @@
 """``rambridge configure``: profiles for the CLI, the SDKs, and what reads the same file."""
 
 import re
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -10,26 +11,37 @@ import click
 
 from bridge.cli.person import Asked, at_screen, choose_role, open_access, print_json, takes
 from bridge.cli.screen import Screen
+from bridge.cli.told import command, option
 from bridge.client.aliyun_profiles import Change, Profile, find_profiles, write_profiles
 from bridge.client.failure import ClientError, Refused
 from bridge.client.roles import Role, read_session
+from bridge.language import mark, translate
 
 DEFAULT_REGION = "cn-hangzhou"
 """The CLI refuses a profile without one."""
 
 
-@click.command()
+@command(
+    "configure",
+    mark("Write profiles into ~/.aliyun/config.json."),
+    mark(
+        "For one role, or with --all for all of them. The CLI and the SDKs then ask this command for credentials "
+        "whenever they need new ones. None are written here. Other profiles stay as they are, and the file as it was "
+        "is kept beside it."
+    ),
+)
 @takes(role=True, sign_in=True)
-@click.option("--all", "every", is_flag=True, help="One profile for each of your roles.")
-@click.option("--profile", "name", metavar="NAME", help="The profile's name; account and role where absent.")
-@click.option("--region", metavar="ID", help=f"The profile's region; {DEFAULT_REGION} for a new one.")
-@click.option("--default", "default", is_flag=True, help="Let programs take this profile where none is named.")
-@click.option("--replace", is_flag=True, help="Take the place of a profile of that name that is not ours.")
-@click.option(
+@option("--all", "every", is_flag=True, help=mark("One profile for each of your roles."))
+@option("--profile", "name", metavar="NAME", help=mark("The profile's name; account and role where absent."))
+@option("--region", metavar="ID", help=mark("The profile's region; cn-hangzhou for a new one."))
+@option("--default", "default", is_flag=True, help=mark("Let programs take this profile where none is named."))
+@option("--replace", is_flag=True, help=mark("Take the place of a profile of that name that is not ours."))
+@option(
     "--file",
     "path",
+    metavar="PATH",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file; ~/.aliyun/config.json where absent.",
+    help=mark("The file; ~/.aliyun/config.json where absent."),
 )
 def configure(  # noqa: PLR0917  as on the command line
     asked: Asked,
@@ -40,14 +52,11 @@ def configure(  # noqa: PLR0917  as on the command line
     replace: bool,  # noqa: FBT001
     path: Path | None,
 ) -> None:
-    """Write profiles into ~/.aliyun/config.json.
-
-    For one role, or with --all for all of them. The CLI and the SDKs then ask this command for credentials
-    whenever they need new ones. None are written here. Other profiles stay as they are, and the file as it was is
-    kept beside it.
-    """
+    """Write profiles into the CLI's configuration file."""
     if every and (name or asked.role or asked.account or default):
-        raise click.UsageError("--all is for every role; --account, --role, --profile and --default are for one.")
+        raise click.UsageError(
+            translate("--all is for every role; --account, --role, --profile and --default are for one.")
+        )
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
         if every:
@@ -55,7 +64,7 @@ def configure(  # noqa: PLR0917  as on the command line
         else:
             roles = [choose_role(access, asked)]
         if not roles:
-            raise Refused("You have no role with credentials at the moment.", "no_roles")
+            raise Refused(translate("You have no role with credentials at the moment."), "no_roles")
         names = Counter(_name(one) for one in roles)
         profiles = [
             Profile(
@@ -83,13 +92,18 @@ def configure(  # noqa: PLR0917  as on the command line
 
 
 def _tell(screen: Screen, change: Change, profiles: list[Profile]) -> None:
-    for what, names in (("Added", change.added), ("Written anew", change.renewed)):
-        if names:
-            screen.say(f"{what} in {change.path}: {', '.join(names)}")
+    if change.added:
+        names = ", ".join(change.added)
+        screen.say(translate("Added in %(file)s: %(names)s", file=change.path, names=names))
+    if change.renewed:
+        names = ", ".join(change.renewed)
+        screen.say(translate("Written anew in %(file)s: %(names)s", file=change.path, names=names))
     if change.backup:
-        screen.say(f"The file as it was: {change.backup}")
-    first = profiles[0].name
-    screen.say(f"Next: aliyun --profile {first} sts GetCallerIdentity; for the SDKs:")
+        screen.say(translate("The file as it was: %(file)s", file=change.backup))
+    first = shlex.quote(profiles[0].name)
+    screen.say(translate("Next, for the CLI:"))
+    screen.say(f"  aliyun --profile {first} sts GetCallerIdentity")
+    screen.say(translate("For the SDKs, Terraform and what else reads profiles:"))
     screen.say(f"  export ALIBABA_CLOUD_PROFILE={first}")
 
 
@@ -112,5 +126,7 @@ def _find_ourselves() -> tuple[str, ...]:
         if found:
             return (found,)
     if not sys.executable:
-        raise ClientError("This Python does not know its own path. Install the command: pipx install rambridge")
+        raise ClientError(
+            translate("This Python does not know its own path. Install the command: pipx install rambridge")
+        )
     return (sys.executable, "-m", "bridge")

@@ -5,19 +5,23 @@ from urllib.parse import quote, urlencode
 import click
 
 from bridge.cli.person import Asked, at_screen, choose_role, open_access, print_json, takes
+from bridge.cli.told import command, option
 from bridge.client.access import Access, expect
 from bridge.client.machine import has_browser, open_browser
 from bridge.client.roles import Role
+from bridge.language import mark, translate
 
 _NOT_FOUND = 404
 
 
-@click.command()
+@command(
+    "console", mark("Open the console as one role. The browser signs in by itself: the address works for you alone.")
+)
 @takes(role=True, sign_in=True)
-@click.option("--to", "destination", metavar="URL", help="The page of the console to arrive at.")
-@click.option("--print", "only_print", is_flag=True, help="Print the address instead of opening it.")
+@option("--to", "destination", metavar="URL", help=mark("The page of the console to arrive at."))
+@option("--print", "only_print", is_flag=True, help=mark("Print the address instead of opening it."))
 def console(asked: Asked, destination: str | None, only_print: bool) -> None:  # noqa: FBT001  click passes flags
-    """Open the console as one role. The browser signs in by itself: the address works for you alone."""
+    """Open the console as one role."""
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
         chosen = choose_role(access, asked, lambda role: role.has_console)
@@ -27,7 +31,7 @@ def console(asked: Asked, destination: str | None, only_print: bool) -> None:  #
         elif only_print or not has_browser() or not open_browser(address):
             click.echo(address)
         else:
-            screen.say(f"Your browser opens the console as {chosen}.")
+            screen.say(translate("Your browser opens the console as %(role)s.", role=chosen))
 
 
 def _find_address(access: Access, role: Role, destination: str | None) -> str:

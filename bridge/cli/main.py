@@ -7,10 +7,14 @@ from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bridge import __version__
+from bridge.cli.speech import speaking_here
+from bridge.cli.told import Option, Told, option
+from bridge.language import ENGLISH, mark, speak, translate
 
 PEOPLE = {
     "login": "login:login",
@@ -70,21 +74,35 @@ class _Commands(MutableMapping[str, click.Command]):
         return len(PEOPLE | SERVICE)
 
 
-class _Group(click.Group):
-    """Lists the subcommands in two parts."""
+class _Group(Told, click.Group):
+    """Speaks the person's language; lists the subcommands in two parts."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Do what the command line says."""
+        with speaking_here():
+            return super().main(*args, **settings)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand. Those who run the service read English: what they do is recorded in it."""
+        found = super().resolve_command(ctx, args)
+        if found[0] in SERVICE and has_service():
+            speak(ENGLISH)
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both parts; without the extra ``server``, the names in the second are enough."""
-        parts = [("With your roles", list(PEOPLE))]
+        parts = [(translate("With your roles"), list(PEOPLE))]
         if has_service():
-            parts.append(("Running the service", list(SERVICE)))
+            parts.append((translate("Running the service"), list(SERVICE)))
         for title, names in parts:
             found = [(name, self.get_command(ctx, name)) for name in names]
             width = formatter.width - 6 - max(map(len, names))
             with formatter.section(title):
                 formatter.write_dl([(name, command.get_short_help_str(width)) for name, command in found if command])
         if not has_service():
-            with formatter.section("Running the service, with the extra rambridge[server]"):
+            with formatter.section(translate("Running the service, with the extra rambridge[server]")):
                 formatter.write_text(", ".join(SERVICE))
 
 
@@ -96,7 +114,10 @@ def has_service() -> bool:
 def _name_the_extra(name: str) -> click.Command:
     def refuse(rest: tuple[str, ...]) -> None:
         del rest
-        raise click.ClickException(f"{name!r} belongs to the service. Install it with: pip install 'rambridge[server]'")
+        said = translate(
+            "'%(name)s' belongs to the service. Install it with: pip install 'rambridge[server]'", name=name
+        )
+        raise click.ClickException(said)
 
     return click.Command(
         name,
@@ -107,18 +128,29 @@ def _name_the_extra(name: str) -> click.Command:
     )
 
 
-@click.group(cls=_Group, commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="rambridge")
-@click.option(
+@click.group(
+    cls=_Group,
+    commands=_Commands(),
+    help=mark("Rambridge: from an enterprise identity provider to exactly the RAM roles that IT has written down."),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    __version__,
+    prog_name="rambridge",
+    message="%(prog)s, version %(version)s",
+    help=mark("Show the version and exit."),
+    cls=Option,
+)
+@option(
     "--config",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("config"),
     envvar="RAMBRIDGE_CONFIG",
     show_default=True,
-    help="For the service: the folder with bridge.yaml, providers/, accounts/ and rules/.",
+    help=mark("For the service: the folder with bridge.yaml, providers/, accounts/ and rules/."),
 )
 @click.pass_context
 def main(context: click.Context, folder: Path) -> None:
-    """Rambridge: from an enterprise identity provider to exactly the RAM roles that IT has written down."""
+    """Begin a command line."""
     context.obj = folder

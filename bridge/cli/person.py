@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bridge.cli.screen import Screen
+from bridge.cli.told import option
 from bridge.client.access import Access
 from bridge.client.failure import ClientError
 from bridge.client.oauth import AuthorizationServer, Tokens
@@ -20,39 +21,40 @@ from bridge.client.service import Service
 from bridge.client.sign_in import sign_in
 from bridge.client.token_store import open_token_store
 from bridge.client.turns import Turns
+from bridge.language import mark, translate
 
 INTERRUPTED = 130
 
-_SERVER = click.option(
+_SERVER = option(
     "--server",
     metavar="URL",
     envvar="RAMBRIDGE_SERVER",
     show_envvar=True,
-    help="The service's address; the one of the last login where absent.",
+    help=mark("The service's address; the one of the last login where absent."),
 )
-_ACCOUNT = click.option(
+_ACCOUNT = option(
     "--account",
     metavar="ID",
     default="",
     envvar="RAMBRIDGE_ACCOUNT",
     show_envvar=True,
-    help="The account's number, name or title.",
+    help=mark("The account's number, name or title."),
 )
-_ROLE = click.option(
+_ROLE = option(
     "--role",
     metavar="NAME",
     default="",
     envvar="RAMBRIDGE_ROLE",
     show_envvar=True,
-    help="The role, as `rambridge roles` names it; the one of `rambridge use` where absent.",
+    help=mark("The role, as `rambridge roles` names it; the one of `rambridge use` where absent."),
 )
-_SIGN_IN = click.option(
+_SIGN_IN = option(
     "--sign-in/--no-sign-in",
     "ask",
     default=None,
-    help="Whether to ask for a sign-in where one is needed; by default where a terminal is attached.",
+    help=mark("Whether to ask for a sign-in where one is needed; by default where a terminal is attached."),
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")
+_JSON = option("--json", "as_json", is_flag=True, help=mark("Print JSON, errors too."))
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ def takes(*, role: bool = False, sign_in: bool = False) -> Callable[[Callable[..
             shared = {field.name: given.pop(field.name) for field in fields(Asked) if field.name in given}
             command(Asked(**shared), **given)
 
-        for option in reversed(options):
-            option(run)
+        for add in reversed(options):
+            add(run)
         return run
 
     return decorate
@@ -89,7 +91,10 @@ def find_server(asked: Asked) -> str:
     found = asked.server or Remembered.read().server
     if not found:
         raise click.UsageError(
-            "Which service? Say it once: rambridge login --server https://access.example.com (your company's address)"
+            translate(
+                "Which service? Say it once: rambridge login --server https://access.example.com (your company's "
+                "address)"
+            )
         )
     return found
 
@@ -121,8 +126,15 @@ def choose_role(access: Access, asked: Asked, is_usable: Callable[[Role], bool] 
         account, name = chosen.account, chosen.role
     roles = [role for role in read_session(access).roles if (is_usable(role) if is_usable else role.has_credentials)]
     if not name and not account and len(roles) > 1:
-        raise click.UsageError("Which role? Choose one: rambridge use; or say it: --account ID --role NAME")
+        raise click.UsageError(translate("Which role? Choose one: rambridge use; or say it: --account ID --role NAME"))
     return find_role(roles, account, name)
+
+
+def say_no_role(origin: str) -> str:
+    """Return what somebody without roles reads; ``origin`` is the service's."""
+    return translate(
+        "You have no role at the moment. What you could have, and whom to ask: %(service)s", service=origin
+    )
 
 
 def remember_server(origin: str) -> None:
@@ -150,7 +162,7 @@ def at_screen(asked: Asked) -> Iterator[Screen]:
         _print_failure("usage", failure.message, failure.exit_code)
         sys.exit(failure.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped.", err=True)
+        click.echo(translate("Stopped."), err=True)
         sys.exit(INTERRUPTED)
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import click
 
 from bridge.cli.output import FAILED, errors_to_exit_code, printable
+from bridge.cli.running_store import connect_running_store
 from bridge.clock import SystemClock
-from bridge.embedded_store import find
-from bridge.errors import StoreUnavailable
 from bridge.identity.endings import (
     WARN_DAYS,
     Ending,
@@ -27,8 +26,8 @@ from bridge.identity.endings import (
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.rehearsal_counts import read_rehearsed
 from bridge.keys import KeyFolder
-from bridge.settings import Settings, load_configuration
-from bridge.store_connection import RedisClient, connect_store
+from bridge.settings import load_configuration
+from bridge.store_connection import RedisClient
 
 
 @click.command("providers")
@@ -48,7 +47,7 @@ def providers(folder: Path, *, rehearsal: bool) -> None:
         configuration = load_configuration(folder)
         settings = configuration.settings
         keys = KeyFolder(settings.key_folder).describe()
-        redis = _connect(settings) if rehearsal else None
+        redis = connect_running_store(settings) if rehearsal else None
     urgent = False
     for provider in configuration.providers.values():
         status = read_status(provider, settings.data_folder, now)
@@ -66,14 +65,6 @@ def providers(folder: Path, *, rehearsal: bool) -> None:
     urgent |= _print_endings(find_key_endings(keys), now)
     if urgent:
         sys.exit(FAILED)
-
-
-def _connect(settings: Settings) -> RedisClient:
-    """Return a client of the store that the service uses. Raises StoreUnavailable."""
-    url = find(settings.data_folder / "store") if settings.store == "embedded" else settings.store
-    if url is None:
-        raise StoreUnavailable("the service's own store does not run here")
-    return connect_store(url, **settings.store_credentials())
 
 
 def _print_rehearsal(status: ProviderStatus, redis: RedisClient | None, now: datetime) -> None:

@@ -3,10 +3,13 @@
 import sys
 import threading
 import time
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self
 
 import click
+
+from bridge.language import translate
 
 QUIET_SECONDS = 1.0
 """Shorter waits show nothing."""
@@ -29,7 +32,8 @@ class Screen:
     def __enter__(self) -> Self:
         """Begin."""
         if self._terminal:
-            threading.Thread(target=self._tick, daemon=True).start()
+            # A thread of its own speaks the language of this one.
+            threading.Thread(target=copy_context().run, args=(self._tick,), daemon=True).start()
         return self
 
     def __exit__(
@@ -54,24 +58,30 @@ class Screen:
 
     def show_browser(self, address: str) -> None:
         """Say that the browser opens, and where."""
-        self.say(f"Your browser opens to sign in. If it does not, open this address on this machine:\n\n  {address}\n")
-        self.say("Without a browser here: Ctrl-C, then rambridge login --device\n")
+        self.say(translate("Your browser opens to sign in. If it does not, open this address on this machine:"))
+        self.say(f"\n  {address}\n")
+        self.say(translate("Without a browser here: Ctrl-C, then rambridge login --device"))
+        self.say()
 
     def show_device(self, address: str, plain_address: str, code: str) -> None:
         """Show the page to open anywhere, as a QR code too, and the code that it must show."""
-        self.say("Sign in to go on. Open this address in any browser, on a phone too:\n")
-        self.say(f"  {address}\n")
+        self.say(translate("Sign in to go on. Open this address in any browser, on a phone too:"))
+        self.say(f"\n  {address}\n")
         if self._terminal:
             self.say(draw_qr_code(address))
-        self.say(f"Allow it only if the page shows the same code:  {click.style(code, bold=True)}")
-        self.say(f"(By hand: {plain_address})\n")
+        shown = click.style(code, bold=True)
+        self.say(translate("Allow it only if the page shows the same code:  %(code)s", code=shown))
+        self.say(translate("(By hand: %(address)s)", address=plain_address))
+        self.say()
 
     def _tick(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
             with self._lock:
                 seconds = time.monotonic() - self._since
-                text = f"{self._what} … {int(seconds)} s" if self._what and seconds >= QUIET_SECONDS else ""
-                if text and text != self._shown and not self._stop.is_set():
+                if not self._what or seconds < QUIET_SECONDS:
+                    continue
+                text = translate("%(what)s … %(seconds)s s", what=self._what, seconds=int(seconds))
+                if text != self._shown and not self._stop.is_set():
                     click.echo(f"{_ERASE}{text}", err=True, nl=False)
                     self._shown = text
 

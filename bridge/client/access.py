@@ -9,6 +9,7 @@ from bridge.client.oauth import AuthorizationServer, Tokens
 from bridge.client.service import Answer, Service
 from bridge.client.token_store import TokenStore
 from bridge.client.turns import Turns
+from bridge.language import translate
 
 SPARE_SECONDS = 30
 """An access token this near its end is over already: it must last for the request."""
@@ -68,15 +69,17 @@ class Access:
         tokens = self.store.read()
         if tokens is None or tokens.expires_at - SPARE_SECONDS <= time.time():
             tokens = self._renew(tokens)
-        self._report(f"Asking {self.service.origin}")
+        self._report(translate("Asking %(service)s", service=self.service.origin))
         answer = ask(tokens.access)
         if answer.status == _UNAUTHORIZED:
             # It ended early: signed out in the browser, or the provider said so.
             tokens = self._renew(tokens)
-            self._report(f"Asking {self.service.origin}")
+            self._report(translate("Asking %(service)s", service=self.service.origin))
             answer = ask(tokens.access)
         if answer.status == _UNAUTHORIZED:
-            raise SignedOut(clean(answer.content.get("message")) or "This terminal is not signed in any more.")
+            raise SignedOut(
+                clean(answer.content.get("message")) or translate("This terminal is not signed in any more.")
+            )
         return answer
 
     def _renew(self, used: Tokens | None) -> Tokens:
@@ -85,10 +88,10 @@ class Access:
             tokens = self.store.read()
             if tokens is not None and (used is None or tokens.access != used.access):
                 return tokens  # another process did it meanwhile
-            self._report(f"Asking {self.service.origin}")
+            self._report(translate("Asking %(service)s", service=self.service.origin))
             authorization = AuthorizationServer(self.service)
             if tokens is None:
-                return self._renew_by_person(authorization, "This terminal is not signed in.")
+                return self._renew_by_person(authorization, translate("This terminal is not signed in."))
             try:
                 tokens = authorization.refresh(tokens.refresh)
             except SignedOut as over:
@@ -99,8 +102,13 @@ class Access:
 
     def _renew_by_person(self, authorization: AuthorizationServer, why: str) -> Tokens:
         if self._ask_person is None:
-            what = "" if "rambridge login" in why else f" Sign in with: rambridge login --server {self.service.origin}"
-            raise SignedOut(why + what)
+            if "rambridge login" in why:
+                raise SignedOut(why)
+            raise SignedOut(
+                translate(
+                    "%(why)s Sign in with: rambridge login --server %(service)s", why=why, service=self.service.origin
+                )
+            )
         tokens = self._ask_person(authorization)
         self.store.write(tokens)
         return tokens

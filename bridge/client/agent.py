@@ -24,8 +24,9 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from bridge.client.credentials import write_json
-from bridge.client.failure import ClientError
+from bridge.client.failure import ClientError, name_reason
 from bridge.client.renewal import Renewal
+from bridge.language import speaking, spoken, translate
 
 METADATA_ADDRESS = "100.100.100.200"
 LONGEST_TOKEN_SECONDS = 21_600
@@ -144,12 +145,17 @@ class AgentServer(ThreadingHTTPServer):
         Raises ClientError for an address that others than this machine can reach, or that cannot be had.
         """
         if host != METADATA_ADDRESS and not _is_loopback(host):
-            raise ClientError(f"{host} is not an address of this machine alone; use 127.0.0.1.")
+            raise ClientError(translate("%(host)s is not an address of this machine alone; use 127.0.0.1.", host=host))
         self.answer = answer
+        self.language = spoken()
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
-            raise ClientError(f"{host}:{port} cannot be had: {error.strerror}.") from error
+            raise ClientError(
+                translate(
+                    "Nothing can listen at %(host)s:%(port)s: %(why)s.", host=host, port=port, why=name_reason(error)
+                )
+            ) from error
         names = {host, "localhost"} if _is_loopback(host) else {host}
         self.hosts = names | {f"{name}:{self.server_port}" for name in names}
 
@@ -165,10 +171,12 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        self._reply(self._decide())
+        with speaking(self.server.language):
+            self._reply(self._decide())
 
     def do_PUT(self) -> None:
-        self._reply(self._decide())
+        with speaking(self.server.language):
+            self._reply(self._decide())
 
     def _decide(self) -> Reply:
         hosts = self.headers.get_all("Host") or []

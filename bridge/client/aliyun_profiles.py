@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.client.failure import ClientError
+from bridge.client.failure import ClientError, clean, name_reason
+from bridge.language import translate
 
 BACKUP_SUFFIX = ".before-rambridge"
 _KEPT = ("region_id", "output_format", "language", "site", "endpoint_type")
@@ -70,8 +71,13 @@ def write_profiles(path: Path, profiles: list[Profile], *, make_default: str = "
             continue
         if not replace and not is_ours(old):
             raise ClientError(
-                f"{path} has a profile {profile.name!r} that is not ours (mode {old.get('mode', 'unknown')}). Another "
-                "name: --profile NAME. In its place: --replace"
+                translate(
+                    "%(file)s has a profile '%(name)s' that is not ours (mode %(mode)s). Another name: --profile NAME. "
+                    "In its place: --replace",
+                    file=path,
+                    name=clean(profile.name),
+                    mode=clean(old.get("mode")) or "?",
+                )
             )
         renewed.append(profile.name)
         existing[place] = _build(profile, old)
@@ -82,10 +88,14 @@ def write_profiles(path: Path, profiles: list[Profile], *, make_default: str = "
         if backup is not None and before is not None and not _has_what_is_theirs(backup, before):
             _write(backup, before)
         if _read_bytes(path) != before:
-            raise ClientError(f"{path} was changed by another program at this moment. Try again.")
+            raise ClientError(
+                translate("%(file)s was changed by another program at this moment. Try again.", file=path)
+            )
         _write(path, (json.dumps(content, indent="\t", ensure_ascii=False) + "\n").encode())
     except OSError as error:
-        raise ClientError(f"{path} cannot be written: {error.strerror}.") from error
+        raise ClientError(
+            translate("%(file)s cannot be written: %(why)s.", file=path, why=name_reason(error))
+        ) from error
     return Change(path, tuple(added), tuple(renewed), backup)
 
 
@@ -120,7 +130,7 @@ def _read_bytes(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ClientError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ClientError(translate("%(file)s cannot be read: %(why)s.", file=path, why=name_reason(error))) from error
 
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
@@ -128,7 +138,7 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ValueError(f"{min(twice)!r} stands twice")
+            raise ValueError(translate("'%(name)s' stands twice", name=clean(min(twice))))
         return dict(pairs)
 
     try:
@@ -137,13 +147,19 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
         )
         json.dumps(content, ensure_ascii=False).encode()  # what cannot be written again
     except (ValueError, RecursionError) as error:
-        raise ClientError(f"{path} is not JSON that this command can keep: {error}. It was left as it is.") from error
+        raise ClientError(
+            translate(
+                "%(file)s is not JSON that this command can keep (%(why)s). It was left as it is.", file=path, why=error
+            )
+        ) from error
     profiles = content.get("profiles") if isinstance(content, dict) else None
     if not isinstance(profiles, list) or not all(isinstance(profile, dict) for profile in profiles):
-        raise ClientError(f"{path} has no list of profiles, so it is not the CLI's. It was left as it is.")
+        raise ClientError(
+            translate("%(file)s has no list of profiles, so it is not the CLI's. It was left as it is.", file=path)
+        )
     names = [profile.get("name") for profile in profiles]
     if len(names) != len(set(map(str, names))):
-        raise ClientError(f"{path} has two profiles of one name. It was left as it is.")
+        raise ClientError(translate("%(file)s has two profiles of one name. It was left as it is.", file=path))
     return dict(content)
 
 
@@ -163,7 +179,7 @@ def _without_ours(content: dict[str, Any]) -> dict[str, Any]:
 def _read_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is no number that can be kept")
+        raise ValueError(translate("%(text)s is no number that can be kept", text=text))
     return number
 
 

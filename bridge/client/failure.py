@@ -1,5 +1,31 @@
 """What can go wrong on this side: one sentence for the person, and one exit code for scripts, for each kind."""
 
+from bridge.language import mark, translate
+
+REASONS = (
+    mark("Address already in use"),
+    mark("Connection refused"),
+    mark("Connection reset by peer"),
+    mark("Connection timed out"),
+    mark("Hostname mismatch"),
+    mark("Is a directory"),
+    mark("Name or service not known"),
+    mark("Network is unreachable"),
+    mark("No route to host"),
+    mark("No space left on device"),
+    mark("No such file or directory"),
+    mark("Not a directory"),
+    mark("Permission denied"),
+    mark("Read-only file system"),
+    mark("Temporary failure in name resolution"),
+    mark("certificate has expired"),
+    mark("nodename nor servname provided, or not known"),
+    mark("self-signed certificate"),
+    mark("self-signed certificate in certificate chain"),
+    mark("unable to get local issuer certificate"),
+)
+"""What systems and OpenSSL say most often when something fails. The rest is passed on as they say it."""
+
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -31,7 +57,11 @@ class Refused(ClientError):
 
     def __init__(self, message: str, code: str, reference: str = "") -> None:
         """Take the service's sentence, code and reference number."""
-        text = f"{message} [{code}, reference {reference}]" if reference else f"{message} [{code}]"
+        text = f"{message} [{code}]"
+        if reference:
+            text = translate(
+                "%(said)s [%(code)s, reference %(reference)s]", said=message, code=code, reference=reference
+            )
         super().__init__(text, reference)
         self.code = code
 
@@ -66,8 +96,16 @@ class SignInFailed(ClientError):
 
 def refusal_of(status: int, message: str, code: str, reference: str) -> ClientError:
     """Return what an answer other than the one that was asked for means: Refused, or Unreachable where it may pass."""
-    refusal = Refused(message or "The service refused this.", code or str(status), reference)
+    refusal = Refused(message or translate("The service refused this."), code or str(status), reference)
     return Unreachable(str(refusal), reference) if status >= _SERVER_ERROR or status == _TOO_MANY else refusal
+
+
+def name_reason(error: object) -> str:
+    """Return what the system says of a failure, without its number."""
+    text = getattr(error, "strerror", None) or getattr(error, "verify_message", None) or str(error)
+    text = clean(text or type(error).__name__).rstrip(".")
+    mismatch, _, rest = text.partition(", certificate is not valid for ")
+    return f"{translate(mismatch)} ({rest})" if rest else translate(text)
 
 
 def clean(text: object) -> str:

@@ -12,15 +12,16 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from bridge.client.failure import SignInFailed, clean
+from bridge.client.failure import SignInFailed, clean, name_reason
 from bridge.client.oauth import AuthorizationServer
+from bridge.language import speaking, spoken, translate
 
 PATH = "/callback"
 REQUEST_SECONDS = 10
 LONGEST_TARGET = 4_000
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{title}</title>
 <style nonce="{nonce}">
 :root {{ color-scheme: light dark; }}
@@ -41,7 +42,8 @@ class _Page:
     found: str | SignInFailed | None = None
 
 
-_NOT_HERE = "This address is for one sign-in."
+def _not_here(status: int) -> _Page:
+    return _Page(status, translate("Not here"), translate("This address is for one sign-in."))
 
 
 class Loopback:
@@ -56,7 +58,10 @@ class Loopback:
             self._server = _Server(("127.0.0.1", 0), self._answer, self._found.put)
         except OSError as error:
             raise SignInFailed(
-                f"Nothing can listen on this machine ({error.strerror}). Try: rambridge login --device"
+                translate(
+                    "Nothing can listen on this machine (%(why)s). Try: rambridge login --device",
+                    why=name_reason(error),
+                )
             ) from error
         self.redirect_uri = f"http://127.0.0.1:{self._server.server_port}{PATH}"
 
@@ -78,8 +83,10 @@ class Loopback:
             found = self._found.get(timeout=seconds)
         except queue.Empty:
             raise SignInFailed(
-                "Nobody signed in in the browser in time. Once more: rambridge login; and if it does not open here: "
-                "rambridge login --device"
+                translate(
+                    "Nobody signed in in the browser in time. Once more: rambridge login. If the browser does not open "
+                    "here: rambridge login --device"
+                )
             ) from None
         if isinstance(found, SignInFailed):
             raise found
@@ -89,7 +96,7 @@ class Loopback:
         """Return what a request gets; what does not belong to this sign-in changes nothing."""
         parts = urlsplit(target)
         if parts.path != PATH or len(target) > LONGEST_TARGET:
-            return _Page(404, "Not here", _NOT_HERE)
+            return _not_here(404)
         try:
             fields = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
         except ValueError:
@@ -97,22 +104,24 @@ class Loopback:
         values = {name: given[0] for name, given in fields.items() if len(given) == 1}
         if not hmac.compare_digest(values.get("state", "").encode(), self._state.encode()):
             # Any page can send the browser here with a code of its own (RFC 9700 4.7): it must not end the wait.
-            return _Page(400, "This belongs to another sign-in", "Nothing was taken from it. The terminal still waits.")
+            title = translate("This belongs to another sign-in")
+            return _Page(400, title, translate("Nothing was taken from it. The terminal still waits."))
         issuer = values.get("iss", "")
         if (self._authorization.names_itself or issuer) and issuer != self._authorization.issuer:
-            failure = SignInFailed("The answer came from another service (RFC 9207). Nothing was taken from it.")
-            return _Page(400, "This came from another service", "Nothing was taken from it. See the terminal.", failure)
+            said = translate("The answer came from another service (RFC 9207). Nothing was taken from it.")
+            title = translate("This came from another service")
+            return _Page(400, title, translate("Nothing was taken from it. See the terminal."), SignInFailed(said))
         if "error" in values:
-            refused = values["error"] == "access_denied"
             said = clean(values.get("error_description")) or clean(values["error"])
-            failure = SignInFailed(
-                "This was refused in the browser." if refused else f"The sign-in did not work: {said}"
-            )
-            return _Page(200, "Not signed in", "Nothing was allowed. You can close this page.", failure)
+            said = translate("The sign-in did not work: %(why)s", why=said)
+            if values["error"] == "access_denied":
+                said = translate("This was refused in the browser.")
+            text = translate("Nothing was allowed. You can close this page.")
+            return _Page(200, translate("Not signed in"), text, SignInFailed(said))
         if not values.get("code"):
-            return _Page(400, "There is no code in this", "The terminal still waits.")
-        text = "You can close this page and go back to the terminal."
-        return _Page(200, "The terminal is signed in", text, values["code"])
+            return _Page(400, translate("There is no code in this"), translate("The terminal still waits."))
+        text = translate("You can close this page and go back to the terminal.")
+        return _Page(200, translate("The terminal is signed in"), text, values["code"])
 
 
 class _Server(ThreadingHTTPServer):
@@ -127,6 +136,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.answer = answer
         self.end = end
+        self.language = spoken()
         self.host = f"127.0.0.1:{self.server_port}"
 
 
@@ -137,10 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
+        with speaking(self.server.language):
+            self._reply()
+
+    def _reply(self) -> None:
+        page = _not_here(421)  # for a name of somebody else's that points here
         if self.headers.get_all("Host") == [self.server.host]:
             page = self.server.answer(self.path)
-        else:  # a name of somebody else's that points here
-            page = _Page(421, "Not here", _NOT_HERE)
         try:
             self._send(page)
         finally:  # the command may end with the wait: the browser gets its page first
@@ -149,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, page: _Page) -> None:
         nonce = secrets.token_urlsafe(16)
-        body = _PAGE.format(title=html.escape(page.title), text=html.escape(page.text), nonce=nonce).encode()
+        title, text = html.escape(page.title), html.escape(page.text)
+        body = _PAGE.format(title=title, text=text, nonce=nonce, language=spoken()).encode()
         self.send_response(page.status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from bridge.client.failure import ClientError, SignedOut, SignInFailed, Unreachable, WrongService, clean, refusal_of
 from bridge.client.service import Answer, Service
+from bridge.language import translate
 
 CLIENT_ID = "rambridge-cli"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -66,14 +67,21 @@ class AuthorizationServer:
         self.issuer = str(answer.content.get("issuer", ""))
         if not answer.ok or not self.issuer:
             raise WrongService(
-                f"What answers at {service.origin} is no Rambridge, or one that is older than this command. Is the "
-                "address right? Another one: rambridge login --server URL"
+                translate(
+                    "What answers at %(service)s is no Rambridge, or one that is older than this command. Is the "
+                    "address right? Another one: rambridge login --server URL",
+                    service=service.origin,
+                )
             )
         # RFC 8414 3.3: else one server could send the person to another's sign-in, and take what it gives.
         if self.issuer.rstrip("/").lower() != service.origin:
             raise WrongService(
-                f"The service at {service.origin} calls itself {clean(self.issuer)}. "
-                f"Use that address: rambridge login --server {clean(self.issuer)}"
+                translate(
+                    "The service at %(service)s calls itself %(name)s. Use that address: rambridge login --server "
+                    "%(name)s",
+                    service=service.origin,
+                    name=clean(self.issuer),
+                )
             )
         self._metadata = answer.content
         self.names_itself = answer.content.get("authorization_response_iss_parameter_supported") is True
@@ -110,7 +118,7 @@ class AuthorizationServer:
         """Return new tokens. Raises SignedOut if what this terminal had is over."""
         answer = self._ask_for_token(grant_type="refresh_token", refresh_token=refresh_token)
         if answer.content.get("error") == "invalid_grant":
-            raise SignedOut(clean(answer.content.get("error_description")) or "This terminal's sign-in has ended.")
+            raise SignedOut(_read_message(answer) or translate("This terminal's sign-in has ended."))
         if not answer.ok:
             raise _refusal(answer)
         return self._read_tokens(answer)
@@ -118,7 +126,7 @@ class AuthorizationServer:
     def start_device(self, proof: Proof) -> Device:
         """Return what waits to be let in (RFC 8628 3.1)."""
         if "device_authorization_endpoint" not in self._metadata:
-            raise SignInFailed("This service lets nobody in without a browser on the same machine.")
+            raise SignInFailed(translate("This service lets nobody in without a browser on the same machine."))
         answer = self.service.post_form(
             self._path("device_authorization_endpoint"),
             {
@@ -141,7 +149,7 @@ class AuthorizationServer:
                 ends_at=time.monotonic() + float(content["expires_in"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise WrongService("The service's answer names no code.") from error
+            raise WrongService(translate("The service's answer names no code.")) from error
 
     def ask_device(self, device: Device, proof: Proof) -> tuple[Tokens | None, str]:
         """Return the tokens, or nothing and why not yet, in the words of RFC 8628 3.5.
@@ -157,9 +165,9 @@ class AuthorizationServer:
             case "authorization_pending" | "slow_down" as why_not:
                 return None, why_not
             case "access_denied":
-                raise SignInFailed("This was refused in the browser.")
+                raise SignInFailed(translate("This was refused in the browser."))
             case "expired_token" | "invalid_grant":
-                raise SignInFailed("Nobody allowed this in the browser in time. Once more: rambridge login")
+                raise SignInFailed(translate("Nobody allowed this in the browser in time. Once more: rambridge login"))
         raise _refusal(answer)
 
     def revoke(self, refresh_token: str) -> None:
@@ -176,7 +184,7 @@ class AuthorizationServer:
     def _read_tokens(self, answer: Answer) -> Tokens:
         content = answer.content
         if str(content.get("token_type")).lower() != "bearer":
-            raise WrongService("The service's token is of a kind that this command does not know.")
+            raise WrongService(translate("The service's token is of a kind that this command does not know."))
         try:
             return Tokens(
                 access=str(content["access_token"]),
@@ -184,25 +192,35 @@ class AuthorizationServer:
                 expires_at=time.time() + float(content["expires_in"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise WrongService("The service's answer has no token in it.") from error
+            raise WrongService(translate("The service's answer has no token in it.")) from error
 
     def _path(self, name: str) -> str:
         address: Any = self._metadata.get(name)
         if not isinstance(address, str):
-            raise WrongService(f"The service's metadata has no {name}.")
+            raise WrongService(translate("The service's metadata has no %(name)s.", name=name))
         return self._own(address).removeprefix(self.service.origin)
 
     def _own(self, address: str) -> str:
         """Return an address of the service's own origin. What it names elsewhere gets neither tokens nor people."""
         origin, rest = address[: len(self.service.origin)], address[len(self.service.origin) :]
         if origin.lower() != self.service.origin or not rest.startswith("/") or not rest.isprintable():
-            raise WrongService(f"The service at {self.service.origin} names an address elsewhere: {clean(address)}.")
+            raise WrongService(
+                translate(
+                    "The service at %(service)s names an address elsewhere: %(address)s.",
+                    service=self.service.origin,
+                    address=clean(address),
+                )
+            )
         return self.service.origin + rest
 
 
 def _refusal(answer: Answer) -> ClientError:
     """Return what an error of OAuth's endpoints means for the person (RFC 6749 5.2)."""
     content = answer.content
-    message = clean(content.get("error_description")) or clean(content.get("message"))
     code = clean(content.get("code")) or clean(content.get("error"))
-    return refusal_of(answer.status, message, code, clean(content.get("reference")))
+    return refusal_of(answer.status, _read_message(answer), code, clean(content.get("reference")))
+
+
+def _read_message(answer: Answer) -> str:
+    """Return the service's sentence: in the person's language, else OAuth's own, which is in ASCII (RFC 6749 5.2)."""
+    return clean(answer.content.get("message")) or clean(answer.content.get("error_description"))

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bridge.client.failure import ClientError
+from bridge.client.failure import ClientError, name_reason
+from bridge.language import translate
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Remembered:
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, AttributeError) as error:
-            raise ClientError(f"{path} cannot be read. Delete it, and sign in again: rambridge login") from error
+            raise ClientError(
+                translate("%(file)s cannot be read. Delete it, and sign in again: rambridge login", file=path)
+            ) from error
 
     def write(self) -> None:
         """Remember it, in one step. Raises ClientError."""
@@ -42,7 +45,9 @@ class Remembered:
         except OSError as error:
             with suppress(OSError):
                 fresh.unlink()
-            raise ClientError(f"{path} cannot be written: {error.strerror}.") from error
+            raise ClientError(
+                translate("%(file)s cannot be written: %(why)s.", file=path, why=name_reason(error))
+            ) from error
 
 
 def find_settings() -> Path:

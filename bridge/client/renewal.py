@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from bridge.client.credentials import Credentials
 from bridge.client.failure import ClientError
+from bridge.language import translate
 
 MARGIN_SECONDS = 20 * 60
 SHORT_SECONDS = 25 * 60
@@ -48,7 +49,7 @@ class Renewal:
                 self._renew(now)
             if self._current is not None and self._current.expires_at.timestamp() > self._now():
                 return self._current
-            raise self._failure or ClientError("There are no credentials that last.")
+            raise self._failure or ClientError(translate("There are no credentials that last."))
 
     def keep_fresh(self, stop: threading.Event, report: Callable[[str], None]) -> None:
         """Renew whenever it is due, until ``stop`` is set; each change between working and failing is reported."""
@@ -58,7 +59,7 @@ class Renewal:
                 self.get()
             failure = str(self._failure) if self._failure else ""
             if failure != reported:
-                report(failure or "Credentials are renewed again.")
+                report(failure or translate("Credentials are renewed again."))
                 reported = failure
 
     def _renew(self, now: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from bridge.client.access import Access, expect
 from bridge.client.credentials import Credentials
 from bridge.client.failure import Refused, WrongService, clean
+from bridge.language import translate
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,22 @@ class Role:
     """How long credentials would last now."""
     has_credentials: bool
     has_console: bool
+    owner: str = ""
+    """Whom to ask about it; empty where the service does not say."""
+    sensitivity: str = ""
+    """``low``, ``medium`` or ``high``; empty where the service does not say."""
 
     @property
     def text(self) -> str:
         """Return everything that a search looks at."""
-        return f"{self.account_title} {self.account} {self.account_id} {self.title} {self.name} {self.purpose}"
+        names = f"{self.account_title} {self.account} {self.account_id} {self.title} {self.name}"
+        return f"{names} {self.purpose} {self.owner}".rstrip()
 
     def __str__(self) -> str:
         """Return how people are told of it."""
-        return f"{self.name} in {self.account_title} ({self.account_id})"
+        return translate(
+            "%(role)s in %(account)s (%(number)s)", role=self.name, account=self.account_title, number=self.account_id
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,9 @@ def read_session(access: Access) -> Session:
             content=content,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise WrongService("The service's answer is not one that this command understands. Is it newer?") from error
+        raise WrongService(
+            translate("The service's answer is not one that this command understands. Is the service newer?")
+        ) from error
 
 
 def read_credentials(access: Access, role: Role) -> Credentials:
@@ -82,7 +92,7 @@ def read_credentials(access: Access, role: Role) -> Credentials:
             expires_at=datetime.fromisoformat(content["expires_at"]).astimezone(UTC),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise WrongService("The service's answer has no credentials in it.") from error
+        raise WrongService(translate("The service's answer has no credentials in it.")) from error
 
 
 def find_role(roles: Sequence[Role], account: str, name: str) -> Role:
@@ -104,10 +114,19 @@ def find_role(roles: Sequence[Role], account: str, name: str) -> Role:
     ]
     if len(found) == 1:
         return found[0]
-    meant = " in ".join(part for part in (name, account) if part)
+    if not roles:
+        raise Refused(translate("You have no such role: you have none at the moment."), "no_such_role")
+    meant = name or account
+    if name and account:
+        meant = translate("%(role)s in %(account)s", role=name, account=account)
     if found:
-        raise Refused(f"Several roles are meant by {meant}: {_name(found)}. Add --account.", "several_roles")
-    raise Refused(f"You have no role {meant}. Yours: {_name(roles)}.", "no_such_role")
+        said = translate(
+            "Several roles are meant by %(meant)s: %(roles)s. Add --account.", meant=meant, roles=_name(found)
+        )
+        raise Refused(said, "several_roles")
+    raise Refused(
+        translate("You have no role %(meant)s. Yours: %(roles)s.", meant=meant, roles=_name(roles)), "no_such_role"
+    )
 
 
 def search(roles: Iterable[Role], words: str) -> list[Role]:
@@ -155,8 +174,10 @@ def _fold(text: str) -> str:
 
 def _name(roles: Sequence[Role]) -> str:
     most = 12
-    named = "; ".join(str(role) for role in roles[:most]) or "none"
-    return f"{named}; and {len(roles) - most} more (rambridge roles)" if len(roles) > most else named
+    named = "; ".join(str(role) for role in roles[:most])
+    if len(roles) <= most:
+        return named
+    return translate("%(roles)s; and %(number)s more (rambridge roles)", roles=named, number=len(roles) - most)
 
 
 def _read_role(entry: dict[str, Any]) -> Role:
@@ -173,4 +194,6 @@ def _read_role(entry: dict[str, Any]) -> Role:
         seconds=int(duration.get("seconds") or entry.get("max_duration_seconds") or 0),
         has_credentials=entry.get("terminal", True) is True,
         has_console=entry.get("console", True) is True,
+        owner=clean(entry.get("owner")),
+        sensitivity=clean(entry.get("sensitivity")),
     )

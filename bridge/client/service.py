@@ -12,7 +12,9 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from bridge.client.failure import ClientError, ClockWrong, Unreachable, WrongService
+from bridge.client.failure import ClientError, ClockWrong, Unreachable, WrongService, clean, name_reason
+from bridge.client.moments import describe_length
+from bridge.language import mark, spoken, translate
 
 TIMEOUT_SECONDS = 30.0
 LARGEST_ANSWER_BYTES = 4_000_000
@@ -20,6 +22,14 @@ MOST_SECONDS_OFF = 900
 """What Alibaba Cloud tolerates between the time of a signature and its own; past that no credentials work here."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_CLOCK_AHEAD = mark(
+    "This machine's clock is %(length)s ahead of the service's, so Alibaba Cloud would refuse what is signed here. Set "
+    "the clock, and try again."
+)
+_CLOCK_BEHIND = mark(
+    "This machine's clock is %(length)s behind the service's, so Alibaba Cloud would refuse what is signed here. Set "
+    "the clock, and try again."
+)
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
 
@@ -57,9 +67,16 @@ class Service:
         except ValueError:
             parts, host = urlsplit(""), ""
         if not host or parts.username or parts.scheme not in ("https", "http"):
-            raise ClientError(f"{server!r} is not the address of a service, such as https://access.example.com.")
+            raise ClientError(
+                translate(
+                    "'%(server)s' is not the address of a service, such as https://access.example.com.",
+                    server=clean(server),
+                )
+            )
         if parts.scheme == "http" and host not in _LOOPBACK:
-            raise ClientError("The service's address must begin with https:// since credentials travel there.")
+            raise ClientError(
+                translate("The service's address must begin with https:// since credentials travel there.")
+            )
         self.origin = f"{parts.scheme}://{parts.netloc}".lower()
         self.clock_ahead_seconds = 0.0
         """How far this machine's clock was ahead of the service's at its last answer."""
@@ -67,6 +84,7 @@ class Service:
         if host in _LOOPBACK:
             handlers.append(urllib.request.ProxyHandler({}))
         self._host = host
+        self._language = spoken()
         self._opener = urllib.request.build_opener(*handlers)
 
     def get(self, path: str, token: str = "") -> Answer:
@@ -85,14 +103,11 @@ class Service:
         """Raise ClockWrong if this machine's clock is so far off that no credentials would work here."""
         ahead = self.clock_ahead_seconds
         if abs(ahead) > MOST_SECONDS_OFF:
-            side = "ahead of" if ahead > 0 else "behind"
-            raise ClockWrong(
-                f"This machine's clock is {_describe(abs(ahead))} {side} the service's, so Alibaba Cloud would refuse "
-                "what is signed here. Set the clock, and try again."
-            )
+            message = _CLOCK_AHEAD if ahead > 0 else _CLOCK_BEHIND
+            raise ClockWrong(translate(message, length=describe_length(round(abs(ahead) / 60) * 60)))
 
     def _send(self, method: str, path: str, body: bytes | None, content_type: str, token: str) -> Answer:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "Accept-Language": self._language}
         if content_type:
             headers["Content-Type"] = content_type
         if token:
@@ -119,10 +134,20 @@ class Service:
         if isinstance(answer, dict):
             return answer
         if status in (502, 503, 504):
-            raise Unreachable(f"{self.origin} does not work at the moment (status {status}). Try again in a minute.")
+            raise Unreachable(
+                translate(
+                    "%(service)s does not work at the moment (status %(status)s). Try again in a minute.",
+                    service=self.origin,
+                    status=status,
+                )
+            )
         raise WrongService(
-            f"What answers at {self.origin} (status {status}) is no Rambridge. Is the address right? "
-            "Another one: rambridge login --server URL"
+            translate(
+                "What answers at %(service)s (status %(status)s) is no Rambridge. Is the address right? Another one: "
+                "rambridge login --server URL",
+                service=self.origin,
+                status=status,
+            )
         )
 
     def _note_time(self, date: str) -> None:
@@ -136,26 +161,26 @@ class Service:
         if isinstance(reason, ssl.SSLCertVerificationError):
             if reason.verify_code in (_NOT_YET_VALID, _EXPIRED):
                 return ClockWrong(
-                    f"The certificate of {self._host} is not valid at this machine's time, "
-                    f"{time.strftime('%Y-%m-%d %H:%M')}. If that is wrong, set the clock; else tell those who run it."
+                    translate(
+                        "The certificate of %(host)s is not valid at this machine's time, %(time)s. If that is wrong, "
+                        "set the clock; else tell those who run the service.",
+                        host=self._host,
+                        time=time.strftime("%Y-%m-%d %H:%M"),
+                    )
                 )
             return WrongService(
-                f"The certificate of {self._host} is not trusted here: {reason.verify_message}. If your company has a "
-                "certificate authority of its own, name its file in SSL_CERT_FILE."
+                translate(
+                    "The certificate of %(host)s is not trusted here: %(why)s. If your company has a certificate "
+                    "authority of its own, name its file in SSL_CERT_FILE.",
+                    host=self._host,
+                    why=name_reason(reason),
+                )
             )
-        said = "it does not answer" if isinstance(reason, TimeoutError) else clean_reason(reason)
-        return Unreachable(f"{self.origin} cannot be reached: {said}. Are you online, and in the right network or VPN?")
-
-
-def clean_reason(reason: object) -> str:
-    """Return what the system says of a failure, without its number."""
-    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return str(text).rstrip(".")
-
-
-def _describe(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if number]
-    return " ".join(parts[:2])
+        why = translate("it does not answer") if isinstance(reason, TimeoutError) else name_reason(reason)
+        return Unreachable(
+            translate(
+                "%(service)s cannot be reached: %(why)s. Are you online, and in the right network or VPN?",
+                service=self.origin,
+                why=why,
+            )
+        )

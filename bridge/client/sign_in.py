@@ -9,6 +9,7 @@ from bridge.client.failure import SignInFailed
 from bridge.client.loopback import Loopback
 from bridge.client.machine import has_browser, open_browser
 from bridge.client.oauth import AuthorizationServer, Proof, Tokens
+from bridge.language import translate
 
 WAIT_SECONDS = 300
 SLOWER_SECONDS = 5
@@ -58,9 +59,9 @@ def _by_browser(authorization: AuthorizationServer, screen: Screen) -> Tokens:
         address = authorization.build_address(loopback.redirect_uri, state, proof)
         screen.show_browser(address)
         open_browser(address)  # if nothing takes it, the person can: the address is on their screen
-        screen.report("Waiting for the browser")
+        screen.report(translate("Waiting for the browser"))
         code = loopback.wait(WAIT_SECONDS)
-    screen.report("Fetching the tokens")
+    screen.report(translate("Fetching the tokens"))
     return authorization.redeem(code, loopback.redirect_uri, proof)
 
 
@@ -68,7 +69,7 @@ def _by_device(authorization: AuthorizationServer, screen: Screen, sleep: Callab
     proof = Proof()
     device = authorization.start_device(proof)
     screen.show_device(device.address, device.plain_address, device.user_code)
-    screen.report("Waiting until it is allowed in the browser")
+    screen.report(translate("Waiting until it is allowed in the browser"))
     interval = device.interval_seconds
     while time.monotonic() < device.ends_at:
         sleep(interval)
@@ -77,4 +78,4 @@ def _by_device(authorization: AuthorizationServer, screen: Screen, sleep: Callab
             return tokens
         if why_not == "slow_down":
             interval += SLOWER_SECONDS
-    raise SignInFailed("Nobody allowed this in the browser in time. Once more: rambridge login")
+    raise SignInFailed(translate("Nobody allowed this in the browser in time. Once more: rambridge login"))

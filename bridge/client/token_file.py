@@ -6,8 +6,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from bridge.client.failure import ClientError
+from bridge.client.failure import ClientError, name_reason
 from bridge.client.oauth import Tokens
+from bridge.language import translate
 
 
 class TokenFile:
@@ -30,11 +31,17 @@ class TokenFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ClientError(f"{self.path} cannot be read: {error.strerror}.") from error
+            raise ClientError(
+                translate("%(file)s cannot be read: %(why)s.", file=self.path, why=name_reason(error))
+            ) from error
         with os.fdopen(descriptor, encoding="utf-8") as file:
             status = os.fstat(descriptor)
             if status.st_uid != os.getuid() or status.st_mode & 0o077:
-                raise ClientError(f"{self.path} is not yours alone. Delete it, and sign in again.")
+                raise ClientError(
+                    translate(
+                        "%(file)s is not yours alone. Delete it, and sign in again: rambridge login", file=self.path
+                    )
+                )
             try:
                 content = json.load(file)
                 found = Tokens(str(content["access"]), str(content["refresh"]), float(content["expires_at"]))

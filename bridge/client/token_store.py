@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from bridge.client.failure import ClientError
 from bridge.client.oauth import Tokens
 from bridge.client.token_file import TokenFile
+from bridge.language import translate
 
 _NAME = "rambridge"
 _USABLE_PRIORITY = 1
@@ -40,14 +41,16 @@ def open_token_store(server: str, folder: Path | None = None) -> TokenStore:
     """
     wanted = os.environ.get("RAMBRIDGE_TOKEN_STORE", "")
     if wanted not in ("", "keychain", "file"):
-        raise ClientError("RAMBRIDGE_TOKEN_STORE is one of: keychain, file.")
+        raise ClientError(translate("RAMBRIDGE_TOKEN_STORE is one of: keychain, file."))
     keychain = None if wanted == "file" else _find_keychain()
     if keychain is not None:
         return Keychain(server, keychain)
     if wanted == "keychain":
         raise ClientError(
-            "No keychain can be used here. Without RAMBRIDGE_TOKEN_STORE, tokens are in a file of your own; for a "
-            "keychain: pip install 'rambridge[keychain]', in a desktop session."
+            translate(
+                "No keychain can be used here. Without RAMBRIDGE_TOKEN_STORE, tokens are in a file of your own; for a "
+                "keychain: pip install 'rambridge[keychain]', in a desktop session."
+            )
         )
     return TokenFile(server, folder)
 
@@ -59,7 +62,7 @@ class Keychain:
         """Take the service's origin, and the keychain."""
         self._server = server
         self._backend = backend
-        self.place = f"the keychain ({backend.name})"
+        self.place = translate("the keychain (%(name)s)", name=backend.name)
 
     def read(self) -> Tokens | None:
         """Return the tokens, or None. Raises ClientError if the keychain does not open."""
@@ -86,8 +89,11 @@ class Keychain:
         except Exception as error:
             # Each backend has errors of its own: D-Bus's, the Keychain's.
             raise ClientError(
-                f"The keychain did not open ({type(error).__name__}). Unlock it, or keep tokens in a file of your own: "
-                "export RAMBRIDGE_TOKEN_STORE=file"
+                translate(
+                    "The keychain did not open (%(why)s). Unlock it, or keep tokens in a file of your own: export "
+                    "RAMBRIDGE_TOKEN_STORE=file",
+                    why=type(error).__name__,
+                )
             ) from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bridge.client.failure import ClientError
 from bridge.client.token_file import find_state_folder
+from bridge.language import translate
 
 
 class FailedForAll(ClientError):
@@ -44,7 +45,7 @@ class Turns:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 waited = False
             except BlockingIOError:
-                report("Waiting until another rambridge has signed in")
+                report(translate("Waiting until another rambridge has signed in"))
                 fcntl.flock(file, fcntl.LOCK_EX)
                 waited = True
             self._pass_on(file.read(), came_at, waited=waited)

@@ -66,6 +66,12 @@ def name_place(account: str, destination: str) -> str:
     return f"{account} {urlsplit(destination).hostname or ''}".strip()
 
 
+def name_page(destination: str) -> str:
+    """Return the host and path of a page of the console: queries and fragments may hold what no record should."""
+    parts = urlsplit(destination)
+    return f"{parts.hostname or ''}{parts.path}"
+
+
 class Links:
     """Makes and reads signed links, without a memory: none can be taken back before its end, and none gives a right."""
 

@@ -3,12 +3,13 @@
 :func:`explain` asks :func:`~bridge.entitlements.resolve.resolve` about every rule and puts each outcome into one
 sentence that names the rule and the claim that decided. How near a condition came is worked out beside that
 (``near_miss.py``, ``conjuncts.py``) and decides nothing. The sentences quote claims, so they are for administrators
-alone, and never for a record.
+alone, and never for a record. They are in the language that is spoken while they are made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
@@ -19,6 +20,7 @@ from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, r
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
 from bridge.entitlements.spans import describe_span
 from bridge.identity.verified import Claim, VerifiedIdentity
+from bridge.language import list_texts, mark, translate
 
 Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "missed"]
 """What became of a rule: ``withheld`` applied and gave nothing, ``reach`` lacks another sign-in, ``near`` is a near
@@ -64,7 +66,7 @@ class Given:
     @property
     def what(self) -> str:
         """Return the kind, account and name."""
-        return f"{self.outcome.kind} {self.outcome.account}/{self.outcome.name}"
+        return describe_target(self.outcome.kind, self.outcome.account, self.outcome.name)
 
 
 @dataclass(frozen=True)
@@ -91,17 +93,18 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """Return the whole of it in one sentence."""
-        name = f"`{self.name}`"
+        reason = self.reason.text
         match self.standing:
             case "grants":
-                return f"granted by {name}: {self.reason.text}"
+                return translate("granted by `%(rule)s`: %(reason)s", rule=self.name, reason=reason)
             case "denies":
-                return f"{name} denies {describe_targets(self.rule.denials)}: {self.reason.text}"
+                what = describe_targets(self.rule.denials)
+                return translate("`%(rule)s` denies %(what)s: %(reason)s", rule=self.name, what=what, reason=reason)
             case "withheld":
-                return f"not granted, though {name} applies: {self.reason.text}"
+                return translate("not granted, though `%(rule)s` applies: %(reason)s", rule=self.name, reason=reason)
         if self.rule.denials:
-            return f"does not deny: {name} {self.reason.text}"
-        return f"not granted: {name} {self.reason.text}"
+            return translate("does not deny: `%(rule)s` %(reason)s", rule=self.name, reason=reason)
+        return translate("not granted: `%(rule)s` %(reason)s", rule=self.name, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,10 @@ def explain(
     resolution = resolve(identity, rules, now, source_address, every_rule=True)
     if not resolution.explanations:
         known = identity.provider in rules.groups_claims
-        notes = () if known else (f"the provider {quote(identity.provider)} is not configured, so nothing is granted",)
+        note = translate(
+            "the provider %(provider)s is not configured, so nothing is granted", provider=quote(identity.provider)
+        )
+        notes = () if known else (note,)
         return Explanation(identity, now, source_address, resolution, (), notes)
     concerned = {each.rule for each in resolve(identity, rules, now, source_address).explanations}
     reasoner = _Reasoner(identity, rules, now, source_address, resolution)
@@ -160,9 +166,16 @@ def explain(
 
 def describe_origin(rule: Rule) -> tuple[str, ...]:
     """Return what a rule says of itself: why it is there, and who answers for it."""
-    reason = f"It is there for this reason: {rule.reason}" if rule.reason else ""
-    owner = f"Who answers for it: {rule.owner}" if rule.owner else ""
+    reason = translate("It is there for this reason: %(reason)s", reason=rule.reason) if rule.reason else ""
+    owner = translate("Who answers for it: %(owner)s", owner=rule.owner) if rule.owner else ""
     return tuple(text for text in (reason, owner) if text)
+
+
+def describe_target(kind: str, account: str | None, name: str) -> str:
+    """Return a role or RAM user in words, as its kind, account and name."""
+    if kind == "role":
+        return translate("role %(account)s/%(name)s", account=account, name=name)
+    return translate("user %(account)s/%(name)s", account=account, name=name)
 
 
 def describe_targets(targets: Sequence[Target]) -> str:
@@ -170,11 +183,11 @@ def describe_targets(targets: Sequence[Target]) -> str:
     words = []
     for target in targets:
         if target.role is None and target.user is None:
-            words.append(f"everything in {target.account}")
+            words.append(translate("everything in %(account)s", account=target.account))
         else:
             kind, name = ("role", target.role) if target.role is not None else ("user", target.user)
-            words.append(f"{kind} {target.account}/{name}")
-    return ", ".join(words)
+            words.append(describe_target(kind, target.account, name or ""))
+    return list_texts(words)
 
 
 class _Reasoner:
@@ -227,44 +240,61 @@ class _Reasoner:
         miss = self._sent.explain(self._groups_claim, rule.not_groups)
         if not miss.is_near or miss.claim != self._groups_claim:
             return ""
-        exactly = "" if rule.ignore_case else "; groups are compared exactly"
-        return f"but {miss.text}, and this rule leaves out {_list_words(rule.not_groups, miss.wanted)}{exactly}"
+        groups = _list_words(rule.not_groups, miss.wanted)
+        if rule.ignore_case:
+            return translate("but %(sent)s, and this rule leaves out %(groups)s", sent=miss.text, groups=groups)
+        return translate(
+            "but %(sent)s, and this rule leaves out %(groups)s; groups are compared exactly",
+            sent=miss.text,
+            groups=groups,
+        )
 
     def find_notes(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
         if self._identity.protocol == "saml" and self._identity.amr:
-            yield "nobody can sign in like this: SAML states no `amr`, but an authentication context (`acr`)"
-        kinds = {"absent": "sent no", "empty": "sent an empty", "overage": "did not send all of"}
-        for kind, words in kinds.items():
+            yield translate("nobody can sign in like this: SAML states no `amr`, but an authentication context (`acr`)")
+        kinds = {
+            "absent": mark("the provider sent no `%(name)s`: %(number)s rules ask for groups"),
+            "empty": mark("the provider sent an empty `%(name)s`: %(number)s rules ask for groups"),
+            "overage": mark("the provider did not send all of `%(name)s`: %(number)s rules ask for groups"),
+        }
+        for kind, message in kinds.items():
             count = sum(
                 verdict.reason.kind == kind and verdict.reason.claim == self._groups_claim for verdict in verdicts
             )
             if count > 1:
-                yield f"the provider {words} `{self._groups_claim}`: {count} rules ask for groups"
+                yield translate(message, name=self._groups_claim, number=count)
 
     def _explain_applied(self, outcome: RuleOutcome) -> Reason:
         """Return why a rule applies. One that denies applies also where that cannot be ruled out."""
         undecided = next((finding for finding in outcome.findings if finding.holds is None), None)
         if undecided is not None:
-            text = f"it cannot be ruled out, since {make_visible(undecided.reason)}"
+            text = translate("it cannot be ruled out, since %(reason)s", reason=make_visible(str(undecided.why)))
             return Reason("undecided", self._find_source(undecided), text)
         claim = next((each for each in outcome.findings if each.claims), None) or next(iter(outcome.findings), None)
-        return Reason("", self._find_source(claim) if claim else "", outcome.reason or "it is for everybody")
+        return Reason(
+            "", self._find_source(claim) if claim else "", str(outcome.why or translate("it is for everybody"))
+        )
 
     def _explain_grant(self, rule: Rule, number: int, grant: GrantOutcome) -> Given:
         if grant.entitlement is not None:
-            return Given(grant, rule.id, Reason("", "", grant.reason))
-        what = f"{grant.kind} {grant.account}/{grant.name}"
+            return Given(grant, rule.id, Reason("", "", str(grant.why or "")))
+        what = describe_target(grant.kind, grant.account, grant.name)
         decided_by = self._find_rule_named(grant.reason)
         if decided_by is None:
             return Given(grant, rule.id, self._explain_text(rule.grants[number], grant))
         other = self._explain_applied(self._outcomes[decided_by])
-        name = f"`{decided_by.partition(':')[2]}`"
+        name = decided_by.partition(":")[2]
         if self._by_id[decided_by].denials:
-            reason = Reason("denied", other.claim, f"{what} is denied by {name}: {other.text}")
-        else:
-            held = ", though it gives nothing to this person" if grant.reason.startswith("held by ") else ""
-            reason = Reason("taken", other.claim, f"{what} is granted already, by {name}{held}")
-        return Given(grant, decided_by, reason)
+            text = translate("%(what)s is denied by `%(rule)s`: %(reason)s", what=what, rule=name, reason=other.text)
+            return Given(grant, decided_by, Reason("denied", other.claim, text))
+        text = translate("%(what)s is granted already, by `%(rule)s`", what=what, rule=name)
+        if grant.reason.startswith("held by "):
+            text = translate(
+                "%(what)s is granted already, by `%(rule)s`, though it gives nothing to this person",
+                what=what,
+                rule=name,
+            )
+        return Given(grant, decided_by, Reason("taken", other.claim, text))
 
     def _explain_text(self, written: Grant, grant: GrantOutcome) -> Reason:
         """Return why no name, or no session policy, came of the person's claims."""
@@ -272,8 +302,15 @@ class _Reasoner:
         policy = () if written.session_policy is None else tuple(written.session_policy.iterate_expressions())
         parts = [part for part in written.name.parts if isinstance(part, Expression)] if of_name else policy
         claim = next((name for part in parts for name in part.claims), "")
-        what = f"{grant.kind} in {grant.account}" if of_name else f"{grant.kind} {grant.account}/{grant.name}"
-        return Reason("name" if of_name else "policy", claim, f"{what}: {make_visible(grant.reason)}")
+        reason = make_visible(str(grant.why or ""))
+        if not of_name:
+            what = describe_target(grant.kind, grant.account, grant.name)
+            return Reason("policy", claim, translate("%(what)s: %(reason)s", what=what, reason=reason))
+        if grant.kind == "role":
+            text = translate("role in %(account)s: %(reason)s", account=grant.account, reason=reason)
+        else:
+            text = translate("user in %(account)s: %(reason)s", account=grant.account, reason=reason)
+        return Reason("name", claim, text)
 
     def _find_rule_named(self, reason: str) -> str | None:
         """Return the rule that a grant's reason names, if it is the work of another one."""
@@ -290,35 +327,29 @@ class _Reasoner:
         reason = self._explain_condition(rule, failed[0])
         if len(failed) > 1 and failed[0].about_sign_in:
             further = self._explain_condition(rule, failed[1])
-            return Reason(reason.kind, reason.claim, f"{reason.text}, and {further.text}", reason.near)
+            text = translate("%(first)s, and %(second)s", first=reason.text, second=further.text)
+            return Reason(reason.kind, reason.claim, text, reason.near)
         return reason
 
     def _explain_condition(self, rule: Rule, finding: Finding) -> Reason:  # noqa: PLR0911  one for each condition
         match finding.condition:
-            case "groups" if not self._groups.values.isdisjoint(rule.groups):
-                sent = _list_words(self._groups.values & rule.groups)
-                why = "is no ID" if self._schema.group_ids else "is an ID, and not a name"
-                text = f"needs a group that counts; the provider sent {sent}, which {why} (`groups_are`)"
-                return Reason("kind", self._groups_claim, text, near=True)
+            case "groups":
+                return self._explain_groups(rule)
             case "claims" if not has_type(self._identity.claims.get(finding.claims[0]), self._find_type(finding)):
                 name, declared = finding.claims[0], self._find_type(finding)
-                text = f"needs `{name}` to be of the type {declared} (`claim_types`), and the provider sent another one"
+                text = translate(
+                    "needs `%(name)s` to be of the type %(type)s (`claim_types`), and the provider sent another one",
+                    name=name,
+                    type=declared,
+                )
                 return Reason("type", name, text, near=True)
-            case "groups":
-                miss = self._sent.explain(self._groups_claim, rule.groups)
-                wanted = _list_words(rule.groups, miss.wanted)
-                need = f"a group named {wanted}" if len(rule.groups) == 1 else f"one of the groups {wanted}"
-                return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
             case "claims" if finding.claims[0] in dict(rule.claims):
-                name = finding.claims[0]
-                values = dict(rule.claims)[name]
-                miss = self._sent.explain(name, values)
-                wanted = _list_words(values, miss.wanted)
-                need = f"`{name}` to be {'' if len(values) == 1 else 'one of '}{wanted}"
-                return Reason(miss.kind, miss.claim, f"needs {need}; {miss.text}", miss.is_near)
+                return self._explain_claim(finding.claims[0], dict(rule.claims)[finding.claims[0]])
             case "provider" if rule.providers:
-                text = (
-                    f"is for the provider {_list_words(rule.providers)}; this one is {quote(self._identity.provider)}"
+                text = translate(
+                    "is for the provider %(providers)s; this one is %(provider)s",
+                    providers=_list_words(rule.providers),
+                    provider=quote(self._identity.provider),
                 )
                 return Reason("provider", "provider", text, bool(rule.groups or rule.claims) and self._is_meant(rule))
             case "when" if rule.when is not None:
@@ -327,9 +358,41 @@ class _Reasoner:
                 return self._explain_strength(rule.require, near=self._is_meant(rule))
             case "age" if rule.require is not None:
                 return self._explain_age(rule.require, near=self._is_meant(rule))
-        return Reason(
-            finding.condition, self._find_source(finding), f"does not apply: {finding.reason}", self._is_meant(rule)
-        )
+        text = translate("does not apply: %(reason)s", reason=finding.why)
+        return Reason(finding.condition, self._find_source(finding), text, self._is_meant(rule))
+
+    def _explain_groups(self, rule: Rule) -> Reason:
+        if not self._groups.values.isdisjoint(rule.groups):
+            sent = _list_words(self._groups.values & rule.groups)
+            if self._schema.group_ids:
+                text = translate(
+                    "needs a group that counts; the provider sent %(sent)s, which is no ID (`groups_are`)", sent=sent
+                )
+            else:
+                text = translate(
+                    "needs a group that counts; the provider sent %(sent)s, which is an ID, and not a name "
+                    "(`groups_are`)",
+                    sent=sent,
+                )
+            return Reason("kind", self._groups_claim, text, near=True)
+        miss = self._sent.explain(self._groups_claim, rule.groups)
+        wanted = _list_words(rule.groups, miss.wanted)
+        if len(rule.groups) == 1:
+            text = translate("needs a group named %(wanted)s; %(sent)s", wanted=wanted, sent=miss.text)
+        else:
+            text = translate("needs one of the groups %(wanted)s; %(sent)s", wanted=wanted, sent=miss.text)
+        return Reason(miss.kind, miss.claim, text, miss.is_near)
+
+    def _explain_claim(self, name: str, values: frozenset[str]) -> Reason:
+        miss = self._sent.explain(name, values)
+        wanted = _list_words(values, miss.wanted)
+        if len(values) == 1:
+            text = translate("needs `%(name)s` to be %(wanted)s; %(sent)s", name=name, wanted=wanted, sent=miss.text)
+        else:
+            text = translate(
+                "needs `%(name)s` to be one of %(wanted)s; %(sent)s", name=name, wanted=wanted, sent=miss.text
+            )
+        return Reason(miss.kind, miss.claim, text, miss.is_near)
 
     def _find_type(self, finding: Finding) -> ClaimType | None:
         """Return the type that the claim of a finding is declared to have; None also where it is absent."""
@@ -338,72 +401,95 @@ class _Reasoner:
 
     def _explain_expression(self, rule: Rule, when: Expression, finding: Finding) -> Reason:
         near = bool(rule.groups or rule.claims) and self._is_meant(rule)
-        if self._taken_apart >= MAX_EXPRESSIONS and not near:
-            return Reason("when", self._find_source(finding), f"asks for more: {finding.reason}", near)
-        self._taken_apart += 1
-        for part in when.split():
-            found = part.evaluate(self._bind())
-            if found.holds is not True:
-                return self._explain_part(part, found, near=near)
-        return Reason("when", self._find_source(finding), f"asks for more: {finding.reason}", near)
+        if self._taken_apart < MAX_EXPRESSIONS or near:
+            self._taken_apart += 1
+            for part in when.split():
+                found = part.evaluate(self._bind())
+                if found.holds is not True:
+                    return self._explain_part(part, found, near=near)
+        text = translate("asks for more: %(reason)s", reason=finding.why)
+        return Reason("when", self._find_source(finding), text, near)
 
     def _explain_part(self, part: Expression, finding: Finding, *, near: bool) -> Reason:
-        need = f"needs `{_shorten(part.text)}`"
+        need = _shorten(part.text)
         for claim, texts in part.required:
             miss = self._sent.explain(claim, texts)
             if miss.kind != "value":
-                return Reason(miss.kind, miss.claim, f"{need}; {miss.text}", near or miss.is_near)
-        absent = next((path for path in sorted(part.paths) if not self._has(path)), None)
-        if finding.holds is None and absent is not None:
-            said = "the provider sent no" if absent[0] == "claims" else "nothing states"
-            name = ".".join(absent[1:] or absent)
-            said = f"{said} `{name}`"
-            return Reason(
-                "absent",
-                name if absent[1:] else name.rpartition(".")[2],
-                f"{need}, which cannot be decided: {said}",
-                near,
-            )
-        source = self._find_source(finding) or _name_path(part)
+                text = translate("needs `%(need)s`; %(sent)s", need=need, sent=miss.text)
+                return Reason(miss.kind, miss.claim, text, near or miss.is_near)
         if finding.holds is None:
-            return Reason("undecided", source, f"{need}, which cannot be decided: {_reason_alone(finding)}", near)
+            return self._explain_undecided(part, finding, need, near=near)
+        source = self._find_source(finding) or _name_path(part)
         values = [
-            f"`{name}` is {_describe(self._identity.claims[name])}" for name in part.claims if name in self._sent.claims
+            translate("`%(name)s` is %(value)s", name=name, value=_describe(self._identity.claims[name]))
+            for name in part.claims
+            if name in self._sent.claims
         ]
-        absent_ones = [f"there is no `{name}`" for name in part.claims if name not in self._sent.claims]
-        seen = ", ".join((values + absent_ones)[:MAX_LISTED])
+        absent_ones = [
+            translate("there is no `%(name)s`", name=name) for name in part.claims if name not in self._sent.claims
+        ]
+        seen = list_texts((values + absent_ones)[:MAX_LISTED])
         kind = "absent" if absent_ones and not values else "when"
-        return Reason(kind, source, f"{need}, which is false{': ' if seen else ''}{seen}", near)
+        if seen:
+            text = translate("needs `%(need)s`, which is false: %(seen)s", need=need, seen=seen)
+        else:
+            text = translate("needs `%(need)s`, which is false", need=need)
+        return Reason(kind, source, text, near)
+
+    def _explain_undecided(self, part: Expression, finding: Finding, need: str, *, near: bool) -> Reason:
+        absent = next((path for path in sorted(part.paths) if not self._has(path)), None)
+        if absent is None:
+            reason = _reason_alone(finding)
+            text = translate("needs `%(need)s`, which cannot be decided: %(reason)s", need=need, reason=reason)
+            return Reason("undecided", self._find_source(finding) or _name_path(part), text, near)
+        name = ".".join(absent[1:] or absent)
+        if absent[0] == "claims":
+            said = translate("the provider sent no `%(name)s`", name=name)
+        else:
+            said = translate("nothing states `%(name)s`", name=name)
+        text = translate("needs `%(need)s`, which cannot be decided: %(reason)s", need=need, reason=said)
+        return Reason("absent", name if absent[1:] else name.rpartition(".")[2], text, near)
 
     def _explain_strength(self, require: Requirement, *, near: bool) -> Reason:
         identity = self._identity
-        wanted = [
-            f"{_list_words(values)} ({name})" for name, values in (("amr", require.amr), ("acr", require.acr)) if values
-        ]
+        asked = {name: values for name, values in (("amr", require.amr), ("acr", require.acr)) if values}
         shown = {"amr": tuple(identity.amr), "acr": (identity.acr,) if identity.acr else ()}
-        asked = [name for name, values in (("amr", require.amr), ("acr", require.acr)) if values]
-        claim = next((name for name in asked if shown[name]), asked[0])
-        need = f"needs a sign-in by {' or '.join(wanted)}"
+        claim = next((name for name in asked if shown[name]), next(iter(asked)))
+        wanted = _join_alternatives([f"{_list_words(values)} ({name})" for name, values in asked.items()])
         if not require.can_be_met_by(identity.protocol):
-            return Reason("strength never stated", claim, f"{need}; SAML states no `amr`, so write `acr` as well", near)
-        if not shown[claim]:
-            return Reason(
-                "strength not stated", claim, f"{need}; the provider did not state how ({' or '.join(asked)})", near
+            text = translate(
+                "needs a sign-in by %(wanted)s; SAML states no `amr`, so write `acr` as well", wanted=wanted
             )
+            return Reason("strength never stated", claim, text, near)
+        if not shown[claim]:
+            names = _join_alternatives(list(asked))
+            text = translate(
+                "needs a sign-in by %(wanted)s; the provider did not state how (%(names)s)", wanted=wanted, names=names
+            )
+            return Reason("strength not stated", claim, text, near)
         miss = Sent({claim: list(shown[claim])}).explain(claim, (*(require.amr or ()), *(require.acr or ())))
         if miss.is_near and miss.kind in {"case", "blanks", "invisible", "look-alike"}:
-            return Reason(miss.kind, claim, f"{need}; {miss.text}", near)
-        return Reason("strength", claim, f"{need}; this one was by {_list_words(shown[claim])}", near)
+            text = translate("needs a sign-in by %(wanted)s; %(sent)s", wanted=wanted, sent=miss.text)
+            return Reason(miss.kind, claim, text, near)
+        by = _list_words(shown[claim])
+        text = translate("needs a sign-in by %(wanted)s; this one was by %(by)s", wanted=wanted, by=by)
+        return Reason("strength", claim, text, near)
 
     def _explain_age(self, require: Requirement, *, near: bool) -> Reason:
-        limit = require.max_age_seconds or 0
-        need = f"needs a sign-in at most {describe_span(limit)} ago"
+        limit = describe_span(require.max_age_seconds or 0)
         if not self._identity.authentication_time_stated:
-            text = f"{need}; the provider did not state when this one was"
+            text = translate(
+                "needs a sign-in at most %(limit)s ago; the provider did not state when this one was", limit=limit
+            )
             return Reason("age not stated", "authenticated_at", text, near)
         age = int((self._now - self._identity.authenticated_at).total_seconds())
-        ago = f"{describe_span(age)} ago" if age >= 0 else "in the future"
-        return Reason("age", "authenticated_at", f"{need}; this one was {ago}", near)
+        if age >= 0:
+            text = translate(
+                "needs a sign-in at most %(limit)s ago; this one was %(age)s ago", limit=limit, age=describe_span(age)
+            )
+        else:
+            text = translate("needs a sign-in at most %(limit)s ago; this one was in the future", limit=limit)
+        return Reason("age", "authenticated_at", text, near)
 
     def _is_meant(self, rule: Rule) -> bool:
         """Return whether the rule's groups and claims are the person's."""
@@ -446,8 +532,14 @@ def _list_words(values: Sequence[str] | frozenset[str], first: str = "") -> str:
     ordered = (
         sorted(values, key=lambda value: (value != first, value)) if isinstance(values, frozenset) else list(values)
     )
-    words = ", ".join(quote(value) for value in ordered[:MAX_LISTED])
-    return words if len(ordered) <= MAX_LISTED else f"{words} and {len(ordered) - MAX_LISTED} more"
+    words = list_texts(quote(value) for value in ordered[:MAX_LISTED])
+    if len(ordered) <= MAX_LISTED:
+        return words
+    return translate("%(listed)s and %(count)s more", listed=words, count=len(ordered) - MAX_LISTED)
+
+
+def _join_alternatives(texts: Sequence[str]) -> str:
+    return reduce(lambda one, other: translate("%(one)s or %(other)s", one=one, other=other), texts)
 
 
 def _name_path(part: Expression) -> str:
@@ -455,7 +547,7 @@ def _name_path(part: Expression) -> str:
 
 
 def _reason_alone(finding: Finding) -> str:
-    return make_visible(finding.reason.removeprefix("`when` cannot be decided: "))
+    return make_visible(str(dict(finding.why.values).get("reason", finding.why)))
 
 
 def _describe(claim: Claim) -> str:
@@ -466,9 +558,13 @@ def _describe(claim: Claim) -> str:
             return f"`{str(claim).lower()[:40]}`"
         case list():
             texts = [each for each in claim if isinstance(each, str)]
-            return _list_words(texts) if texts and len(texts) == len(claim) else f"a list of {len(claim)}"
+            return (
+                _list_words(texts)
+                if texts and len(texts) == len(claim)
+                else translate("a list of %(count)s", count=len(claim))
+            )
         case dict():
-            return "an object"
+            return translate("an object")
     return "null"
 
 

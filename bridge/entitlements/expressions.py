@@ -25,6 +25,7 @@ from bridge.entitlements.checked_ast import Reads, find_reads, find_required
 from bridge.entitlements.conjuncts import split_conjunction
 from bridge.entitlements.matching import ClaimSchema, ClaimType, Finding, find_flaw, has_type
 from bridge.identity.verified import Claim, VerifiedIdentity
+from bridge.language import Said, chain, phrase
 
 MAX_EXPRESSION_CHARACTERS = 2000
 MAX_CLAIM_NODES = 5_000
@@ -83,8 +84,8 @@ class Variables:
     """What every expression of one evaluation reads; built once and shared by all of them."""
 
     activation: Any = field(repr=False)
-    note: str = ""
-    """Why a part of the claims was left out; empty where nothing was."""
+    note: Said | None = None
+    """Why a part of the claims was left out; None where nothing was."""
     of_short_claims: "Variables | None" = None
     """The same without long claims, for expressions that make lists; None where no claim is long."""
 
@@ -121,15 +122,15 @@ class Expression:
         """Return whether the condition holds; an error, or a result that is not true or false, decides nothing."""
         result, reason = self._run(variables)
         if isinstance(result, bool):
-            return Finding(result, f"`when` is {'true' if result else 'false'}", "when", self.claims)
-        return Finding(None, f"`when` cannot be decided: {reason}", "when", self.claims)
+            return Finding(
+                result, phrase("`when` is true") if result else phrase("`when` is false"), "when", self.claims
+            )
+        return Finding(None, phrase("`when` cannot be decided: %(reason)s", reason=reason), "when", self.claims)
 
-    def read_text(self, variables: Variables) -> tuple[str | None, str]:
+    def read_text(self, variables: Variables) -> tuple[str | None, Said | None]:
         """Return the text that the expression comes to, or None and why there is none."""
         result, reason = self._run(variables)
-        if isinstance(result, str):
-            return result, ""
-        return None, reason
+        return (result, None) if isinstance(result, str) else (None, reason)
 
     def split(self) -> tuple["Expression", ...]:
         """Return the conditions that it joins by ``&&``, in order; a copy of itself if it joins none."""
@@ -144,18 +145,24 @@ class Expression:
             for part in parts
         )
 
-    def _run(self, variables: Variables) -> tuple[bool | str | None, str]:
+    def _run(self, variables: Variables) -> tuple[bool | str | None, Said | None]:
         if self.makes_lists and variables.of_short_claims is not None:
             variables = variables.of_short_claims
         try:
             value = self._compiled.eval(activation=variables.activation)
         except RuntimeError as error:
-            return None, _first_line(error)
+            return None, _say_error(_first_line(error))
         kind = value.type()
         if kind == cel.Type.BOOL or kind == _STRING:  # noqa: PLR1714 - a Type has no hash
-            return value.plain_value(), ""
-        reason = str(value.value()) if kind == cel.Type.ERROR else f"it comes to {kind.name()}"
-        return None, f"{reason}; {variables.note}" if variables.note else reason
+            return value.plain_value(), None
+        is_error = kind == cel.Type.ERROR
+        reason = _say_error(str(value.value())) if is_error else phrase("it comes to %(type)s", type=kind.name())
+        return None, chain((reason, variables.note)) if variables.note else reason
+
+
+def _say_error(error: str) -> Said:
+    # For translators: what the CEL runtime says, always in English.
+    return phrase("%(error)s", error=error)
 
 
 def compile_expression(text: str) -> Expression:
@@ -237,7 +244,9 @@ def bind_variables(
     if not long:
         return everything
     short = {name: value for name, value in claims.items() if name not in long}
-    note = f"`{min(long)}` has more than {MAX_LISTED_NODES} values, too many to make lists of"
+    note = phrase(
+        "`%(name)s` has more than %(most)s values, too many to make lists of", name=min(long), most=MAX_LISTED_NODES
+    )
     of_short_claims = Variables(_ENVIRONMENT.Activation(data=present | {"claims": short}), note)
     return replace(everything, of_short_claims=of_short_claims)
 
@@ -314,7 +323,7 @@ def _is_pattern(pattern: str) -> bool:
     return bool(result.type() == cel.Type.BOOL)
 
 
-def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dict[str, Claim], str]:
+def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dict[str, Claim], Said | None]:
     """Return the claims that an expression may read, and why others are left out.
 
     The runtime knows 64-bit integers and well-formed Unicode only; beyond that hold the rules of
@@ -322,21 +331,23 @@ def _clean_claims(claims: Mapping[str, Claim], schema: ClaimSchema) -> tuple[dic
     it anywhere else is left out as a whole. Each claim is judged alone: no claim takes another one away.
     """
     clean: dict[str, Claim] = {}
-    notes: list[str] = []
+    notes: list[Said] = []
     for name, value in claims.items():
         if _count_nodes(value) > MAX_CLAIM_NODES:
-            notes.append(f"`{name}` has more than {MAX_CLAIM_NODES} values and is left out")
+            notes.append(
+                phrase("`%(name)s` has more than %(most)s values and is left out", name=name, most=MAX_CLAIM_NODES)
+            )
             continue
         kept = _drop_flawed(value) if isinstance(value, list) else value
         if kept != value:
-            notes.append(f"a value of `{name}` is left out")
+            notes.append(phrase("a value of `%(name)s` is left out", name=name))
         if not has_type(value, schema.types.get(name)):
-            notes.append(f"`{name}` is not of the type {schema.types[name]}")
+            notes.append(phrase("`%(name)s` is not of the type %(type)s", name=name, type=schema.types[name]))
         elif find_flaw(name) or not _is_fit(kept, 0):
-            notes.append(f"`{name}` is left out")
+            notes.append(phrase("`%(name)s` is left out", name=name))
         else:
             clean[name] = kept
-    return clean, "; ".join(notes[:3])
+    return clean, chain(notes[:3])
 
 
 def _drop_flawed(values: list[Claim]) -> list[Claim]:

@@ -6,18 +6,28 @@ and in every network for one that denies.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from bridge.addresses import Address, Network
 from bridge.entitlements.matching import Finding
+from bridge.language import Said, mark, phrase
 
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """As ``datetime.weekday`` counts them."""
+_DAY_NAMES: dict[Day, str] = {
+    "mon": mark("mon"),
+    "tue": mark("tue"),
+    "wed": mark("wed"),
+    "thu": mark("thu"),
+    "fri": mark("fri"),
+    "sat": mark("sat"),
+    "sun": mark("sun"),
+}
 MIDNIGHT = "00:00"
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
@@ -48,9 +58,34 @@ class Hours:
             holds = today in self.days and start <= minute < end
         else:
             holds = (today in self.days and minute >= start) or (yesterday in self.days and minute < end)
-        days = ", ".join(day for day in DAYS if day in self.days)
-        allowed = f"{days} from {self.start} to {self.end}"
-        return Finding(holds, f"it is {today} {local:%H:%M} in {self.zone.key}; the hours are {allowed}", "hours")
+        why = phrase(
+            "it is %(day)s %(time)s in %(zone)s; the hours are %(days)s from %(start)s to %(end)s",
+            day=phrase(_DAY_NAMES[today]),
+            time=f"{local:%H:%M}",
+            zone=self.zone.key,
+            days=self.day_names,
+            start=self.start,
+            end=self.end,
+        )
+        return Finding(holds, why, "hours")
+
+    @property
+    def day_names(self) -> tuple[Said, ...]:
+        """Return the days in their order, in words."""
+        return tuple(phrase(name) for day, name in _DAY_NAMES.items() if day in self.days)
+
+    def find_next(self, now: datetime) -> datetime | None:
+        """Return the moment (UTC) after ``now`` at which the next span begins; None if the clock skips it.
+
+        A time that does not exist on the day on which summer time begins is the one an hour later.
+        """
+        hour, minute = divmod(read_time(self.start), 60)
+        today = now.astimezone(self.zone).date()
+        for day in (today + timedelta(days=number) for number in range(8)):
+            begins = datetime.combine(day, time(hour, minute), self.zone).astimezone(UTC)
+            if DAYS[day.weekday()] in self.days and begins > now:
+                return begins if self.look(begins).holds else None
+        return None
 
 
 def read_time(text: str) -> int:
@@ -118,20 +153,21 @@ def is_within(part: Network, whole: Network) -> bool:
 
 def look_at_address(address: Address | None, networks: tuple[Network, ...]) -> Finding:
     """Return whether the request came from one of the networks."""
-    listed = ", ".join(str(network) for network in networks)
     if address is None:
-        return Finding(
-            holds=None,
-            reason=f"the address of the request is not known; it has to be in: {listed}",
-            condition="networks",
-        )
+        why = phrase("the address of the request is not known; it has to be in: %(networks)s", networks=networks)
+        return Finding(holds=None, why=why, condition="networks")
     if any(address in network for network in networks):
-        return Finding(holds=True, reason=f"the request came from {address}", condition="networks")
-    reason = f"the request came from {address}, which is in none of: {listed}"
-    return Finding(holds=False, reason=reason, condition="networks")
+        why = phrase("the request came from %(address)s", address=address)
+        return Finding(holds=True, why=why, condition="networks")
+    why = phrase(
+        "the request came from %(address)s, which is in none of: %(networks)s", address=address, networks=networks
+    )
+    return Finding(holds=False, why=why, condition="networks")
 
 
 def look_at_expiry(last_day: date, now: datetime) -> Finding:
     """Return whether the end of the last day (UTC) is still to come."""
     holds = now.astimezone(UTC).date() <= last_day
-    return Finding(holds, f"the rule {'expires' if holds else 'expired'} at the end of {last_day} (UTC)", "expires")
+    if holds:
+        return Finding(holds, phrase("the rule expires at the end of %(day)s (UTC)", day=last_day), "expires")
+    return Finding(holds, phrase("the rule expired at the end of %(day)s (UTC)", day=last_day), "expires")

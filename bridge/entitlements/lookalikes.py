@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from bridge.entitlements.matching import INVISIBLE_CATEGORIES, INVISIBLE_LETTERS
+from bridge.language import list_texts, translate
 
 Difference: TypeAlias = Literal["case", "blanks", "invisible", "unicode form", "look-alike"]
 
@@ -53,24 +54,25 @@ def find_differences(sent: str, wanted: str) -> tuple[Difference, ...]:
 
 def describe_differences(sent: str, wanted: str) -> str:
     """Return the same in words that go on after the text that was sent."""
-    return ", ".join(_describe(name, sent, wanted) for name in find_differences(sent, wanted))
+    return list_texts(_describe(name, sent, wanted) for name in find_differences(sent, wanted))
 
 
 def _describe(name: Difference, sent: str, wanted: str) -> str:
     match name:
         case "case":
-            return "differs in case"
+            return translate("differs in case")
         case "blanks" if sent != sent.strip():
-            return "has blanks around it"
+            return translate("has blanks around it")
         case "blanks":
-            return "has other blanks"
+            return translate("has other blanks")
         case "unicode form":
-            return "is not in Unicode normal form C"
+            return translate("is not in Unicode normal form C")
         case "invisible":
-            return f"holds an invisible character, {_name_first(sent, lambda letter: not _drop_invisible(letter))}"
+            strange = _name_first(sent, lambda letter: not _drop_invisible(letter))
+            return translate("holds an invisible character, %(letter)s", letter=strange)
         case "look-alike":
             strange = _name_first(sent, lambda letter: letter not in wanted and _look_alike(letter) != letter)
-            return f"holds a look-alike letter, {strange}"
+            return translate("holds a look-alike letter, %(letter)s", letter=strange)
 
 
 def _name_first(text: str, is_meant: Callable[[str], bool]) -> str:

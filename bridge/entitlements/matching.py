@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from bridge.identity.verified import Claim
+from bridge.language import Said, mark, phrase
 
 MAX_CHARACTERS = 1024
 """Longer text is nobody's group, department or number."""
@@ -43,11 +44,17 @@ class Finding:
 
     holds: bool | None
     """None: it cannot be known."""
-    reason: str
+    why: Said
+    """The words, which are made only where somebody reads them."""
     condition: Condition
     """Which kind of condition was looked at."""
     claims: tuple[str, ...] = ()
     """The claims that it read, by our names for them."""
+
+    @property
+    def reason(self) -> str:
+        """Return why, as it is recorded: in English."""
+        return self.why.english
 
     @property
     def about_sign_in(self) -> bool:
@@ -61,8 +68,8 @@ class Texts:
 
     values: frozenset[str]
     readable: bool = True
-    note: str = ""
-    """Why the claim, or a part of it, cannot be read; empty where all of it can."""
+    note: Said | None = None
+    """Why the claim, or a part of it, cannot be read; None where all of it can."""
     absent: bool = False
     """Whether the provider sent no such claim at all, which is less than sending an empty one."""
 
@@ -89,20 +96,20 @@ class ClaimSchema:
 
 
 def find_flaw(text: str) -> str | None:
-    """Return why ``text`` must not be compared, or None where it may.
+    """Return why ``text`` must not be compared, in English, or None where it may.
 
     Stops names that look like another one: written in another Unicode form, or holding characters that nobody
     sees (threat MAP-05, Unicode UTS 39).
     """
     if len(text) > MAX_CHARACTERS:
-        return f"longer than {MAX_CHARACTERS} characters"
+        return mark("longer than 1024 characters")
     if text.isascii() and text.isprintable():
         return None
     if any(unicodedata.category(letter) in INVISIBLE_CATEGORIES for letter in text):
-        return "holds a control or invisible character"
+        return mark("holds a control or invisible character")
     if not INVISIBLE_LETTERS.isdisjoint(text):
-        return "holds an invisible character"
-    return None if unicodedata.is_normalized("NFC", text) else "not in Unicode normal form C"
+        return mark("holds an invisible character")
+    return None if unicodedata.is_normalized("NFC", text) else mark("not in Unicode normal form C")
 
 
 def has_type(claim: Claim, declared: ClaimType | None) -> bool:
@@ -126,7 +133,8 @@ def keep_kind(groups: Texts, *, ids: bool) -> Texts:
     kept = frozenset(text for text in groups.values if is_group_id(text) is ids)
     if len(kept) == len(groups.values):
         return groups
-    return replace(groups, values=kept, note=f"a group is left out: {'not an ID' if ids else 'an ID, not a name'}")
+    note = phrase("a group is left out: not an ID") if ids else phrase("a group is left out: an ID, not a name")
+    return replace(groups, values=kept, note=note)
 
 
 def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
@@ -139,34 +147,38 @@ def read_texts(claims: Mapping[str, Claim], name: str) -> Texts:
     if claim is None:
         elsewhere = claims.get("_claim_names")
         if isinstance(elsewhere, dict) and name in elsewhere:
-            return Texts(frozenset(), readable=False, note=f"the provider did not send `{name}`: too many values")
+            return _unreadable(phrase("the provider did not send `%(name)s`: too many values", name=name))
         if name == "groups" and claims.get("hasgroups", False) is not False:
-            return Texts(frozenset(), readable=False, note="the provider did not send `groups`: too many values")
+            return _unreadable(phrase("the provider did not send `%(name)s`: too many values", name=name))
         return Texts(frozenset(), absent=True)
     values = [claim] if isinstance(claim, str) else claim
     if not isinstance(values, list) or len(values) > MAX_VALUES:
-        return Texts(frozenset(), readable=False, note=f"`{name}` is not a list of texts")
+        return _unreadable(phrase("`%(name)s` is not a list of texts", name=name))
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) != len(values):
-        return Texts(frozenset(), readable=False, note=f"`{name}` holds something other than texts")
+        return _unreadable(phrase("`%(name)s` holds something other than texts", name=name))
     flaws = {text: flaw for text in texts if (flaw := find_flaw(text))}
-    note = f"a value of `{name}` is left out: {next(iter(flaws.values()))}" if flaws else ""
+    first = next(iter(flaws.values()), None)
+    note = phrase("a value of `%(name)s` is left out: %(flaw)s", name=name, flaw=phrase(first)) if first else None
     return Texts(frozenset(text for text in texts if text not in flaws), note=note)
+
+
+def _unreadable(note: Said) -> Texts:
+    return Texts(frozenset(), readable=False, note=note)
 
 
 def match_any(
     texts: Texts, wanted: frozenset[str], name: str, condition: Literal["groups", "claims"] = "claims"
 ) -> Finding:
     """Return whether the claim has at least one of the ``wanted`` values. An absent claim has none."""
-    if not texts.readable:
-        return Finding(holds=None, reason=texts.note, condition=condition, claims=(name,))
-    found = sorted(texts.values & wanted)
+    if not texts.readable and texts.note is not None:
+        return Finding(holds=None, why=texts.note, condition=condition, claims=(name,))
+    found = texts.values & wanted
     if found:
-        return Finding(holds=True, reason=f"`{name}` has {', '.join(found)}", condition=condition, claims=(name,))
-    reason = f"`{name}` has none of: {', '.join(sorted(wanted))}" if texts.values else f"`{name}` is absent or empty"
-    return Finding(
-        holds=False, reason=f"{reason}; {texts.note}" if texts.note else reason, condition=condition, claims=(name,)
-    )
+        why = phrase("`%(name)s` has %(found)s", name=name, found=found)
+        return Finding(holds=True, why=why, condition=condition, claims=(name,))
+    why = phrase("`%(name)s` has none of: %(wanted)s", name=name, wanted=wanted) if texts.values else _say_absent(name)
+    return Finding(holds=False, why=_add_note(why, texts), condition=condition, claims=(name,))
 
 
 def match_beginning(texts: Texts, beginnings: Sequence[str], name: str) -> Finding:
@@ -174,17 +186,18 @@ def match_beginning(texts: Texts, beginnings: Sequence[str], name: str) -> Findi
 
     What the claim holds is data: a ``*`` in it is a letter like any other (threat STS-10). Compared exactly.
     """
-    if not texts.readable:
-        return Finding(holds=None, reason=texts.note, condition="claims", claims=(name,))
+    if not texts.readable and texts.note is not None:
+        return Finding(holds=None, why=texts.note, condition="claims", claims=(name,))
     for text in sorted(texts.values):
         for beginning in beginnings:
             if text.startswith(beginning) and text != beginning:
-                reason = f"`{name}` has {text}, which is like {beginning}*"
-                return Finding(holds=True, reason=reason, condition="claims", claims=(name,))
-    wanted = ", ".join(f"{beginning}*" for beginning in beginnings)
-    shown = f"`{name}` has nothing like: {wanted}" if texts.values else f"`{name}` is absent or empty"
-    reason = f"{shown}; {texts.note}" if texts.note else shown
-    return Finding(holds=False, reason=reason, condition="claims", claims=(name,))
+                why = phrase("`%(name)s` has %(text)s, which is like %(begin)s*", name=name, text=text, begin=beginning)
+                return Finding(holds=True, why=why, condition="claims", claims=(name,))
+    why = _say_absent(name)
+    if texts.values:
+        wanted = tuple(f"{beginning}*" for beginning in beginnings)
+        why = phrase("`%(name)s` has nothing like: %(wanted)s", name=name, wanted=wanted)
+    return Finding(holds=False, why=_add_note(why, texts), condition="claims", claims=(name,))
 
 
 def match_none(texts: Texts, unwanted: frozenset[str], name: str) -> Finding:
@@ -193,13 +206,26 @@ def match_none(texts: Texts, unwanted: frozenset[str], name: str) -> Finding:
     Having no value must be stated: it cannot be known of a claim that is absent, nor of one of which a value was left
     out. Else the way past this condition would be to send nothing, or something unreadable (threat MAP-06).
     """
-    found = sorted(texts.values & unwanted)
+    found = texts.values & unwanted
     if found:
-        reason = f"`{name}` has {', '.join(found)}, which the rule leaves out"
-        return Finding(holds=False, reason=reason, condition="not_groups", claims=(name,))
-    listed = ", ".join(sorted(unwanted))
+        why = phrase("`%(name)s` has %(found)s, which the rule leaves out", name=name, found=found)
+        return Finding(holds=False, why=why, condition="not_groups", claims=(name,))
     if texts.note or texts.absent:
-        why = texts.note or f"`{name}` is absent"
-        reason = f"whether `{name}` has none of {listed} cannot be known: {why}"
-        return Finding(holds=None, reason=reason, condition="not_groups", claims=(name,))
-    return Finding(holds=True, reason=f"`{name}` has none of: {listed}", condition="not_groups", claims=(name,))
+        note = texts.note or phrase("`%(name)s` is absent", name=name)
+        message = phrase(
+            "whether `%(name)s` has none of %(unwanted)s cannot be known: %(note)s",
+            name=name,
+            unwanted=unwanted,
+            note=note,
+        )
+        return Finding(holds=None, why=message, condition="not_groups", claims=(name,))
+    why = phrase("`%(name)s` has none of: %(wanted)s", name=name, wanted=unwanted)
+    return Finding(holds=True, why=why, condition="not_groups", claims=(name,))
+
+
+def _say_absent(name: str) -> Said:
+    return phrase("`%(name)s` is absent or empty", name=name)
+
+
+def _add_note(why: Said, texts: Texts) -> Said:
+    return phrase("%(first)s; %(second)s", first=why, second=texts.note) if texts.note else why

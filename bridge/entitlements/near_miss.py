@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from bridge.entitlements.lookalikes import describe_differences, find_differences, fold, quote
 from bridge.entitlements.matching import read_texts
 from bridge.identity.verified import Claim
+from bridge.language import list_texts, translate, translate_number
 
 Kind: TypeAlias = Literal[
     "case",
@@ -98,7 +99,8 @@ class Sent:
         sent = self._fold_values(name).get(fold(wanted))
         if sent is None or sent == wanted:
             return None
-        text = f"the provider sent {quote(sent)} ({describe_differences(sent, wanted)})"
+        differences = describe_differences(sent, wanted)
+        text = translate("the provider sent %(sent)s (%(differences)s)", sent=quote(sent), differences=differences)
         return Miss(find_differences(sent, wanted)[0], name, wanted, text)
 
     def _find_inside(self, name: str, wanted: str) -> Miss | None:
@@ -107,29 +109,37 @@ class Sent:
             return None
         kind, sent = found
         if kind == "one text":
-            return Miss(kind, name, wanted, f"the provider sent one text with several values in it: {quote(sent)}")
-        return Miss(kind, name, wanted, f"the provider sent {quote(sent)}, which is a path or full name of it")
+            text = translate("the provider sent one text with several values in it: %(sent)s", sent=quote(sent))
+            return Miss(kind, name, wanted, text)
+        text = translate("the provider sent %(sent)s, which is a path or full name of it", sent=quote(sent))
+        return Miss(kind, name, wanted, text)
 
     def _explain_type(self, name: str, claim: Claim) -> Miss:
-        return Miss("type", name, "", f"the provider sent {_describe_type(claim)}, which is not a list of texts")
+        text = translate("the provider sent %(type)s, which is not a list of texts", type=_describe_type(claim))
+        return Miss("type", name, "", text)
 
     def _explain_absent(self, name: str, wanted: list[str]) -> Miss:
         texts = read_texts(self.claims, name)
         if not texts.readable:
-            return Miss("overage", name, "", f"{texts.note}, so which ones is unknown")
+            text = translate("%(note)s, so which ones is unknown", note=texts.note)
+            return Miss("overage", name, "", text)
         similar = self._names.get(_fold_name(name))
         if similar is not None:
-            return Miss("claim name", similar, "", f"there is no claim `{name}`, but one called {quote(similar)}")
+            text = translate(
+                "there is no claim `%(name)s`, but one called %(similar)s", name=name, similar=quote(similar)
+            )
+            return Miss("claim name", similar, "", text)
         elsewhere = self._find_elsewhere(name, wanted)
         if elsewhere:
             return elsewhere
-        return Miss("absent", name, "", f"the provider sent no `{name}`")
+        return Miss("absent", name, "", translate("the provider sent no `%(name)s`", name=name))
 
     def _find_elsewhere(self, name: str, wanted: list[str]) -> Miss | None:
         for value in wanted:
             other = next((other for other in self._holders.get(fold(value), ()) if other != name), None)
             if other is not None:
-                return Miss("other claim", other, value, f"{quote(other)} has it, and this rule reads `{name}`")
+                text = translate("%(other)s has it, and this rule reads `%(name)s`", other=quote(other), name=name)
+                return Miss("other claim", other, value, text)
         return None
 
     def _find_misspelled(self, name: str, wanted: list[str]) -> Miss | None:
@@ -138,17 +148,22 @@ class Sent:
             for short in _shorten(value):
                 for sent in shortened.get(short, ()):
                     if _differ_by_a_letter(fold(sent), fold(value)):
-                        return Miss("spelling", name, value, f"the provider sent {quote(sent)} (one letter differs)")
+                        text = translate("the provider sent %(sent)s (one letter differs)", sent=quote(sent))
+                        return Miss("spelling", name, value, text)
         return None
 
     def _explain_other(self, name: str, wanted: list[str], texts: list[str]) -> Miss:
         if not texts:
-            return Miss("empty", name, "", f"the provider sent an empty `{name}`")
+            return Miss("empty", name, "", translate("the provider sent an empty `%(name)s`", name=name))
         if all(map(_IDENTIFIER.fullmatch, texts)) and not any(map(_IDENTIFIER.fullmatch, wanted)):
-            return Miss("identifier", name, "", f"the provider sends identifiers such as {quote(texts[0])}, not names")
+            text = translate("the provider sends identifiers such as %(sent)s, not names", sent=quote(texts[0]))
+            return Miss("identifier", name, "", text)
         if len(texts) > MAX_LISTED:
-            return Miss("value", name, "", f"the provider sent {len(texts)} others")
-        return Miss("value", name, "", f"the provider sent {', '.join(map(quote, texts))}")
+            many = translate_number(
+                "the provider sent %(number)s other", "the provider sent %(number)s others", len(texts)
+            )
+            return Miss("value", name, "", many)
+        return Miss("value", name, "", translate("the provider sent %(sent)s", sent=list_texts(map(quote, texts))))
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -221,19 +236,21 @@ def _iterate_names(text: str) -> Iterator[str]:
         yield text.split("@", 1)[0]
 
 
-def _describe_type(claim: Claim) -> str:
+def _describe_type(claim: Claim) -> str:  # noqa: PLR0911  one for each type
     match claim:
         case bool():
             return f"`{str(claim).lower()}`"
         case int() | float():
-            return f"the number {str(claim)[:40]}"
+            return translate("the number %(number)s", number=str(claim)[:40])
         case dict():
-            return "an object"
+            return translate("an object")
         case list():
-            other = next((value for value in claim if not isinstance(value, str)), None)
-            return f"a list that holds {_describe_type(other)}" if other is not claim else "too many values"
+            if all(isinstance(value, str) for value in claim):
+                return translate("too many values")
+            other = next(value for value in claim if not isinstance(value, str))
+            return translate("a list that holds %(type)s", type=_describe_type(other))
         case str():
-            return "a text"
+            return translate("a text")
     return "null"
 
 

@@ -22,6 +22,7 @@ from bridge.entitlements.ram_policy import (
     list_texts,
     write_policy,
 )
+from bridge.language import Said, phrase
 from bridge.yaml_documents import Loc
 
 MAX_VALUE_CHARACTERS = 64
@@ -61,7 +62,7 @@ class PolicyTemplate:
         """Whether the policy is the same for everybody."""
         return not self.parts
 
-    def fill(self, variables: Variables) -> tuple[str | None, str]:
+    def fill(self, variables: Variables) -> tuple[str | None, Said | None]:
         """Return the policy for these variables as JSON, or None and why there is none."""
         filled = json.loads(self.text)
         for loc, parts in self.parts.items():
@@ -71,16 +72,25 @@ class PolicyTemplate:
                     text += part
                     continue
                 value, reason = part.read_text(variables)
+                place = f"${{{part.text}}}"
                 if value is None:
-                    return None, f"the session policy has no value for ${{{part.text}}}: {reason}"
+                    return None, phrase(
+                        "the session policy has no value for %(place)s: %(reason)s", place=place, reason=reason
+                    )
                 if not _VALUE.fullmatch(value):
-                    limit = f"letters, digits, `.`, `_`, `@` and `-`, at most {MAX_VALUE_CHARACTERS}"
-                    return None, f"${{{part.text}}} is not a plain value for a session policy: {limit}"
+                    return None, phrase(
+                        "%(place)s is not a plain value for a session policy: "
+                        "letters, digits, `.`, `_`, `@` and `-`, at most %(most)s",
+                        place=place,
+                        most=MAX_VALUE_CHARACTERS,
+                    )
                 text += value
             _put(filled, loc, text)
         written = write_policy(filled)
         flaw = next(find_policy_flaws(json.loads(written)), None) or find_size_flaw(written)
-        return (None, f"the filled session policy is refused: {flaw.message}") if flaw else (written, "")
+        if flaw:
+            return None, phrase("the filled session policy is refused: %(flaw)s", flaw=flaw.message)
+        return written, None
 
 
 def compile_policy(policy: object) -> tuple[PolicyTemplate | None, tuple[Flaw, ...]]:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -29,9 +29,10 @@ from bridge.entitlements.matching import (
     read_texts,
 )
 from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, RuleSet, Target
-from bridge.entitlements.spans import describe_span
+from bridge.entitlements.spans import Span
 from bridge.entitlements.templates import TextTemplate
 from bridge.identity.verified import VerifiedIdentity
+from bridge.language import Said, chain, phrase
 
 Kind: TypeAlias = Literal["role", "user"]
 
@@ -45,8 +46,13 @@ class GrantOutcome:
     name: str
     """The name; as written in the rule, where no name came of it."""
     entitlement: Entitlement | None
-    reason: str
-    """Why it was withheld or changed; empty where it was handed out as written."""
+    why: Said | None
+    """Why it was withheld or changed; None where it was handed out as written."""
+
+    @property
+    def reason(self) -> str:
+        """Return why, as it is recorded: in English, or nothing."""
+        return self.why.english if self.why else ""
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,13 @@ class RuleOutcome:
 
     @property
     def reason(self) -> str:
-        """Return why the rule did or did not apply, in one line."""
-        return "; ".join(finding.reason for finding in self.findings)
+        """Return why the rule did or did not apply, in one line, as it is recorded: in English."""
+        return self.why.english if self.why else ""
+
+    @property
+    def why(self) -> Said | None:
+        """Return the same, to be read in any language; None if nothing was looked at."""
+        return chain(finding.why for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -221,9 +232,11 @@ class _Person:
         if claim not in self._texts:
             value, declared = self.identity.claims.get(claim), self._schema.types.get(claim)
             fits = value is None or has_type(value, declared)
-            note = f"`{claim}` is not of the type {declared}"
-            texts = read_texts(self.identity.claims, claim) if fits else Texts(frozenset(), readable=False, note=note)
-            self._texts[claim] = texts
+            if fits:
+                self._texts[claim] = read_texts(self.identity.claims, claim)
+            else:
+                note = phrase("`%(name)s` is not of the type %(type)s", name=claim, type=declared)
+                self._texts[claim] = Texts(frozenset(), readable=False, note=note)
         if not ignore_case:
             return self._texts[claim]
         if claim not in self._folded:
@@ -285,12 +298,17 @@ def _look_at_conditions(conditions: Conditions, person: _Person) -> Iterator[Fin
 def _look_at_provider(conditions: Conditions, person: _Person) -> Iterator[Finding]:
     provider = person.identity.provider
     if conditions.providers:
-        holds = provider in conditions.providers
-        yield Finding(holds, f"the provider is {'' if holds else 'not one of this rule: '}{provider}", "provider")
+        if provider in conditions.providers:
+            yield Finding(
+                holds=True, why=phrase("the provider is %(provider)s", provider=provider), condition="provider"
+            )
+        else:
+            why = phrase("the provider is not one of this rule: %(provider)s", provider=provider)
+            yield Finding(holds=False, why=why, condition="provider")
     elif person.is_workload and not (isinstance(conditions, Rule) and conditions.denials):
         # Some issuers vouch for everybody in the world, so "everybody" never means their workloads (threat STS-10).
-        reason = f"{provider} vouches for workloads, and the rule does not name it"
-        yield Finding(holds=False, reason=reason, condition="provider")
+        why = phrase("%(provider)s vouches for workloads, and the rule does not name it", provider=provider)
+        yield Finding(holds=False, why=why, condition="provider")
 
 
 def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding]:
@@ -298,17 +316,28 @@ def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding
     identity = person.identity
     if require.amr or require.acr:
         enough = set(identity.amr).intersection(require.amr or ()) | {identity.acr}.intersection(require.acr or ())
-        wanted = " or ".join([*(require.amr or ()), *(require.acr or ())])
-        shown = ", ".join(filter(None, (*identity.amr, identity.acr)))
-        how = f"signed in by {shown}" if shown else "the provider does not state how"
-        yield Finding(bool(enough), f"{how} (needed: {wanted})", "strength")
+        wanted = _say_alternatives((*(require.amr or ()), *(require.acr or ())))
+        shown = tuple(filter(None, (*identity.amr, identity.acr)))
+        why = phrase("the provider does not state how (needed: %(wanted)s)", wanted=wanted)
+        if shown:
+            why = phrase("signed in by %(shown)s (needed: %(wanted)s)", shown=shown, wanted=wanted)
+        yield Finding(bool(enough), why, "strength")
     if require.max_age_seconds is not None:
         age = int((person.now - identity.authenticated_at).total_seconds())
-        limit = require.max_age_seconds
-        when = f"authenticated {describe_span(age)} ago" if age >= 0 else "authenticated in the future"
-        holds = identity.authentication_time_stated and age <= limit
-        shown = when if identity.authentication_time_stated else "the provider does not state when"
-        yield Finding(holds, f"{shown} (needed: at most {describe_span(limit)} ago)", "age")
+        limit = Span(require.max_age_seconds)
+        if not identity.authentication_time_stated:
+            why = phrase("the provider does not state when (needed: at most %(limit)s ago)", limit=limit)
+        elif age < 0:
+            why = phrase("authenticated in the future (needed: at most %(limit)s ago)", limit=limit)
+        else:
+            why = phrase("authenticated %(age)s ago (needed: at most %(limit)s ago)", age=Span(age), limit=limit)
+        holds = identity.authentication_time_stated and age <= limit.seconds
+        yield Finding(holds, why, "age")
+
+
+def _say_alternatives(values: Sequence[str]) -> Said:
+    first, *rest = (phrase("%(value)s", value=value) for value in values)
+    return reduce(lambda one, other: phrase("%(one)s or %(other)s", one=one, other=other), rest, first)
 
 
 def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:
@@ -334,30 +363,42 @@ def _may_grant(grant: Grant, role: str) -> bool:
     return grant.allowed_roles is None or role in grant.allowed_roles
 
 
+def _say_unlisted(grant: Grant, role: str) -> Said:
+    return phrase("the account %(account)s does not list the role %(role)s", account=grant.account, role=role)
+
+
 @dataclass
 class _Texts:
     """What an entitlement carries beside its name; what cannot be made is left out, and noted."""
 
     person: _Person
-    missing: list[str] = field(default_factory=list)
+    missing: list[Said] = field(default_factory=list)
 
-    def expand(self, template: TextTemplate, kind: str) -> str:
-        if template.is_literal:
-            return template.text
-        text, reason = template.expand(self.person.variables)
+    def expand_title(self, template: TextTemplate) -> str:
+        text, reason = self._expand(template)
         if reason:
-            self.missing.append(f"without its {kind}: {reason}")
+            self.missing.append(phrase("without its title: %(reason)s", reason=reason))
         return text
+
+    def expand_purpose(self, template: TextTemplate) -> str:
+        text, reason = self._expand(template)
+        if reason:
+            self.missing.append(phrase("without its purpose: %(reason)s", reason=reason))
+        return text
+
+    def _expand(self, template: TextTemplate) -> tuple[str, Said | None]:
+        return (template.text, None) if template.is_literal else template.expand(self.person.variables)
 
     def find_terminal_role(self, grant: Grant) -> str | None:
         template = grant.terminal_role
         if template is None:
             return None
-        role, reason = (template.text, "") if template.is_literal else template.expand(self.person.variables)
+        role, reason = (template.text, None) if template.is_literal else template.expand(self.person.variables)
         if role is not None and not _may_grant(grant, role):
-            role, reason = None, f"the account {grant.account} does not list the role {role}"
+            reason = _say_unlisted(grant, role)
+            role = None
         if role is None:
-            self.missing.append(f"without its terminal role: {reason}")
+            self.missing.append(phrase("without its terminal role: %(reason)s", reason=reason))
         return role
 
 
@@ -368,22 +409,21 @@ class _Desk:
         self._rules_version = rules_version
         self._person = person
         self._denials = denials
-        self._taken: dict[str, str] = {}
+        self._taken: dict[str, Said] = {}
 
     def hand_out(self, grant: Grant, rule: Rule) -> GrantOutcome:
-        name, reason = (grant.name.text, "") if grant.name.is_literal else grant.name.expand(self._person.variables)
+        name, reason = (grant.name.text, None) if grant.name.is_literal else grant.name.expand(self._person.variables)
         if name is None:
             return GrantOutcome(grant.kind, grant.account, grant.name.text, None, reason)
         withheld = self._find_obstacle(grant.kind, grant.account, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
         if grant.kind == "role" and not _may_grant(grant, name):
-            reason = f"the account {grant.account} does not list the role {name}"
-            return GrantOutcome(grant.kind, grant.account, name, None, reason)
+            return GrantOutcome(grant.kind, grant.account, name, None, _say_unlisted(grant, name))
         policy, flaw = self._fill_policy(grant)
         if flaw:
             # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
-            held = f"held by {rule.id}, whose session policy cannot be filled"
+            held = phrase("held by %(rule)s, whose session policy cannot be filled", rule=rule.id)
             self._taken[identify(grant.kind, grant.account, name)] = held
             return GrantOutcome(grant.kind, grant.account, name, None, flaw)
         texts = _Texts(self._person)
@@ -395,27 +435,27 @@ class _Desk:
             rule=rule.id,
             rules_version=self._rules_version,
             duration_seconds=grant.duration_seconds,
-            title=texts.expand(grant.title, "title"),
-            purpose=texts.expand(grant.purpose, "purpose"),
+            title=texts.expand_title(grant.title),
+            purpose=texts.expand_purpose(grant.purpose),
             owner=grant.owner,
             sensitivity=grant.sensitivity,
             session_policy=policy,
             terminal_role=texts.find_terminal_role(grant),
         )
-        self._taken[entitlement.id] = f"already granted by {rule.id}"
-        reason = "; ".join(texts.missing)
-        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, reason))
+        self._taken[entitlement.id] = phrase("already granted by %(rule)s", rule=rule.id)
+        why = chain(texts.missing)
+        return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, why))
 
-    def _find_obstacle(self, kind: Kind, account: str, name: str) -> str:
+    def _find_obstacle(self, kind: Kind, account: str, name: str) -> Said | None:
         denied_by = self._find_denial(kind, account, name)
         if denied_by:
-            return f"denied by {denied_by}"
-        return self._taken.get(identify(kind, account, name), "")
+            return phrase("denied by %(rule)s", rule=denied_by)
+        return self._taken.get(identify(kind, account, name))
 
-    def _fill_policy(self, grant: Grant) -> tuple[str | None, str]:
+    def _fill_policy(self, grant: Grant) -> tuple[str | None, Said | None]:
         """Return the session policy for this person, if the grant has one; or why it has none for this person."""
         if grant.session_policy is None or grant.session_policy.is_literal:
-            return (grant.session_policy.text if grant.session_policy else None), ""
+            return (grant.session_policy.text if grant.session_policy else None), None
         return grant.session_policy.fill(self._person.variables)
 
     def _without_denied_terminal(self, outcome: GrantOutcome) -> GrantOutcome:
@@ -426,19 +466,11 @@ class _Desk:
         denied_by = self._find_denial("role", entitlement.account, entitlement.terminal_role)
         if not denied_by:
             return outcome
-        return replace(
-            outcome,
-            entitlement=replace(entitlement, terminal_role=None),
-            reason="; ".join(
-                filter(
-                    None,
-                    (
-                        outcome.reason,
-                        f"without the terminal role {entitlement.terminal_role}, which {denied_by} denies",
-                    ),
-                )
-            ),
+        without = phrase(
+            "without the terminal role %(role)s, which %(rule)s denies", role=entitlement.terminal_role, rule=denied_by
         )
+        why = chain(filter(None, (outcome.why, without)))
+        return replace(outcome, entitlement=replace(entitlement, terminal_role=None), why=why)
 
     def _find_denial(self, kind: Kind, account: str, name: str) -> str | None:
         """Return the rule that denies this target, or None."""

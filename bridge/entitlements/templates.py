@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bridge.entitlements.expressions import Expression, ExpressionInvalid, Variables, compile_text
 from bridge.entitlements.matching import find_flaw
+from bridge.language import Said, phrase
 
 MAX_TITLE_CHARACTERS = 80
 MAX_PURPOSE_CHARACTERS = 200
@@ -26,7 +27,7 @@ class Template:
     """As it was written."""
     parts: tuple[str | Expression, ...]
 
-    def expand(self, variables: Variables) -> tuple[str | None, str]:
+    def expand(self, variables: Variables) -> tuple[str | None, Said | None]:
         """Return the name for these variables, or None and why there is none."""
         name = ""
         for part in self.parts:
@@ -35,11 +36,16 @@ class Template:
                 continue
             value, reason = part.read_text(variables)
             if value is None:
-                return None, f"{self.text} has no value: {reason}"
+                return None, phrase("%(template)s has no value: %(reason)s", template=self.text, reason=reason)
             if not _NAME.fullmatch(value):
-                return None, f"{self.text} is not a plain name: letters, digits, `.`, `_` and `-`, at most 64"
+                return None, phrase(
+                    "%(template)s is not a plain name: letters, digits, `.`, `_` and `-`, at most 64",
+                    template=self.text,
+                )
             name += value
-        return (name, "") if _NAME.fullmatch(name) else (None, f"{self.text} is not a plain name of at most 64")
+        if not _NAME.fullmatch(name):
+            return None, phrase("%(template)s is not a plain name of at most 64", template=self.text)
+        return name, None
 
     @property
     def is_literal(self) -> bool:
@@ -56,7 +62,7 @@ class TextTemplate:
     parts: tuple[str | Expression, ...]
     max_characters: int
 
-    def expand(self, variables: Variables) -> tuple[str, str]:
+    def expand(self, variables: Variables) -> tuple[str, Said | None]:
         """Return the text for these variables, or an empty one and why there is none."""
         text = ""
         for part in self.parts:
@@ -65,14 +71,15 @@ class TextTemplate:
                 continue
             value, reason = part.read_text(variables)
             if value is None:
-                return "", f"{self.text} has no value: {reason}"
+                return "", phrase("%(template)s has no value: %(reason)s", template=self.text, reason=reason)
             flaw = find_flaw(value)
             if flaw:
-                return "", f"{self.text} is no plain text: {flaw}"
+                return "", phrase("%(template)s is no plain text: %(flaw)s", template=self.text, flaw=phrase(flaw))
             text += value
         if len(text) > self.max_characters:
-            return "", f"{self.text} is longer than {self.max_characters} characters"
-        return text, ""
+            most = self.max_characters
+            return "", phrase("%(template)s is longer than %(most)s characters", template=self.text, most=most)
+        return text, None
 
     @property
     def is_literal(self) -> bool:

@@ -7,6 +7,7 @@ from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.oidc.workload_token import WorkloadTrace
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.trace import Row
+from bridge.language import translate
 
 _ROWS: Mapping[str, tuple[Row, ...]] = {
     "saml": SAMLTrace.rows,
@@ -29,13 +30,14 @@ class Line(NamedTuple):
 def explain_checks(protocol: str, checks: Sequence[Sequence[str]]) -> tuple[Line, ...]:
     """Return the lines of a trace, from the ``protocol`` and ``checks`` of the record of a refused sign-in.
 
+    Titles are in the language that is spoken; what was measured and allowed is as it was recorded.
     A record stays readable after checks have been renamed: then the name stands in for the title.
     """
     rows = _ROWS.get(protocol, ())
     names = [row.name for row in rows]
-    titles = {row.name: row.title for row in rows}
+    titles = {row.name: translate(row.title) for row in rows}
     made = [Line(name, titles.get(name, name), outcome, *words) for name, outcome, *words in checks]
     if not made or made[-1].name not in names:
         return tuple(made)
     rest = rows[names.index(made[-1].name) + 1 :]
-    return (*made, *(Line(row.name, row.title, "not reached", "", "") for row in rest))
+    return (*made, *(Line(row.name, titles[row.name], "not reached", "", "") for row in rest))

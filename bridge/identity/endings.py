@@ -1,12 +1,14 @@
 """What of the trust between providers and us ends, and how soon: certificates, metadata, our own keys.
 
-Nothing here refuses anything; it says in time what will be refused. The bounds are 30, 14 and 3 days.
+Nothing here refuses anything; it says in time what will be refused. The bounds are 30, 14 and 3 days. The words are in
+the language that is spoken while they are made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from bridge.errors import ProviderUnavailable, SAMLMetadata
 from bridge.identity.providers import OIDCProvider, SAMLProvider
@@ -15,8 +17,14 @@ from bridge.identity.saml.metadata_cache import KEEP_AT_MOST, MetadataCache
 from bridge.identity.saml.rehearsal import StagedCertificate, read_staged
 from bridge.identity.saml.saved_metadata import find_saved_metadata
 from bridge.keys import KeyDescription
+from bridge.language import mark, translate, translate_number
 
 WARN_DAYS = (3, 14, 30)
+_SLOTS = {
+    "current": mark("%(purpose)s current"),
+    "next": mark("%(purpose)s next"),
+    "previous": mark("%(purpose)s previous"),
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,8 @@ def find_provider_endings(status: ProviderStatus, now: datetime) -> Iterator[End
     """Yield what ends of one provider's metadata, the certificates in their order first, and what is staged last."""
     yield from _find_metadata_endings(status, now)
     for staged in status.staged:
-        yield Ending(f"staged certificate {staged.certificate.short}", staged.certificate.not_after)
+        what = translate("staged certificate %(certificate)s", certificate=staged.certificate.short)
+        yield Ending(what, staged.certificate.not_after)
 
 
 def _find_metadata_endings(status: ProviderStatus, now: datetime) -> Iterator[Ending]:
@@ -104,19 +113,20 @@ def _find_metadata_endings(status: ProviderStatus, now: datetime) -> Iterator[En
     last = max(certificate.not_after for certificate in status.metadata.certificates)
     for certificate in status.metadata.certificates:
         end = certificate.not_after
-        name = f"certificate {certificate.short}"
+        name = translate("certificate %(certificate)s", certificate=certificate.short)
         yield Ending(name, end, counts=end > now or end == last)  # one that has ended may be left over from a roll-over
     if status.metadata.valid_until is not None:
-        yield Ending("metadata", status.metadata.valid_until, counts=status.is_local)
+        yield Ending(translate("metadata"), status.metadata.valid_until, counts=status.is_local)
     if not status.is_local:
-        yield Ending("last good copy", status.loaded_at + KEEP_AT_MOST, counts=False)
+        yield Ending(translate("last good copy"), status.loaded_at + KEEP_AT_MOST, counts=False)
 
 
 def find_key_endings(keys: Sequence[KeyDescription]) -> Iterator[Ending]:
     """Yield what ends of our own keys. What a previous key signed is long out of use."""
     for key in keys:
         if key.not_after is not None:
-            yield Ending(f"{key.purpose} {key.slot}", key.not_after, counts=key.slot != "previous")
+            what = translate(_SLOTS[key.slot], purpose=key.purpose)
+            yield Ending(what, key.not_after, counts=key.slot != "previous")
 
 
 def describe_near(endings: Mapping[str, Sequence[Ending]], now: datetime) -> Iterator[str]:
@@ -131,24 +141,36 @@ def describe_end(end: datetime, now: datetime) -> str:
     """Return when something ends, in words."""
     days = (end - now).total_seconds() / 86_400
     if days <= 0:
-        return f"ended on {end:%Y-%m-%d}"
-    return f"ends on {end:%Y-%m-%d}, in {days:.0f} days" if days >= 1.5 else f"ends on {end:%Y-%m-%d %H:%M} UTC"  # noqa: PLR2004
+        return translate("ended on %(day)s", day=f"{end:%Y-%m-%d}")
+    if days < 1.5:  # noqa: PLR2004
+        return translate("ends on %(time)s UTC", time=f"{end:%Y-%m-%d %H:%M}")
+    return translate("ends on %(day)s, in %(days)s days", day=f"{end:%Y-%m-%d}", days=f"{days:.0f}")
 
 
-def describe_freshness(status: ProviderStatus, now: datetime, *, signed: bool, local: str = "written") -> str:
+def describe_freshness(
+    status: ProviderStatus, now: datetime, *, signed: bool, local: Literal["read", "written"] = "written"
+) -> str:
     """Return how old the metadata is, in words; ``local`` is what happened to a file then."""
     if status.loaded_at is None:
-        return "not loaded"
-    stale = ", which is too old to be used" if status.is_stale(now) else ""
-    came = f"from a file, {local}" if status.is_local else "fetched"
-    by = ", signed by the pinned key" if signed else ""
-    return f"{came} {describe_age(now - status.loaded_at)} ago{stale}{by}"
+        return translate("not loaded")
+    age = describe_age(now - status.loaded_at)
+    if not status.is_local:
+        came = translate("fetched %(age)s ago", age=age)
+    elif local == "read":
+        came = translate("from a file, read %(age)s ago", age=age)
+    else:
+        came = translate("from a file, written %(age)s ago", age=age)
+    if status.is_stale(now):
+        came = translate("%(how)s, which is too old to be used", how=came)
+    return translate("%(how)s, signed by the pinned key", how=came) if signed else came
 
 
 def describe_age(age: timedelta) -> str:
     """Return how old something is, in words."""
     minutes = max(int(age.total_seconds() // 60), 0)
     if minutes < 120:  # noqa: PLR2004
-        return f"{minutes} minutes"
+        return translate_number("%(number)s minute", "%(number)s minutes", minutes)
     hours = minutes // 60
-    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004
+    if hours < 72:  # noqa: PLR2004
+        return translate_number("%(number)s hour", "%(number)s hours", hours)
+    return translate_number("%(number)s day", "%(number)s days", hours // 24)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from bridge.language import mark
+
 if TYPE_CHECKING:
     from bridge.identity.pending import PendingSignIn
 
@@ -31,7 +33,7 @@ class Row(NamedTuple):
     name: str
     """As records have it."""
     title: str
-    """What it asks for, in plain words."""
+    """What it asks for, in plain words: a message of the catalogue."""
     measured: Callable[[Any], Any]
     """Returns what there was, from the trace."""
     allowed: Callable[[Any], Any]
@@ -107,7 +109,7 @@ def _person(trace: Trace) -> str:
     return "differs" if trace.at == "person" else "matches"
 
 
-PERSON = Row("person", "The person is the one whose session asked for more", _person, lambda _: "matches")
+PERSON = Row("person", mark("The person is the one whose session asked for more"), _person, lambda _: "matches")
 """Of both protocols: a stronger sign-in is by the person who was asked."""
 
 
@@ -117,7 +119,7 @@ def _step_up(trace: Trace) -> str:
     return "less" if trace.at == "step_up" else "enough"
 
 
-STEP_UP = Row("step_up", "It shows what the role requires", _step_up, lambda _: "enough")
+STEP_UP = Row("step_up", mark("It shows what the role requires"), _step_up, lambda _: "enough")
 """Of both protocols: by the rules, a stronger sign-in is strong and fresh enough."""
 
 

@@ -31,6 +31,7 @@ from bridge.exchange.accounts import Account
 from bridge.federation import Federation
 from bridge.identity.guesses import GuessLimit
 from bridge.identity.oidc.strict_json import parse_object
+from bridge.language import translate
 from bridge.portal_protocol.assignments import cut_page, describe_accounts, describe_configurations, find_entitlement
 from bridge.portal_protocol.devices import INTERVAL_SECONDS, LIFETIME_SECONDS, Devices
 from bridge.portal_protocol.opening import TerminalOpening
@@ -201,7 +202,7 @@ def _refuse(error: BridgeError) -> Response:
     _logger.info("%s refused: %s", reference, error.code)
     status = find_status(type(error))
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    body = {"ErrorCode": error.code, "ErrorMessage": error.public, "RequestId": reference}
+    body = {"ErrorCode": error.code, "ErrorMessage": translate(error.public), "RequestId": reference}
     if request.endpoint == "portal_protocol.create_token":
         body |= _name_for_who_waits(error, may_pass=is_ours)
     response = jsonify(body)

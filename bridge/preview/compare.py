@@ -78,4 +78,11 @@ def compare(sign_ins: Iterable[KeptSignIn], before: RuleSet, after: RuleSet) -> 
 def _order(each: PersonalDifference) -> tuple[object, ...]:
     difference = each.difference
     effect = EFFECTS.index(difference.effect)
-    return difference.what, effect, difference.rule, difference.detail, each.label, each.person
+    return (
+        difference.what,
+        effect,
+        difference.rule,
+        [limit.english for limit in difference.limits],
+        each.label,
+        each.person,
+    )

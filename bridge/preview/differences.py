@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import Resolution
 from bridge.entitlements.rules import RuleSet, Target
+from bridge.language import Said, list_texts, phrase
 
 Effect: TypeAlias = Literal["gains", "loses", "limits"]
 EFFECTS: tuple[Effect, ...] = ("gains", "loses", "limits")
@@ -31,8 +32,13 @@ class Difference:
     what: What
     rule: str
     """The rule responsible: the one that grants, or grants no more; where a denial came or went, that denial."""
-    detail: str = ""
+    limits: tuple[Said, ...] = ()
     """Which limits, and how they differ; empty for a gain or a loss."""
+
+    @property
+    def detail(self) -> str:
+        """Return the limits in words, in the language that is spoken."""
+        return list_texts(map(str, self.limits))
 
 
 def find_differences(old: Resolution, new: Resolution, before: RuleSet, after: RuleSet) -> Iterator[Difference]:
@@ -43,8 +49,8 @@ def find_differences(old: Resolution, new: Resolution, before: RuleSet, after: R
         if key not in held:
             rule = _find_denial(old, before, entitlement) or entitlement.rule
             yield Difference("gains", _name(entitlement), rule)
-        elif detail := _describe_limits(held[key], entitlement):
-            yield Difference("limits", _name(entitlement), entitlement.rule, detail)
+        elif limits := tuple(_describe_limits(held[key], entitlement)):
+            yield Difference("limits", _name(entitlement), entitlement.rule, limits)
     for key, entitlement in held.items():
         if key not in given:
             rule = _find_denial(new, after, entitlement) or entitlement.rule
@@ -68,30 +74,33 @@ def _covers(target: Target, entitlement: Entitlement) -> bool:
     return entitlement.name == (target.role if entitlement.kind == "role" else target.user)
 
 
-def _describe_limits(old: Entitlement, new: Entitlement) -> str:
-    """Return how the limits of two entitlements to the same thing differ; empty if they do not."""
+def _describe_limits(old: Entitlement, new: Entitlement) -> Iterator[Said]:
+    """Yield how the limits of two entitlements to the same thing differ; nothing if they do not."""
     before, after = vars(old), vars(new)
-    return ", ".join(
-        _describe_limit(name, before[name], after[name])
-        for name in before
-        if name not in _NO_LIMITS and before[name] != after[name]
-    )
+    for name in before:
+        if name not in _NO_LIMITS and before[name] != after[name]:
+            yield _describe_limit(name, before[name], after[name])
 
 
-def _describe_limit(name: str, old: Any, new: Any) -> str:
+def _describe_limit(name: str, old: Any, new: Any) -> Said:
     if name == "duration_seconds":
-        return f"duration {_describe_seconds(old)} → {_describe_seconds(new)}"
+        return phrase("duration %(old)s → %(new)s", old=_describe_seconds(old), new=_describe_seconds(new))
     if name == "session_policy":
-        return f"session policy {'added' if old is None else 'removed' if new is None else 'changed'}"
-    before, after = ("none" if value is None else value for value in (old, new))
-    return f"{name.replace('_', ' ')} {before} → {after}"
+        if old is None:
+            return phrase("session policy added")
+        return phrase("session policy removed") if new is None else phrase("session policy changed")
+    before, after = (phrase("none") if value is None else value for value in (old, new))
+    if name == "terminal_role":
+        return phrase("terminal role %(old)s → %(new)s", old=before, new=after)
+    return phrase("%(name)s %(old)s → %(new)s", name=name.replace("_", " "), old=before, new=after)
 
 
-def _describe_seconds(seconds: int) -> str:
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds % length == 0:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+def _describe_seconds(seconds: int) -> Said:
+    if seconds % 3600 == 0:
+        return phrase("%(number)s h", number=seconds // 3600)
+    if seconds % 60 == 0:
+        return phrase("%(number)s min", number=seconds // 60)
+    return phrase("%(number)s s", number=seconds)
 
 
 def _name(entitlement: Entitlement) -> What:

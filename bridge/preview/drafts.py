@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.entitlements.rules import RuleFiles
+from bridge.language import Said
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,6 @@ class Draft:
 
     key: str
     """Names it in an address."""
-    title: str
+    title: Said
     load: Callable[[], RuleFiles]
     """Reads the files now. Raises a ``BridgeError`` if they cannot be had."""

@@ -4,11 +4,12 @@ Few rules are drawn one by one. Of many, those that differ are, and the others a
 picture of five hundred rules shows the twelve that somebody changed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
 from bridge.entitlements.rules import Conditions, Grant, Rule, RuleSet
+from bridge.language import mark, translate, translate_number
 from bridge.preview.compare import Comparison
 from bridge.preview.narrowing import find_changed_rules
 
@@ -22,6 +23,11 @@ MOST_DRAWN = 30
 MOST_FILES = 6
 MOST_ENDS = 5
 """How many groups, or roles, of one rule are drawn where much is folded."""
+_MORE: Mapping[Mark, str] = {
+    "added": mark("more rules added"),
+    "removed": mark("more rules removed"),
+    "altered": mark("more rules changed"),
+}
 
 
 @dataclass(frozen=True)
@@ -134,14 +140,13 @@ def _choose(pairs: Sequence[_Pair]) -> tuple[list[_Pair], list[tuple[str, list[_
     changed = [pair for pair in pairs if pair.mark != "same"]
     folded: dict[str, list[_Pair]] = {}
     for pair in changed[MOST_DRAWN:]:
-        title = f"more rules {'changed' if pair.mark == 'altered' else pair.mark}"
-        folded.setdefault(title, []).append(pair)
+        folded.setdefault(translate(_MORE[pair.mark]), []).append(pair)
     same: dict[str, list[_Pair]] = {}
     for pair in pairs:
         if pair.mark == "same":
             same.setdefault(pair.id.partition(":")[0], []).append(pair)
     if len(same) > MOST_FILES:
-        same = {f"{len(same)} files": [pair for group in same.values() for pair in group]}
+        same = {translate("%(number)s files", number=len(same)): [pair for group in same.values() for pair in group]}
     return changed[:MOST_DRAWN], [*folded.items(), *same.items()]
 
 
@@ -155,7 +160,7 @@ class _Builder:
 
     def add_rule(self, pair: _Pair) -> None:
         file, _, name = pair.id.partition(":")
-        self._add(Box(f"rule:{pair.id}", "rule", name, f"{file}{_count_conditions(pair.one)}", pair.mark))
+        self._add(Box(f"rule:{pair.id}", "rule", name, _describe_file(file, pair.one), pair.mark))
         self._add_ends(pair, "who")
         self._add_ends(pair, "what")
 
@@ -163,17 +168,22 @@ class _Builder:
         mark = pairs[0].mark
         key = f"rule:folded {title}"
         count = len(pairs)
-        name, note = (
-            (f"{count} rules unchanged", title) if mark == "same" else (f"{count} {title}", "not drawn one by one")
-        )
+        if mark == "same":
+            name = translate_number("%(number)s rule unchanged", "%(number)s rules unchanged", count)
+            note = title
+        else:
+            name = translate("%(number)s %(change)s", number=count, change=title)
+            note = translate("not drawn one by one")
         self._add(Box(key, "rule", name, note, mark, folded=True))
         who = {end.key for pair in pairs for end in _find_who(pair.one)}
         what = {end.key for pair in pairs for end in _find_what(pair.one)}
         accounts = {account for pair in pairs for account in _find_accounts(pair.one)}
-        whom = f"{len(who)} groups or conditions" if len(who) > 1 else "1 group or condition"
-        self._add(Box(f"who:folded {title}", "who", whom, "of these rules", "same", folded=True))
-        roles = f"{len(what)} roles and users" if len(what) > 1 else "1 role or user"
-        where = f"in {len(accounts)} accounts" if len(accounts) > 1 else f"in {next(iter(accounts))}"
+        whom = translate_number("%(number)s group or condition", "%(number)s groups or conditions", len(who))
+        self._add(Box(f"who:folded {title}", "who", whom, translate("of these rules"), "same", folded=True))
+        roles = translate_number("%(number)s role or user", "%(number)s roles and users", len(what))
+        where = translate("in %(account)s", account=next(iter(accounts)))
+        if len(accounts) > 1:
+            where = translate("in %(number)s accounts", number=len(accounts))
         self._add(Box(f"what:folded {title}", "what", roles, where, "same", folded=True))
         self.lines += [Line(f"who:folded {title}", key, mark), Line(key, f"what:folded {title}", mark)]
 
@@ -184,16 +194,20 @@ class _Builder:
         ends = [(end, _compare(old.get(key), new.get(key))) for key, end in (old | new).items()]
         ends.sort(key=lambda item: item[1] == "same")
         shown = ends if len(ends) <= self._most_ends + 1 else ends[: self._most_ends]
-        for end, mark in shown:
+        for end, change in shown:
             note = self._people.get(end.key, end.note)
             self._add(Box(end.key, column, end.title, note, self._marks[end.key]))
-            self._connect(column, pair, end.key, mark, denies=end.denies)
+            self._connect(column, pair, end.key, change, denies=end.denies)
         if len(shown) < len(ends):
             rest = [mark for _, mark in ends[len(shown) :]]
             mark = rest[0] if len(set(rest)) == 1 else "altered"
             key = f"{column}:rest of {pair.id}"
-            title = f"{len(rest)} more {'groups' if column == 'who' else 'roles and users'}"
-            self._add(Box(key, column, title, f"of {pair.id.partition(':')[2]}", mark, folded=True))
+            if column == "who":
+                title = translate("%(number)s more groups", number=len(rest))
+            else:
+                title = translate("%(number)s more roles and users", number=len(rest))
+            note = translate("of %(rule)s", rule=pair.id.partition(":")[2])
+            self._add(Box(key, column, title, note, mark, folded=True))
             self._connect(column, pair, key, mark, denies=bool(pair.one.denials) and column == "what")
 
     def _connect(self, column: Column, pair: _Pair, key: str, mark: Mark, *, denies: bool) -> None:
@@ -222,35 +236,43 @@ def _compare(old: _End | None, new: _End | None) -> Mark:
 def _find_who(rule: Rule) -> list[_End]:
     """Return whom a rule is about: its groups, or else its first condition."""
     if rule.groups:
-        return [_End(f"who:group {group}", group, "group") for group in sorted(rule.groups)]
+        return [_End(f"who:group {group}", group, translate("group")) for group in sorted(rule.groups)]
     if rule.claims:
         name, values = rule.claims[0]
         text = ", ".join(sorted(values))
-        return [_End(f"who:claim {name}={text}", text, f"claim {name}")]
+        return [_End(f"who:claim {name}={text}", text, translate("claim %(name)s", name=name))]
     if rule.when:
-        return [_End(f"who:when {rule.when.text}", rule.when.text, "condition")]
+        return [_End(f"who:when {rule.when.text}", rule.when.text, translate("condition"))]
     if rule.providers:
         text = ", ".join(sorted(rule.providers))
-        return [_End(f"who:provider {text}", f"everybody of {text}", "provider")]
-    return [_End("who:everybody", "everybody", "any provider")]
+        title = translate("everybody of %(provider)s", provider=text)
+        return [_End(f"who:provider {text}", title, translate("provider"))]
+    return [_End("who:everybody", translate("everybody"), translate("any provider"))]
 
 
 def _find_what(rule: Rule) -> list[_End]:
     grants = [
-        _End(f"what:{each.account}|{each.kind}|{each.name.text}", each.name.text, _place(each), _limits(each))
+        _End(
+            f"what:{each.account}|{each.kind}|{each.name.text}",
+            each.name.text,
+            _place(each.kind, each.account),
+            _limits(each),
+        )
         for each in rule.grants
     ]
     denials = []
     for target in rule.denials:
         kind, name = ("role", target.role) if target.role else ("user", target.user)
-        title = name or "everything"
-        note = f"in {target.account}" if kind == "role" or not name else f"user in {target.account}"
+        title = name or translate("everything")
+        note = _place("role" if not name else kind, target.account)
         denials.append(_End(f"what:{target.account}|{kind if name else 'all'}|{title}", title, note, denies=True))
     return [*grants, *denials]
 
 
-def _place(grant: Grant) -> str:
-    return f"in {grant.account}" if grant.kind == "role" else f"user in {grant.account}"
+def _place(kind: str, account: str) -> str:
+    if kind == "role":
+        return translate("in %(account)s", account=account)
+    return translate("user in %(account)s", account=account)
 
 
 def _limits(grant: Grant) -> object:
@@ -262,10 +284,12 @@ def _find_accounts(rule: Rule) -> set[str]:
     return {grant.account for grant in rule.grants} | {target.account for target in rule.denials}
 
 
-def _count_conditions(rule: Rule) -> str:
-    """Return how many conditions there are beside the one that is drawn."""
+def _describe_file(file: str, rule: Rule) -> str:
+    """Return the rule's file, and how many conditions there are beside the one that is drawn."""
     more = sum(bool(getattr(rule, field.name)) for field in fields(Conditions)) - 1
-    return "" if more < 1 else f" · +{more} condition{'s' if more > 1 else ''}"
+    if more < 1:
+        return file
+    return translate_number("%(file)s · +%(number)s condition", "%(file)s · +%(number)s conditions", more, file=file)
 
 
 def _describe_people(comparison: Comparison | None) -> dict[str, str]:
@@ -275,10 +299,16 @@ def _describe_people(comparison: Comparison | None) -> dict[str, str]:
         what = each.difference.what
         by_effect = people.setdefault((what.account, what.kind, what.name), {})
         by_effect.setdefault(each.difference.effect, set()).add(each.person)
-    words = {"gains": "gain", "loses": "lose", "limits": "other limits"}
     return {
-        f"what:{account}|{kind}|{name}": " · ".join(
-            [account, *(f"{len(by_effect[effect])} {word}" for effect, word in words.items() if effect in by_effect)]
-        )
+        f"what:{account}|{kind}|{name}": " · ".join([account, *_count_effects(by_effect)])
         for (account, kind, name), by_effect in people.items()
     }
+
+
+def _count_effects(people: Mapping[str, set[str]]) -> Iterator[str]:
+    if "gains" in people:
+        yield translate("%(number)s gain", number=len(people["gains"]))
+    if "loses" in people:
+        yield translate("%(number)s lose", number=len(people["loses"]))
+    if "limits" in people:
+        yield translate("%(number)s other limits", number=len(people["limits"]))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bridge.language import translate
 from bridge.preview.drawing import WORDS
 from bridge.preview.graph import Box, Graph, Line
 
@@ -11,7 +12,7 @@ class PictureRow:
     """One rule of the picture."""
 
     mark: str
-    """``added``, ``removed``, ``changed`` or ``unchanged``."""
+    """Added, removed, changed or unchanged, in words."""
     rule: str
     file: str
     who: tuple[str, ...]
@@ -23,7 +24,7 @@ def describe_rows(graph: Graph) -> tuple[PictureRow, ...]:
     boxes = {box.key: box for box in graph.boxes}
     return tuple(
         PictureRow(
-            WORDS[box.mark],
+            translate(WORDS[box.mark]),
             box.title,
             box.note,
             tuple(_describe(boxes[line.start], line) for line in graph.lines if line.end == box.key),
@@ -35,6 +36,11 @@ def describe_rows(graph: Graph) -> tuple[PictureRow, ...]:
 
 
 def _describe(end: Box, line: Line) -> str:
-    denies = "denies " if line.denies else ""
-    place = f" {end.note}" if end.column == "what" else ""
-    return f"{denies}{end.title}{place}" + ("" if line.mark == "same" else f" ({WORDS[line.mark]})")
+    text = end.title
+    if end.column == "what":
+        text = translate("%(name)s %(place)s", name=end.title, place=end.note)
+    if line.denies:
+        text = translate("denies %(what)s", what=text)
+    if line.mark == "same":
+        return text
+    return translate("%(what)s (%(detail)s)", what=text, detail=translate(WORDS[line.mark]))

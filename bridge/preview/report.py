@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from bridge.entitlements.rules import RuleSet
+from bridge.language import translate
 from bridge.preview.compare import Comparison, PersonalDifference
 from bridge.preview.differences import EFFECTS, Effect
 from bridge.preview.unjudged import Unjudged, find_unjudged
@@ -156,9 +157,10 @@ def _group_by_person(differences: Iterable[PersonalDifference]) -> tuple[PersonR
     found: dict[tuple[str, str], dict[Effect, dict[str, None]]] = {}
     for each in differences:
         what = f"{each.difference.what.account}/{each.difference.what.name}"
-        detail = f"{what} ({each.difference.detail})" if each.difference.detail else what
+        if each.difference.limits:
+            what = translate("%(what)s (%(detail)s)", what=what, detail=each.difference.detail)
         by_effect = found.setdefault((each.label, each.person), {effect: {} for effect in EFFECTS})
-        by_effect[each.difference.effect][detail] = None
+        by_effect[each.difference.effect][what] = None
     return tuple(
         PersonRow(label, *(tuple(by_effect[effect]) for effect in EFFECTS))
         for (label, _), by_effect in sorted(found.items())[:PEOPLE]

@@ -8,8 +8,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -20,7 +20,8 @@ from bridge.entitlements.rules import RuleSet
 from bridge.errors import BridgeError, StoreUnavailable, Unsealable
 from bridge.history.history import History
 from bridge.history.kept_sign_in import KeptSignIn
-from bridge.preview.compare import compare
+from bridge.language import LANGUAGES, Said, speaking
+from bridge.preview.compare import Comparison, compare
 from bridge.preview.drawing import draw
 from bridge.preview.graph import build_graph
 from bridge.preview.layout import place
@@ -41,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found."""
+    """What a run found, in the words of one language."""
 
     report: Report
     picture: str
@@ -55,7 +56,7 @@ class Run:
 
     id: str
     """128 random bits, hexadecimal."""
-    title: str
+    title: Said
     """What was tried."""
     state: Literal["running", "done", "failed"]
     done: int
@@ -63,7 +64,8 @@ class Run:
     told_at: datetime
     fault: str = ""
     """Why it failed: a code of our own."""
-    result: Result | None = None
+    results: Mapping[str, Result] = field(default_factory=dict)
+    """What it found, in each language: whoever looks at it may speak another one than whoever started it."""
 
 
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
@@ -73,7 +75,7 @@ _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 class Task:
     """What to replay, against what."""
 
-    title: str
+    title: Said
     before: RuleSet
     after: RuleSet
     since: datetime
@@ -128,7 +130,7 @@ class Runs:
 
     def _work(self, run: Run, task: Task) -> None:
         try:
-            finished = replace(run, state="done", done=run.total, result=self._replay(run, task))
+            finished = replace(run, state="done", done=run.total, results=self._replay(run, task))
         except BridgeError as error:
             finished = replace(run, state="failed", fault=error.code)
         except Exception as error:  # a thread that dies would leave a run that never ends
@@ -138,20 +140,24 @@ class Runs:
             self._busy.release()
         self._tell(finished)
 
-    def _replay(self, run: Run, task: Task) -> Result:
+    def _replay(self, run: Run, task: Task) -> dict[str, Result]:
         sign_ins = self._watch(run, self._history.read(task.since, task.until))
         comparison = compare(sign_ins, task.before, task.after)
-        report = build_report(
-            comparison,
-            task.before,
-            task.after,
-            since=task.since,
-            until=task.until,
-            kept_claims=task.kept_claims,
-            unreadable=self._history.unreadable,
-        )
-        graph = build_graph(task.before, task.after, comparison)
-        return Result(report, draw(place(graph)), describe_rows(graph))
+        return {language: self._describe(task, comparison, language) for language in LANGUAGES}
+
+    def _describe(self, task: Task, comparison: Comparison, language: str) -> Result:
+        with speaking(language):
+            report = build_report(
+                comparison,
+                task.before,
+                task.after,
+                since=task.since,
+                until=task.until,
+                kept_claims=task.kept_claims,
+                unreadable=self._history.unreadable,
+            )
+            graph = build_graph(task.before, task.after, comparison)
+            return Result(report, draw(place(graph)), describe_rows(graph))
 
     def _watch(self, run: Run, sign_ins: Iterable[KeptSignIn]) -> Iterator[KeptSignIn]:
         """Yield the sign-ins, tell how far it is, and let others have the interpreter."""

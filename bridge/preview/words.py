@@ -1,5 +1,6 @@
 """A report in words: the sentences that commands and pages share."""
 
+from bridge.language import list_texts, translate, translate_number
 from bridge.preview.report import Report
 from bridge.preview.unjudged import Unjudged
 
@@ -7,15 +8,22 @@ from bridge.preview.unjudged import Unjudged
 def describe_share(report: Report) -> str:
     """Return for how many people something changes."""
     if not report.people:
-        return "No sign-in is kept for this time, so nobody can say what would change."
+        return translate("No sign-in is kept for this time, so nobody can say what would change.")
+    people = describe_people(report.people)
     if not report.changed_people:
-        return f"Nothing changes for any of the {describe_people(report.people)} who signed in."
-    verb = "changes" if report.changed_people == 1 else "change"
-    return f"{report.changed_people:,} of {describe_people(report.people)} {verb} ({report.share:.1%})"
+        return translate("Nothing changes for any of the %(people)s who signed in.", people=people)
+    return translate_number(
+        "%(changed)s of %(people)s changes (%(share)s)",
+        "%(changed)s of %(people)s change (%(share)s)",
+        report.changed_people,
+        changed=f"{report.changed_people:,}",
+        people=people,
+        share=f"{report.share:.1%}",
+    )
 
 
 def describe_change(report: Report) -> str:
-    """Return for how many people something changes, and how, in one sentence."""
+    """Return for how many people something changes, and how, in one sentence for the command, which is English."""
     parts = [
         f"{number:,} {word}"
         for number, word in (
@@ -31,10 +39,10 @@ def describe_change(report: Report) -> str:
 def describe_unjudged(unjudged: Unjudged) -> str:
     """Return what a rule reads that was not kept."""
     if not unjudged.claims:
-        return "may read any claim"
-    return f"reads {', '.join(unjudged.claims)}"
+        return translate("may read any claim")
+    return translate("reads %(claims)s", claims=list_texts(unjudged.claims))
 
 
 def describe_people(number: int) -> str:
     """Return a number of people in words."""
-    return "1 person" if number == 1 else f"{number:,} people"
+    return translate_number("%(count)s person", "%(count)s people", number, count=f"{number:,}")

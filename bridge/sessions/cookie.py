@@ -1,10 +1,11 @@
-"""Our cookies: one names a session, one recognises a browser during a sign-in, one remembers a provider.
+"""Our cookies: one names a session, one recognises a browser during a sign-in, two remember a provider and a language.
 
 ``__Host-`` makes the browser insist on Secure, on Path=/ and on no Domain, so no neighbouring host can plant either
 (RFC 6265bis 4.1.3). The session's is SameSite=Lax. A SAML response arrives as a POST from another site, and no
 browser sends a Lax cookie with it; so the sign-in has a second cookie, SameSite=None, which lives ten minutes and
 opens nothing by itself. The third holds the name of the provider that somebody last signed in with, so that the next
-sign-in goes straight there; it is only believed if a provider has that name.
+sign-in goes straight there; it is only believed if a provider has that name. So is the fourth, with the language that
+somebody chose, and like the second it is SameSite=None: a refused SAML response is to be read in it as well.
 """
 
 import hashlib
@@ -17,6 +18,8 @@ SESSION_COOKIE = "__Host-rambridge"
 BROWSER_COOKIE = "__Host-rambridge-signin"
 PROVIDER_COOKIE = "__Host-rambridge-provider"
 PROVIDER_COOKIE_SECONDS = 365 * 86_400
+LANGUAGE_COOKIE = "__Host-rambridge-language"
+LANGUAGE_COOKIE_SECONDS = 365 * 86_400
 LARGEST_HEADER_CHARACTERS = 16_384
 
 
@@ -32,7 +35,7 @@ class CookieOptions(TypedDict):
 SESSION_COOKIE_OPTIONS: CookieOptions = {"path": "/", "secure": True, "httponly": True, "samesite": "Lax"}
 """Without an end of its own: gone with the browser, and the store knows its real end."""
 BROWSER_COOKIE_OPTIONS: CookieOptions = {"path": "/", "secure": True, "httponly": True, "samesite": "None"}
-"""To be set with the lifetime of a sign-in in flight as ``max_age``."""
+"""To be set with a ``max_age``: of a sign-in in flight its lifetime."""
 
 
 def read_single(cookie_header: str, name: str) -> str | None:

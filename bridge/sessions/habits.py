@@ -59,7 +59,7 @@ class HabitStore:
 
     def load(self, identity: VerifiedIdentity) -> Habits:
         """Return a person's habits, by one round trip. Raises StoreUnavailable."""
-        key = _build_key(identity)
+        key = _build_key(identity.issuer, identity.subject)
         with store_errors():
             sealed = self._redis.get(key)
         if sealed is None:
@@ -95,15 +95,20 @@ class HabitStore:
         except StoreUnavailable as error:
             _LOG.warning("a use is not counted: %s", error.detail)
 
+    def forget(self, issuer: str, subject: str) -> None:
+        """Leave nothing of a person's habits. Raises StoreUnavailable."""
+        with store_errors():
+            self._redis.delete(_build_key(issuer, subject))
+
     def _save(self, identity: VerifiedIdentity, habits: Habits) -> None:
-        key = _build_key(identity)
+        key = _build_key(identity.issuer, identity.subject)
         packed = [list(habits.favourites), {each: list(use) for each, use in habits.uses.items()}, dict(habits.chosen)]
         with store_errors():
             self._redis.set(key, self._sealer.seal_json(key, packed), px=LIFETIME)
 
 
-def _build_key(identity: VerifiedIdentity) -> str:
-    return build_key("habits", identity.issuer, identity.subject)
+def _build_key(issuer: str, subject: str) -> str:
+    return build_key("habits", issuer, subject)
 
 
 def _unpack(value: Any) -> Habits:

@@ -29,6 +29,7 @@ LEVELS: Mapping[str, Level] = {
     "published.discovery": "public",
     "published.jwks": "public",
     "published.client_jwks": "public",
+    "languages.choose": "public",
     "login.choose": "public",
     "login.lead": "public",
     "login.start": "public",
@@ -111,6 +112,9 @@ LEVELS: Mapping[str, Level] = {
     "audit_saved.keep": "auditor",
     "audit_saved.forget": "auditor",
     "own_sign_ins.show": "session",
+    "own_sessions.show": "session",
+    "own_sessions.end": "session",
+    "own_sessions.end_others": "session",
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 

@@ -8,20 +8,17 @@ from typing import Any, TypeVar
 from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import BaseModel, ValidationError
 
-from bridge.audit import events
-from bridge.audit.log import AuditLog
 from bridge.clock import format_utc
 from bridge.delivery.console import find_way
 from bridge.delivery.links import Links
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.resolve import WithinReach
-from bridge.errors import BadParameter, NotEntitled, NotFound
+from bridge.errors import BadParameter, NotEntitled
 from bridge.exchange.accounts import Account
 from bridge.exchange.duration import Duration
 from bridge.federation import Federation
 from bridge.identity.oidc.strict_json import parse_object
 from bridge.identity.verified import VerifiedIdentity
-from bridge.sessions.store import SessionStore
 from bridge.web.access import Access
 from bridge.web.api_types import (
     CredentialsAnswer,
@@ -37,10 +34,10 @@ from bridge.web.api_types import (
 )
 from bridge.web.openapi import Operation, describe_api
 from bridge.web.origin import current_origin
+from bridge.web.session_list import SessionList
 
 MAX_BODY_BYTES = 8_192
 WEEK_SECONDS = 7 * 86_400
-_PREFIX = "rambridge:"
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -53,8 +50,7 @@ class API:
         *,
         federation: Federation,
         access: Access,
-        sessions: SessionStore,
-        audit: AuditLog,
+        session_list: SessionList,
         links: Links,
         accounts: Mapping[str, Account],
         public_url: str,
@@ -62,8 +58,7 @@ class API:
         """Take what the answers need."""
         self._federation = federation
         self._access = access
-        self._sessions = sessions
-        self._audit = audit
+        self._list = session_list
         self._links = links
         self._accounts = accounts
         self._public_url = public_url
@@ -185,16 +180,16 @@ class API:
             SessionsAnswer(
                 sessions=[
                     OwnSessionAnswer(
-                        id=_name_session(key),
-                        kind="terminal" if key.startswith(f"{_PREFIX}terminal:") else "browser",
-                        program=session.program,
-                        opened_from=session.opened_from,
-                        started_at=format_utc(session.created_at),
-                        last_seen_at=format_utc(session.last_seen_at),
-                        ends_at=format_utc(session.ends_at),
-                        current=key == current,
+                        id=each.id,
+                        kind=each.kind,
+                        program=each.session.program,
+                        opened_from=each.session.opened_from,
+                        started_at=format_utc(each.session.created_at),
+                        last_seen_at=format_utc(each.session.last_seen_at),
+                        ends_at=format_utc(each.session.ends_at),
+                        current=each.current,
                     )
-                    for key, session in self._sessions.list_of(identity.issuer, identity.subject)
+                    for each in self._list.list(identity, current)
                 ]
             )
         )
@@ -202,23 +197,16 @@ class API:
     def end_session(self, id: str) -> Response:  # noqa: A002  as the address calls it
         """End one session of the person's own; of anybody else's it knows nothing."""
         identity, current = self._access.require_caller().identity, self._access.caller_key()
-        own = dict(self._sessions.list_of(identity.issuer, identity.subject))
-        key = next((key for key in own if _name_session(key) == id), None)
-        if key is None:
-            raise NotFound("no session of this person")
-        self._end(key, own[key].identity, "signed_out_here" if key == current else "ended_from_list")
+        self._list.end(identity, current, id)
         return Response(status=HTTPStatus.NO_CONTENT)
 
     def logout(self) -> Response:
         """End the session that asks, and no other."""
         identity = self._access.require_caller().identity
         by_program = self._access.has_bearer()
-        self._end(self._access.caller_key(), identity, "signed_out_terminal" if by_program else "signed_out_here")
+        reason = "signed_out_terminal" if by_program else "signed_out_here"
+        self._list.end_key(self._access.caller_key(), identity, reason)
         return Response(status=HTTPStatus.NO_CONTENT)
-
-    def _end(self, key: str, identity: VerifiedIdentity, reason: str) -> None:
-        if self._sessions.end_key(key):
-            self._audit.append(current_origin(), events.SessionEnded(**identity.as_recorded(), reason=reason))
 
     def _describe(self, identity: VerifiedIdentity, entitlement: Entitlement) -> EntitlementAnswer:
         account = self._accounts[entitlement.account]
@@ -252,11 +240,9 @@ class API:
             "name": entitlement.name,
             "title": entitlement.title,
             "purpose": entitlement.purpose,
+            "owner": entitlement.owner or account.owner,
+            "sensitivity": entitlement.sensitivity or account.sensitivity,
         }
-
-
-def _name_session(key: str) -> str:
-    return key.removeprefix(_PREFIX).replace(":", ".")
 
 
 def _describe_length(duration: Duration | None) -> LengthAnswer | None:

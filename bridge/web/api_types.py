@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from bridge.delivery.links import LONGEST_DESTINATION
+from bridge.entitlements.entitlement import Sensitivity
 from bridge.exchange.duration import MAXIMUM_SECONDS, MINIMUM_SECONDS
 
 _EXAMPLE_TIME = "2026-11-29T12:00:00Z"
@@ -42,6 +43,10 @@ class _NamedEntitlement(_Model):
     name: str
     title: str
     purpose: str
+    owner: str
+    """Whom to ask about it, as the rule or the account's settings say; empty where neither does."""
+    sensitivity: Sensitivity | None
+    """How much harm may be done with it; null where neither the rule nor the account's settings say."""
 
 
 class EntitlementAnswer(_NamedEntitlement):

@@ -13,6 +13,7 @@ from bridge.errors import (
     AuditError,
     BadParameter,
     BridgeError,
+    DestinationRefused,
     ExchangeError,
     ExchangeMismatch,
     ExchangeUnavailable,
@@ -20,6 +21,8 @@ from bridge.errors import (
     IdentityError,
     LinkUnusable,
     LogoutRefused,
+    NotAdministrator,
+    NotAuditor,
     NotFound,
     ProviderUnavailable,
     RequestError,
@@ -36,6 +39,7 @@ from bridge.errors import (
     VersionUnknown,
 )
 from bridge.exchange.refusals import show_upstream
+from bridge.language import mark, translate
 from bridge.web.origin import current_origin
 
 _logger = logging.getLogger(__name__)
@@ -67,21 +71,30 @@ STATUSES: dict[type[BridgeError], int] = {
 }
 """The HTTP status of each branch of the tree; the nearest ancestor in the table decides."""
 
-TITLES: dict[int, str] = {
-    400: "The sign-in was not accepted",
-    401: "Please sign in",
-    403: "This is not possible",
-    404: "Page not found",
-    405: "This is not possible",
-    409: "This is not possible",
-    413: "The request is too large",
-    421: "Unknown address",
-    429: "Not available at the moment",
-    500: "Something went wrong",
-    502: "Something went wrong",
-    503: "Not available at the moment",
+TITLES: dict[type[BridgeError], str] = {
+    BridgeError: mark("Something went wrong"),
+    IdentityError: mark("The sign-in was not accepted"),
+    LogoutRefused: mark("The sign-out could not be confirmed"),
+    SessionError: mark("Please sign in"),
+    AccessError: mark("This is not possible"),
+    NotAdministrator: mark("For administrators only"),
+    NotAuditor: mark("For auditors only"),
+    NotFound: mark("Page not found"),
+    UserCodeUnknown: mark("Code not found"),
+    LinkUnusable: mark("This link cannot be used"),
+    DestinationRefused: mark("This link cannot be used"),
+    RequestError: mark("This is not possible"),
+    TooLarge: mark("The request is too large"),
+    UnknownHost: mark("Unknown address"),
+    ExchangeError: mark("This is not possible"),
+    ExchangeMismatch: mark("Something went wrong"),
+    RolloutError: mark("This is not possible"),
 }
-SIGN_OUT_TITLE = "The sign-out could not be confirmed"
+"""What a page is headed by, for each branch of the tree; the nearest ancestor in the table decides."""
+
+_UNAVAILABLE_TITLE = mark("Not available at the moment")
+"""Of every branch that passes by itself, whatever it is called."""
+
 RETRY_AFTER_SECONDS = 10
 TRY_AGAIN = "/?choose=1"
 """The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
@@ -93,11 +106,19 @@ _TOO_LARGE = 413
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
 _SERVER_ERROR = 500
+_PASSING = frozenset({429, _UNAVAILABLE})
 
 
 def find_status(error: type[BridgeError]) -> int:
     """Return the HTTP status of an error class."""
     return next(STATUSES[ancestor] for ancestor in error.__mro__ if ancestor in STATUSES)
+
+
+def find_title(error: type[BridgeError]) -> str:
+    """Return what the page of an error class is headed by, in the language that is spoken."""
+    if find_status(error) in _PASSING:
+        return translate(_UNAVAILABLE_TITLE)
+    return translate(next(TITLES[ancestor] for ancestor in error.__mro__ if ancestor in TITLES))
 
 
 def install_errors(app: Flask) -> None:
@@ -148,20 +169,21 @@ def _wants_json() -> bool:
 def _answer(status: int, error: BridgeError) -> Response:
     reference = current_origin().reference
     of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
+    told: type[BridgeError] = LogoutRefused if of_sign_out else type(error)
     sts_code, sts_request_id = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
     if _wants_json():
         upstream = {"sts_code": sts_code, "sts_request_id": sts_request_id}
         response = jsonify(
             code=error.code,
-            message=error.public,
+            message=translate(error.public),
             reference=reference,
             **{name: value for name, value in upstream.items() if value},
         )
     else:
         page = render_template(
             "error.html",
-            title=SIGN_OUT_TITLE if of_sign_out else TITLES.get(status, TITLES[_BAD_REQUEST]),
-            message=LogoutRefused.public if of_sign_out else error.public,
+            title=find_title(told),
+            message=translate(told.public),
             code=error.code,
             sts_code=sts_code,
             sts_request_id=sts_request_id,

@@ -20,6 +20,7 @@ from bridge.exchange.accounts import Account
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
 from bridge.identity.verified import VerifiedIdentity
+from bridge.language import translate
 from bridge.pasted.offer import sort_by_power
 from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
@@ -92,7 +93,7 @@ class LinkPages:
         try:
             token, ends = self._links.make(entitlement.account, entitlement.kind, entitlement.name, destination, life)
         except DestinationRefused as refusal:
-            return self._show_form(entitlement, to=destination, days=days, fault=refusal.public)
+            return self._show_form(entitlement, to=destination, days=days, fault=translate(refusal.public))
         made = {"url": f"{self._public_url}/go/{token}", "ends": format_utc(ends)}
         return self._show_form(entitlement, to=destination, days=days, made=made)
 

@@ -82,13 +82,18 @@ class Logout:
         return routes
 
     def end(self) -> AnyResponse:
-        """Sign out here; then, where the provider's settings say so, go on to sign out there."""
+        """Sign out here, and in all terminals; then, where the provider's settings say so, go on to sign out there.
+
+        With ``everywhere`` in the form, all other browsers are signed out as well.
+        """
         session = self._access.require_session_post()
         cookie = self._access.find_cookie()
         if cookie:
             self._sessions.end(cookie)
-        terminals = self._terminals.end_own(session.identity.issuer, session.identity.subject)
-        ended = (session.identity, *terminals)
+        issuer, subject = session.identity.issuer, session.identity.subject
+        everywhere = request.form.get("everywhere") == "yes"
+        others = self._sessions.end_all(issuer, subject) if everywhere else self._terminals.end_own(issuer, subject)
+        ended = (session.identity, *others)
         self._audit.append(current_origin(), *(_session_ended(identity, "signed_out_here") for identity in ended))
         self._credentials.forget(session.identity.issuer, session.identity.subject)
         browser = find_browser_cookie() or new_browser_cookie()
@@ -103,7 +108,7 @@ class Logout:
 
     def signed_out(self) -> AnyResponse:
         """Say that it is done. Whoever comes back from a provider ends here too; what they bring counts for nothing."""
-        return make_response(render_template("signed_out.html"))
+        return make_response(render_template("signed_out.html", this_page=url_for("logout.signed_out")))
 
     def receive_saml(self, provider: str) -> AnyResponse:
         """Single logout by Redirect and POST: the provider's request, or its answer to ours (SAML Profiles 4.4)."""

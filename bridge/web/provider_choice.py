@@ -63,5 +63,6 @@ class ProviderChoice:
             return_to=return_to,
             by_address=bool(self._homes) and self.only is None,
             unknown_address=unknown_address,
+            this_page=url_for("login.choose", choose=1, return_to=return_to),
         )
         return make_response(page, HTTPStatus.OK if unknown_address is None else HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -13,11 +13,14 @@ from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
 from bridge.web.api import API
 from bridge.web.find import FindPages
+from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
 from bridge.web.logout import Logout
+from bridge.web.own_sessions import OwnSessions
 from bridge.web.portal import Portal
 from bridge.web.published import Published
+from bridge.web.session_list import SessionList
 from bridge.wiring.counterparts import Counterparts
 from bridge.wiring.federating import Federating
 from bridge.wiring.foundation import Foundation
@@ -31,6 +34,8 @@ def build_pages(
     federation, access = federating.federation, visits.access
     providers, accounts, clock = base.providers, base.accounts, base.clock
     habits, links = HabitStore(base.redis, base.sealer, clock), Links(base.sealer, clock)
+    session_list = SessionList(visits.sessions, base.audit)
+    yield LanguageSwitch(access).blueprint()
     yield Login(
         federation=federation,
         desk=SignInDesk(
@@ -89,11 +94,20 @@ def build_pages(
         knowledge=knowledge,
         public_url=base.public_url,
     ).blueprint()
+    yield OwnSessions(
+        access,
+        session_list,
+        base.records.search,
+        base.records.secrets,
+        provider_titles={name: provider.title for name, provider in providers.items()},
+        account_titles={name: account.title for name, account in accounts.items()},
+        idle_seconds=base.settings.session.idle_seconds,
+        clock=clock,
+    ).blueprint()
     yield API(
         federation=federation,
         access=access,
-        sessions=visits.sessions,
-        audit=base.audit,
+        session_list=session_list,
         accounts=accounts,
         links=links,
         public_url=base.public_url,

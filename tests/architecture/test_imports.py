@@ -189,6 +189,7 @@ ALLOWED = {
         "preview",
         "sandbox",
         "sealing",
+        "sessions.habits",
         "settings",
         "setup",
         "store_connection",

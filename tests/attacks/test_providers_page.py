@@ -69,7 +69,7 @@ def test_an_administrator_sees_metadata_certificates_keys_and_rehearsal(service,
     assert wait_until(lambda: service.redis.hget(key, "seen") == b"1")
     text = look(administrator)
     assert "Corp corp · SAML" in text
-    assert f"fetched 0 minutes ago Source {server.url}/page Held certificate {short(stranger)} is in" in text
+    assert f"fetched 0 minutes ago Source {server.url}/page Held certificate {short(stranger)} It is in" in text
     assert f"certificate {short(ending)} ends on 2026-03-12, in 10 days within 14 days" in text
     assert f"staged certificate {short(staged)} ends on 2026-03-14, in 12 days within 14 days" in text
     assert "saml-sp next ends on" in text

@@ -97,7 +97,7 @@ def test_an_administrator_reads_the_rules_by_file_in_plain_words(look):
 def test_what_narrows_a_rule_and_who_answers_for_it_is_said(look):
     words = look(narrow=NARROW)("?text=kiwi")
     assert "Owner: cloud-team Reason: Project Kiwi Last day: 2127-03-31" in words
-    assert "is in the group, in capitals or not partners and is not in the group, in capitals or not interns" in words
+    assert "is in the group partners , in capitals or not and is not in the group interns , in capitals or not" in words
     assert "and comes from 10.0.0.0/8 or 2001:db8::/32" in words
     assert "and comes on mon, fri from 08:00 to 18:00, Asia/Shanghai time" in words
 

@@ -484,7 +484,7 @@ FROM_ELSEWHERE = {
 """What other sites, and programs, are meant to post to; none of them trusts a session for it."""
 
 
-WITHOUT_A_SESSION = {"login.confirm", "login.lead"}
+WITHOUT_A_SESSION = {"login.confirm", "login.lead", "languages.choose"}
 """What people do before they are signed in: guarded by where the form came from."""
 
 
@@ -494,6 +494,7 @@ def guarded(app):
 
 def test_t_web_11_every_route_that_changes_something_is_known_to_these_tests(app):
     assert {endpoint for endpoint, _ in guarded(app)} == {
+        "languages.choose",
         "login.confirm",
         "login.lead",
         "logout.end",

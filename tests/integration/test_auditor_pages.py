@@ -277,7 +277,7 @@ def test_an_alert_says_a_versions_beginning_and_cuts_nothing_else_short_unseen(l
     with installation.open_audit() as log, log.engine.begin() as connection:
         connection.execute(alerts.insert().values(number=7_001, due=2**60, failures=0, failure="", **alert))
     page = lin.open("/audit").text
-    assert f"version {'abcd' * 3}," in page
+    assert f"version {'abcd' * 3} ·" in page
     assert "STS.NStray0000000000000001" in page
     assert facts["strays"] not in page
     assert " …</span>" in page

@@ -49,6 +49,16 @@ def test_from_the_browser_to_api_v1(installation, program, browser):
     assert events(installation)[-2:] == ["authorization.granted", "terminal.opened"]
 
 
+def test_the_api_says_whom_to_ask_and_how_sensitive_a_role_is(installation, browser):
+    with signed_in(installation, browser) as program:
+        said = {
+            (each["account"], each["name"]): (each["owner"], each["sensitivity"])
+            for each in program.session().json()["entitlements"]
+        }
+    assert said["acme-production", "ReadOnly"] == ("Platform team", "medium")  # the rule's word goes first
+    assert said["acme-production", "PlatformAdmin"] == ("Platform team", "high")
+
+
 def test_no_code_token_or_proof_is_in_a_log_or_a_record(installation, browser, caplog):
     """T-WEB-13."""
     caplog.set_level("DEBUG", logger="bridge")

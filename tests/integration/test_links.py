@@ -42,6 +42,19 @@ def test_a_bookmark_shows_where_it_leads_and_one_click_opens_it(installation, br
     assert f"{PAGE} the real console would open this now" in page.text()
 
 
+def test_the_record_says_to_which_page_a_link_led_and_nothing_of_its_query(installation, browser):
+    browser.open(f"{installation.bridge}{BOOKMARK}&secret=s3cr3t")
+    before = len(installation.records())
+    browser.submit("Open console", to=f"{PAGE}&token=s3cr3t#s3cr3t")
+    chosen = find_id(installation, browser, "ReadOnly")
+    browser.open(f"{installation.bridge}/")
+    browser.submit(f"/console/{chosen}")
+    with_page, without = [each for each in installation.records()[before:] if each["event"] == "delivery.console"]
+    assert with_page["destination"] == "ecs.console.aliyun.com/server"
+    assert "destination" not in without
+    assert "s3cr3t" not in str(installation.records()[before:])
+
+
 def test_after_signing_in_one_arrives_where_the_bookmark_leads(installation):
     browser = installation.browser_at_idp()
     browser.open(f"{installation.bridge}{BOOKMARK}")

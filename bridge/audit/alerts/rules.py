@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from bridge.audit.record import to_microseconds
+from bridge.language import mark
 
 Record = Mapping[str, Any]
 Kind = Literal[
@@ -21,16 +22,17 @@ Kind = Literal[
 ]
 
 SUMMARIES: Mapping[Kind, str] = {
-    "break_glass": "A role for emergencies was used",
-    "refused_signatures": "Many messages with a wrong signature were refused",
-    "new_administrator": "Somebody is an administrator who never was before",
-    "first_privileged_use": "Somebody used a privileged role for the first time",
-    "rules_changed": "Other rules came into force",
-    "verification_failed": "The audit log does not verify",
-    "checkpoint_late": "No checkpoint of the audit log was signed in time",
-    "strays": "Credentials of governed roles are in use that were not issued here",
-    "clock_stepped_back": "The clock of a machine was set back",
+    "break_glass": mark("A role for emergencies was used"),
+    "refused_signatures": mark("Many messages with a wrong signature were refused"),
+    "new_administrator": mark("Somebody is an administrator who never was before"),
+    "first_privileged_use": mark("Somebody used a privileged role for the first time"),
+    "rules_changed": mark("Other rules came into force"),
+    "verification_failed": mark("The audit log does not verify"),
+    "checkpoint_late": mark("No checkpoint of the audit log was signed in time"),
+    "strays": mark("Credentials of governed roles are in use that were not issued here"),
+    "clock_stepped_back": mark("The clock of a machine was set back"),
 }
+"""In one sentence, in English: the service's log and webhooks say it so. A page translates it."""
 _RELEASES = frozenset({"exchange.issued", "exchange.reused", "delivery.console"})
 _REFUSALS = frozenset({"sign_in.refused", "logout.refused", "call.refused", "repeated.refused"})
 _CHANGES = frozenset({"rules.promoted", "rules.rolled_back", "rules.files_taken"})

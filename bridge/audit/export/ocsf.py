@@ -225,7 +225,10 @@ def _describe_api_activity(kind: _Kind, fields: _Fields) -> dict[str, Any]:
     request, error = fields.take("sts_request_id"), fields.take("sts_code")
     entitlement = fields.take("entitlement") or fields.see("role")
     resource = {"name": str(entitlement), "type": str(entitlement).partition(" ")[0]} if entitlement else None
-    page = fields.take("page")
+    page, destination = fields.take("page"), fields.take("destination")
+    resources = [resource] if resource else [{"name": page, "type": "page"}] if page else []
+    if destination:
+        resources.append({"name": destination, "type": "console page"})
     session = {
         "uid": fields.take("role_session_name"),
         "credential_uid": fields.take("access_key_id"),
@@ -240,7 +243,7 @@ def _describe_api_activity(kind: _Kind, fields: _Fields) -> dict[str, Any]:
         },
         "actor": actor | _filled({"session": _filled(session)}),
         "src_endpoint": {"svc_name": "Rambridge"},  # where a person asked, the person's address replaces it
-        **_filled({"resources": [resource] if resource else [{"name": page, "type": "page"}] if page else None}),
+        **_filled({"resources": resources}),
     }
 
 

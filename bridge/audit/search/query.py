@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bridge.language import translate
+
 OUTCOMES = ("accepted", "refused")
 _FLAGS = {"yes": True, "no": False}
 MAX_LENGTH = 200
@@ -60,6 +62,8 @@ class Search:
     def parse(cls, typed: Mapping[str, str]) -> tuple["Search", dict[str, str]]:
         """Return what a form or an address asks for, and a sentence for each field that cannot be understood.
 
+        Sentences are in the language that is spoken, and nothing else depends on that.
+
         Takes one text for each field, by its name; other names are left alone. Flags are ``yes`` and ``no``. Times are
         ISO 8601 in UTC; a day alone means its beginning in ``since`` and its end in ``until``. A field with a problem
         is left empty in what is returned.
@@ -76,7 +80,7 @@ class Search:
                 problems[field.name] = str(problem)
         search = cls(**values)
         if search.since and search.until and search.until <= search.since:
-            problems["until"] = "The end is not after the beginning."
+            problems["until"] = translate("The end is not after the beginning.")
             search = replace(search, until=None)
         return search, problems
 
@@ -113,9 +117,9 @@ def _read_time(text: str, *, whole_day: timedelta) -> datetime:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         moment = moment + whole_day if len(text) <= len("2026-11-29") else moment
     except (ValueError, OverflowError):
-        raise ValueError("Write a day as 2026-11-29, or a moment as 2026-11-29T10:00 (UTC).") from None
+        raise ValueError(translate("Write a day as 2026-11-29, or a moment as 2026-11-29T10:00 (UTC).")) from None
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"Write a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
+        raise ValueError(translate("Write a year from %(first)s to %(last)s.", first=_FIRST_YEAR, last=_LAST_YEAR))
     return moment
 
 
@@ -129,7 +133,7 @@ def _read_until(text: str) -> datetime:
 
 def _read_days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_DAYS):
-        raise ValueError(f"Write a number of days from 1 to {MAX_DAYS}.")
+        raise ValueError(translate("Write a number of days from 1 to %(most)s.", most=MAX_DAYS))
     return int(text)
 
 
@@ -137,12 +141,12 @@ def _read_flag(text: str) -> bool:
     try:
         return _FLAGS[text.lower()]
     except KeyError:
-        raise ValueError("Choose yes or no.") from None
+        raise ValueError(translate("Choose yes or no.")) from None
 
 
 def _read_outcome(text: str) -> str:
     if text not in OUTCOMES:
-        raise ValueError("Choose accepted or refused.")
+        raise ValueError(translate("Choose accepted or refused."))
     return text
 
 
@@ -150,11 +154,15 @@ def _read_address(text: str) -> str:
     try:
         read = ipaddress.ip_network(text) if "/" in text else ipaddress.ip_address(text)
     except ValueError:
-        raise ValueError("Write an address as 203.0.113.7, or a network as 203.0.113.0/24.") from None
+        raise ValueError(translate("Write an address as 203.0.113.7, or a network as 203.0.113.0/24.")) from None
     if isinstance(read, ipaddress.IPv4Network | ipaddress.IPv6Network):
         longest = LONGEST_PREFIX[read.version]
         if read.prefixlen > longest:
-            raise ValueError(f"Records know networks of /{longest} and larger ones; write that, or one address.")
+            raise ValueError(
+                translate(
+                    "Records know networks of /%(length)s and larger ones; write that, or one address.", length=longest
+                )
+            )
     return str(read)
 
 

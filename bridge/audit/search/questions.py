@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bridge.audit.search.query import Search
+from bridge.language import mark
 
 _DAY = timedelta(days=1)
 
@@ -16,11 +17,11 @@ class Question:
     name: str
     """Stable, for addresses."""
     words: str
-    """As a page shows it."""
+    """A message of the catalogue, for a page."""
     asks_for: str
     """The field of :class:`Search` that has to be filled in first; empty: none."""
     explanation: str
-    """What is shown, and what it does not mean."""
+    """What is shown, and what it does not mean: a message too."""
     build: Callable[[datetime, str], Search]
     """Takes this moment (UTC) and what was filled in (empty where nothing is asked for)."""
     counts: str = ""
@@ -80,74 +81,76 @@ def changes_of_rules(now: datetime, _: str = "") -> Search:
 _ALL = (
     Question(
         "privileged-without-mfa",
-        "Privileged roles without a second factor, last 7 days",
+        mark("Privileged roles without a second factor, last 7 days"),
         "",
-        "Each step towards a privileged role by somebody whose provider stated one factor. "
-        "Where a provider states nothing, nothing is known, and nothing is shown.",
+        mark(
+            "Each step towards a privileged role by somebody whose provider stated one factor. "
+            "Where a provider states nothing, nothing is known, and nothing is shown."
+        ),
         privileged_without_mfa,
     ),
     Question(
         "refusals-yesterday",
-        "What was refused yesterday, by code",
+        mark("What was refused yesterday, by code"),
         "",
-        "Every refusal of yesterday (UTC). Many are answers that came too late, and harmless.",
+        mark("Every refusal of yesterday (UTC). Many are answers that came too late, and harmless."),
         refusals_yesterday,
         "code",
     ),
     Question(
         "everything-of-person",
-        "Everything of one person",
+        mark("Everything of one person"),
         "person",
-        "Every record of the person, newest first. Refused sign-ins are not there: they name nobody for certain.",
+        mark("Every record of the person, newest first. Refused sign-ins are not there: they name nobody for certain."),
         everything_of,
     ),
     Question(
         "refusals-of-person",
-        "What one person was refused, last 30 days",
+        mark("What one person was refused, last 30 days"),
         "person",
-        "After the sign-in: roles that the rules did not grant, and exchanges that STS refused.",
+        mark("After the sign-in: roles that the rules did not grant, and exchanges that STS refused."),
         refusals_of,
     ),
     Question(
         "who-used-key",
-        "Who used this AccessKeyId?",
+        mark("Who used this AccessKeyId?"),
         "access_key_id",
-        "Whom the credentials were issued to, who got them again, and calls that were refused with them.",
+        mark("Whom the credentials were issued to, who got them again, and calls that were refused with them."),
         who_used_key,
     ),
     Question(
         "whose-session",
-        "Who is behind this RoleSessionName?",
+        mark("Who is behind this RoleSessionName?"),
         "session_name",
-        "As it stands in ActionTrail, exactly.",
+        mark("As it stands in ActionTrail, exactly."),
         whose_session,
     ),
     Question(
         "who-became-role",
-        "Who chose this role, last 30 days?",
+        mark("Who chose this role, last 30 days?"),
         "role",
-        "Each time that the rules granted it, for the console or for credentials.",
+        mark("Each time that the rules granted it, for the console or for credentials."),
         who_became,
     ),
     Question(
         "one-request",
-        "What happened under this reference number?",
+        mark("What happened under this reference number?"),
         "reference",
-        "The number of an error page, or the RequestId of a call of the STS endpoint.",
+        mark("The number of an error page, or the RequestId of a call of the STS endpoint."),
         one_request,
     ),
     Question(
         "from-address",
-        "Everything from this address or network",
+        mark("Everything from this address or network"),
         "address",
-        "Addresses as this service sees them; many people may share one.",
+        mark("Addresses as this service sees them; many people may share one."),
         from_address,
     ),
     Question(
         "changes-of-rules",
-        "Who changed the rules, last 90 days?",
+        mark("Who changed the rules, last 90 days?"),
         "",
-        "Changes that came into force, wait for a second person, were taken back or were refused.",
+        mark("Changes that came into force, wait for a second person, were taken back or were refused."),
         changes_of_rules,
     ),
 )

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from bridge.audit.trail.governed import Governed
 from bridge.audit.trail.join import SECOND, Credentials
+from bridge.language import mark, translate
 
 LONGEST_SESSION = 43_200 * SECOND
 
@@ -18,19 +19,22 @@ Reason = Literal["asked_with_key", "our_provider", "other_provider", "chained_fr
 
 
 REASONS: Mapping[Reason, str] = {
-    "asked_with_key": "{caller} called AssumeRole",
-    "chained_from_unknown": "asked for with {parent}, which is not ours either",
-    "our_provider": "our provider {provider} vouched for it, says STS: our key, a lost record, a response sent twice",
-    "other_provider": "{action} by the identity provider {provider}",
-    "unknown": "the trail does not say where it came from",
+    "asked_with_key": mark("%(caller)s called AssumeRole"),
+    "chained_from_unknown": mark("asked for with %(parent)s, which is not ours either"),
+    "our_provider": mark(
+        "our provider %(provider)s vouched for it, says STS: our key, a lost record, a response sent twice"
+    ),
+    "other_provider": mark("%(action)s by the identity provider %(provider)s"),
+    "unknown": mark("the trail does not say where it came from"),
 }
 
 
-_CALLERS = {
-    "ram-user": "a RAM user",
-    "root-account": "the account itself",
-    "assumed-role": "a role",
-    "system": "a service",
+_CALLERS: Mapping[str, str] = {
+    "ram-user": mark("a RAM user"),
+    "root-account": mark("the account itself"),
+    "assumed-role": mark("a role"),
+    "system": mark("a service"),
+    "": mark("somebody"),
 }
 
 
@@ -49,8 +53,9 @@ class Stray(NamedTuple):
 def describe_reason(stray: Stray) -> str:
     """Return in words how the credentials came about."""
     each = stray.credentials
-    return REASONS[stray.reason].format(
-        caller=_CALLERS.get(each.caller, each.caller or "somebody"),
+    return translate(
+        REASONS[stray.reason],
+        caller=translate(_CALLERS[each.caller]) if each.caller in _CALLERS else each.caller,
         parent=each.parent,
         provider=each.provider,
         action=each.action,

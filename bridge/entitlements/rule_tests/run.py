@@ -14,6 +14,7 @@ from bridge.entitlements.rule_tests.language import Denied, Expected
 from bridge.entitlements.rule_tests.report import CaseResult, Difference, RuleTestReport
 from bridge.entitlements.rules import Rule, RuleSet, build_rule_set
 from bridge.identity.verified import VerifiedIdentity
+from bridge.language import ENGLISH, speaking
 
 _Target: TypeAlias = tuple[str, str, str]
 
@@ -34,7 +35,12 @@ class RuleTestCase:
 
 
 def run_cases(cases: Iterable[RuleTestCase], rules: RuleSet) -> RuleTestReport:
-    """Return what comes of the tests under these rules."""
+    """Return what comes of the tests under these rules. It is kept and shown to others, so it is in English."""
+    with speaking(ENGLISH):
+        return _run_cases(cases, rules)
+
+
+def _run_cases(cases: Iterable[RuleTestCase], rules: RuleSet) -> RuleTestReport:
     applied = Counter({rule.id: 0 for rule in rules.rules})
     results: list[CaseResult] = []
     for case in cases:

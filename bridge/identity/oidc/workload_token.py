@@ -37,6 +37,7 @@ from bridge.identity.replay import ReplayMemory
 from bridge.identity.trace import Row, from_now, recent
 from bridge.identity.verified import VerifiedIdentity
 from bridge.identity.workloads import Workload
+from bridge.language import mark
 
 _SHARED = frozenset(
     {
@@ -54,20 +55,20 @@ class WorkloadTrace(OIDCTrace):
         *(row for row in OIDCTrace.rows if row.name in _SHARED),
         Row(
             "issued",
-            "It was issued within the last day",
+            mark("It was issued within the last day"),
             lambda trace: from_now(trace.claims["iat"], trace.expected.now),
             lambda trace: recent(MAX_LIFETIME_SECONDS, trace.skew),
         ),
         *(row for row in OIDCTrace.rows if row.name == "not_before"),
         Row(
             "workload_audience",
-            "The token is meant for us alone",
+            mark("The token is meant for us alone"),
             lambda trace: trace.claims.get("aud"),
             lambda trace: list(trace.workload.audiences),
         ),
         Row(
             "workload_claims",
-            "It states what every token of this issuer must",
+            mark("It states what every token of this issuer must"),
             lambda trace: [f"{name} {trace.claims.get(name)}" for name in trace.workload.required_claims],
             lambda trace: [f"{name} {' or '.join(each)}" for name, each in trace.workload.required_claims.items()],
         ),

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.errors import StoreUnavailable, Unsealable
 from bridge.identity.saml.metadata import SigningCertificate
 from bridge.identity.saml.signature import CheckedValue
+from bridge.language import list_texts, translate, translate_number
 from bridge.store_connection import RedisClient, build_key, store_errors
 
 _logger = logging.getLogger(__name__)
@@ -85,20 +86,29 @@ class Rehearsed:
     def describe(self) -> str:
         """Return what it means for the cut-over, in words for an administrator."""
         if not self.seen:
-            return f"no sign-in of the last {WINDOW_HOURS} hours was tried: nothing is known yet"
+            return translate(
+                "no sign-in of the last %(hours)s hours was tried: nothing is known yet", hours=WINDOW_HOURS
+            )
+        text = translate(
+            "%(would)s of %(seen)s sign-ins of the last %(hours)s hours would verify",
+            would=self.would_verify,
+            seen=self.seen,
+            hours=WINDOW_HOURS,
+        )
+        if self.refused:
+            refused = translate_number(
+                "%(number)s of them is refused until then", "%(number)s of them are refused until then", self.refused
+            )
+            text = translate("%(first)s; %(second)s", first=text, second=refused)
         most = sorted(self.signed_by.items(), key=lambda item: -item[1])
-        signed = ", ".join(f"{number} by {thumbprint[:16]}" for thumbprint, number in most)
-        signed = signed.replace(" by ", " signed by ", 1)
-        refused = (
-            f"; {self.refused} of them {'is' if self.refused == 1 else 'are'} refused until then"
-            if self.refused
-            else ""
+        signed = list_texts(
+            translate("%(number)s signed by %(certificate)s", number=number, certificate=thumbprint[:16])
+            for thumbprint, number in most
         )
-        verdict = "the cut-over would lose none" if self.is_ready else "do not cut over yet"
-        return (
-            f"{self.would_verify} of {self.seen} sign-ins of the last {WINDOW_HOURS} hours would verify{refused}; "
-            f"{signed}: {verdict}"
-        )
+        text = translate("%(first)s; %(second)s", first=text, second=signed)
+        if self.is_ready:
+            return translate("%(finding)s: the cut-over would lose none", finding=text)
+        return translate("%(finding)s: do not cut over yet", finding=text)
 
 
 class RehearsalCounter:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bridge.clock import Clock
 from bridge.entitlements.rules import RulesInForce
+from bridge.language import phrase
 from bridge.preview.drafts import Draft
 from bridge.rollout.roll_out import RollOut
 from bridge.settings import read_rule_files
@@ -31,9 +32,15 @@ def find_drafts(folder: Path, rules: RulesInForce, roll_out: RollOut, clock: Clo
 
 def _iterate_drafts(folder: Path, in_force: str, roll_out: RollOut, clock: Clock) -> Iterator[Draft]:
     for request in roll_out.requests.waiting(in_force, clock.now()):
-        title = f"{request.version[:12]}, which {request.author.name} asked for and nobody has confirmed"
+        title = phrase(
+            "%(version)s, which %(author)s asked for and nobody has confirmed",
+            version=request.version[:12],
+            author=request.author.name,
+        )
         yield Draft(request.version, title, partial(roll_out.versions.read, request.version))
-    yield Draft(FILES, f"The files in {folder.name}/", partial(read_rule_files, folder))
+    yield Draft(FILES, phrase("The files in %(folder)s/", folder=folder.name), partial(read_rule_files, folder))
     for change in roll_out.versions.changes(EARLIER):
-        title = f"{change.version[:12]}, in force from {change.at:%Y-%m-%d %H:%M} UTC"
+        title = phrase(
+            "%(version)s, in force from %(time)s UTC", version=change.version[:12], time=f"{change.at:%Y-%m-%d %H:%M}"
+        )
         yield Draft(change.version, title, partial(roll_out.versions.read, change.version))

@@ -18,7 +18,14 @@ from bridge.audit.events import EntitlementsResolved, Person, SignInExplained
 from bridge.audit.log import AuditLog
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.clock import Clock, format_utc
-from bridge.entitlements.explanation import Explanation, Verdict, describe_origin, describe_targets, explain
+from bridge.entitlements.explanation import (
+    Explanation,
+    Verdict,
+    describe_origin,
+    describe_target,
+    describe_targets,
+    explain,
+)
 from bridge.entitlements.rules import RulesInForce
 from bridge.entitlements.spans import describe_span
 from bridge.entitlements.supposed import Supposed, parse_moment, read_supposed
@@ -29,6 +36,7 @@ from bridge.history.kept_sign_in import KeptSignIn
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.verified import VerifiedIdentity
 from bridge.identity.workloads import Workload
+from bridge.language import list_texts, mark, translate
 from bridge.web.access import Access
 from bridge.web.admin.administration import Administration
 from bridge.web.origin import current_origin
@@ -38,11 +46,11 @@ MAX_CANDIDATES = 20
 MAX_PASTED_CHARACTERS = 100_000
 _AROUND = timedelta(minutes=2)
 _TITLES = (
-    ("denies", "Denied"),
-    ("withheld", "Withheld"),
-    ("reach", "Within reach of another sign-in"),
-    ("near", "Near misses"),
-    ("missed", "Did not match"),
+    ("denies", mark("Denied")),
+    ("withheld", mark("Withheld")),
+    ("reach", mark("Within reach of another sign-in")),
+    ("near", mark("Near misses")),
+    ("missed", mark("Did not match")),
 )
 
 
@@ -83,6 +91,11 @@ class Section:
 
 class Fault(Exception):
     """The form cannot be answered as it is; the text says why."""
+
+    def __init__(self, text: str, detail: str = "") -> None:
+        """Take why, and what our reader of settings says of it, which is English."""
+        super().__init__(text)
+        self.detail = detail
 
 
 class Explain:
@@ -128,7 +141,7 @@ class Explain:
         try:
             kept = self._find_by_reference(given)
         except Fault as fault:
-            return self._render(Asked(rule=rule), fault=str(fault))
+            return self._render(Asked(rule=rule), fault)
         return self._explain_kept(Asked(person=kept.identity.subject, rule=rule), kept)
 
     def answer(self) -> Response:
@@ -140,7 +153,7 @@ class Explain:
                 return self._explain_claims(asked, at, address)
             found = self._find_people(asked.person)
         except Fault as fault:
-            return self._render(asked, fault=str(fault))
+            return self._render(asked, fault)
         if len(found) > 1:
             candidates = [(each.identity.subject, each.label, format_utc(each.at)) for each in found[:MAX_CANDIDATES]]
             return self._render(asked, candidates=candidates, more=len(found) - len(candidates))
@@ -150,8 +163,9 @@ class Explain:
         self, asked: Asked, kept: KeptSignIn, at: datetime | None = None, address: str | None = None
     ) -> Response:
         self._record(kept)
-        source = (
-            f"Sign-in of {_show_time(kept.at)} UTC, with the claims that may be kept: others cannot be seen any more"
+        source = translate(
+            "Sign-in of %(time)s UTC, with the claims that may be kept: others cannot be seen any more",
+            time=_show_time(kept.at),
         )
         at, address = at or kept.at, address or kept.source_address
         return self._show(asked, kept.identity, kept.label, source, at, address)
@@ -171,14 +185,14 @@ class Explain:
         providers = self._providers
         name = supposed.provider or (next(iter(providers)) if len(providers) == 1 else "")
         if name not in providers:
-            raise Fault(f"Write `provider` with one of {', '.join(providers)}.")
+            raise Fault(translate("Write `provider` with one of %(providers)s.", providers=list_texts(providers)))
         at = at or supposed.find_time() or self._clock.now()
         provider = providers[name]
         issuer = provider.entity_id if isinstance(provider, SAMLProvider) else provider.issuer
         identity = supposed.build(name, provider.protocol, issuer, at)
         if isinstance(provider, Workload):
             identity = replace(identity, claims={"sub": identity.subject, **identity.claims})
-        source = "Pasted claims, made up: nobody vouches for them"
+        source = translate("Pasted claims, made up: nobody vouches for them")
         return self._show(asked, identity, identity.name, source, at, address or supposed.source_address)
 
     def _show(  # noqa: PLR0917  what is known of one person
@@ -186,7 +200,11 @@ class Explain:
     ) -> Response:
         explanation = explain(identity, self._rules.current, at, address or None)
         gets = [
-            (each, describe_span(each.duration_seconds), _describe(explanation.find_giver(each.id)))
+            (
+                describe_target(each.kind, each.account, each.name),
+                describe_span(each.duration_seconds),
+                _describe(explanation.find_giver(each.id)),
+            )
             for each in explanation.resolution.entitlements
         ]
         return self._render(
@@ -195,11 +213,12 @@ class Explain:
             label=label,
             source=source,
             at=_show_time(at),
+            notes=[_write_sentence(note) for note in explanation.notes],
             gets=gets,
             sections=list(_group(explanation, asked.rule)),
         )
 
-    def _render(self, asked: Asked, fault: str = "", **values: object) -> Response:
+    def _render(self, asked: Asked, fault: Fault | None = None, **values: object) -> Response:
         page = self._administration.render(
             "admin_explain.html", asked=asked, fault=fault, keep_days=self._history.keep_days, **values
         )
@@ -209,12 +228,12 @@ class Explain:
 
     def _find_people(self, text: str) -> tuple[KeptSignIn, ...]:
         if not text:
-            raise Fault("Write a name, an e-mail address or a subject, or paste claims.")
+            raise Fault(translate("Write a name, an e-mail address or a subject, or paste claims."))
         now = self._clock.now()
         kept = self._history.read(now - timedelta(days=self._history.keep_days), now + _AROUND)
         found = find_people(kept, text, self._records.names())
         if not found:
-            raise Fault(f"No sign-in of anybody called “{text[:80]}” is kept.")
+            raise Fault(translate("No sign-in of anybody called “%(name)s” is kept.", name=text[:80]))
         return found
 
     def _find_by_reference(self, given: str) -> KeptSignIn:
@@ -223,12 +242,12 @@ class Explain:
         records = [] if reference is None else self._records.find(reference)
         record = next((each for each in records if each["event"] == EntitlementsResolved.name), None)
         if record is None:
-            raise Fault("No sign-in has this reference.")
+            raise Fault(translate("No sign-in has this reference."))
         at = parse_moment(record["time"])
         self._history.flush(1.0)
         kept = find_sign_in(self._history.read(at - _AROUND, at + _AROUND), record["issuer"], record["subject"])
         if kept is None:
-            raise Fault("That sign-in is not kept: not any more, or not yet.")
+            raise Fault(translate("That sign-in is not kept: not any more, or not yet."))
         return replace(kept, label=record["person"])
 
 
@@ -245,39 +264,46 @@ def _group(explanation: Explanation, rule: str) -> Iterator[Section]:
         ]
         if verdicts if not rule else wanted:
             rows = tuple(map(_describe, wanted[:MAX_LISTED]))
-            yield Section(standing, title, rows, 0 if rule else len(verdicts) - len(rows))
+            yield Section(standing, translate(title), rows, 0 if rule else len(verdicts) - len(rows))
 
 
 def _describe(verdict: Verdict) -> Row:
     marks = {True: "holds", False: "fails", None: "unknown"}
     further = [
-        f"{each.what}: {each.reason.text}" if each.outcome.entitlement else each.reason.text
+        translate("%(what)s: %(reason)s", what=each.what, reason=each.reason.text)
+        if each.outcome.entitlement
+        else each.reason.text
         for each in verdict.given
         if each.reason.text
     ]
     if verdict.standing == "reach":
-        further = [f"{each.what} would be granted" for each in verdict.given if each.outcome.entitlement]
+        granted = (each.what for each in verdict.given if each.outcome.entitlement)
+        further = [translate("%(what)s would be granted", what=what) for what in granted]
     if verdict.rule.denials:
-        further.append(f"It denies {describe_targets(verdict.rule.denials)}.")
+        further.append(translate("It denies %(what)s.", what=describe_targets(verdict.rule.denials)))
     further += describe_origin(verdict.rule)
     return Row(
         sentence=verdict.sentence[:1].upper() + verdict.sentence[1:],
         name=verdict.name,
         file=verdict.rule.id.partition(":")[0],
         line=verdict.rule.line,
-        looked_at=tuple((marks[each.holds], each.condition, each.reason) for each in verdict.outcome.findings),
+        looked_at=tuple((marks[each.holds], each.condition, str(each.why)) for each in verdict.outcome.findings),
         further=tuple(further),
-        caution=verdict.caution[:1].upper() + verdict.caution[1:],
+        caution=_write_sentence(verdict.caution) if verdict.caution else "",
     )
+
+
+def _write_sentence(text: str) -> str:
+    return translate("%(text)s.", text=text[:1].upper() + text[1:])
 
 
 def _read_claims(text: str) -> Supposed:
     if len(text) > MAX_PASTED_CHARACTERS:
-        raise Fault(f"This is longer than {MAX_PASTED_CHARACTERS:,} characters.")
+        raise Fault(translate("This is longer than %(most)s characters.", most=f"{MAX_PASTED_CHARACTERS:,}"))
     try:
         return read_supposed(Path("the claims"), text.encode(errors="replace"))
     except SettingsError as error:
-        raise Fault(_join(error)) from error
+        raise Fault(translate("These claims cannot be read."), _join(error)) from error
 
 
 def _join(error: SettingsError) -> str:
@@ -293,7 +319,8 @@ def _read_time(text: str, clock: Clock) -> datetime | None:
     try:
         return parse_moment(text)
     except PydanticCustomError as error:
-        raise Fault(f"{error.message()}: write, for example, 2026-11-24 09:00.") from error
+        fault = translate("“%(text)s” is not a time: write, for example, 2026-11-24 09:00.", text=text[:60])
+        raise Fault(fault) from error
 
 
 def _read_address(text: str) -> str | None:
@@ -302,7 +329,7 @@ def _read_address(text: str) -> str | None:
     try:
         return str(ip_address(text))
     except ValueError as error:
-        raise Fault(f"“{text[:60]}” is not an address.") from error
+        raise Fault(translate("“%(text)s” is not an address.", text=text[:60])) from error
 
 
 def _show_time(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from bridge.clock import Clock
 from bridge.entitlements.rules import RuleFiles, RuleSet, RulesInForce
 from bridge.errors import NotFound, SettingsError
 from bridge.history.history import History
+from bridge.language import spoken
 from bridge.preview.drafts import Draft
 from bridge.preview.runs import Run, Runs, Task
 from bridge.preview.words import describe_share, describe_unjudged
@@ -97,9 +98,10 @@ class Preview:
     def show(self, run_id: str) -> Response:
         """Show how far a run is, or what it found."""
         run = self._find(run_id)
-        if run.result is None:
+        result = run.results.get(spoken())
+        if result is None:
             return self._administration.render("admin_preview_running.html", run=run)
-        report = run.result.report
+        report = result.report
         return self._administration.render(
             "admin_preview_result.html",
             run=run,
@@ -108,8 +110,8 @@ class Preview:
             in_force=self._rules.current.version,
             summary=describe_share(report),
             unjudged=[(each.rule, describe_unjudged(each)) for each in report.unjudged],
-            picture=Markup(run.result.picture),  # noqa: S704  our own code drew it, and escaped every name
-            table=run.result.table,
+            picture=Markup(result.picture),  # noqa: S704  our own code drew it, and escaped every name
+            table=result.table,
         )
 
     def progress(self, run_id: str) -> Response:

@@ -20,6 +20,7 @@ from bridge.identity.providers import OIDCProvider, Provider, SAMLProvider
 from bridge.identity.saml.rehearsal_counts import Rehearsed
 from bridge.identity.saml.service_provider import ServiceProvider
 from bridge.keys import KeyFolder
+from bridge.language import translate
 from bridge.web.admin.administration import Administration
 
 
@@ -93,7 +94,7 @@ class Providers:
             name=provider.name,
             protocol="SAML",
             party=provider.entity_id,
-            source="a file" if status.is_local else provider.metadata.partition("?")[0],
+            source=translate("a file") if status.is_local else provider.metadata.partition("?")[0],
             freshness=describe_freshness(status, now, signed=bool(provider.metadata_signing_certificate), local="read"),
             fault=status.fault,
             rows=tuple(_describe_endings(find_provider_endings(status, now), now)),
@@ -109,7 +110,7 @@ def _describe_oidc(provider: OIDCProvider) -> ProviderCard:
         protocol="OpenID Connect",
         party=provider.issuer,
         source=provider.issuer,
-        freshness="fetched at the start and every 45 minutes",
+        freshness=translate("fetched at the start and every 45 minutes"),
         fault="",
         rows=(),
         held=(),

@@ -7,32 +7,53 @@ from markupsafe import Markup
 
 from bridge.audit.trail.threads import Call
 from bridge.web.auditor.sentences import bold, code
+from bridge.web.markup import list_all, translate_markup, translate_number_markup
 
 _ACTIONS = 6
 """How many different actions one sentence names."""
 
 
 def tell_calls(calls: Sequence[Call]) -> Markup:
-    """Return one sentence about calls with the same credentials; there is one at least."""
+    """Return what was done in calls with the same credentials; there is one at least."""
     counts = Counter(f"{call.service}:{call.name}" for call in calls)
-    named = counts.most_common(_ACTIONS)
-    actions = Markup(", ").join(
-        Markup("{}{}").format(code(action), f" ({count:,} times)" if count > 1 else "") for action, count in named
+    named = list_all(_name(action, count) for action, count in counts.most_common(_ACTIONS))
+    told = translate_number_markup(
+        "As %(role)s, one call of Alibaba Cloud: %(actions)s.",
+        "As %(role)s, %(count)s calls of Alibaba Cloud: %(actions)s.",
+        len(calls),
+        role=bold(calls[0].role),
+        count=format(len(calls), ","),
+        actions=named,
     )
-    more = len(counts) - len(named)
+    more = len(counts) - _ACTIONS
     failed = sum(bool(call.error_code) for call in calls)
-    return Markup("As {}, {}: {}{}{}.").format(
-        bold(calls[0].role),
-        "one call of Alibaba Cloud" if len(calls) == 1 else f"{len(calls):,} calls of Alibaba Cloud",
-        actions,
-        f" and {more} other actions" if more else "",
-        f"; {failed:,} failed" if failed else "",
-    )
+    further = [
+        translate_number_markup("Another action is not named.", "%(number)s other actions are not named.", more)
+        if more > 0
+        else "",
+        translate_number_markup("1 failed.", "%(count)s failed.", failed, count=format(failed, ",")) if failed else "",
+    ]
+    return Markup(" ").join((told, *filter(None, further)))
+
+
+def _name(action: str, count: int) -> Markup:
+    if count == 1:
+        return code(action)
+    return translate_markup("%(action)s (%(count)s times)", action=code(action), count=format(count, ","))
 
 
 def list_calls(calls: Iterable[Call]) -> Iterator[tuple[int, Markup]]:
     """Yield the moment (microseconds since 1970, UTC) of each call, and the call in words."""
     for call in calls:
-        where = Markup(" in {}").format(code(call.region)) if call.region else ""
-        failed = Markup(" failed: {}").format(code(call.error_code)) if call.error_code else ""
-        yield call.time, Markup("{}{}{}").format(code(f"{call.service}:{call.name}"), where, failed)
+        action, error = code(f"{call.service}:{call.name}"), code(call.error_code)
+        if call.region and call.error_code:
+            words = translate_markup(
+                "%(action)s in %(region)s failed: %(error)s", action=action, region=code(call.region), error=error
+            )
+        elif call.region:
+            words = translate_markup("%(action)s in %(region)s", action=action, region=code(call.region))
+        elif call.error_code:
+            words = translate_markup("%(action)s failed: %(error)s", action=action, error=error)
+        else:
+            words = action
+        yield call.time, words

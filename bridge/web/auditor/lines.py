@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bridge.language import translate
 from bridge.web.auditor.addresses import find_record
-from bridge.web.auditor.sentences import ERASED, Record, Sentences
+from bridge.web.auditor.event_names import name_event
+from bridge.web.auditor.sentences import Record, Sentences, names_erased
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Line:
     position: int
     time: str
     event: str
+    event_name: str
     refused: bool
     sentence: Markup
     origin: str
@@ -44,6 +47,7 @@ def write_line(record: Record, say: Sentences) -> Line:
         position=record["position"],
         time=record["time"],
         event=record["event"],
+        event_name=name_event(record["event"]),
         refused=record["event"].endswith(".refused"),
         sentence=sentence,
         origin=record.get("source_address") or record.get("network") or "",
@@ -56,6 +60,7 @@ def write_line(record: Record, say: Sentences) -> Line:
 def _find_marks(record: Record, sentence: Markup) -> Iterable[Mark]:
     if record.get("privileged"):
         without = record.get("mfa") is False and record["event"] != "sign_in.refused"
-        yield Mark("privileged, one factor" if without else "privileged", "bad" if without else "warn")
-    if record.get("erased") and ERASED not in sentence:
-        yield Mark("erased", "plain")
+        text = translate("privileged, one factor") if without else translate("privileged")
+        yield Mark(text, "bad" if without else "warn")
+    if record.get("erased") and not names_erased(sentence):
+        yield Mark(translate("erased"), "plain")

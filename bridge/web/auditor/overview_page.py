@@ -1,7 +1,7 @@
 """The overview: figures over time as pictures, and the questions that auditors ask most. It names nobody."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,36 +10,50 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.audit.alerts.board import AlertBoard, ShownAlert
 from bridge.audit.reader import database_errors
+from bridge.audit.record import to_microseconds
 from bridge.audit.search.overview import Count as NamedCount
 from bridge.audit.search.overview import Overview, SeenNetwork, Slot, UnusualRole
 from bridge.audit.search.query import Search
 from bridge.audit.search.questions import QUESTIONS, Question
 from bridge.audit.search.search import AuditSearch
 from bridge.clock import Clock
+from bridge.language import mark, translate, translate_number
 from bridge.web.auditor.addresses import find_record, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Columns, Count, draw_bars, draw_columns
 from bridge.web.auditor.figures import Figure, show_moment
+from bridge.web.days import write_day_in_row, write_day_shortly, write_month_shortly
 
-SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (364, "A year"))
+SPANS = (
+    (1, mark("24 hours")),
+    (7, mark("7 days")),
+    (30, mark("30 days")),
+    (90, mark("90 days")),
+    (364, mark("A year")),
+)
 _USUAL_DAYS = 30
 _ALERTS = 5
 _MOST_ALERTS = 100
 _GRAVE = frozenset({"break_glass", "strays", "verification_failed"})
 _IN_THE_RECORD = frozenset({"event", "reference"})
-_FACTS = {
-    "first_bad": "first bad record {}",
-    "previous": "before it {}",
-    "seconds": "{} seconds",
-    "strays": "{}",
-    "detail": "{}",
+_FACTS: Mapping[str, str] = {
+    "account": mark("account %(value)s"),
+    "code": mark("code %(value)s"),
+    "node": mark("machine %(value)s"),
+    "provider": mark("provider %(value)s"),
+    "role": mark("role %(value)s"),
+    "rule": mark("rule %(value)s"),
+    "version": mark("version %(value)s"),
+    "first_bad": mark("first bad record %(value)s"),
+    "previous": mark("before it %(value)s"),
+    "seconds": mark("%(value)s seconds"),
 }
-"""What an alert says of itself, where its name before it is not words enough."""
+"""What the facts of an alert are called; any other speaks for itself."""
 _HINTS = {
-    "person": "Name",
+    "person": mark("Name"),
     "access_key_id": "STS.…",
     "session_name": "lin.wei@example.com",
-    "role": "Role name",
+    "role": mark("Role name"),
     "reference": "0000-0000-0000",
     "address": "203.0.113.7",
 }
@@ -60,7 +74,7 @@ class Shown:
     """An alert that goes on; of those that are not grave, the newest of its kind."""
 
     title: str
-    text: str
+    facts: tuple[str, ...]
     more: int
     """How many others of its kind go on."""
     href: str
@@ -119,7 +133,7 @@ class OverviewPage:
         return self._auditing.render(
             "audit_overview.html",
             days=days,
-            spans=SPANS,
+            spans=[(each, translate(title)) for each, title in SPANS],
             alerts=alerts[:_ALERTS],
             more_alerts=max(0, len(alerts) - _ALERTS),
             figures=list(self._count(overview, since, first_day)),
@@ -131,7 +145,11 @@ class OverviewPage:
             new_networks=_draw_networks(overview.new_networks),
             unusual_roles=self._draw_roles(overview.unusual_roles, first_day),
             questions=[self._ask(each, now) for each in QUESTIONS.values() if not each.asks_for],
-            forms=[(each, _HINTS.get(each.asks_for, "")) for each in QUESTIONS.values() if each.asks_for],
+            forms=[
+                (each.name, translate(each.words), translate(_HINTS[each.asks_for]))
+                for each in QUESTIONS.values()
+                if each.asks_for
+            ],
             records=sum(each.records for each in overview.slots),
         )
 
@@ -142,8 +160,8 @@ class OverviewPage:
         newest = {each.kind: each.number for each in reversed(going_on)}
         return [
             Shown(
-                title=f"{each.summary}.",
-                text=_describe_alert(each),
+                title=translate("%(sentence)s.", sentence=translate(each.summary)),
+                facts=tuple(_describe_alert(each)),
                 more=0 if each.kind in _GRAVE else alike[each.kind] - 1,
                 href=find_record(each.position) if each.position is not None else "",
                 grave=each.kind in _GRAVE,
@@ -154,21 +172,23 @@ class OverviewPage:
 
     def _count(self, overview: Overview, since: datetime, first_day: datetime) -> Iterable[Figure]:
         sign_ins, refusals = (sum(getattr(each, name) for each in overview.slots) for name in ("sign_ins", "refusals"))
-        share = f"{100 * refusals / sign_ins:.1f} per 100 sign-ins" if refusals and sign_ins else ""
+        share = ""
+        if refusals and sign_ins:
+            share = translate("%(number)s per 100 sign-ins", number=format(100 * refusals / sign_ins, ".1f"))
         weak = overview.privileged_uses_without_mfa
-        yield Figure("Sign-ins", sign_ins, _find(since, event="sign_in.accepted"))
-        yield Figure("Refusals", refusals, _find(since, outcome="refused"), note=share)
+        yield Figure(translate("Sign-ins"), sign_ins, _find(since, event="sign_in.accepted"))
+        yield Figure(translate("Refusals"), refusals, _find(since, outcome="refused"), note=share)
         issued = sum(each.issued for each in overview.slots)
-        yield Figure("Credentials issued", issued, _find(since, outcome="accepted", event="exchange"))
-        yield Figure("Privileged uses", overview.privileged_uses, _find(first_day, privileged="yes"))
+        yield Figure(translate("Credentials issued"), issued, _find(since, outcome="accepted", event="exchange"))
+        yield Figure(translate("Privileged uses"), overview.privileged_uses, _find(first_day, privileged="yes"))
         yield Figure(
-            "Privileged, no MFA",
+            translate("Privileged, no MFA"),
             weak,
             _find(first_day, privileged="yes", mfa="no"),
             tone="bad" if weak else "",
         )
         new = len(overview.new_networks)
-        yield Figure("New networks", new, note="or more" if new >= _MOST_NETWORKS else "")
+        yield Figure(translate("New networks"), new, note=translate("or more") if new >= _MOST_NETWORKS else "")
 
     def _draw(self, slots: Sequence[tuple[Slot, timedelta]], name: str, **filters: str) -> Columns:
         return draw_columns(
@@ -197,7 +217,11 @@ class OverviewPage:
     def _draw_codes(self, counts: Sequence[NamedCount], since: datetime) -> tuple[Bar, ...]:
         return draw_bars(
             [
-                Count(each.name or "without a code", each.count, _find(since, code=each.name) if each.name else "")
+                Count(
+                    each.name or translate("without a code"),
+                    each.count,
+                    _find(since, code=each.name) if each.name else "",
+                )
                 for each in counts[:_ROWS]
             ]
         )
@@ -207,14 +231,12 @@ class OverviewPage:
         for each in roles[:_ROWS]:
             name = each.entitlement.removeprefix("role ")
             account = self._account_titles.get(each.account, each.account)
-            before = {0: "never", 1: "once"}.get(each.before, f"{each.before} times")
-            seldom = "for the first time" if each.first_ever else f"{before} in the 90 days before"
             counts.append(
                 Count(
-                    f"{name} in {account}",
+                    translate("%(role)s in %(account)s", role=name, account=account),
                     each.count,
                     _find(since, account=each.account, role=each.entitlement),
-                    seldom,
+                    _describe_before(each),
                 )
             )
         return draw_bars(counts)
@@ -225,20 +247,29 @@ class OverviewPage:
         if found.total is not None:
             figure = f"{found.total:,}"
         else:
-            figure = f"Last: {found.records[0]['time'][:16].replace('T', ' ')} UTC" if found.records else "None"
+            last = show_moment(to_microseconds(found.records[0]["time"])) if found.records else ""
+            figure = translate("Last: %(time)s UTC", time=last) if last else translate("None")
         query = search.to_query() | ({"by": question.counts} if question.counts else {})
-        return Asked(question.words, question.explanation, find_records(query), figure)
+        return Asked(translate(question.words), translate(question.explanation), find_records(query), figure)
 
 
-def _describe_alert(alert: ShownAlert) -> str:
-    """Return since when, and what there is to say that its record does not say better."""
-    times = (f"{alert.count:,} times",) if alert.count > 1 else ()
-    facts = [
-        _FACTS.get(name, f"{name} {{}}").format(_shorten(name, text))
-        for name, text in alert.facts.items()
-        if name not in _IN_THE_RECORD
-    ]
-    return ", ".join((f"Since {show_moment(alert.first)} UTC", *times, *facts))
+def _describe_before(role: UnusualRole) -> str:
+    if role.first_ever:
+        return translate("for the first time")
+    if not role.before:
+        return translate("never in the 90 days before")
+    return translate_number("once in the 90 days before", "%(number)s times in the 90 days before", role.before)
+
+
+def _describe_alert(alert: ShownAlert) -> Iterator[str]:
+    """Yield since when, and what there is to say that its record does not say better."""
+    yield translate("Since %(time)s UTC", time=show_moment(alert.first))
+    if alert.count > 1:
+        yield translate("%(count)s times", count=format(alert.count, ","))
+    for name, text in alert.facts.items():
+        if name not in _IN_THE_RECORD:
+            shown = _shorten(name, text)
+            yield translate(_FACTS[name], value=shown) if name in _FACTS else shown
 
 
 def _shorten(name: str, text: str) -> str:
@@ -254,7 +285,7 @@ def _draw_networks(networks: Sequence[SeenNetwork]) -> tuple[Bar, ...]:
                 each.network,
                 each.count,
                 find_records({"address": each.network}),
-                f"since {each.first_time:%Y-%m-%d %H:%M}",
+                translate("since %(time)s", time=format(each.first_time, "%Y-%m-%d %H:%M")),
             )
             for each in networks[:_ROWS]
         ]
@@ -301,11 +332,11 @@ def _sum_up(slots: Sequence[Slot], days: int) -> list[tuple[Slot, timedelta]]:
 def _name_slot(begins: datetime, length: timedelta) -> str:
     if length < timedelta(days=1):
         return begins.strftime("%Y-%m-%d %H:%M")
-    name = begins.strftime("%a %Y-%m-%d")
-    return name if length == timedelta(days=1) else f"{length.days} days from {name}"
+    day = write_day_in_row(begins.date())
+    return day if length == timedelta(days=1) else translate("%(days)s days from %(day)s", days=length.days, day=day)
 
 
 def _name_shortly(begins: datetime, length: timedelta) -> str:
     if length > timedelta(days=1):
-        return begins.strftime("%b %Y")
-    return begins.strftime("%H:%M" if length < timedelta(days=1) else "%-d %b")
+        return write_month_shortly(begins.date())
+    return begins.strftime("%H:%M") if length < timedelta(days=1) else write_day_shortly(begins.date())

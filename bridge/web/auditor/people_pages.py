@@ -15,6 +15,7 @@ from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.threads import Call, Threads, weave
 from bridge.errors import NotFound
+from bridge.language import translate
 from bridge.web.auditor.addresses import find_person
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.figures import Figure
@@ -125,8 +126,8 @@ def _count(records: Sequence[Record]) -> Iterable[Figure]:
         (each["account"], each["entitlement"]) for each in records if each.get("account") and each.get("entitlement")
     }
     networks = {each["network"] for each in records if each.get("network")}
-    yield Figure("Sign-ins", len(accepted))
-    yield Figure("With one factor", weak, tone="warn" if weak else "")
-    yield Figure("Refused", sum(each["event"].endswith(".refused") for each in records))
-    yield Figure("Roles and users", len(roles))
-    yield Figure("Networks", len(networks))
+    yield Figure(translate("Sign-ins"), len(accepted))
+    yield Figure(translate("With one factor"), weak, tone="warn" if weak else "")
+    yield Figure(translate("Refused"), sum(each["event"].endswith(".refused") for each in records))
+    yield Figure(translate("Roles and users"), len(roles))
+    yield Figure(translate("Networks"), len(networks))

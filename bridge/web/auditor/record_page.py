@@ -14,6 +14,7 @@ from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
 from bridge.audit.trail.threads import Threads
 from bridge.errors import NotFound
+from bridge.language import translate
 from bridge.web.auditor.addresses import find_credentials, find_person, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.cloud_calls import list_calls
@@ -22,6 +23,7 @@ from bridge.web.auditor.lines import write_lines
 from bridge.web.auditor.sentences import Record, Sentences
 from bridge.web.auditor.story import Related, tell_story
 from bridge.web.auditor.visits import Visits
+from bridge.web.markup import translate_markup
 
 MAX_POSITION = 2**63 - 1
 """What a column of the database holds."""
@@ -90,14 +92,17 @@ class RecordPage:
         answer.headers["Content-Disposition"] = f"attachment; filename=record-{position}-proof.zip"
         return answer
 
-    def _read_calls(self, record: Record, around: Sequence[Record]) -> list[tuple[str, Markup]]:
-        """Return the last calls in the cloud with the credentials of the request: the moment of each, and words."""
+    def _read_calls(self, record: Record, around: Sequence[Record]) -> list[Markup]:
+        """Return the last calls in the cloud with the credentials of the request, each with its moment."""
         key = record.get("access_key_id") or next(
             (each["access_key_id"] for each in around if "access_key_id" in each), ""
         )
         with database_errors():
             thread = self._threads.follow(key, count=_CALLS) if key else None
-        return [(show_moment(time), words) for time, words in list_calls(thread.calls)] if thread else []
+        return [
+            translate_markup("%(time)s UTC: %(what)s", time=show_moment(time), what=words)
+            for time, words in list_calls(thread.calls if thread else ())
+        ]
 
     def _find_related(self, record: Record, around: tuple[dict[str, Any], ...]) -> Related:
         digest, key = record.get("subject_digest"), record.get("access_key_id")
@@ -124,21 +129,21 @@ def _find_ways(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return where to go on from here: everything that has something in common with the record."""
     ways = []
     if digest := record.get("subject_digest"):
-        ways.append(("Everything of this person", find_person(digest)))
+        ways.append((translate("Everything of this person"), find_person(digest)))
     if key := record.get("access_key_id"):
-        ways.append(("From the sign-in to each call", find_credentials(key)))
+        ways.append((translate("From the sign-in to each call"), find_credentials(key)))
     for field, title in (
-        ("access_key_id", "Everything with this AccessKeyId"),
-        ("sts_request_id", "This RequestId of STS"),
-        ("code", "Every refusal with this code"),
+        ("access_key_id", translate("Everything with this AccessKeyId")),
+        ("sts_request_id", translate("This RequestId of STS")),
+        ("code", translate("Every refusal with this code")),
     ):
         if value := record.get(field):
             ways.append((title, find_records({"request_id" if field == "sts_request_id" else field: value})))
     if record.get("source_address"):
-        ways.append(("Everything from this address", find_records({"address": record["source_address"]})))
+        ways.append((translate("Everything from this address"), find_records({"address": record["source_address"]})))
     if record.get("network"):
-        ways.append(("Everything from this network", find_records({"address": record["network"]})))
+        ways.append((translate("Everything from this network"), find_records({"address": record["network"]})))
     kind, _, name = str(record.get("entitlement") or "").partition(" ")
     if kind == "role" and record.get("account"):
-        ways.append(("Every use of this role", find_records({"account": record["account"], "role": name})))
+        ways.append((translate("Every use of this role"), find_records({"account": record["account"], "role": name})))
     return ways

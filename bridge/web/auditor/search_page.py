@@ -19,9 +19,11 @@ from bridge.audit.search.saved import SavedSearches
 from bridge.audit.search.search import AuditSearch
 from bridge.clock import Clock
 from bridge.errors import NotFound
+from bridge.language import mark, translate, translate_number
 from bridge.web.auditor.addresses import find_export, find_records
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.charts import Bar, Count, draw_bars
+from bridge.web.auditor.event_names import name_event
 from bridge.web.auditor.figures import show_moment
 from bridge.web.auditor.filter_words import TITLES, describe_value
 from bridge.web.auditor.lines import write_lines
@@ -32,7 +34,8 @@ from bridge.web.auditor.visits import Visits
 
 _IN_THE_FORM = ("since", "until", "outcome", "event", "provider", "account", "role", "code", "privileged", "mfa")
 _FURTHER = frozenset({"provider", "account", "role", "code", "privileged", "mfa"})
-_COUNTED = frozenset({"code", "provider", "event"})
+_COUNTED = {"code": mark("By code"), "provider": mark("By provider"), "event": mark("By event")}
+"""What can be counted, and what the picture of it is called."""
 _IN_A_COUNT = frozenset({"since", "until", "outcome"})
 """What counts by day know; with any other filter they would be those of more records than are listed."""
 
@@ -122,6 +125,8 @@ class SearchPage:
         # What could not be understood is left out of ``search``: what that finds is not what was asked for.
         page = Page(()) if fault else self._search.find(search, before=before)
         query = search.to_query()
+        by = request.args.get("by", "")
+        by = by if by in _COUNTED else ""
         return self._auditing.render(
             "audit_records.html",
             lines=write_lines(page.records, self._say),
@@ -129,8 +134,9 @@ class SearchPage:
             searched_to=show_moment(page.searched_to),
             older=find_records({**query, "before": page.older}) if page.older is not None else "",
             newest=find_records(query) if before is not None else "",
-            by=TITLES.get(request.args.get("by", ""), "").lower(),
-            counted=self._count_by(request.args.get("by", ""), search),
+            by=translate(_COUNTED[by]) if by else "",
+            by_what=translate(TITLES[by]) if by else "",
+            counted=self._count_by(by, search) if by else (),
             chips=[self._describe(name, value, query) for name, value in query.items()],
             asked={**_fill_in(search), "text": text},
             kept=[(name, value) for name, value in query.items() if name not in _IN_THE_FORM],
@@ -140,14 +146,14 @@ class SearchPage:
             saved=self._list_saved(),
             exports=[(title, find_export({**query, "format": form})) for title, form in FORMS],
             most_exported=MAX_EXPORTED,
-            events=[(each, each) for each in self._search.values("event")],
+            events=[(each, f"{name_event(each)} ({each})") for each in self._search.values("event")],
             providers=self._offer("provider"),
             accounts=self._offer("account"),
         )
 
     def _count_by(self, field: str, search: Search) -> tuple[Bar, ...]:
         """Return how often each value of a field is among the records of whole days; nothing if it is not asked for."""
-        if field not in _COUNTED or search.since is None or search.until is None:
+        if search.since is None or search.until is None:
             return ()
         if search.to_query().keys() - _IN_A_COUNT:
             return ()
@@ -155,7 +161,11 @@ class SearchPage:
         counts = self._search.counts(field, search.since, search.until, refused=refused)
         return draw_bars(
             [
-                Count(each.name, each.count, find_records({**search.to_query(), field: each.name}))
+                Count(
+                    describe_value(field, self._titles.get(field, {}).get(each.name, each.name)),
+                    each.count,
+                    find_records({**search.to_query(), field: each.name}),
+                )
                 for each in counts
                 if each.name
             ]
@@ -181,14 +191,14 @@ class SearchPage:
             text = self._name(value)
         without = {other: text for other, text in query.items() if other != name}
         return {
-            "title": TITLES[name],
+            "title": translate(TITLES[name]),
             "text": text,
             "without": find_records(without),
         }
 
     def _name(self, digest: str) -> str:
         person = self._search.person(digest)
-        return person.name if person else "erased, or unknown"
+        return person.name if person else translate("erased, or unknown")
 
 
 def _lead_to(search: Search) -> AnyResponse:
@@ -207,8 +217,13 @@ def _fill_in(search: Search) -> dict[str, str]:
 
 
 def _count(total: int | None, shown: int, *, first: bool, complete: bool, asks: bool) -> str:
-    if total is not None:
-        return "1 record" if total == 1 else f"{total:,} records"
-    if first and complete:
-        return "1 record" if shown == 1 else f"{shown:,} records"
-    return f"The newest {shown}" if first and asks else f"The newest {shown} of all" if first else f"{shown} more"
+    if total is not None or (first and complete):
+        count = shown if total is None else total
+        return translate_number("1 record", "%(count)s records", count, count=format(count, ","))
+    if not first:
+        return translate("%(count)s more", count=shown)
+    return (
+        translate("The newest %(count)s", count=shown)
+        if asks
+        else translate("The newest %(count)s of all", count=shown)
+    )

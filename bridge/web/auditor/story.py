@@ -5,7 +5,7 @@ and what became of it. A story is told from several records: those of the same r
 of the same credentials. Each chapter names the record that says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,17 +14,19 @@ from markupsafe import Markup
 from bridge.advice import find_advice
 from bridge.entitlements.spans import describe_span
 from bridge.identity.checks import Line, explain_checks
+from bridge.language import mark, translate
 from bridge.web.auditor.sentences import (
-    DECIDED_BY,
-    PROTOCOLS,
-    PURPOSES,
     Record,
     Sentences,
     bold,
     code,
+    name_limit,
+    name_protocol,
+    name_purpose,
     show_time,
 )
-from bridge.web.auditor.strength import describe_methods, describe_strength
+from bridge.web.auditor.strength import describe_methods
+from bridge.web.markup import translate_markup
 
 _LONG_AGO_SECONDS = 120
 """Within that time, when somebody authenticated and when they signed in is the same to a reader."""
@@ -95,7 +97,9 @@ def tell_story(record: Record, related: Related, say: Sentences) -> tuple[Chapte
         chapters.append(_tell_after(cast, say))
     told = {chapter.position for chapter in chapters}
     if record["position"] not in told and all(each["position"] != record["position"] for each in cast.after):
-        chapters.append(Chapter("What happened", (say.tell(record), *_tell_rest(record)), record.get("position")))
+        chapters.append(
+            Chapter(translate("What happened"), (say.tell(record), *_tell_rest(record)), record.get("position"))
+        )
     return tuple(chapters)
 
 
@@ -125,39 +129,77 @@ def _merge(related: Related) -> list[Record]:
     return [by_position[position] for position in sorted(by_position)]
 
 
+_BY_METHODS: Mapping[bool | None, str] = {
+    None: mark(
+        "%(person)s signed in at %(provider)s by %(protocol)s with %(methods)s; "
+        "the provider does not say how many factors that is."
+    ),
+    True: mark("%(person)s signed in at %(provider)s by %(protocol)s with %(methods)s, which is more than one factor."),
+    False: mark("%(person)s signed in at %(provider)s by %(protocol)s with %(methods)s, which is one factor."),
+}
+
+
 def _tell_sign_in(record: Record, say: Sentences) -> Chapter:
-    strength = describe_strength(several_factors=record.get("mfa"))
     methods = describe_methods(record.get("amr") or ())
-    protocol = PROTOCOLS.get(record.get("protocol", ""), record.get("protocol", ""))
-    how = (
-        Markup("{} with {}, which is {}").format(protocol, methods, strength.removeprefix("with "))
-        if methods
-        else Markup("{}, {}").format(protocol, strength)
-    )
     sentences = [
-        Markup("{} signed in at {} by {}.").format(say.person(record), say.provider(record), how),
-        Markup("That was at {} UTC{}.").format(show_time(record["time"]), _since(record)),
+        translate_markup(
+            _BY_METHODS[record.get("mfa")],
+            person=say.person(record),
+            provider=say.provider(record),
+            protocol=name_protocol(record),
+            methods=methods,
+        )
+        if methods
+        else say.tell(record),
+        _tell_when(record),
     ]
     if record.get("source_address"):
-        sentences.append(Markup("They came from {}.").format(code(record["source_address"])))
+        sentences.append(translate_markup("They came from %(address)s.", address=code(record["source_address"])))
     elif record.get("network"):
-        sentences.append(Markup("They came from the network {}.").format(code(record["network"])))
+        sentences.append(translate_markup("They came from the network %(network)s.", network=code(record["network"])))
     if record.get("acr"):
-        sentences.append(Markup("The provider calls this {}.").format(code(record["acr"])))
+        sentences.append(translate_markup("The provider calls this %(name)s.", name=code(record["acr"])))
     if record.get("solicited") is False:
-        sentences.append(Markup("The sign-in was started at the provider, not here."))
-    return Chapter("How they authenticated", tuple(sentences), record.get("position"))
+        sentences.append(translate_markup("The sign-in was started at the provider, not here."))
+    return Chapter(translate("How they authenticated"), tuple(sentences), record.get("position"))
 
 
-def _since(record: Record) -> str:
+def _tell_when(record: Record) -> Markup:
+    time = show_time(record["time"])
+    seconds = _find_seconds_since(record)
+    if seconds <= _LONG_AGO_SECONDS:
+        return translate_markup("That was at %(time)s UTC.", time=time)
+    return translate_markup(
+        "That was at %(time)s UTC, %(span)s after the provider had authenticated them.",
+        time=time,
+        span=describe_span(seconds),
+    )
+
+
+def _find_seconds_since(record: Record) -> int:
+    """Return how long before the sign-in the person had authenticated; 0 where that is not known."""
     try:
         gap = datetime.fromisoformat(record["time"]) - datetime.fromisoformat(record["authenticated_at"])
     except (KeyError, ValueError):
-        return ""
-    seconds = int(gap.total_seconds())
-    return (
-        f", {describe_span(seconds)} after the provider had authenticated them" if seconds > _LONG_AGO_SECONDS else ""
-    )
+        return 0
+    return int(gap.total_seconds())
+
+
+_ALONE: Mapping[str, str] = {
+    "grants": mark("The rule %(rule)s grants something."),
+    "denies": mark("The rule %(rule)s denies something."),
+    "withheld": mark("The rule %(rule)s applied and gave nothing."),
+}
+_ALONE_BECAUSE: Mapping[str, str] = {
+    "grants": mark("The rule %(rule)s grants something, because of: %(because)s."),
+    "denies": mark("The rule %(rule)s denies something, because of: %(because)s."),
+    "withheld": mark("The rule %(rule)s applied and gave nothing, because of: %(because)s."),
+}
+_BESIDE: Mapping[str, str] = {**_ALONE, "grants": mark("The rule %(rule)s also grants something else.")}
+_BESIDE_BECAUSE: Mapping[str, str] = {
+    **_ALONE_BECAUSE,
+    "grants": mark("The rule %(rule)s also grants something else, because of: %(because)s."),
+}
 
 
 def _tell_rule(cast: _Cast, say: Sentences) -> Chapter:
@@ -167,28 +209,36 @@ def _tell_rule(cast: _Cast, say: Sentences) -> Chapter:
     rules = list(_iterate_rules(resolved)) if resolved else []
     if rule:
         because = next((why for _, name, why in rules if name == rule), "")
-        sentences.append(
-            Markup("The rule {} grants {}{}.").format(
-                code(rule), say.target(choice or {}), Markup(", because of: {}").format(because) if because else ""
-            )
-        )
+        sentences.append(_tell_granting(rule, say.target(choice or {}), because))
     others = [each for each in rules if each[1] != rule]
     if resolved is not None and not rule:
         sentences.append(say.tell(resolved))
     for effect, name, why in others:
-        verb = {
-            "grants": "also grants something else" if rule else "grants something",
-            "denies": "denies something",
-        }.get(effect, "applied and gave nothing")
+        told = (_BESIDE_BECAUSE if why else _BESIDE) if rule else (_ALONE_BECAUSE if why else _ALONE)
         sentences.append(
-            Markup("The rule {} {}{}.").format(code(name), verb, Markup(", because of: {}").format(why) if why else "")
+            translate_markup(told.get(effect, told["withheld"]), rule=code(name), **({"because": why} if why else {}))
         )
     if resolved is not None and resolved.get("left_out"):
-        sentences.append(Markup("{} more rules applied.").format(resolved["left_out"]))
+        sentences.append(translate_markup("%(count)s more rules applied.", count=resolved["left_out"]))
     version = (choice or resolved or {}).get("rules_version")
     if version:
-        sentences.append(Markup("These are the rules of version {}.").format(code(str(version)[:12])))
-    return Chapter("Which rule decided, and why", tuple(sentences), (resolved or choice or {}).get("position"))
+        sentences.append(
+            translate_markup("These are the rules of version %(version)s.", version=code(str(version)[:12]))
+        )
+    return Chapter(
+        translate("Which rule decided, and why"), tuple(sentences), (resolved or choice or {}).get("position")
+    )
+
+
+def _tell_granting(rule: str, target: Markup, because: str) -> Markup:
+    if not because:
+        return translate_markup("The rule %(rule)s grants %(target)s.", rule=code(rule), target=target)
+    return translate_markup(
+        "The rule %(rule)s grants %(target)s, because of: %(because)s.",
+        rule=code(rule),
+        target=target,
+        because=because,
+    )
 
 
 def _iterate_rules(resolved: Record) -> Iterator[tuple[str, str, str]]:
@@ -200,54 +250,60 @@ def _iterate_rules(resolved: Record) -> Iterator[tuple[str, str, str]]:
 
 
 def _tell_asked(choice: Record, say: Sentences) -> Chapter:
-    purpose = choice.get("purpose", "")
-    sentence = Markup("{} asked for {} {}, at {} UTC.").format(
-        say.person(choice), say.target(choice), PURPOSES.get(purpose, purpose), show_time(choice["time"])
+    sentence = translate_markup(
+        "%(person)s asked for %(target)s %(purpose)s, at %(time)s UTC.",
+        person=say.person(choice),
+        target=say.target(choice),
+        purpose=name_purpose(choice),
+        time=show_time(choice["time"]),
     )
-    return Chapter("What was asked", (sentence,), choice.get("position"))
+    return Chapter(translate("What was asked"), (sentence,), choice.get("position"))
 
 
 def _tell_limit(record: Record) -> Chapter:
-    decided_by = record["decided_by"]
-    sentence = Markup("It lasts {}: the shortest limit was {}.").format(
-        bold(describe_span(record.get("duration_seconds", 0))), DECIDED_BY.get(decided_by, decided_by)
+    sentence = translate_markup(
+        "It lasts %(span)s: the shortest limit was %(limit)s.",
+        span=bold(describe_span(record.get("duration_seconds", 0))),
+        limit=name_limit(record),
     )
-    return Chapter("What limited the duration", (sentence,), record.get("position"))
+    return Chapter(translate("What limited the duration"), (sentence,), record.get("position"))
 
 
 def _tell_issued(cast: _Cast, say: Sentences) -> Chapter:
     issue = cast.issue or cast.reuse or {}
     sentences: list[Markup] = []
     if cast.reuse is not None:
+        first = code(cast.reuse.get("original_reference", ""))
         sentences.append(say.tell(cast.reuse))
-        sentences.append(
-            Markup("They were first issued in the request {}.").format(code(cast.reuse.get("original_reference", "")))
-        )
+        sentences.append(translate_markup("They were first issued in the request %(reference)s.", reference=first))
     if cast.issue is not None:
         sentences.append(say.tell(cast.issue))
     if issue.get("expires_at"):
-        sentences.append(Markup("They end at {} UTC.").format(show_time(issue["expires_at"])))
-    if issue.get("role_session_name"):
-        sentences.append(Markup("In ActionTrail the session is called {}.").format(code(issue["role_session_name"])))
-    if issue.get("source_identity"):
-        sentences.append(Markup("The source identity is {}.").format(code(issue["source_identity"])))
-    if issue.get("session_policy_digest"):
-        sentences.append(
-            Markup("A session policy narrows the role; its SHA-256 begins with {}.").format(
-                code(issue["session_policy_digest"][:16])
-            )
-        )
-    if issue.get("sts_request_id"):
-        sentences.append(Markup("The RequestId of STS is {}.").format(code(issue["sts_request_id"])))
-    return Chapter("What was issued", tuple(sentences), issue.get("position"))
+        sentences.append(translate_markup("They end at %(time)s UTC.", time=show_time(issue["expires_at"])))
+    for name, sentence in _OF_AN_ISSUE.items():
+        if issue.get(name):
+            sentences.append(translate_markup(sentence, value=code(issue[name][: _CHARACTERS.get(name)])))
+    return Chapter(translate("What was issued"), tuple(sentences), issue.get("position"))
+
+
+_OF_AN_ISSUE: Mapping[str, str] = {
+    "role_session_name": mark("In ActionTrail the session is called %(value)s."),
+    "source_identity": mark("The source identity is %(value)s."),
+    "session_policy_digest": mark("A session policy narrows the role; its SHA-256 begins with %(value)s."),
+    "sts_request_id": mark("The RequestId of STS is %(value)s."),
+}
+_CHARACTERS = {"session_policy_digest": 16}
 
 
 def _tell_after(cast: _Cast, say: Sentences) -> Chapter:
     records = ([cast.console] if cast.console else []) + cast.after
     sentences = [
-        Markup("{} {}").format(Markup("{} UTC:").format(show_time(each["time"])), say.tell(each)) for each in records
+        translate_markup("%(time)s UTC: %(what)s", time=show_time(each["time"]), what=say.tell(each))
+        for each in records
     ]
-    return Chapter("What became of it", tuple(sentences), records[0].get("position"))
+    if cast.console is not None and cast.console.get("destination"):
+        sentences.append(translate_markup("A link led to the page %(page)s.", page=code(cast.console["destination"])))
+    return Chapter(translate("What became of it"), tuple(sentences), records[0].get("position"))
 
 
 def _tell_refusal(record: Record, shown: Record, say: Sentences) -> Chapter:
@@ -255,23 +311,24 @@ def _tell_refusal(record: Record, shown: Record, say: Sentences) -> Chapter:
     is_headline = record["position"] == shown["position"]
     sentences = [] if is_headline else [say.tell(record)]
     if record.get("detail"):
-        sentences.append(Markup("In detail: {}.").format(code(str(record["detail"]).rstrip("."))))
+        sentences.append(_tell_detail(record))
     if record.get("sts_code"):
-        sentences.append(Markup("STS said {}.").format(code(record["sts_code"])))
+        sentences.append(translate_markup("STS said %(code)s.", code=code(record["sts_code"])))
     if record.get("claimed_issuer"):
         sentences.append(
-            Markup("The message claims to be from {}; nothing in it is believed.").format(
-                code(record["claimed_issuer"])
+            translate_markup(
+                "The message claims to be from %(issuer)s; nothing in it is believed.",
+                issuer=code(record["claimed_issuer"]),
             )
         )
     if record.get("source_address"):
-        sentences.append(Markup("It came from {}.").format(code(record["source_address"])))
+        sentences.append(_tell_address(record))
     if advice:
-        sentences.append(Markup("<strong>What to do:</strong> {}").format(advice.remedy))
+        sentences.append(translate_markup("<strong>What to do:</strong> %(remedy)s", remedy=advice.remedy))
     lines = explain_checks(record.get("protocol", ""), record.get("checks") or ()) if record.get("checks") else ()
     made = tuple(line for line in lines if line.outcome != "not reached")
     return Chapter(
-        "Why it was refused",
+        translate("Why it was refused"),
         tuple(sentences) or (say.tell(record),),
         record.get("position"),
         failed=True,
@@ -283,10 +340,23 @@ def _tell_refusal(record: Record, shown: Record, say: Sentences) -> Chapter:
 def _tell_rest(record: Record) -> Iterator[Markup]:
     """Yield what only some events have, for records that are no part of a sign-in."""
     if record.get("source_address"):
-        yield Markup("It came from {}.").format(code(record["source_address"]))
+        yield _tell_address(record)
     if record.get("changed") is not None and record.get("people") is not None:
-        yield Markup("It changes something for {} of {} people.").format(record["changed"], record["people"])
+        yield translate_markup(
+            "It changes something for %(changed)s of %(people)s people.",
+            changed=record["changed"],
+            people=record["people"],
+        )
     if record.get("previous"):
-        yield Markup("Before, the rules {} were in force.").format(code(str(record["previous"])[:12]))
+        version = code(str(record["previous"])[:12])
+        yield translate_markup("Before, the rules %(version)s were in force.", version=version)
     if record["event"].endswith(".refused") and record.get("detail"):
-        yield Markup("In detail: {}.").format(code(record["detail"]))
+        yield _tell_detail(record)
+
+
+def _tell_address(record: Record) -> Markup:
+    return translate_markup("It came from %(address)s.", address=code(record["source_address"]))
+
+
+def _tell_detail(record: Record) -> Markup:
+    return translate_markup("In detail: %(detail)s.", detail=code(str(record["detail"]).rstrip(".")))

@@ -1,42 +1,42 @@
-"""How strongly somebody signed in, in words: what a provider states as ``amr`` (RFC 8176) and ``acr``."""
+"""How somebody authenticated, in words: what a provider states as ``amr`` (RFC 8176)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-METHODS = {
-    "pwd": "a password",
-    "pin": "a PIN",
-    "otp": "a one-time code",
-    "sms": "a code by text message",
-    "tel": "a telephone call",
-    "hwk": "a hardware-secured key",
-    "swk": "a software-secured key",
-    "pop": "proof of a key",
-    "sc": "a smart card",
-    "fpt": "a fingerprint",
-    "face": "face recognition",
-    "iris": "an iris scan",
-    "retina": "a retina scan",
-    "vbm": "voice recognition",
-    "kba": "questions about them",
-    "wia": "their Windows sign-in",
-    "user": "a test of presence",
-    "geo": "their location",
-    "rba": "a risk assessment",
+from markupsafe import Markup
+
+from bridge.language import mark, translate
+from bridge.web.markup import list_all, translate_markup
+
+METHODS: Mapping[str, str] = {
+    "pwd": mark("a password"),
+    "pin": mark("a PIN"),
+    "otp": mark("a one-time code"),
+    "sms": mark("a code by text message"),
+    "tel": mark("a telephone call"),
+    "hwk": mark("a hardware-secured key"),
+    "swk": mark("a software-secured key"),
+    "pop": mark("proof of a key"),
+    "sc": mark("a smart card"),
+    "fpt": mark("a fingerprint"),
+    "face": mark("face recognition"),
+    "iris": mark("an iris scan"),
+    "retina": mark("a retina scan"),
+    "vbm": mark("voice recognition"),
+    "kba": mark("questions about them"),
+    "wia": mark("their Windows sign-in"),
+    "user": mark("a test of presence"),
+    "geo": mark("their location"),
+    "rba": mark("a risk assessment"),
 }
 """RFC 8176, section 2. ``mfa`` and ``mca`` say how many there were, not which."""
 
 
-def describe_methods(amr: Sequence[str]) -> str:
+def describe_methods(amr: Sequence[str]) -> Markup:
     """Return the methods in words, ``a password and a one-time code``; nothing where none is named.
 
     A method that no standard knows stands as the provider wrote it.
     """
-    named = [METHODS.get(method, method) for method in amr if method not in {"mfa", "mca"}]
-    return " and ".join((", ".join(named[:-1]), named[-1])) if len(named) > 1 else "".join(named)
-
-
-def describe_strength(*, several_factors: bool | None) -> str:
-    """Return what is known of the number of factors: as records have it in ``mfa``."""
-    if several_factors is None:
-        return "the provider does not say how strongly"
-    return "with more than one factor" if several_factors else "with one factor"
+    named = [translate(METHODS[each]) if each in METHODS else each for each in amr if each not in {"mfa", "mca"}]
+    if len(named) <= 1:
+        return list_all(named)
+    return translate_markup("%(before)s and %(last)s", before=list_all(named[:-1]), last=named[-1])

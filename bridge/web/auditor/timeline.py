@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from bridge.audit.record import format_time
 from bridge.audit.trail.threads import Call
+from bridge.language import translate
 from bridge.web.auditor.cloud_calls import tell_calls
 from bridge.web.auditor.lines import Line, Mark, write_line
 from bridge.web.auditor.sentences import Record, Sentences
@@ -66,7 +67,7 @@ def _write_calls(calls: Sequence[Call]) -> Entry:
         time=_show_time(first.time),
         refused=False,
         sentences=(tell_calls(calls),),
-        marks=(Mark("in the cloud", "plain"),),
+        marks=(Mark(translate("in the cloud"), "plain"),),
         origin=first.source_address or first.network,
         records=(),
     )

@@ -14,6 +14,7 @@ from bridge.audit.trail.join import SECOND, Credentials
 from bridge.audit.trail.strays import Stray, describe_reason
 from bridge.audit.trail.threads import Call, Thread, Threads
 from bridge.errors import NotFound
+from bridge.language import mark, translate, translate_number
 from bridge.web.auditor.addresses import find_credentials, find_person
 from bridge.web.auditor.auditing import Auditing
 from bridge.web.auditor.figures import show_moment
@@ -25,12 +26,12 @@ SHOWN = 100
 MAX_MOMENT = 2**63 - 1
 """What a column of the database holds."""
 _WAYS = {
-    "issued": "issued here",
-    "request": "issued here, known by STS's RequestId",
-    "console": "the console, opened here; known by the session name and the time alone",
-    "chained": "obtained with credentials that were issued here",
-    "step": "this service's own step into an account that is entered through another",
-    "": "not explained by any record",
+    "issued": mark("issued here"),
+    "request": mark("issued here, known by STS's RequestId"),
+    "console": mark("the console, opened here; known by the session name and the time alone"),
+    "chained": mark("obtained with credentials that were issued here"),
+    "step": mark("this service's own step into an account that is entered through another"),
+    "": mark("not explained by any record"),
 }
 
 
@@ -85,7 +86,7 @@ class TrailPages:
             newest=show_moment(newest),
             strays=[self._describe(each.credentials, describe_reason(each)) for each in strays[:SHOWN]],
             stray_count=len(strays),
-            latest=[self._describe(each, _WAYS[each.way]) for each in latest],
+            latest=[self._describe(each, translate(_WAYS[each.way])) for each in latest],
         )
 
     def show(self, name: str) -> AnyResponse:
@@ -112,12 +113,12 @@ class TrailPages:
             name=name,
             thread=thread,
             role=self._place(found) if found else "",
-            how=describe_reason(stray) if stray else _WAYS[found.way] if found else _WAYS["issued"],
+            how=describe_reason(stray) if stray else translate(_WAYS[found.way if found else "issued"]),
             stray=stray is not None,
             facts=list(self._find_facts(thread)),
             lines=write_lines(thread.records, self._say),
-            parents=[self._describe(each, _WAYS[each.way]) for each in thread.parents],
-            children=[self._describe(each, _WAYS[each.way]) for each in thread.children],
+            parents=[self._describe(each, translate(_WAYS[each.way])) for each in thread.parents],
+            children=[self._describe(each, translate(_WAYS[each.way])) for each in thread.children],
             calls=[_show_call(each) for each in thread.calls],
             older="" if ends else _go_on(name, thread.calls[-1]),
             newest=find_credentials(name) if before is not None else "",
@@ -128,25 +129,31 @@ class TrailPages:
         found = thread.credentials
         person = next((each for each in thread.records if each.get("subject_digest")), None)
         if person is not None:
-            who = person.get("person") or "[erased person]"
-            yield "Person", who, find_person(person["subject_digest"])
+            who = person.get("person") or translate("[erased person]")
+            yield translate("Person"), who, find_person(person["subject_digest"])
         if thread.session_name:
-            yield "Role session name", thread.session_name, ""
+            yield translate("Role session name"), thread.session_name, ""
         if found is None:
             return
         if found.caller:
-            yield "Asked for by", " ".join(filter(None, (found.caller, thread.caller))), ""
+            yield translate("Asked for by"), " ".join(filter(None, (found.caller, thread.caller))), ""
         if found.action:
-            yield "Action of STS", " ".join(filter(None, (found.action, found.provider))), ""
+            yield translate("Action of STS"), " ".join(filter(None, (found.action, found.provider))), ""
         if found.request_id:
-            yield "RequestId of STS", found.request_id, ""
-        times = "1 call" if found.calls == 1 else f"{found.calls:,} calls"
-        yield "Used", f"{show_span(show_moment(found.first), show_moment(found.last))} UTC, {times}", ""
+            yield translate("RequestId of STS"), found.request_id, ""
+        used = translate_number(
+            "%(span)s UTC, 1 call",
+            "%(span)s UTC, %(count)s calls",
+            found.calls,
+            span=show_span(show_moment(found.first), show_moment(found.last)),
+            count=format(found.calls, ","),
+        )
+        yield translate("Used"), used, ""
 
     def _describe(self, each: Credentials, how: str) -> Row:
         return Row(
             place=self._place(each),
-            key="a console session without a key" if each.name.startswith("session/") else each.name,
+            key=translate("a console session without a key") if each.name.startswith("session/") else each.name,
             href=find_credentials(each.name),
             how=how,
             used=show_span(show_moment(each.first), show_moment(each.last)),
@@ -154,14 +161,15 @@ class TrailPages:
         )
 
     def _place(self, each: Credentials) -> str:
-        return f"{each.role} in {self._accounts.get(each.account, each.account)}"
+        account = self._accounts.get(each.account, each.account)
+        return translate("%(role)s in %(account)s", role=each.role, account=account)
 
 
 def show_span(first: str, last: str) -> str:
     """Return two moments as one text: the second without what it has in common with the first."""
     if first == last:
         return first
-    return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
+    return translate("%(first)s to %(last)s", first=first, last=last[11:] if last[:10] == first[:10] else last)
 
 
 def _go_on(name: str, last: Call) -> str:
@@ -173,7 +181,7 @@ def _show_call(call: Call) -> dict[str, str]:
     return {
         "time": datetime.fromtimestamp(call.time // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "action": f"{call.service}:{call.name}",
-        "kind": "write" if call.write else "read",
+        "kind": translate("write") if call.write else translate("read"),
         "region": call.region,
         "error": call.error_code,
         "from": call.source_address or call.network,

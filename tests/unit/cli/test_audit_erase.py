@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bridge import database
+from bridge import database, embedded_store
 from bridge.audit.events import Origin, SessionEnded
 from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
-from bridge.keys import create_missing
+from bridge.keys import KeyFolder, create_missing
+from bridge.sealing import Sealer
+from bridge.sessions.habits import Habits, HabitStore
 from bridge.settings import load_settings
+from bridge.store_connection import connect_store
+from tests.live_store import make_identity
 
 CONFIG = Path(__file__).parents[3] / "config"
 ISSUERS = ("https://idp.example", "https://other.example")
@@ -85,6 +89,32 @@ def test_exports_in_the_clear_that_may_name_the_person_are_listed(run):
     shown = run("erase", "--person", "Ada", "--yes").output
     assert "1 export in the clear may name them" in shown
     assert "csv, by Grace, SHA-256 " in shown
+
+
+def test_favourites_and_most_used_roles_go_too_and_nobody_elses(run, tmp_path):
+    settings = load_settings(tmp_path / "config")
+    folder = settings.data_folder / "store"
+    sealer, clock = Sealer(*KeyFolder(settings.key_folder).sealing_keys()), SystemClock()
+    ada, other = (make_identity(issuer=issuer, subject="s-1") for issuer in ("https://third.example", ISSUERS[0]))
+    try:
+        redis = connect_store(embedded_store.start(folder))
+        habits = HabitStore(redis, sealer, clock)
+        for each in (ada, other):
+            habits.mark(each, "a-role", favourite=True)
+            habits.note_use(each, "a-role")
+        shown = run("erase", "--person", "Ada", "--yes").output
+        assert habits.load(ada) == Habits()
+        assert habits.load(other).favourites == ("a-role",)
+        assert "not forgotten" not in shown
+        redis.close()
+    finally:
+        embedded_store.stop(folder)
+
+
+def test_habits_that_cannot_be_reached_are_told_with_the_command_that_reaches_them(run):
+    shown = run("erase", "--person", "Ada", "--yes").output
+    assert "Favourites and most used roles are not forgotten" in shown
+    assert "rambridge audit erase --issuer https://third.example --subject s-1\n" in shown
 
 
 def test_it_fails_while_something_is_in_the_way_and_says_what_to_say_again(run, tmp_path, monkeypatch):

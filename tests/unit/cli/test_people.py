@@ -87,6 +87,20 @@ def test_how_long_credentials_last_is_said_in_hours(service):
     assert "1 h 30 min" in run("roles").stdout
 
 
+def test_whom_to_ask_and_how_sensitive_a_role_is_stand_in_the_table_where_there_is_room(service, monkeypatch):
+    cared = ROLE | {"owner": "cloud-team@acme.example", "sensitivity": "high"}
+    service.answers["/api/v1/session"] = (200, session([cared, ROLE | {"id": "e2", "name": "Other"}]))
+    monkeypatch.setenv("COLUMNS", "160")
+    header, *lines = run("roles").stdout.splitlines()
+    assert [line.partition("cloud-team@acme.example")[0].split()[-1] for line in lines][1] == "high"
+    assert "SENSITIVITY" in header
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "cloud-team@acme.example" not in run("roles").stdout
+    told = json.loads(run("roles", "--json").stdout)
+    assert {(each["owner"], each["sensitivity"]) for each in told} == {("cloud-team@acme.example", "high"), ("", "")}
+    assert [each["name"] for each in json.loads(run("roles", "cloud-team", "--json").stdout)] == ["ReadOnly"]
+
+
 @pytest.mark.parametrize(
     ("answer", "exit_code", "said"),
     [

@@ -424,7 +424,7 @@ def test_the_moment_is_an_argument():
 
 def test_a_text_expression_comes_to_text_or_to_a_reason():
     variables = bind_variables(IDENTITY, NOW, None)
-    assert compile_text("claims.department").read_text(variables) == ("Platform", "")
+    assert compile_text("claims.department").read_text(variables) == ("Platform", None)
     assert compile_text("claims.level").read_text(variables)[0] is None
     assert compile_text("claims.active").read_text(variables)[0] is None
     with pytest.raises(ExpressionInvalid, match="BOOL"):

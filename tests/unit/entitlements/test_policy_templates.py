@@ -21,7 +21,8 @@ def policy(**members):
 def fill(written, **claims):
     template, flaws = compile_policy(written)
     assert flaws == ()
-    return template.fill(bind_variables(make_identity(claims=claims), NOW, None))
+    made, why = template.fill(bind_variables(make_identity(claims=claims), NOW, None))
+    return made, why.english if why else ""
 
 
 def test_placeholders_in_resources_and_in_conditions_on_text_are_filled():

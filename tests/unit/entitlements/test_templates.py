@@ -8,7 +8,8 @@ from tests.unit.entitlements.factories import NOW, make_identity
 
 
 def expand(text, **claims):
-    return compile_template(text).expand(bind_variables(make_identity(claims=claims), NOW, None))
+    made, why = compile_template(text).expand(bind_variables(make_identity(claims=claims), NOW, None))
+    return made, why.english if why else ""
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,8 @@ def test_a_template_that_cannot_give_a_name_is_refused_when_it_is_loaded(text, c
 
 def write(text, **claims):
     template = compile_text_template(text, MAX_TITLE_CHARACTERS)
-    return template.expand(bind_variables(make_identity(claims=claims), NOW, None))
+    made, why = template.expand(bind_variables(make_identity(claims=claims), NOW, None))
+    return made, why.english if why else ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import RulesInForce
 from bridge.errors import HistoryUnavailable
 from bridge.history.history import History
+from bridge.language import phrase, speaking
 from bridge.preview.runs import KEPT_SECONDS, SILENT_SECONDS, Run, Runs, Task
 from bridge.sealing import Sealer
 from tests.live_store import MovableClock, running_store
@@ -71,7 +72,13 @@ def history(tmp_path, sealer, clock, rules):
 @pytest.fixture
 def task(rules, clock):
     until = clock.now()
-    return Task("A draft", *rules, until - timedelta(days=30), until, frozenset({"groups"}))
+    return Task(
+        phrase("The files in %(folder)s/", folder="rules"),
+        *rules,
+        until - timedelta(days=30),
+        until,
+        frozenset({"groups"}),
+    )
 
 
 @pytest.fixture
@@ -101,9 +108,23 @@ def test_another_process_sees_how_far_it_is_and_then_what_was_found(runs, other,
     history.let.set()
     run = wait_for(other, run_id)
     assert run.state == "done"
-    assert (run.result.report.people, run.result.report.changed_people) == (2, 2)
-    assert run.result.picture.startswith("<svg")
-    assert {row.mark for row in run.result.table} == {"added", "removed"}
+    result = run.results["en"]
+    assert (result.report.people, result.report.changed_people) == (2, 2)
+    assert result.picture.startswith("<svg")
+    assert {row.mark for row in result.table} == {"added", "removed"}
+
+
+def test_whoever_started_it_others_read_it_in_their_own_language(runs, other, history, task):
+    with speaking("zh-CN"):
+        run_id = runs.start(task)
+    history.let.set()
+    run = wait_for(other, run_id)
+    assert str(run.title) == "The files in rules/"
+    assert "Groups, rules and roles, before and after" in run.results["en"].picture
+    with speaking("zh-CN"):
+        assert str(run.title) == "rules/ 中的文件"
+    assert "变更前后的用户组、规则与角色" in run.results["zh-CN"].picture
+    assert {row.mark for row in run.results["zh-CN"].table} == {"新增", "移除"}
 
 
 def test_there_is_one_at_a_time_in_a_process(runs, history, task):

@@ -123,6 +123,11 @@ def test_nothing_of_a_record_is_lost():
     assert event["actor"]["session"]["credential_uid"] == content["access_key_id"]
 
 
+def test_the_page_of_the_console_is_a_resource_beside_the_role():
+    named = [each["name"] for each in to_ocsf(record(events.ConsoleOpened), "log")["resources"]]
+    assert named == ["role PlatformAdmin", "a destination"]
+
+
 def test_privileged_use_without_mfa_is_graver_than_with_it():
     weak = to_ocsf(record(events.ChoiceMade, privileged=True, mfa=False), "log")
     strong = to_ocsf(record(events.ChoiceMade, privileged=True, mfa=True), "log")

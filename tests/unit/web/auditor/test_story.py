@@ -99,6 +99,16 @@ def test_credentials_have_the_whole_story_and_each_chapter_its_record(tell):
     assert told["What became of it"].count("was handed") == 2
 
 
+def test_the_page_of_the_console_that_a_link_led_to_is_told(tell):
+    opened = record(4, "delivery.console", "BBBB-BBBB-BBBB", **WHO, **WHY, decided_by="rule", duration_seconds=3600)
+    told, _ = tell(opened | {"destination": "ecs.console.aliyun.com/server"}, same_request=[CHOICE, opened])
+    assert "A link led to" not in told["What became of it"]
+    opened["destination"] = "ecs.console.aliyun.com/server"
+    told, _ = tell(opened, same_request=[CHOICE, opened])
+    assert "A link led to the page" in told["What became of it"]
+    assert "ecs.console.aliyun.com/server" in told["What became of it"]
+
+
 def test_a_later_release_of_the_same_credentials_leads_back_to_the_first(tell):
     told, _ = tell(
         REUSED,
