@@ -29,7 +29,7 @@ def offered(page):
     return re.findall(r'<(?:h3|strong) dir="auto">([^<]*)<', page.html)
 
 
-def test_one_click_after_the_paste_opens_the_page_that_was_refused(installation, browser):
+def test_t_out_12_one_click_after_the_paste_opens_the_page_that_was_refused(installation, browser):
     page = paste(installation, browser, DENIED % ("ecs:StopInstance", INSTANCE))
     assert offered(page) == ["Developer"]
     assert "Manage ECS and OSS" in page.text()
@@ -74,7 +74,7 @@ def test_a_role_that_a_condition_narrows_is_not_offered_as_sufficient(installati
     assert "The least powerful of your roles" not in page.text()
 
 
-def test_where_none_suffices_whom_to_ask_is_said_and_no_role_that_is_not_ones_own(installation):
+def test_t_out_12_where_none_suffices_whom_to_ask_is_said_and_no_role_that_is_not_ones_own(installation):
     browser = installation.sign_in("sofia.marchetti", "Rambridge (OpenID Connect)")
     page = paste(
         installation, browser, DENIED % ("ecs:StopInstance", "acs:ecs:cn-hangzhou:1000000000000001:instance/i-1")
@@ -123,7 +123,7 @@ SECRET = "CAISThisIsAToken0123456789"
         SECRET * 2000,
     ],
 )
-def test_t_out_06_nothing_that_was_pasted_is_shown_but_what_was_understood(installation, browser, text, caplog):
+def test_t_out_12_nothing_that_was_pasted_is_shown_but_what_was_understood(installation, browser, text, caplog):
     with caplog.at_level(0):
         page = paste(installation, browser, text)
     assert page.status == 200

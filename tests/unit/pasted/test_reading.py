@@ -168,7 +168,7 @@ def test_what_says_nothing_is_not_understood(text):
     assert read_pasted(text) is None
 
 
-def test_facts_that_have_not_their_form_are_left_out():
+def test_t_out_12_facts_that_have_not_their_form_are_left_out():
     hostile = dict(DETAIL, AuthAction="ecs:StopInstance", PolicyType="<script>", AuthPrincipalOwnerId="1 OR 1=1")
     hostile["AuthPrincipalDisplayName"] = "<b>:x"
     pasted = read_pasted(json.dumps({"AccessDeniedDetail": hostile}))
@@ -182,7 +182,7 @@ PIECES = (
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_no_text_takes_long(piece):
+def test_t_out_12_no_text_takes_long(piece):
     """Each pattern is bounded: a text of the largest size takes at most some tenths of a second, whatever repeats in it."""
     for text in (piece * (LONGEST // len(piece)), "Forbidden " + piece * (LONGEST // len(piece) - 20), "https://ecs.console.aliyun.com/" + piece * 300):  # fmt: skip
         began = time.process_time()
