@@ -51,7 +51,7 @@ from bridge.language import mark, translate
 from bridge.web.api_types import HelpAnswer, LetterAnswer, ToDoAnswer
 from bridge.web.help import Help, HelpDesk
 from bridge.web.origin import current_origin
-from bridge.web.return_path import local_path
+from bridge.web.way_back import START, find_form, find_retry
 
 _logger = logging.getLogger(__name__)
 
@@ -107,8 +107,6 @@ _UNAVAILABLE_TITLE = mark("Not available at the moment")
 """Of every branch that passes by itself, whatever it is called."""
 
 RETRY_AFTER_SECONDS = 10
-TRY_AGAIN = "/?choose=1"
-"""The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
 MAY_PASS = (
     *(IdentityError, NotEntitled, UserCodeUnknown, TooManyRequests, FetchFailed),
@@ -120,7 +118,6 @@ NEVER_PASSES = (SAMLMetadata, OIDCClientAssertion)
 """Of these, what does not before IT has mended something."""
 HELP_DESK = "help_desk"
 
-_OF_PROVIDERS = ("login.acs", "login.callback", "login.initiate")
 _OAUTH_PROGRAMS = ("/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device_authorization")
 _NOT_FOUND = 404
 _UNAUTHORIZED = 401
@@ -149,9 +146,8 @@ def install_errors(app: Flask) -> None:
     @app.errorhandler(BridgeError)
     def refuse(error: BridgeError) -> AnyResponse:
         _logger.info("%s refused: %s", current_origin().reference, error.code)
-        if isinstance(error, SessionError) and request.method in ("GET", "HEAD") and not _wants_json():
-            return _sign_in_first()
-        return _answer(find_status(type(error)), error)
+        lead = _lead_to_sign_in(error) if isinstance(error, SessionError) and not _wants_json() else None
+        return lead or _answer(find_status(type(error)), error)
 
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> AnyResponse:
@@ -177,10 +173,28 @@ def install_errors(app: Flask) -> None:
         return _answer(_SERVER_ERROR, BridgeError())
 
 
+def _lead_to_sign_in(error: SessionError) -> AnyResponse | None:
+    if request.method in ("GET", "HEAD"):
+        return _sign_in_first()
+    form = find_form()
+    return None if form is None else _sign_in_again(error, form)
+
+
 def _sign_in_first() -> AnyResponse:
     if request.args.get("choose") == "1":
         return redirect(url_for("login.choose", choose=1), 303)
     return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+
+
+def _sign_in_again(error: SessionError, return_to: str) -> Response:
+    """Lead whoever sent a form too late to the sign-in, and from there to where the form stands.
+
+    By a page: browsers hold the redirects of a form to its own page's policy, which names no provider.
+    """
+    url = url_for("login.choose", return_to=return_to)
+    response = Response(render_template("sign_in_again.html", url=url, code=error.code))
+    response.status_code = find_status(type(error))
+    return response
 
 
 def _wants_json() -> bool:
@@ -214,8 +228,8 @@ def _answer(status: int, error: BridgeError) -> Response:
             sts_request_id=sts_request_id,
             reference=reference,
             status=status,
-            retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(error),
-            home_url=TRY_AGAIN if isinstance(error, IdentityError) and not of_sign_out else "/",
+            retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(status, error),
+            home_url=START if isinstance(error, IdentityError) and not of_sign_out else "/",
         )
         response = Response(page)
     response.status_code = status
@@ -248,13 +262,11 @@ def _write_help(help_: Help) -> dict[str, Any]:
     return written.model_dump(mode="json", exclude_none=True)
 
 
-def _find_retry(error: BridgeError) -> str | None:
+def _find_retry(status: int, error: BridgeError) -> str | None:
     """Return where to try again; None where the same would be refused again."""
     if isinstance(error, NEVER_PASSES) or not (isinstance(error, MAY_PASS) or type(error) is BridgeError):
         return None
-    if isinstance(error, IdentityError) or request.method != "GET" or request.endpoint in _OF_PROVIDERS:
-        return TRY_AGAIN
-    return local_path(request.full_path.rstrip("?"))
+    return find_retry(status, same=isinstance(error, NotEntitled))
 
 
 def _challenge(error: BridgeError) -> str:

@@ -10,9 +10,11 @@ from bridge.identity.pending import PendingSignIns
 from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.parties import find_client_jwks
+from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
 from bridge.web.access import Access
 from bridge.web.api import API
+from bridge.web.find import FindPages
 from bridge.web.help import HelpDesk
 from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
@@ -75,14 +77,24 @@ def build_pages(
         credentials=federating.credentials,
         providers=providers,
     ).blueprint()
+    knowledge = RoleKnowledge(base.configuration.role_policies)
     yield Portal(
         federation=federation,
         access=access,
         providers=providers,
         accounts=accounts,
         habits=habits,
+        knowledge=knowledge,
         clock=clock,
         desk=desk,
+    ).blueprint()
+    yield FindPages(
+        federation=federation,
+        access=access,
+        providers=providers,
+        accounts=accounts,
+        knowledge=knowledge,
+        clock=clock,
     ).blueprint()
     yield LinkPages(
         federation=federation,
@@ -91,6 +103,7 @@ def build_pages(
         accounts=accounts,
         habits=habits,
         links=links,
+        knowledge=knowledge,
         public_url=base.public_url,
     ).blueprint()
     yield OwnSessions(
