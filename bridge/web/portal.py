@@ -92,7 +92,12 @@ class Portal:
         session = self._access.require_session()
         resolution = self._federation.look(session.identity, current_origin().source_address)
         habits = self._habits.load(session.identity)
-        page = render_template("portal.html", groups=self._group(resolution, habits), **self._describe_session(session))
+        page = render_template(
+            "portal.html",
+            groups=self._group(resolution, habits),
+            again=request.args.get("again") == "1",
+            **self._describe_session(session),
+        )
         return make_response(page)
 
     def console(self, entitlement_id: str) -> Response:
@@ -102,9 +107,11 @@ class Portal:
         if destination:
             check_destination(destination)
         response = open_console(self._federation, self._accounts, identity, entitlement_id, destination)
-        account = request.form.get("always", "")
-        always_for = name_place(account, destination) if account in self._accounts else ""
-        self._habits.note_use(identity, entitlement_id, always_for)
+        always_for, none_for = (
+            name_place(account, destination) if account in self._accounts else ""
+            for account in (request.form.get("always", ""), request.form.get("never", ""))
+        )
+        self._habits.note_use(identity, entitlement_id, always_for, none_for=none_for)
         return response
 
     def favourite(self, entitlement_id: str) -> AnyResponse:
