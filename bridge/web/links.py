@@ -135,6 +135,7 @@ class LinkPages:
             "link.html",
             choices=[self._describe(each) for each in meant],
             to=destination,
+            back=request.full_path.rstrip("?"),
             host=urlsplit(destination).hostname,
             always=always if meant[0].id == always else None,
         )

@@ -269,6 +269,23 @@ def test_the_console_opens_in_the_browser(installation, person):
     assert person.run("console", "--print", "--role", "Developer").stdout.startswith(installation.bridge + "/")
 
 
+def test_the_console_opens_in_a_private_window_or_its_address_is_printed(installation, person, tmp_path):
+    person.login()
+    (tmp_path / "bin").mkdir()
+    role = ("console", "--private", "--account", SANDBOX, "--role", "Developer")
+    done = person.run(*role, PATH=str(tmp_path / "bin"))
+    assert done.stdout.startswith(f"{installation.bridge}/go/")
+    assert "Open this address in one" in done.stderr
+    firefox = tmp_path / "bin" / "firefox"
+    firefox.write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/started\n')
+    firefox.chmod(0o700)
+    done = person.run(*role, PATH=str(tmp_path / "bin"))
+    assert (done.returncode, done.stdout) == (0, "")
+    option, address = (tmp_path / "started").read_text().split()
+    assert option == "--private-window"
+    assert address.startswith(f"{installation.bridge}/go/")
+
+
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
 def test_the_shell_completes_commands_and_options(lin, shell):
     assert "_RAMBRIDGE_COMPLETE" in lin.run("completion", shell).stdout
