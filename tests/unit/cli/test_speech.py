@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from bridge.cli.columns import fill, width
 from bridge.cli.main import PEOPLE, SERVICE, main
-from bridge.cli.roles import draw_table
+from bridge.cli.roles import _pick, draw_table
 from bridge.cli.speech import find_language
 from bridge.client.remembered import Remembered
 from bridge.client.roles import Role
@@ -187,6 +187,22 @@ def test_the_catalogue_is_read_only_where_it_is_spoken():
         for language in ("en_US.UTF-8", "zh_CN.UTF-8")
     ]
     assert done == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["None has 'zzz' in it.", "Number, or part of account or role"]),
+        ("zh-CN", ["没有与 “zzz” 匹配的角色。", "请输入序号，或账号、角色的一部分"]),
+    ],
+)
+def test_a_role_is_picked_from_a_list_by_parts_of_its_name_or_its_number(language, said):
+    offered = [role("Acme Production", name, "") for name in ("ReadOnly", "PlatformAdmin", "Billing")]
+    with speaking(language), CliRunner().isolation(input="zzz\no\n2\n") as (_, shown, _):
+        picked = _pick(offered, "", ask=True)
+        text = shown.getvalue().decode()
+    assert picked.name == "PlatformAdmin"
+    assert [sentence for sentence in said if sentence not in text] == []
 
 
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────
