@@ -455,7 +455,10 @@ class _Reasoner:
         asked = {name: values for name, values in (("amr", require.amr), ("acr", require.acr)) if values}
         shown = {"amr": tuple(identity.amr), "acr": (identity.acr,) if identity.acr else ()}
         claim = next((name for name in asked if shown[name]), next(iter(asked)))
-        wanted = _join_alternatives([f"{_list_words(values)} ({name})" for name, values in asked.items()])
+        ways = [
+            translate("%(what)s (%(detail)s)", what=_list_words(values), detail=name) for name, values in asked.items()
+        ]
+        wanted = _join_alternatives(ways)
         if not require.can_be_met_by(identity.protocol):
             text = translate(
                 "needs a sign-in by %(wanted)s; SAML states no `amr`, so write `acr` as well", wanted=wanted

@@ -67,7 +67,7 @@ _MESSAGES = (
     mark("one in plain text"),
     mark("one that is encrypted"),
     mark("one in another namespace"),
-    mark("one"),
+    mark("one; encryption: %(setting)s"),
     mark("encryption: %(setting)s"),
     mark("signed: %(setting)s"),
     mark("after the issuer of response or assertion, once each"),

@@ -92,5 +92,5 @@ def test_a_provider_that_is_down_is_shown_with_the_age_of_its_copy_and_why(servi
         sign_in(administrator)
     service.clock.moment = NOW + timedelta(minutes=20)
     later = administrator.copy(app=start(url)[0])
-    assert wait_until(lambda: "Last attempt failed provider_unavailable" in look(later))
+    assert wait_until(lambda: "Last attempt Failed provider_unavailable" in look(later))
     assert "fetched 20 minutes ago" in look(later)

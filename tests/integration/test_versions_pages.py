@@ -12,6 +12,7 @@ from bridge.clock import SystemClock
 from bridge.rollout.starting import open_tables
 from bridge.rollout.versions import Versions
 from bridge.settings import load_settings, read_rule_files
+from tests.english import find_english_on
 from tests.installation import run_installation
 
 RULE = """rules:
@@ -177,7 +178,8 @@ def test_nobody_but_an_administrator_sees_or_changes_anything(installation, lin,
     token = re.search(r'name="csrf_token" value="([^"]+)"', sofia.browser.open(f"{installation.bridge}/").html)[1]
     for path in ADDRESSES:
         page = sofia.open(path.format(**names))
-        assert (page.status, current.version[:12] in page.html) == (403, False)
+        told = page.html.replace(f"/admin/versions{path.format(**names)}", "…")  # the foot leads back to this address
+        assert (page.status, current.version[:12] in told) == (403, False)
     for path in POSTS:
         refused = sofia.post(path.format(**names), {"csrf_token": token, "in_force": current.version})
         assert (refused.status_code, "web_forbidden" in refused.text) == (403, True)
@@ -211,3 +213,56 @@ def test_a_draft_with_errors_is_shown_with_them_and_without_a_button(installatio
     assert "40-more.yaml:1" in page.html
     assert not [form for form in page.forms if form.action.endswith("/draft")]
     edit(installation, "good again")
+
+
+def read_in(language, pages, address, but=()):
+    """Return a page as this person's browser shows it in a language."""
+    answer = requests.get(
+        f"{pages.base.removesuffix('/admin/versions')}{address}",
+        headers={"Accept-Language": language},
+        cookies=pages.cookies,
+        timeout=20,
+    )
+    assert f'<html lang="{language}"' in answer.text
+    if language == "zh-CN":
+        assert find_english_on(answer.text, but=but) == [], address
+    return answer.text
+
+
+def test_an_administrator_who_reads_chinese_has_every_page_of_a_change(installation, lin, siobhan, versions):
+    request = ask(lin, installation, "为项目调整角色")
+    messages = [change.message for change in versions.changes(50)]
+    for path in ("", "/draft", f"/requests/{request}", f"/{versions.latest().version}"):
+        assert "规则" in read_in("zh-CN", lin, f"/admin/versions{path}", messages)
+    assert "须由另一位管理员确认" in read_in("zh-CN", lin, f"/admin/versions/requests/{request}")
+    assert "要确认此变更吗？" in read_in("zh-CN", siobhan, f"/admin/versions/requests/{request}")
+    previous = versions.changes(2)[1].version
+    assert "回滚到" in read_in("zh-CN", lin, f"/admin/versions/{previous}/rollback")
+    broken = installation.config / "rules" / "40-more.yaml"
+    whole = broken.read_text()
+    broken.write_text(whole.replace("everyone: true", "everyone: maybe"))
+    assert "无法生效：其中有错误" in read_in("zh-CN", lin, "/admin/versions/draft")
+    broken.write_text(whole)
+
+
+def test_one_preview_is_read_by_each_administrator_in_their_own_language(installation, lin, siobhan):
+    ask(lin, installation, "one that both look at")
+    assert "由 林薇" in read_in("zh-CN", lin, "/admin/preview")
+    lin.browser.open(f"{installation.bridge}/admin/preview")
+    page = lin.browser.submit("/admin/preview")
+    address = "/admin/preview/" + re.search(r"/admin/preview/([0-9a-f]{32})", lin.browser.page.url + page.html)[1]
+    deadline = time.monotonic() + 20
+    while "progress" in read_in("en", lin, address):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    english, chinese = read_in("en", lin, address), read_in("zh-CN", siobhan, address)
+    for here, there in (
+        ("Groups, rules and roles, before and after", "变更前后的用户组、规则与角色"),
+        ("Gain something", "获得权限"),
+        ("which 林薇", "由 林薇"),
+        (">added<", ">新增<"),
+    ):
+        assert here in english
+        assert here not in chinese
+        assert there in chinese
+        assert there not in english

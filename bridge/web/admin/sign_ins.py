@@ -9,6 +9,7 @@ from bridge.advice import find_advice
 from bridge.audit.events import EntitlementsResolved, SignInAccepted, SignInRefused
 from bridge.audit.reader import AuditReader, parse_reference
 from bridge.identity.checks import explain_checks
+from bridge.identity.recorded_words import read_recorded
 from bridge.web.admin.administration import Administration
 
 SHOWN = 50
@@ -56,6 +57,7 @@ class SignIns:
             opened=any(record["event"] == EntitlementsResolved.name for record in records),
             advice=find_advice(refusal["code"]) if refusal else None,
             lines=explain_checks(refusal["protocol"], refusal.get("checks", ())) if refusal else (),
+            detail=read_recorded(refusal.get("detail") or "") if refusal else "",
             others=[record for record in records if record is not refusal],
         )
         if not records:
