@@ -11,7 +11,6 @@ from flask import Flask
 
 from bridge.audit_tasks import AuditTasks
 from bridge.clock import Clock, SystemClock
-from bridge.language import translate, translate_number
 from bridge.outbound import Outbound
 from bridge.settings import Configuration
 from bridge.store_connection import RedisClient, store_errors
@@ -106,8 +105,6 @@ def _create_flask(public_url: str) -> Flask:
         PROPAGATE_EXCEPTIONS=False,
         TRUSTED_HOSTS=[urlsplit(public_url).netloc],
     )
-    app.jinja_env.globals["_"] = translate
-    app.jinja_env.globals["number"] = translate_number
     install_languages(app)
     install_assets(app)
     install_errors(app)

@@ -58,7 +58,8 @@ class Person:
         """Replace addresses, codes and times."""
         text = text.replace(self.url, "https://access.example.com").replace(str(self.home), "~")
         text = re.sub(r"\?(client_id|user_code)=\S+", "?…", text)
-        text = re.sub(r"reference [A-Z0-9-]+", "reference …", text)
+        text = re.sub(r"(reference|参考编号) [A-Z0-9-]+", r"\1 …", text)
+        text = re.sub(r"(有效期至|将在) (周. )?\d\d:\d\d", r"\1 17:00", text)
         text = re.sub(r"token-[0-9a-f]{16}", "token-…", text)
         return re.sub(r"until (\w+day )?\d\d:\d\d", "until 17:00", text)
 

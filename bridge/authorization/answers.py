@@ -25,6 +25,7 @@ from bridge.errors import (
     TooLarge,
     TooManyRequests,
 )
+from bridge.language import translate
 from bridge.web.errors import RETRY_AFTER_SECONDS, find_status
 from bridge.web.origin import current_origin
 
@@ -61,7 +62,13 @@ def refuse(error: BridgeError) -> Response:
     """Answer a program with an error."""
     reference = current_origin().reference
     _logger.info("%s refused: %s", reference, error.code)
-    response = jsonify(error=name_error(error), error_description=error.public, code=error.code, reference=reference)
+    response = jsonify(
+        error=name_error(error),
+        error_description=error.public,  # ASCII alone (RFC 6749 5.2): the person's language stands in the message
+        message=translate(error.public),
+        code=error.code,
+        reference=reference,
+    )
     response.status_code = find_status(type(error))
     if response.status_code in _WAIT:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

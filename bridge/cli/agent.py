@@ -15,6 +15,7 @@ from bridge.cli.person import Asked, at_screen, choose_role, open_access, takes
 from bridge.cli.told import command, option
 from bridge.client.agent import METADATA_ADDRESS, AgentServer, Metadata, SecretPath
 from bridge.client.failure import ClientError
+from bridge.client.moments import describe_moment
 from bridge.client.renewal import Renewal
 from bridge.client.roles import read_credentials
 from bridge.language import mark, translate
@@ -77,9 +78,9 @@ def agent(asked: Asked, port: int, metadata: str | None) -> None:
         screen.report("")
         screen.say(
             translate(
-                "Credentials for %(role)s. They are renewed before %(time)s UTC, and so on. Ctrl-C ends it.",
+                "Credentials for %(role)s. They are renewed before %(time)s, and so on. Ctrl-C ends it.",
                 role=chosen,
-                time=ends_at.strftime("%H:%M"),
+                time=describe_moment(ends_at.isoformat()),
             )
         )
     _run(servers, renewal)

@@ -1,7 +1,9 @@
 """Text in a terminal's columns, of which a Chinese character takes two."""
 
 import re
+import shutil
 import unicodedata
+from typing import TextIO
 
 _MAY_NOT_BEGIN = "，。、；：？！）》」』”’…,.;:?!)"  # noqa: RUF001  those of Chinese
 _MAY_NOT_END = "（《「『“‘("  # noqa: RUF001
@@ -22,6 +24,20 @@ def is_wide(letter: str) -> bool:
 def pad(text: str, columns: int) -> str:
     """Return a text with so many blanks that it takes ``columns``."""
     return text + " " * (columns - width(text))
+
+
+def cut(text: str, columns: int) -> str:
+    """Return a text that takes at most ``columns``, with an ellipsis for what is left out."""
+    if width(text) <= columns:
+        return text
+    while width(text) > columns - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def find_columns(stream: TextIO) -> int | None:
+    """Return how many columns the terminal has that a stream goes to; None where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def fill(text: str, columns: int) -> str:

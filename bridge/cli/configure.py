@@ -101,10 +101,12 @@ def _tell(screen: Screen, change: Change, profiles: list[Profile]) -> None:
     if change.backup:
         screen.say(translate("The file as it was: %(file)s", file=change.backup))
     first = shlex.quote(profiles[0].name)
-    screen.say(translate("Next, for the CLI:"))
-    screen.say(f"  aliyun --profile {first} sts GetCallerIdentity")
-    screen.say(translate("For the SDKs, Terraform and what else reads profiles:"))
-    screen.say(f"  export ALIBABA_CLOUD_PROFILE={first}")
+    for title, line in (
+        (translate("Next, for the CLI:"), f"aliyun --profile {first} sts GetCallerIdentity"),
+        (translate("For the SDKs:"), f"export ALIBABA_CLOUD_PROFILE={first}"),
+    ):
+        screen.say(title)
+        screen.say(f"  {line}")
 
 
 def _name(role: Role) -> str:

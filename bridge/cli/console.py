@@ -5,9 +5,12 @@ from urllib.parse import quote, urlencode
 import click
 
 from bridge.cli.person import Asked, at_screen, choose_role, open_access, print_json, takes
+from bridge.cli.screen import Screen
 from bridge.cli.told import command, option
 from bridge.client.access import Access, expect
+from bridge.client.failure import Refused, clean
 from bridge.client.machine import has_browser, open_browser
+from bridge.client.private_window import open_private
 from bridge.client.roles import Role
 from bridge.language import mark, translate
 
@@ -19,8 +22,13 @@ _NOT_FOUND = 404
 )
 @takes(role=True, sign_in=True)
 @option("--to", "destination", metavar="URL", help=mark("The page of the console to arrive at."))
+@option(
+    "--private",
+    is_flag=True,
+    help=mark("In a private window, which signs in by itself: for a second role beside the first."),
+)
 @option("--print", "only_print", is_flag=True, help=mark("Print the address instead of opening it."))
-def console(asked: Asked, destination: str | None, only_print: bool) -> None:  # noqa: FBT001  click passes flags
+def console(asked: Asked, destination: str | None, *, private: bool, only_print: bool) -> None:
     """Open the console as one role."""
     with at_screen(asked) as screen:
         access = open_access(asked, screen)
@@ -28,15 +36,32 @@ def console(asked: Asked, destination: str | None, only_print: bool) -> None:  #
         address = _find_address(access, chosen, destination)
         if asked.as_json:
             print_json({"url": address, "account_id": chosen.account_id, "role": chosen.name})
+        elif private and not only_print:
+            _open_privately(screen, chosen, address)
         elif only_print or not has_browser() or not open_browser(address):
             click.echo(address)
         else:
             screen.say(translate("Your browser opens the console as %(role)s.", role=chosen))
 
 
+def _open_privately(screen: Screen, role: Role, address: str) -> None:
+    if has_browser() and open_private(address):
+        screen.say(translate("A private window opens the console as %(role)s. Sign in there.", role=role))
+        return
+    click.echo(address)
+    screen.say(translate("No browser was found here that opens a private window. Open this address in one."))
+
+
 def _find_address(access: Access, role: Role, destination: str | None) -> str:
     wanted = {"entitlement": role.entitlement} | ({"destination": destination} if destination else {})
     answer = access.post("/api/v1/links", wanted)
+    if destination and answer.content.get("code") == "bad_parameter":
+        said = translate(
+            "The service leads to pages of the console alone, such as https://ecs.console.aliyun.com/, and not to "
+            "%(page)s",
+            page=clean(destination),
+        )
+        raise Refused(said, "bad_parameter", clean(answer.content.get("reference")))
     if answer.status != _NOT_FOUND:
         return str(expect(answer)["url"])
     query = f"?{urlencode({'to': destination})}" if destination else ""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from bridge.cli.screen import Screen
 from bridge.cli.told import option
 from bridge.client.access import Access
-from bridge.client.failure import ClientError
+from bridge.client.failure import ClientError, NotSaid
 from bridge.client.oauth import AuthorizationServer, Tokens
 from bridge.client.remembered import Remembered
 from bridge.client.roles import Role, find_role, read_session
@@ -87,10 +87,10 @@ def takes(*, role: bool = False, sign_in: bool = False) -> Callable[[Callable[..
 
 
 def find_server(asked: Asked) -> str:
-    """Return the address of the service that is meant. Raises UsageError where nothing says which."""
+    """Return the address of the service that is meant. Raises NotSaid."""
     found = asked.server or Remembered.read().server
     if not found:
-        raise click.UsageError(
+        raise NotSaid(
             translate(
                 "Which service? Say it once: rambridge login --server https://access.example.com (your company's "
                 "address)"
@@ -119,14 +119,14 @@ def open_access(asked: Asked, screen: Screen, *, device: bool = False) -> Access
 def choose_role(access: Access, asked: Asked, is_usable: Callable[[Role], bool] | None = None) -> Role:
     """Return the role that is meant: by the options, else by the last choice, else the only one that is usable.
 
-    Raises Refused if there is none or several, and ClientError.
+    Raises NotSaid if nothing says which of several, Refused if there is none, and ClientError.
     """
     account, name, chosen = asked.account, asked.role, Remembered.read()
     if not account and not name and chosen.role and Service(chosen.server).origin == access.service.origin:
         account, name = chosen.account, chosen.role
     roles = [role for role in read_session(access).roles if (is_usable(role) if is_usable else role.has_credentials)]
     if not name and not account and len(roles) > 1:
-        raise click.UsageError(translate("Which role? Choose one: rambridge use; or say it: --account ID --role NAME"))
+        raise NotSaid(translate("Which role? Choose one: rambridge use; or say it: --account ID --role NAME"))
     return find_role(roles, account, name)
 
 
@@ -152,7 +152,7 @@ def at_screen(asked: Asked) -> Iterator[Screen]:
             yield screen
     except ClientError as failure:
         if asked.as_json:
-            _print_failure(failure.kind, str(failure), failure.exit_code, failure.reference)
+            _print_failure(failure.kind, str(failure), failure.exit_code, failure.code, failure.reference)
         else:
             click.echo(str(failure), err=True)
         sys.exit(failure.exit_code)
@@ -162,15 +162,21 @@ def at_screen(asked: Asked) -> Iterator[Screen]:
         _print_failure("usage", failure.message, failure.exit_code)
         sys.exit(failure.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(translate("Stopped."), err=True)
+        # The terminal has written ^C, and stands behind it.
+        click.echo("\n" * sys.stderr.isatty() + translate("Stopped."), err=True)
         sys.exit(INTERRUPTED)
 
 
 def print_json(content: Any) -> None:
     """Print what programs read."""
-    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+    click.echo(_write_json(content, sys.stdout, indent=2))
 
 
-def _print_failure(kind: str, message: str, exit_code: int, reference: str = "") -> None:
-    told = {"error": kind, "message": message, "exit_code": exit_code, "reference": reference}
-    click.echo(json.dumps({name: value for name, value in told.items() if value != ""}, ensure_ascii=False), err=True)
+def _print_failure(kind: str, message: str, exit_code: int, code: str = "", reference: str = "") -> None:
+    told = {"error": kind, "message": message, "exit_code": exit_code, "code": code, "reference": reference}
+    click.echo(_write_json({name: value for name, value in told.items() if value != ""}, sys.stderr), err=True)
+
+
+def _write_json(content: Any, stream: TextIO, indent: int | None = None) -> str:
+    """Return JSON that a stream can write: escapes where it cannot write each character."""
+    return json.dumps(content, ensure_ascii=stream.encoding.lower() != "utf-8", indent=indent)

@@ -7,16 +7,17 @@ from dataclasses import asdict
 
 import click
 
-from bridge.cli.columns import pad, width
+from bridge.cli.columns import cut, find_columns, pad, width
 from bridge.cli.person import Asked, at_screen, open_access, print_json, say_no_role, takes
 from bridge.cli.told import command
-from bridge.client.failure import ClientError, Refused
+from bridge.client.failure import NotSaid, Refused
 from bridge.client.moments import describe_length
 from bridge.client.remembered import Remembered
-from bridge.client.roles import Role, find_role, read_session, search
+from bridge.client.roles import Role, find_role, name_each, read_session, search
 from bridge.language import mark, translate, translate_number
 
 MOST_OFFERED = 15
+LEAST_COLUMNS = 16
 
 
 @command(
@@ -48,7 +49,7 @@ def roles(asked: Asked, words: tuple[str, ...]) -> None:
                 )
             )
         else:
-            click.echo(draw_table(found, chosen))
+            click.echo(draw_table(found, chosen, find_columns(sys.stdout)))
             sys.stdout.flush()
             screen.say()
             screen.say(translate("Next: rambridge use, or rambridge console --account ID --role NAME"))
@@ -93,9 +94,11 @@ def _pick(offered: Sequence[Role], words: str, *, ask: bool) -> Role:
         if len(found) == 1 and (words or len(offered) == 1):
             return found[0]
         if not ask:
-            raise ClientError(_ask_for_more(found, offered, words))
+            raise NotSaid(_ask_for_more(found, offered, words))
         if found:
-            click.echo(draw_table(found[:MOST_OFFERED], Remembered.read(), numbered=True), err=True)
+            click.echo(
+                draw_table(found[:MOST_OFFERED], Remembered.read(), find_columns(sys.stderr), numbered=True), err=True
+            )
             if len(found) > MOST_OFFERED:
                 click.echo(translate("   and %(number)s more", number=len(found) - MOST_OFFERED), err=True)
         else:
@@ -108,25 +111,31 @@ def _pick(offered: Sequence[Role], words: str, *, ask: bool) -> Role:
 
 
 def _ask_for_more(found: Sequence[Role], offered: Sequence[Role], words: str) -> str:
-    some = "; ".join(str(role) for role in (found or offered)[:MOST_OFFERED])
+    some = name_each(found or offered)
     if not words:
-        return translate("Which of your roles? %(roles)s. Say a part of it, or --account ID --role NAME.", roles=some)
+        return translate(
+            "Which of your roles? Say a part of it, or --account ID --role NAME. There are:%(roles)s", roles=some
+        )
     if not found:
         return translate(
-            "None of your roles has '%(words)s' in it: %(roles)s. Say another part, or --account ID --role NAME.",
+            "None of your roles has '%(words)s' in it. Say another part, or --account ID --role NAME. There are:"
+            "%(roles)s",
             words=words,
             roles=some,
         )
     return translate(
-        "%(number)s of your roles have '%(words)s' in it: %(roles)s. Say more, or --account ID --role NAME.",
+        "%(number)s of your roles have '%(words)s' in it. Say more, or --account ID --role NAME. There are:%(roles)s",
         number=len(found),
         words=words,
         roles=some,
     )
 
 
-def draw_table(shown: Sequence[Role], chosen: Remembered, *, numbered: bool = False) -> str:
-    """Return a table whose columns stand below one another in Chinese as well."""
+def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *, numbered: bool = False) -> str:
+    """Return a table whose columns stand below one another in Chinese as well.
+
+    What a role is for is cut where the line would be longer than ``columns``, of which a little is left to it always.
+    """
     titles = (mark("ACCOUNT"), mark("NUMBER"), mark("ROLE"), mark("LASTS"), mark("FOR"))
     rows: list[tuple[str, ...]] = [("", *map(translate, titles))]
     for number, role in enumerate(shown, 1):
@@ -138,8 +147,9 @@ def draw_table(shown: Sequence[Role], chosen: Remembered, *, numbered: bool = Fa
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = []
     for row in rows:
-        cells = [pad(cell, columns) for cell, columns in zip(row, widths, strict=False)]
-        lines.append("  ".join([*cells, row[-1]]).rstrip())
+        cells = [pad(cell, wide) for cell, wide in zip(row, widths, strict=False)]
+        left = None if columns is None else max(columns - sum(widths) - 2 * len(widths), LEAST_COLUMNS)
+        lines.append("  ".join([*cells, row[-1] if left is None else cut(row[-1], left)]).rstrip())
     return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
 
 

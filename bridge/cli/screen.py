@@ -67,7 +67,7 @@ class Screen:
         """Show the page to open anywhere, as a QR code too, and the code that it must show."""
         self.say(translate("Sign in to go on. Open this address in any browser, on a phone too:"))
         self.say(f"\n  {address}\n")
-        if self._terminal:
+        if self._terminal and sys.stderr.encoding.lower().startswith("utf"):
             self.say(draw_qr_code(address))
         shown = click.style(code, bold=True)
         self.say(translate("Allow it only if the page shows the same code:  %(code)s", code=shown))

@@ -1,6 +1,7 @@
 """Which language the command speaks, and click's own words in it."""
 
 import gettext
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,11 @@ def find_language(environment: Mapping[str, str]) -> str:
 @contextmanager
 def speaking_here() -> Iterator[None]:
     """Speak the language of this terminal, and let click speak it as well."""
-    with speaking(find_language(os.environ)), _click_asking_us():
+    language = find_language(os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names are in any script, whatever the terminal shows
+    with speaking(language), _click_asking_us():
         yield
 
 

@@ -35,11 +35,20 @@ class ClientError(Exception):
 
     exit_code = 1
     kind = "failed"
+    code = ""
+    """The service's code for what it refused, or ours for what it would refuse."""
 
     def __init__(self, message: str, reference: str = "") -> None:
         """Take the sentence, and the service's reference number where it gave one."""
         super().__init__(message)
         self.reference = reference
+
+
+class NotSaid(ClientError):
+    """Nothing says which service or which role is meant."""
+
+    exit_code = 2
+    kind = "usage"
 
 
 class SignedOut(ClientError):
@@ -50,14 +59,14 @@ class SignedOut(ClientError):
 
 
 class Refused(ClientError):
-    """The service said no. ``code`` is its own."""
+    """The service said no, or would."""
 
     exit_code = 4
     kind = "refused"
 
     def __init__(self, message: str, code: str, reference: str = "") -> None:
-        """Take the service's sentence, code and reference number."""
-        text = f"{message} [{code}]"
+        """Take the sentence, and of what the service itself refused its code and reference number."""
+        text = message
         if reference:
             text = translate(
                 "%(said)s [%(code)s, reference %(reference)s]", said=message, code=code, reference=reference
@@ -97,7 +106,11 @@ class SignInFailed(ClientError):
 def refusal_of(status: int, message: str, code: str, reference: str) -> ClientError:
     """Return what an answer other than the one that was asked for means: Refused, or Unreachable where it may pass."""
     refusal = Refused(message or translate("The service refused this."), code or str(status), reference)
-    return Unreachable(str(refusal), reference) if status >= _SERVER_ERROR or status == _TOO_MANY else refusal
+    if status < _SERVER_ERROR and status != _TOO_MANY:
+        return refusal
+    passing = Unreachable(str(refusal), reference)
+    passing.code = refusal.code
+    return passing
 
 
 def name_reason(error: object) -> str:

@@ -121,11 +121,13 @@ def find_role(roles: Sequence[Role], account: str, name: str) -> Role:
         meant = translate("%(role)s in %(account)s", role=name, account=account)
     if found:
         said = translate(
-            "Several roles are meant by %(meant)s: %(roles)s. Add --account.", meant=meant, roles=_name(found)
+            "Several roles are meant by %(meant)s. Add --account. There are:%(roles)s",
+            meant=meant,
+            roles=name_each(found),
         )
         raise Refused(said, "several_roles")
     raise Refused(
-        translate("You have no role %(meant)s. Yours: %(roles)s.", meant=meant, roles=_name(roles)), "no_such_role"
+        translate("You have no role %(meant)s. Yours:%(roles)s", meant=meant, roles=name_each(roles)), "no_such_role"
     )
 
 
@@ -172,12 +174,13 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def _name(roles: Sequence[Role]) -> str:
+def name_each(roles: Sequence[Role]) -> str:
+    """Return each in a line of its own."""
     most = 12
-    named = "; ".join(str(role) for role in roles[:most])
-    if len(roles) <= most:
-        return named
-    return translate("%(roles)s; and %(number)s more (rambridge roles)", roles=named, number=len(roles) - most)
+    lines = [f"\n  {role}" for role in roles[:most]]
+    if len(roles) > most:
+        lines.append("\n  " + translate("and %(number)s more: rambridge roles", number=len(roles) - most))
+    return "".join(lines)
 
 
 def _read_role(entry: dict[str, Any]) -> Role:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bridge.clock import format_utc
 from bridge.exchange.credentials import TemporaryCredentials
+from bridge.language import spoken, translate
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ def write_environment(credentials: TemporaryCredentials) -> CredentialText:
     )
     return CredentialText(
         id="environment",
-        title="Environment",
-        note="Paste into a shell. The variables win over every profile.",
+        title=translate("Environment"),
+        note=translate("Paste into a shell. The variables win over every profile."),
         text="\n".join(lines) + "\n",
         filename="credentials.sh",
     )
@@ -46,7 +47,7 @@ def write_json(credentials: TemporaryCredentials) -> CredentialText:
     return CredentialText(
         id="json",
         title="JSON",
-        note="For programs; the same object that a credentials service answers.",
+        note=translate("For programs; the same object that a credentials service answers."),
         text=json.dumps(content, indent=2) + "\n",
         filename="credentials.json",
     )
@@ -68,12 +69,12 @@ def write_profile(credentials: TemporaryCredentials, name: str) -> CredentialTex
         "sts_expiration": int(credentials.expires_at.timestamp()),
         "region_id": "cn-hangzhou",
         "output_format": "json",
-        "language": "en",
+        "language": spoken().partition("-")[0],  # the CLI knows "en" and "zh"
     }
     return CredentialText(
         id="profile",
-        title="CLI profile",
-        note="Save as ~/.aliyun/config.json, or add the profile to the one you have.",
+        title=translate("CLI profile"),
+        note=translate("Save as ~/.aliyun/config.json, or add the profile to the one you have."),
         text=json.dumps({"current": name, "profiles": [profile]}, indent=2) + "\n",
         filename="config.json",
     )

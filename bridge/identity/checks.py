@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bridge.identity.oidc.trace import OIDCTrace
 from bridge.identity.oidc.workload_token import WorkloadTrace
+from bridge.identity.recorded_words import read_recorded
 from bridge.identity.saml.trace import SAMLTrace
 from bridge.identity.trace import Row
 from bridge.language import translate
@@ -30,13 +31,13 @@ class Line(NamedTuple):
 def explain_checks(protocol: str, checks: Sequence[Sequence[str]]) -> tuple[Line, ...]:
     """Return the lines of a trace, from the ``protocol`` and ``checks`` of the record of a refused sign-in.
 
-    Titles are in the language that is spoken; what was measured and allowed is as it was recorded.
+    They are in the language that is spoken, as far as their words are ours.
     A record stays readable after checks have been renamed: then the name stands in for the title.
     """
     rows = _ROWS.get(protocol, ())
     names = [row.name for row in rows]
     titles = {row.name: translate(row.title) for row in rows}
-    made = [Line(name, titles.get(name, name), outcome, *words) for name, outcome, *words in checks]
+    made = [Line(name, titles.get(name, name), outcome, *map(read_recorded, words)) for name, outcome, *words in checks]
     if not made or made[-1].name not in names:
         return tuple(made)
     rest = rows[names.index(made[-1].name) + 1 :]

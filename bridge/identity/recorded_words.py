@@ -107,8 +107,10 @@ def _read(text: str) -> str:
         if found:
             return translate(message, **{name: _read(value) for name, value in found.groupdict().items()})
     for sign, write in (("; ", translate("; ").join), (", ", list_texts)):
-        if sign in text:
-            return write(list(map(_read, text.split(sign))))
+        parts = text.split(sign)
+        read = [_read(part) for part in parts] if len(parts) > 1 else parts
+        if read != parts:
+            return write(read)
     return text
 
 

@@ -77,8 +77,12 @@ class HabitStore:
         marked = (*others, entitlement_id) if favourite else others
         self._save(identity, replace(habits, favourites=marked[-MOST_KEPT:]))
 
-    def note_use(self, identity: VerifiedIdentity, entitlement_id: str, always_for: str = "") -> None:
+    def note_use(
+        self, identity: VerifiedIdentity, entitlement_id: str, always_for: str = "", *, none_for: str = ""
+    ) -> None:
         """Count that an entitlement was used; with ``always_for``, it opens links to that place from now on.
+
+        With ``none_for``, nothing does so for that place any more.
 
         Never raises StoreUnavailable: what was opened is open, and only the order of a page depends on this.
         """
@@ -86,7 +90,7 @@ class HabitStore:
             habits, now = self.load(identity), self._clock.now()
             uses = {**habits.uses, entitlement_id: (habits.weigh(entitlement_id, now) + 1, now.timestamp())}
             most_used = Habits(uses=uses).list_most_used(now, MOST_KEPT)
-            chosen = dict(habits.chosen)
+            chosen = {place: each for place, each in habits.chosen.items() if place != none_for}
             if always_for:
                 chosen.pop(always_for, None)
                 chosen[always_for] = entitlement_id

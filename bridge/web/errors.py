@@ -41,6 +41,7 @@ from bridge.errors import (
 from bridge.exchange.refusals import show_upstream
 from bridge.language import mark, translate
 from bridge.web.origin import current_origin
+from bridge.web.way_back import find_form, find_retry
 
 _logger = logging.getLogger(__name__)
 
@@ -96,8 +97,6 @@ _UNAVAILABLE_TITLE = mark("Not available at the moment")
 """Of every branch that passes by itself, whatever it is called."""
 
 RETRY_AFTER_SECONDS = 10
-TRY_AGAIN = "/?choose=1"
-"""The portal; without a session the page that asks for a provider, so that nobody is sent back to one that refused."""
 
 _OAUTH_PROGRAMS = ("/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device_authorization")
 _NOT_FOUND = 404
@@ -127,9 +126,8 @@ def install_errors(app: Flask) -> None:
     @app.errorhandler(BridgeError)
     def refuse(error: BridgeError) -> AnyResponse:
         _logger.info("%s refused: %s", current_origin().reference, error.code)
-        if isinstance(error, SessionError) and request.method in ("GET", "HEAD") and not _wants_json():
-            return _sign_in_first()
-        return _answer(find_status(type(error)), error)
+        lead = _lead_to_sign_in(error) if isinstance(error, SessionError) and not _wants_json() else None
+        return lead or _answer(find_status(type(error)), error)
 
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> AnyResponse:
@@ -155,10 +153,28 @@ def install_errors(app: Flask) -> None:
         return _answer(_SERVER_ERROR, BridgeError())
 
 
+def _lead_to_sign_in(error: SessionError) -> AnyResponse | None:
+    if request.method in ("GET", "HEAD"):
+        return _sign_in_first()
+    form = find_form()
+    return None if form is None else _sign_in_again(error, form)
+
+
 def _sign_in_first() -> AnyResponse:
     if request.args.get("choose") == "1":
         return redirect(url_for("login.choose", choose=1), 303)
     return redirect(url_for("login.choose", return_to=request.full_path.rstrip("?")), 303)
+
+
+def _sign_in_again(error: SessionError, return_to: str) -> Response:
+    """Lead whoever sent a form too late to the sign-in, and from there to where the form stands.
+
+    By a page: browsers hold the redirects of a form to its own page's policy, which names no provider.
+    """
+    url = url_for("login.choose", return_to=return_to)
+    response = Response(render_template("sign_in_again.html", url=url, code=error.code))
+    response.status_code = find_status(type(error))
+    return response
 
 
 def _wants_json() -> bool:
@@ -189,7 +205,7 @@ def _answer(status: int, error: BridgeError) -> Response:
             sts_request_id=sts_request_id,
             reference=reference,
             status=status,
-            retry_url=None if of_sign_out or status == _NOT_FOUND else TRY_AGAIN,
+            retry_url=None if of_sign_out or status == _NOT_FOUND else find_retry(status),
         )
         response = Response(page)
     response.status_code = status

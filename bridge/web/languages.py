@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
+from markupsafe import escape
 
 from bridge.errors import BadParameter, RequestError
-from bridge.language import ENGLISH, LANGUAGES, speak, spoken, understand
+from bridge.language import ENGLISH, LANGUAGES, speak, spoken, translate, translate_number, understand
 from bridge.sessions.cookie import BROWSER_COOKIE_OPTIONS, LANGUAGE_COOKIE, LANGUAGE_COOKIE_SECONDS, read_single
 from bridge.web.access import LEVELS, Access
 from bridge.web.return_path import local_path
@@ -55,7 +56,13 @@ def match_languages(header: str) -> str:
 
 
 def install_languages(app: Flask) -> None:
-    """Let ``app`` answer each request in its language; to be called before anything else that looks at requests."""
+    """Let ``app`` answer each request in its language; to be called before anything else that looks at requests.
+
+    Templates get ``_(message)`` and ``number(one, many, number)``, which take values for the places of a message; for
+    ``_`` they may be markup.
+    """
+    app.jinja_env.globals["_"] = _translate
+    app.jinja_env.globals["number"] = translate_number
 
     @app.before_request
     def begin() -> None:
@@ -110,6 +117,10 @@ class LanguageSwitch:
         response = make_response(render_template("language.html", this_page=local_path(page) if page else ""))
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_SECONDS, **BROWSER_COOKIE_OPTIONS)
         return response
+
+
+def _translate(message: str, **values: object) -> str:
+    return escape(translate(message)) % values if values else translate(message)
 
 
 def _find_chosen() -> str | None:

@@ -170,7 +170,7 @@ class Logout:
             hashlib.sha256(request.query_string).hexdigest(),
             lambda: ReceivedLogout(self._desk.receive_front_channel(provider, query), answer=None),
         )
-        return Response("<!doctype html><title>Signed out</title>", mimetype="text/html")
+        return Response("<!doctype html><title>Rambridge</title>", mimetype="text/html")
 
     def _go_on(self, onward: Redirect | PostForm, provider: str) -> AnyResponse:
         if isinstance(onward, PostForm):

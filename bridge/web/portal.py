@@ -18,33 +18,37 @@ from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
+from bridge.language import mark, translate
+from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import Habits, HabitStore
 from bridge.sessions.session import Session
 from bridge.web.access import Access
 from bridge.web.console import open_console
+from bridge.web.durations import write_duration
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
+from bridge.web.role_words import describe_entitlement
 
 LIMITS = {
-    "default": "the default session length",
-    "asked": "what you asked for",
-    "rule": "the rule that grants this role",
-    "account": "this account's limit",
-    "role": "this role's own limit",
-    "api": "the limit of Alibaba Cloud's token service",
-    "identity provider": "the end of your sign-in at the identity provider",
+    "default": mark("They last %(duration)s, because of the default session length."),
+    "asked": mark("They last %(duration)s, because of what you asked for."),
+    "rule": mark("They last %(duration)s, because of the rule that grants this role."),
+    "account": mark("They last %(duration)s, because of this account's limit."),
+    "role": mark("They last %(duration)s, because of this role's own limit."),
+    "api": mark("They last %(duration)s, because of the limit of Alibaba Cloud's token service."),
+    "identity provider": mark("They last %(duration)s, because of the end of your sign-in at the identity provider."),
 }
 """What decided a session's length, in words."""
 
 
 LIMIT_NAMES = {
-    "default": "usual session",
-    "asked": "asked for",
-    "rule": "rule",
-    "account": "account",
-    "role": "role in RAM",
-    "api": "Alibaba Cloud",
-    "identity provider": "your sign-in",
+    "default": mark("usual session %(duration)s"),
+    "asked": mark("asked for %(duration)s"),
+    "rule": mark("rule %(duration)s"),
+    "account": mark("account %(duration)s"),
+    "role": mark("role in RAM %(duration)s"),
+    "api": mark("Alibaba Cloud %(duration)s"),
+    "identity provider": mark("your sign-in %(duration)s"),
 }
 
 
@@ -66,6 +70,7 @@ class Portal:
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
         habits: HabitStore,
+        knowledge: RoleKnowledge,
         clock: Clock,
     ) -> None:
         """Take what the pages use."""
@@ -74,6 +79,7 @@ class Portal:
         self._titles = {name: provider.title for name, provider in providers.items()}
         self._accounts = accounts
         self._habits = habits
+        self._knowledge = knowledge
         self._clock = clock
 
     def blueprint(self) -> Blueprint:
@@ -90,7 +96,12 @@ class Portal:
         session = self._access.require_session()
         resolution = self._federation.look(session.identity, current_origin().source_address)
         habits = self._habits.load(session.identity)
-        page = render_template("portal.html", groups=self._group(resolution, habits), **self._describe_session(session))
+        page = render_template(
+            "portal.html",
+            groups=self._group(resolution, habits),
+            again=request.args.get("again") == "1",
+            **self._describe_session(session),
+        )
         return make_response(page)
 
     def console(self, entitlement_id: str) -> Response:
@@ -100,9 +111,11 @@ class Portal:
         if destination:
             check_destination(destination)
         response = open_console(self._federation, self._accounts, identity, entitlement_id, destination)
-        account = request.form.get("always", "")
-        always_for = name_place(account, destination) if account in self._accounts else ""
-        self._habits.note_use(identity, entitlement_id, always_for)
+        always_for, none_for = (
+            name_place(account, destination) if account in self._accounts else ""
+            for account in (request.form.get("always", ""), request.form.get("never", ""))
+        )
+        self._habits.note_use(identity, entitlement_id, always_for, none_for=none_for)
         return response
 
     def favourite(self, entitlement_id: str) -> AnyResponse:
@@ -141,11 +154,10 @@ class Portal:
                 write_json(credentials),
                 write_profile(credentials, f"{account.name}-{entitlement.name}"),
             ],
-            decided_by=f"They last {_words(credentials.duration_seconds)}, because of "
-            f"{LIMITS[credentials.decided_by]}." + _describe_reuse(credentials),
+            decided_by=_describe_duration(credentials),
+            reused=credentials.reused,
             limits=[
-                {"what": LIMIT_NAMES[name], "length": _words(seconds), "decided": name == credentials.decided_by}
-                for name, seconds in credentials.limits
+                translate(LIMIT_NAMES[name], duration=write_duration(seconds)) for name, seconds in credentials.limits
             ],
             **self._describe_session(session),
         )
@@ -168,9 +180,10 @@ class Portal:
             "name": entitlement.name,
             "title": entitlement.title or entitlement.name,
             "purpose": entitlement.purpose,
+            "may": describe_entitlement(entitlement, self._knowledge),
             "owner": entitlement.owner or account.owner,
             "sensitivity": entitlement.sensitivity or account.sensitivity,
-            "duration_text": _words(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
+            "duration_text": write_duration(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
             "limit_note": "",
             "narrowed": entitlement.session_policy is not None,
             "console": find_way(entitlement, account) is not None,
@@ -199,27 +212,28 @@ class Portal:
         return [{"account": None, "cards": chosen}, *by_account] if chosen else by_account
 
 
-def _describe_reuse(credentials: TemporaryCredentials) -> str:
-    return " They are those that you got a while ago: enough of their time is left." if credentials.reused else ""
+def _describe_duration(credentials: TemporaryCredentials) -> str:
+    return translate(LIMITS[credentials.decided_by], duration=write_duration(credentials.duration_seconds))
 
 
 def _describe_need(reach: WithinReach) -> dict[str, str]:
     age = reach.require.max_age_seconds
-    within = "" if age is None else f", at most {_words(age)} ago"
-    if reach.too_weak:
+    longest = "" if age is None else write_duration(age)
+    if not reach.too_weak:
         return {
-            "title": "Needs a stronger sign-in",
-            "text": f"Sign in again by the method that it requires, such as a second factor{within}.",
+            "title": translate("Needs a fresh sign-in"),
+            "text": translate("You must have signed in at your identity provider at most %(age)s ago.", age=longest),
         }
-    return {"title": "Needs a fresh sign-in", "text": f"You must have signed in at your identity provider{within[1:]}."}
+    title = translate("Needs a stronger sign-in")
+    if age is None:
+        text = translate("Sign in again by the method that it requires, such as a second factor.")
+    else:
+        text = translate(
+            "Sign in again by the method that it requires, such as a second factor, at most %(age)s ago.", age=longest
+        )
+    return {"title": title, "text": text}
 
 
 def find_card(entitlement_id: str) -> str:
     """Return where the portal shows an entitlement."""
     return f"/#card-{entitlement_id}"
-
-
-def _words(seconds: int) -> str:
-    hours, minutes = divmod(seconds // 60, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
-    return " ".join(parts) or f"{seconds} s"

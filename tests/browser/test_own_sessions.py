@@ -8,6 +8,7 @@ from bridge import embedded_store
 from bridge.clock import SystemClock
 from bridge.keys import KeyFolder
 from bridge.sealing import Sealer
+from bridge.sessions.cookie import SESSION_COOKIE
 from bridge.sessions.store import SessionStore
 from bridge.settings import load_settings
 from bridge.store_connection import connect_store
@@ -82,3 +83,17 @@ def test_without_javascript_a_clock_says_the_time_and_the_buttons_work(own, inst
     page.get_by_role("button", name="Sign out everywhere").click()
     page.get_by_role("heading", name="You are signed out here").wait_for()
     context.close()
+
+
+def test_a_click_after_the_sessions_end_comes_back_to_its_card(page, installation, shoot):
+    sign_in_at_idp(page, Mouse(page), installation)
+    click_tile(page, Mouse(page), "oidc")
+    page.get_by_role("heading", name="Your access").wait_for()
+    page.context.clear_cookies(name=SESSION_COOKIE)
+    page.get_by_role("button", name="Open console: Developer in Acme Sandbox").click()
+    page.wait_for_url(f"{installation.bridge}/?again=1#card-*")
+    assert page.locator(".card:target h3").inner_text() == "Developer"
+    assert find_barriers(page) == []
+    shoot(page, "portal-again")
+    page.get_by_role("button", name="Open console: Developer in Acme Sandbox").click()
+    page.wait_for_url(f"{installation.cloud}/console")

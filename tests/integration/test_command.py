@@ -104,9 +104,9 @@ def test_whoever_refuses_in_the_browser_is_not_asked_again(installation, person)
 def test_without_a_service_the_command_says_what_to_type(person):
     text, code = person.transcript("roles")
     assert code == 2
-    assert text.endswith(
-        "Error: Which service? Say it once: rambridge login --server https://access.example.com "
-        "(your company's address)\n"
+    assert text == (
+        "$ rambridge roles\n"
+        "Which service? Say it once: rambridge login --server https://access.example.com (your company's address)\n"
     )
 
 
@@ -210,14 +210,16 @@ def test_a_role_that_one_does_not_have(lin):
     assert code == 4
     assert text == (
         f"$ rambridge credentials --account {SANDBOX} --role Root\n"
-        f"You have no role Root in {SANDBOX}. Yours: lin.wei in Acme Production (1000000000000001); PlatformAdmin in "
-        "Acme Production (1000000000000001); ReadOnly in Acme Production (1000000000000001); Developer in Acme Sandbox "
-        "(1000000000000002). [no_such_role]\n"
+        f"You have no role Root in {SANDBOX}. Yours:\n"
+        "  lin.wei in Acme Production (1000000000000001)\n"
+        "  PlatformAdmin in Acme Production (1000000000000001)\n"
+        "  ReadOnly in Acme Production (1000000000000001)\n"
+        "  Developer in Acme Sandbox (1000000000000002)\n"
     )
     done = lin.run("credentials", "--role", "Root", "--json")
     assert (done.returncode, done.stdout) == (4, "")
     told = json.loads(done.stderr)
-    assert (told["error"], told["exit_code"]) == ("refused", 4)
+    assert (told["error"], told["code"], told["exit_code"]) == ("refused", "no_such_role", 4)
 
 
 # ── working ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,12 +238,12 @@ def test_roles_are_a_table_that_words_narrow(lin):
 def test_a_choice_is_remembered(installation, person):
     person.login()
     done = person.run("exec", "--", "true")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+    assert (done.returncode, done.stderr) == (
         2,
-        "Error: Which role? Choose one: rambridge use; or say it: --account ID --role NAME",
+        "Which role? Choose one: rambridge use; or say it: --account ID --role NAME\n",
     )
     done = person.run("use", "prod")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "3 of your roles have 'prod' in it" in done.stderr
     assert person.run("use", "sbdev").stderr.startswith("Chosen: Developer in Acme Sandbox (1000000000000002). Next: ")
     done = person.run("exec", "--", "sh", "-c", 'echo "$ALIBABA_CLOUD_ACCESS_KEY_ID $OSS_ACCESS_KEY_ID"; exit 9')
@@ -267,9 +269,124 @@ def test_the_console_opens_in_the_browser(installation, person):
     assert person.run("console", "--print", "--role", "Developer").stdout.startswith(installation.bridge + "/")
 
 
+def test_the_console_opens_in_a_private_window_or_its_address_is_printed(installation, person, tmp_path):
+    person.login()
+    (tmp_path / "bin").mkdir()
+    role = ("console", "--private", "--account", SANDBOX, "--role", "Developer")
+    done = person.run(*role, PATH=str(tmp_path / "bin"))
+    assert done.stdout.startswith(f"{installation.bridge}/go/")
+    assert "Open this address in one" in done.stderr
+    firefox = tmp_path / "bin" / "firefox"
+    firefox.write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/started\n')
+    firefox.chmod(0o700)
+    done = person.run(*role, PATH=str(tmp_path / "bin"))
+    assert (done.returncode, done.stdout) == (0, "")
+    option, address = (tmp_path / "started").read_text().split()
+    assert option == "--private-window"
+    assert address.startswith(f"{installation.bridge}/go/")
+
+
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
 def test_the_shell_completes_commands_and_options(lin, shell):
     assert "_RAMBRIDGE_COMPLETE" in lin.run("completion", shell).stdout
     told = {"_RAMBRIDGE_COMPLETE": f"{shell}_complete", "COMP_WORDS": "rambridge cred"}
     told["COMP_CWORD"] = "cred" if shell == "fish" else "1"
     assert "credentials" in lin.run(**told).stdout
+
+
+# ── in Chinese ───────────────────────────────────────────────────────────────────────────────────────────────
+
+CHINESE = [
+    ("whoami", 0, """
+林薇，通过 acme-saml 登录 https://access.example.com
+登录有效期至 17:00；令牌保存在 ~/.local/state/rambridge/token-….json
+您有 4 个角色。下一步：rambridge use
+"""),
+    ("roles prod look", 0, """
+  账号             账号 ID           角色      有效期  用途
+  Acme Production  1000000000000001  ReadOnly  1 小时  Look at everything in production; change nothing.
+
+下一步：rambridge use，或 rambridge console --account ID --role NAME
+"""),
+    ("roles zzz", 0, "\n您的 4 个角色都与 “zzz” 不匹配。\n"),
+    ("exec -- true", 2, "\n未指定角色。选择角色：rambridge use；或直接指定：--account ID --role NAME\n"),
+    ("use prod", 2, """
+您有 3 个角色与 “prod” 匹配。请输入更多内容，或使用 --account ID --role NAME。匹配的角色：
+  Acme Production（1000000000000001）的 lin.wei
+  Acme Production（1000000000000001）的 PlatformAdmin
+  Acme Production（1000000000000001）的 ReadOnly
+"""),
+    ("use sbdev", 0, """
+已选择：Acme Sandbox（1000000000000002）的 Developer。下一步：\
+rambridge exec -- CMD、rambridge console 或 eval "$(rambridge env)"
+"""),
+    ("console", 0, "\n浏览器正在以 Acme Sandbox（1000000000000002）的 Developer 打开控制台。\n"),
+    ("console --to https://evil.example/", 4, """
+该服务只能打开控制台的页面，例如 https://ecs.console.aliyun.com/，不能打开 https://evil.example/ \
+[bad_parameter，参考编号 …]
+"""),
+    ("credentials --account 1000000000000002 --role Root", 4, """
+您没有角色 1000000000000002 的 Root。您的角色：
+  Acme Production（1000000000000001）的 lin.wei
+  Acme Production（1000000000000001）的 PlatformAdmin
+  Acme Production（1000000000000001）的 ReadOnly
+  Acme Sandbox（1000000000000002）的 Developer
+"""),
+    ("configure", 0, """
+已添加到 ~/.aliyun/config.json：acme-sandbox-Developer
+下一步，在 CLI 中使用：
+  aliyun --profile acme-sandbox-Developer sts GetCallerIdentity
+在 SDK 中使用：
+  export ALIBABA_CLOUD_PROFILE=acme-sandbox-Developer
+"""),
+    ("exec -- no-such-program", 127, "\n找不到程序 “no-such-program”。\n"),
+    ("login --server http://localhost:9", 5, """
+无法连接 http://localhost:9：连接被拒绝。请检查网络，以及是否已接入公司网络或 VPN。
+"""),
+    ("agent --metadata 192.0.2.1:80", 1, "\n192.0.2.1 不是仅限本机访问的地址，请使用 127.0.0.1。\n"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chinese(installation, tmp_path_factory):
+    """Return 林薇 at a machine that speaks Chinese."""
+    person = Person(installation, tmp_path_factory.mktemp("home"))
+    person.environment["LANG"] = "zh_CN.UTF-8"
+    person.signed_in = person.login()
+    return person
+
+
+def test_in_chinese_by_the_browser_of_this_machine(chinese):
+    assert chinese.normalise(chinese.signed_in.stderr) == (
+        "即将打开浏览器进行登录。如果浏览器没有打开，请在本机打开以下地址：\n"
+        "\n"
+        "  https://access.example.com/oauth/authorize?…\n"
+        "\n"
+        "如果本机没有浏览器：按 Ctrl-C，然后运行 rambridge login --device\n"
+        "\n"
+        "林薇 已登录 https://access.example.com，有效期至 17:00。\n"
+        "您有 4 个角色。下一步：rambridge use\n"
+    )
+    assert "返回终端" in chinese.browser.page.text()
+
+
+def test_in_chinese_each_command_from_the_choice_of_a_role_to_its_end(chinese):
+    """One after the other, as somebody types them."""
+    for words, code, said in CHINESE:
+        assert chinese.transcript(*words.split()) == (f"$ rambridge {words}{said}", code)
+    done = chinese.run("env")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"(export [A-Z_]+=\S+\n){7}", done.stdout)
+    told = chinese.run("exec", "--", "sh", "-c", 'echo "$LANG|$LANGUAGE"')
+    assert told.stdout == "zh_CN.UTF-8|\n"
+
+
+def test_in_chinese_a_sign_in_that_has_ended_says_so_in_the_words_of_the_service(installation, tmp_path):
+    person = Person(installation, tmp_path)
+    person.login()
+    content = expire_access(person)
+    person.token_file.write_text(json.dumps(content | {"expires_at": 0, "refresh": content["refresh"][::-1]}))
+    text, code = person.transcript("whoami", LANG="zh_CN.UTF-8")
+    assert (text, code) == ("$ rambridge whoami\n您已退出登录。请重新登录：rambridge login。\n", 3)
+    text, code = person.transcript("logout", LANG="zh_CN.UTF-8")
+    assert (text, code) == ("$ rambridge logout\n本终端未登录 https://access.example.com。\n", 0)

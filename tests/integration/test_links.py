@@ -123,6 +123,10 @@ def test_with_several_roles_the_one_that_always_opens_a_place_comes_first(instal
     assert "as always" in browser.page.text()
     form = next(each for each in browser.page.forms if "always" in [control.name for control in each.controls])
     assert form.action == f"{installation.bridge}/console/{chosen}"
+    browser.submit(form.buttons[0].text, never="acme-production")
+    browser.open(url)
+    assert "as always" not in browser.page.text()
+    assert "No longer put one role first" not in browser.page.text()
 
 
 def test_a_session_is_extended_by_signing_in_again_while_the_provider_still_knows_the_person(installation):

@@ -45,7 +45,7 @@ def answered(program, browser):
 def refuse(answer, error, code):
     assert answer.status_code == 400
     assert (answer.json()["error"], answer.json()["code"]) == (error, code)
-    assert set(answer.json()) == {"error", "error_description", "code", "reference"}
+    assert set(answer.json()) == {"error", "error_description", "message", "code", "reference"}
 
 
 # ── where an answer may go (RFC 9700 4.1, 4.11) ──────────────────────────────────────────────────────────────
@@ -377,13 +377,19 @@ def test_t_out_09_each_answer_says_who_gives_it(installation, program, browser):
     assert [answer["state"] for answer in program.answers] == [program.state] * 3
 
 
+def read_form(page):
+    """Return the fields of the form that allows."""
+    [form] = [form for form in page.forms if form.action.endswith("/oauth/allow")]
+    return form.fields
+
+
 def test_t_out_09_only_a_click_on_our_own_page_lets_a_program_in(installation, program):
     browser = installation.sign_in("zhang.min")
-    asked = browser.open(program.question()).forms[-1].fields
+    asked = read_form(browser.open(program.question()))
     cookie = {"Cookie": f"__Host-rambridge={browser.cookies.get('__Host-rambridge')}"}
     same = {"Sec-Fetch-Site": "same-origin"}
     other = installation.sign_in("siobhan.oneill")
-    foreign = other.open(program.question()).forms[-1].fields
+    foreign = read_form(other.open(program.question()))
     for headers, form in (
         (cookie | {"Sec-Fetch-Site": "cross-site"}, asked),
         (cookie, asked),
@@ -406,7 +412,7 @@ def test_t_out_09_only_a_click_on_our_own_page_lets_a_program_in(installation, p
 def test_t_out_09_what_was_shown_is_decided_about_within_ten_minutes_in_the_same_session(installation, program):
     browser = installation.sign_in("zhang.min")
     cookie = browser.cookies.get("__Host-rambridge")
-    form = browser.open(program.question()).forms[-1].fields
+    form = read_form(browser.open(program.question()))
     headers = {"Cookie": f"__Host-rambridge={cookie}", "Sec-Fetch-Site": "same-origin"}
     for key, seconds, status in (
         (session_key(cookie), 0, 400),
@@ -445,7 +451,7 @@ def test_t_out_09_the_page_is_framed_by_nobody_and_tells_nobody_where_one_was(pr
 def test_t_out_09_a_form_is_not_sent_on_with_what_was_typed(installation, program):
     """A redirect of 307 would repeat the form at the program (RFC 9700 4.12)."""
     browser = installation.sign_in("zhang.min")
-    form = browser.open(program.question()).forms[-1].fields
+    form = read_form(browser.open(program.question()))
     headers = {
         "Cookie": f"__Host-rambridge={browser.cookies.get('__Host-rambridge')}",
         "Sec-Fetch-Site": "same-origin",

@@ -25,6 +25,9 @@ def test_t_redis_05_redis_stopped_is_a_clear_503_and_comes_back_without_a_restar
             assert "store_unavailable" in page.html
             assert "Traceback" not in page.html
         assert browser.open(f"{installation.bridge}/").headers["Retry-After"]
+        for address, again in (("/", "/?choose=1"), ("/audit/records?event=rules", "/audit/records?event=rules")):
+            page = browser.open(f"{installation.bridge}{address}")
+            assert [each.url for each in page.links if each.text == "Try again"] == [f"{installation.bridge}{again}"]
         assert browser.open(f"{installation.bridge}/health/live").status == 200
     finally:
         embedded_store.start(installation.store_folder)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from bridge import advice
-from bridge.advice import find_advice
+from bridge.advice import Advice, find_advice
 from bridge.errors import walk_leaves
+from bridge.language import speaking
+from tests.english_words import find_english
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,3 +32,18 @@ def test_a_package_and_a_container_have_the_document_too():
     assert included == {"docs/errors.md": "bridge/errors.md"}
     assert Path(advice.__file__).with_name("errors.md") in advice._PLACES
     assert "COPY docs/errors.md docs/errors.md" in (ROOT / "deploy" / "Containerfile").read_text().splitlines()
+
+
+@pytest.mark.parametrize("code", sorted({vars(leaf)["code"] for leaf in walk_leaves()}))
+def test_every_code_has_its_advice_in_chinese(code):
+    with speaking("zh-CN"):
+        found = find_advice(code)
+    for text in (*found, found.in_short):
+        assert text.endswith("。")
+        assert not find_english(text, "When the log does not verify", "Single Role Attribute")
+
+
+def test_what_a_code_means_in_short_is_its_first_sentence():
+    assert Advice("One. Two.", "").in_short == "One."
+    assert Advice("一。二。", "").in_short == "一。"
+    assert Advice("STS: A.B. C.", "").in_short == "STS: A.B."

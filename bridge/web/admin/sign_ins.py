@@ -1,8 +1,6 @@
 """The latest sign-ins, accepted and refused, and the trace behind the reference of one."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -10,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from bridge.advice import find_advice
 from bridge.audit.events import EntitlementsResolved, SignInAccepted, SignInRefused
 from bridge.audit.reader import AuditReader, parse_reference
-from bridge.identity.checks import Line, explain_checks
+from bridge.identity.checks import explain_checks
 from bridge.identity.recorded_words import read_recorded
 from bridge.web.admin.administration import Administration
 
@@ -58,17 +56,10 @@ class SignIns:
             accepted=any(record["event"] == SignInAccepted.name for record in records),
             opened=any(record["event"] == EntitlementsResolved.name for record in records),
             advice=find_advice(refusal["code"]) if refusal else None,
-            lines=_explain(refusal) if refusal else (),
+            lines=explain_checks(refusal["protocol"], refusal.get("checks", ())) if refusal else (),
             detail=read_recorded(refusal.get("detail") or "") if refusal else "",
             others=[record for record in records if record is not refusal],
         )
         if not records:
             page.status_code = HTTPStatus.NOT_FOUND
         return page
-
-
-def _explain(refusal: Mapping[str, Any]) -> tuple[Line, ...]:
-    lines = explain_checks(refusal["protocol"], refusal.get("checks", ()))
-    return tuple(
-        line._replace(measured=read_recorded(line.measured), allowed=read_recorded(line.allowed)) for line in lines
-    )

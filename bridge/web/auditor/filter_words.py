@@ -32,7 +32,7 @@ _VALUES: Mapping[tuple[str, str], str] = {
     ("privileged", "yes"): mark("yes"),
     ("privileged", "no"): mark("no"),
     ("mfa", "yes"): mark("more than one"),
-    ("mfa", "no"): mark("one"),
+    ("mfa", "no"): mark("only one"),
 }
 _PHRASES: Mapping[str, str] = {
     "outcome refused": mark("refused"),

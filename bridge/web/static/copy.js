@@ -1,7 +1,8 @@
 // Copying and showing. `data-copy="id"` copies the text of that element, hidden secrets included;
-// `data-reveal="id"` shows and hides the secrets in it.
+// `data-reveal="id"` shows the secrets in it, and covers them again: at the next click, after a minute, or when one leaves.
 
 const SAID_FOR_MS = 2_000;
+const SHOWN_FOR_MS = 60_000;
 const status = document.querySelector("[data-copy-status]");
 
 async function copy(button) {
@@ -42,9 +43,23 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-for (const button of document.querySelectorAll("[data-reveal]")) {
+function cover(button) {
+  document.getElementById(button.dataset.reveal).classList.remove("shown");
+  button.querySelector("[data-label]").textContent = button.dataset.show;
+}
+
+const reveals = [...document.querySelectorAll("[data-reveal]")];
+for (const button of reveals) {
+  let timer;
   button.addEventListener("click", () => {
+    clearTimeout(timer);
     const shown = document.getElementById(button.dataset.reveal).classList.toggle("shown");
     button.querySelector("[data-label]").textContent = shown ? button.dataset.hide : button.dataset.show;
+    if (shown) {
+      timer = setTimeout(cover, SHOWN_FOR_MS, button);
+    }
   });
 }
+
+// The browser may show this page again as it was left.
+window.addEventListener("pagehide", () => reveals.forEach(cover));

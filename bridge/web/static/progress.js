@@ -2,6 +2,7 @@
 
 const place = document.querySelector("[data-progress]");
 const WAIT = 500;
+const language = document.documentElement.lang;
 
 async function look() {
   try {
@@ -18,8 +19,8 @@ async function look() {
     place.querySelector("progress").value = done;
     const words = place.querySelector("[data-format]");
     words.textContent = words.dataset.format
-      .replace("{done}", done.toLocaleString("en"))
-      .replace("{total}", total.toLocaleString("en"));
+      .replace("{done}", done.toLocaleString(language))
+      .replace("{total}", total.toLocaleString(language));
   } catch {
     // The network was away for a moment: ask again.
   }

@@ -66,7 +66,8 @@ function apply() {
     ? format
         .replace("{left}", left)
         .replace("{total}", total)
-        .replace("{first}", first ? `${first.querySelector("h3").textContent}, ${first.dataset.account}` : "")
+        .replace("{role}", () => first.querySelector("h3").textContent)
+        .replace("{account}", () => first.dataset.account)
     : "";
 }
 

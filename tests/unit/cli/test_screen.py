@@ -5,6 +5,7 @@ import click
 import segno
 
 from bridge.cli.screen import Screen, draw_qr_code
+from bridge.language import speaking
 
 ADDRESS = "https://access.example.com/device?user_code=BCDF-GHJK"
 DARK = {" ": (0, 0), "▀": (1, 0), "▄": (0, 1), "█": (1, 1)}
@@ -27,6 +28,14 @@ def test_progress_is_for_people_and_leaves_no_half_line(monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert re.search(r"Asking … 1 s", shown)
     assert shown.endswith("done\n")
+
+
+def test_progress_is_in_the_language_of_the_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with speaking("zh-CN"), Screen() as screen:
+        screen.report("等待")
+        time.sleep(1.4)
+    assert "等待… 1 秒" in capsys.readouterr().err
 
 
 def test_a_log_gets_no_progress(capsys):

@@ -8,8 +8,9 @@ import pytest
 
 from bridge.client.agent import METADATA_ADDRESS, AgentServer, Metadata, SecretPath
 from bridge.client.credentials import Credentials
-from bridge.client.failure import ClientError
+from bridge.client.failure import ClientError, SignedOut
 from bridge.client.renewal import Renewal
+from bridge.language import speaking, translate
 
 NOW = 1_800_000_000.0
 ROLES = "/latest/meta-data/ram/security-credentials/"
@@ -75,6 +76,16 @@ def ask(server, path, method="GET", host=None, **headers):
         return response.status, response.read().decode()
     finally:
         connection.close()
+
+
+def test_what_an_sdk_passes_on_is_in_the_language_of_the_terminal():
+    def fail():
+        raise SignedOut(translate("This terminal is not signed in."))
+
+    renewal = Renewal(fail)
+    with speaking("zh-CN"), listening(SecretPath(renewal, Metadata(renewal, "Developer")).answer) as server:
+        status, text = ask(server, server.answer.__self__.path)
+    assert (status, json.loads(text)) == (503, {"Code": "Failed", "Message": "本终端尚未登录。"})
 
 
 def get_token(server, base, seconds="21600"):

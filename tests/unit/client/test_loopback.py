@@ -9,6 +9,7 @@ from bridge.client.failure import SignInFailed
 from bridge.client.loopback import Loopback
 from bridge.client.oauth import AuthorizationServer
 from bridge.client.service import Service
+from bridge.language import speaking
 from tests.fakes.wrong_service import wrong_service
 
 STATE = "a state of 24 random bytes"
@@ -40,6 +41,16 @@ def test_the_answer_to_what_was_asked_is_taken(loopback, authorization):
     assert page.headers["Cache-Control"] == "no-store"
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert loopback.wait(1) == "a code"
+
+
+def test_the_page_speaks_the_language_of_the_terminal(authorization):
+    with speaking("zh-CN"), Loopback(authorization, STATE) as loopback:
+        refused = requests.get(loopback.redirect_uri.replace("/callback", "/"), timeout=5)
+        page = come_back(loopback, authorization)
+        assert loopback.wait(1) == "a code"
+    assert '<html lang="zh-CN">' in page.text
+    assert "<h1>终端已登录</h1>" in page.text
+    assert "此地址仅用于一次登录。" in refused.text
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ def test_a_role_is_remembered_for_links_to_a_place(store):
     store.note_use(PERSON, "a", "acme ecs.console.aliyun.com")
     store.note_use(PERSON, "b", "acme ecs.console.aliyun.com")
     store.note_use(PERSON, "c")
+    store.note_use(PERSON, "c", "acme oss.console.aliyun.com")
+    assert store.load(PERSON).chosen == {"acme ecs.console.aliyun.com": "b", "acme oss.console.aliyun.com": "c"}
+    store.note_use(PERSON, "c", none_for="acme oss.console.aliyun.com")
     assert store.load(PERSON).chosen == {"acme ecs.console.aliyun.com": "b"}
 
 

@@ -1,0 +1,114 @@
+"""Where an error page leads: back to the same page or to where the form stood, and never to another site."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from bridge.web.way_back import START, find_retry
+from tests.attacks.door import PUBLIC_URL, Visitor, begin, draft_response, find_code, post_response, read, sign_in
+
+HOSTILE = [
+    "https://evil.example/",
+    "//evil.example/",
+    "/\\evil.example/",
+    "/\t/evil.example/",
+    "javascript:alert(1)",
+    "/é",
+]
+
+
+@pytest.fixture
+def late(app):
+    """Return somebody whose session ended while the portal was open, and a function that sends one of its forms."""
+    visitor = Visitor(app)
+    sign_in(visitor)
+    portal = visitor.get("/")
+    visitor.submit(portal, "/sign-out")
+    return visitor, portal
+
+
+def send(visitor, portal, action, **fields):
+    form = next(each for each in read(portal).forms if urlsplit(each.action).path.startswith(action))
+    return visitor.post(form.action, {**form.fields, **fields})
+
+
+def find_return(answer):
+    """Return where a page leads after the sign-in, by its button and by itself alike."""
+    [button] = re.findall(r'class="button main" href="([^"]*)"', answer.text)
+    [refresh] = re.findall(r'content="0; url=([^"]*)"', answer.text)
+    assert button == refresh
+    address = urlsplit(button.replace("&amp;", "&"))
+    assert (address.netloc, address.path) == ("", "/sign-in")
+    return parse_qs(address.query)["return_to"][0]
+
+
+@pytest.mark.parametrize("action", ["/console/", "/credentials/", "/favourites/"])
+def test_a_form_that_is_sent_after_the_sessions_end_leads_back_to_its_card(late, action):
+    visitor, portal = late
+    answer = send(visitor, portal, action)
+    assert answer.status_code == 401
+    form = next(each for each in read(portal).forms if urlsplit(each.action).path.startswith(action))
+    card = form.action.rpartition("/")[2]
+    assert find_return(answer) == f"/?again=1#card-{card}"
+    assert f'id="card-{card}"' in portal.text
+
+
+def test_signing_in_again_arrives_at_the_card_and_says_that_nothing_was_done(late):
+    visitor, portal = late
+    return_to = find_return(send(visitor, portal, "/console/"))
+    question = begin(visitor, "corp", return_to)
+    answer = post_response(visitor, "corp", draft_response("corp", question.request_id).encode(), question.handle)
+    assert answer.location == return_to
+    assert "choose once more" in visitor.get(return_to.partition("#")[0]).text
+    assert "choose once more" not in visitor.get("/").text
+
+
+@pytest.mark.parametrize("back", ["/go/a-token", "/open/acme/ReadOnly?to=https%3A%2F%2Fecs.console.aliyun.com%2F"])
+def test_the_form_of_a_link_leads_back_to_the_link(late, back):
+    visitor, portal = late
+    assert find_return(send(visitor, portal, "/console/", back=back)) == back
+
+
+@pytest.mark.parametrize("back", HOSTILE)
+def test_t_web_10_a_form_names_no_other_site_to_come_back_to(late, back):
+    visitor, portal = late
+    assert find_return(send(visitor, portal, "/console/", back=back)).startswith("/?again=1#card-")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/audit/records?event=sign_in", "/admin/sign-ins", "/my/sessions", "/open/a/b?to=https%3A%2F%2Fx.aliyun.com%2F"],
+)
+def test_a_page_that_a_fault_kept_away_is_tried_again_itself(app, path):
+    with app.test_request_context(path, base_url=PUBLIC_URL):
+        assert [find_retry(status) for status in (429, 500, 503)] == [path] * 3
+        assert [find_retry(status) for status in (400, 403, 409)] == [START] * 3  # it would say the same again
+    with app.test_request_context(path, base_url=PUBLIC_URL, method="POST"):
+        assert find_retry(503) == START
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/sign-in/corp",
+        "/oidc/corp/callback?code=once",
+        "/open/%5Cevil.example",
+        "/open/a%09b",
+        "/open/%C3%A9",
+        "/%2Fevil.example/admin/sign-ins",
+        "/unknown",
+    ],
+)
+def test_t_web_10_nothing_else_is_tried_again_and_no_other_site(app, path):
+    with app.test_request_context(path, base_url=PUBLIC_URL):
+        assert find_retry(503) == START
+
+
+def test_t_web_11_another_sites_form_is_refused_and_leads_nowhere(late):
+    visitor, portal = late
+    form = next(each for each in read(portal).forms if "/console/" in each.action)
+    answer = visitor.post(form.action, form.fields, site="cross-site")
+    assert find_code(answer) == "web_cross_site"
+    assert "refresh" not in answer.text
