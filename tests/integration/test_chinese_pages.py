@@ -12,6 +12,7 @@ from tests.integration.test_links import PAGE, find_id
 
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]{2,}){2,}")
 HAN = re.compile(r"[\u4e00-\u9fff]")
+TYPED = {"mono", "code"}
 FOR_PROGRAMS = {"script", "style", "code", "pre", "kbd"}
 WRITTEN = re.compile(r"(?:title|purpose|owner): *(.+)")
 WRITTEN_BY_DEPLOYERS = {"data-more", "data-account"}
@@ -32,7 +33,9 @@ class Reader(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         if tag == "html":
             self.language = attributes["lang"]
-        skipped = tag in FOR_PROGRAMS or attributes.get("lang") == "en" or "mono" in attributes.get("class", "").split()
+        skipped = (
+            tag in FOR_PROGRAMS or attributes.get("lang") == "en" or TYPED & {*attributes.get("class", "").split()}
+        )
         if not skipped:
             self.texts += [
                 text for name, text in attributes.items() if SPOKEN.fullmatch(name) and name not in WRITTEN_BY_DEPLOYERS
