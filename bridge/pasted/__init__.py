@@ -3,5 +3,5 @@
 ``reading.py`` says what was pasted, ``products.py`` knows the products and their pages, ``offer.py`` chooses the role.
 
 Pasted text is hostile, and may hold secrets: it is bounded, read in linear time, and forgotten. Nothing of it goes on
-but what was understood, whose form is checked (threat OUT-06).
+but what was understood, whose form is checked (threat OUT-12).
 """

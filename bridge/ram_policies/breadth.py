@@ -58,6 +58,17 @@ def measure(compared: Sequence[Permissions], account_id: str, *, typical: bool =
     return [known[permissions] for permissions in compared]
 
 
+def list_typical(account_id: str) -> dict[str, tuple[list[Question], list[Question]]]:
+    """Return, for each known service, questions about reading and about changing a typical resource of it."""
+    return {
+        name: (
+            [Question(f"{name}:{each}", describe_resource(name, account_id), literal=True) for each in service.reads],
+            [Question(f"{name}:{each}", describe_resource(name, account_id), literal=True) for each in service.changes],
+        )
+        for name, service in SERVICES.items()
+    }
+
+
 def find_points(compared: Iterable[Permissions], account_id: str) -> list[tuple[Question, Harm]]:
     """Return at which points permissions in one account are compared, and what each is about."""
     statements = list(dict.fromkeys(each for permissions in compared for each in permissions.list_statements()))

@@ -136,14 +136,14 @@ SERVICES: Mapping[str, Service] = {
     "kms": _service(
         "KMS",
         "key/typical",
-        "ListKeys DescribeKey ListSecrets",
-        "Decrypt GetSecretValue CreateKey ScheduleKeyDeletion PutSecretValue",
+        "ListKeys DescribeKey ListSecrets GetSecretValue",
+        "Decrypt CreateKey ScheduleKeyDeletion PutSecretValue",
         administers=True,
     ),
     "actiontrail": _service(
         "ActionTrail",
         "trail/typical",
-        "LookupEvents DescribeTrails GetTrailStatus",
+        "DescribeTrails GetTrailStatus",
         "CreateTrail UpdateTrail DeleteTrail StopLogging",
         administers=True,
     ),
@@ -171,6 +171,8 @@ def classify(action: str) -> Harm:
     """Return what somebody can do with an action of any service, by its service and its verb."""
     service, _, name = action.partition(":")
     known = SERVICES.get(service.lower())
+    if action == "kms:GetSecretValue":
+        return Harm.ADMINISTER
     if known and name in known.changes:
         return Harm.ADMINISTER if known.administers else Harm.CHANGE
     if name.startswith(_READING):

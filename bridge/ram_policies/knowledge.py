@@ -8,7 +8,11 @@ from functools import lru_cache
 
 from bridge.ram_policies.documents import Policy, PolicyUnreadable, read_policy
 from bridge.ram_policies.evaluation import AttachedPolicy, Permissions
+from bridge.ram_policies.shape import Shape, find_shape
 from bridge.ram_policies.snapshot import AttachedInGroup, RolePolicies, name_policy
+
+MAX_SHAPES = 5000
+"""Session policies hold what claims said, so there may be any number of them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class RoleKnowledge:
             for account, snapshot in snapshots.items()
         }
         self._roles: dict[tuple[str, str], KnownRole | None] = {}
+        self._shapes: dict[tuple[str, str, str | None], Shape | None] = {}
+        self._shapes_of: dict[tuple[str, Permissions], Shape] = {}
 
     def find(self, account: str, role: str, session_policy: str | None = None) -> KnownRole | None:
         """Return what is known of a role, narrowed by a session policy (JSON) if there is one.
@@ -46,6 +52,34 @@ class RoleKnowledge:
         if narrowing is None:
             return None
         return KnownRole(Permissions(((AttachedPolicy(narrowing),), *known.permissions.layers)), known.read_at)
+
+    def list_roles(self, account: str) -> tuple[str, ...]:
+        """Return the roles of an account that are in its snapshot."""
+        snapshot = self._snapshots.get(account)
+        return tuple(snapshot.roles) if snapshot else ()
+
+    def find_shape(self, account: str, role: str, session_policy: str | None = None) -> Shape | None:
+        """Return what :meth:`find` returns, in a few strokes; found out once, since a page may show hundreds."""
+        key = (account, role, session_policy)
+        if key not in self._shapes:
+            if len(self._shapes) >= MAX_SHAPES:
+                self._shapes.clear()
+            known = self.find(account, role, session_policy)
+            self._shapes[key] = None if known is None else self._find_shape_of(account, known.permissions)
+        return self._shapes[key]
+
+    def _find_shape_of(self, account: str, permissions: Permissions) -> Shape:
+        """Return a shape; one for all accounts where the policies name none."""
+        account_id = self._snapshots[account].account_id
+        names_it = any(
+            account_id in each for statement in permissions.list_statements() for each in statement.resources
+        )
+        key = (account_id if names_it else "", permissions)
+        if key not in self._shapes_of:
+            if len(self._shapes_of) >= MAX_SHAPES:
+                self._shapes_of.clear()
+            self._shapes_of[key] = find_shape(permissions, account_id)
+        return self._shapes_of[key]
 
     def _build(self, account: str, role: str) -> KnownRole | None:
         snapshot = self._snapshots.get(account)

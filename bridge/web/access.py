@@ -52,6 +52,8 @@ LEVELS: Mapping[str, Level] = {
     "links.follow": "session",
     "links.ask": "session",
     "links.make": "session",
+    "find.ask": "session",
+    "find.answer": "session",
     "api.session": "caller",
     "api.credentials": "caller",
     "api.links": "caller",

@@ -21,10 +21,13 @@ from bridge.federation import Federation
 from bridge.identity.providers import Provider
 from bridge.identity.verified import VerifiedIdentity
 from bridge.language import translate
+from bridge.pasted.offer import sort_by_power
+from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
 from bridge.web.access import Access
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
+from bridge.web.role_words import describe_entitlement
 
 LIVES = (1, 7, 30)
 """For how many days one may make a link."""
@@ -42,6 +45,7 @@ class LinkPages:
         accounts: Mapping[str, Account],
         habits: HabitStore,
         links: Links,
+        knowledge: RoleKnowledge,
         public_url: str,
     ) -> None:
         """Take what the pages use."""
@@ -51,6 +55,7 @@ class LinkPages:
         self._accounts = accounts
         self._habits = habits
         self._links = links
+        self._knowledge = knowledge
         self._public_url = public_url
 
     def blueprint(self) -> Blueprint:
@@ -130,6 +135,8 @@ class LinkPages:
                 raise NotEntitled("a link to what the rules of this moment do not grant to this identity")
             return self._render("link.html", choices=[], within_reach=self._describe(reach.entitlement))
         always = self._habits.load(identity).chosen.get(name_place(meant[0].account, destination))
+        # The least powerful first: the main button should not be an administrator's where less suffices.
+        meant = sort_by_power(meant, self._accounts, self._knowledge)
         meant.sort(key=lambda each: each.id != always)
         return self._render(
             "link.html",
@@ -163,6 +170,7 @@ class LinkPages:
             "name": entitlement.name,
             "title": entitlement.title or entitlement.name,
             "purpose": entitlement.purpose,
+            "may": describe_entitlement(entitlement, self._knowledge),
             "sensitivity": entitlement.sensitivity or account.sensitivity,
             "account": {"name": account.name, "title": account.title, "id": account.id},
         }

@@ -19,6 +19,7 @@ from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
 from bridge.language import mark, translate
+from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import Habits, HabitStore
 from bridge.sessions.session import Session
 from bridge.web.access import Access
@@ -26,6 +27,7 @@ from bridge.web.console import open_console
 from bridge.web.durations import write_duration
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
+from bridge.web.role_words import describe_entitlement
 
 LIMITS = {
     "default": mark("They last %(duration)s, because of the default session length."),
@@ -68,6 +70,7 @@ class Portal:
         providers: Mapping[str, Provider],
         accounts: Mapping[str, Account],
         habits: HabitStore,
+        knowledge: RoleKnowledge,
         clock: Clock,
     ) -> None:
         """Take what the pages use."""
@@ -76,6 +79,7 @@ class Portal:
         self._titles = {name: provider.title for name, provider in providers.items()}
         self._accounts = accounts
         self._habits = habits
+        self._knowledge = knowledge
         self._clock = clock
 
     def blueprint(self) -> Blueprint:
@@ -176,6 +180,7 @@ class Portal:
             "name": entitlement.name,
             "title": entitlement.title or entitlement.name,
             "purpose": entitlement.purpose,
+            "may": describe_entitlement(entitlement, self._knowledge),
             "owner": entitlement.owner or account.owner,
             "sensitivity": entitlement.sensitivity or account.sensitivity,
             "duration_text": write_duration(min(entitlement.duration_seconds, DEFAULT_SECONDS)),

@@ -9,8 +9,10 @@ from bridge.identity.pending import PendingSignIns
 from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.parties import find_client_jwks
+from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
 from bridge.web.api import API
+from bridge.web.find import FindPages
 from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
@@ -64,8 +66,23 @@ def build_pages(
         credentials=federating.credentials,
         providers=providers,
     ).blueprint()
+    knowledge = RoleKnowledge(base.configuration.role_policies)
     yield Portal(
-        federation=federation, access=access, providers=providers, accounts=accounts, habits=habits, clock=clock
+        federation=federation,
+        access=access,
+        providers=providers,
+        accounts=accounts,
+        habits=habits,
+        knowledge=knowledge,
+        clock=clock,
+    ).blueprint()
+    yield FindPages(
+        federation=federation,
+        access=access,
+        providers=providers,
+        accounts=accounts,
+        knowledge=knowledge,
+        clock=clock,
     ).blueprint()
     yield LinkPages(
         federation=federation,
@@ -74,6 +91,7 @@ def build_pages(
         accounts=accounts,
         habits=habits,
         links=links,
+        knowledge=knowledge,
         public_url=base.public_url,
     ).blueprint()
     yield OwnSessions(

@@ -1,0 +1,295 @@
+"""What is known of roles: judged in three values, measured, put into words, and unknown where it cannot be known."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.language import speaking
+from bridge.pasted.offer import MAX_COMPARED, Stronger, find_offers, sort_by_power
+from bridge.pasted.reading import read_pasted
+from bridge.ram_policies.breadth import measure
+from bridge.ram_policies.documents import PolicyUnreadable, read_policy
+from bridge.ram_policies.evaluation import Answer, AttachedPolicy, Permissions, Question
+from bridge.ram_policies.knowledge import RoleKnowledge
+from bridge.ram_policies.patterns import compile_patterns, join, normalise, overlap
+from bridge.ram_policies.shape import find_shape
+from bridge.ram_policies.snapshot import ROLE_POLICIES, STALE_DAYS, RolePolicies, is_stale, write_snapshot
+from bridge.sandbox.cloud.policy.patterns import matches
+from bridge.settings.role_policies import read_role_policies
+from bridge.web.role_words import describe_shape
+from tests.factories import NOW, make_account, make_entitlement
+
+UID = "1000000000000001"
+
+
+def allow(actions, resources="*", **more):
+    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+
+
+def deny(actions, resources="*", **more):
+    return allow(actions, resources, **more) | {"Effect": "Deny"}
+
+
+def document(*statements):
+    return {"Version": "1", "Statement": list(statements)}
+
+
+def permit(*statements):
+    return Permissions(((AttachedPolicy(read_policy(document(*statements))),),))
+
+
+def know(**roles):
+    """Return what is known of roles of the account acme, by name their statements."""
+    policies = {f"Custom/{name}": {"version": "v1", "document": document(*each)} for name, each in roles.items()}
+    attached = {name: [f"Custom/{name}"] for name in roles}
+    given = {"account": "acme", "account_id": UID, "read_at": NOW, "policies": policies, "roles": attached}
+    return RoleKnowledge({"acme": ROLE_POLICIES.validate_python(given)})
+
+
+CONDITION = {"IpAddress": {"acs:SourceIp": "192.0.2.0/24"}}
+ONE, ANY = f"acs:ecs:cn-hangzhou:{UID}:instance/i-1", f"acs:ecs:*:{UID}:instance/*"
+
+
+@pytest.mark.parametrize(
+    ("statements", "resource", "expected"),
+    [
+        ([allow("ecs:*")], ONE, Answer.YES),
+        ([allow("ECS:stop*")], ONE, Answer.YES),
+        ([allow("ecs:Start*")], ONE, Answer.NO),
+        ([allow("ecs:*"), deny("ecs:Stop*")], ONE, Answer.NO),
+        ([allow("ecs:*", Condition=CONDITION)], ONE, Answer.PERHAPS),
+        ([allow("ecs:*"), deny("ecs:*", Condition=CONDITION)], ONE, Answer.PERHAPS),
+        ([deny("*"), allow("ecs:*", Condition=CONDITION)], ONE, Answer.NO),
+        ([{"Effect": "Allow", "NotAction": "oss:*", "Resource": "*"}], ONE, Answer.YES),
+        ([{"Effect": "Allow", "NotAction": "ecs:*", "Resource": "*"}], ONE, Answer.NO),
+        ([{"Effect": "Allow", "Action": "ecs:*", "NotResource": ONE}], ONE, Answer.NO),
+        ([{"Effect": "Allow", "Action": "ecs:*", "NotResource": ONE}], ANY, Answer.PERHAPS),
+        ([allow("ecs:*", ONE)], ANY, Answer.PERHAPS),
+        ([allow("ecs:*"), deny("ecs:*", ONE)], ANY, Answer.PERHAPS),
+        ([allow("ecs:*", "acs:ecs:*:*:*")], ANY, Answer.YES),
+        ([allow("ecs:*", "acs:oss:*:*:*")], ANY, Answer.NO),
+    ],
+)
+def test_only_what_is_sure_is_a_yes(statements, resource, expected):
+    assert permit(*statements).judge(Question("ecs:StopInstance", resource)).answer is expected
+
+
+def test_a_session_policy_takes_away_and_adds_nothing():
+    knowledge = know(Worker=[allow("ecs:*")])
+    narrowing = json.dumps(document(allow(["ecs:Describe*", "oss:*"])))
+    narrowed = knowledge.find("acme", "Worker", narrowing).permissions
+    answers = [narrowed.judge(Question(each, ONE)).answer for each in ("ecs:DescribeX", "ecs:StopX", "oss:GetObject")]
+    assert answers == [Answer.YES, Answer.NO, Answer.NO]
+
+
+def test_a_policy_within_a_resource_group_makes_nothing_sure_and_counts_for_nothing_in_ram():
+    grouped = Permissions(((AttachedPolicy(read_policy(document(allow("*"))), grouped=True),),))
+    assert grouped.judge(Question("ecs:StopInstance", ONE)).grouped
+    assert grouped.judge(Question("ram:GetUser", f"acs:ram::{UID}:user/x")).answer is Answer.NO
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        {"Version": "2", "Statement": [allow("*")]},
+        {"Version": "1", "Statement": []},
+        document(allow("*") | {"Effect": "Perhaps"}),
+        document(allow("*") | {"Principal": "*"}),
+        document(allow("*") | {"NotAction": "x:y"}),
+        document({"Effect": "Allow", "Action": "*"}),
+        document(allow([1])),
+        document(allow("*", Condition=["x"])),
+    ],
+)
+def test_of_a_role_with_a_policy_that_is_not_understood_nothing_is_known(unreadable, tmp_path):
+    with pytest.raises(PolicyUnreadable):
+        read_policy(unreadable)
+    snapshot = {
+        "account": "acme",
+        "account_id": UID,
+        "read_at": "2026-11-24T12:00:00Z",
+        "policies": {
+            "Custom/odd": {"version": "v1", "document": unreadable},
+            "System/All": {"version": "v1", "document": document(allow("*"))},
+        },
+        "roles": {"Odd": ["System/All", "Custom/odd"], "Whole": ["System/All"]},
+    }
+    (tmp_path / "acme.json").write_text(json.dumps(snapshot))
+    problems = []
+    found = read_role_policies(tmp_path, {"acme": make_account()}, problems, None)
+    assert [(each.severity, each.kind) for each in problems] == [("warning", "role-policies")]
+    knowledge = RoleKnowledge(found)
+    assert knowledge.find("acme", "Odd") is None
+    assert knowledge.find("acme", "Whole") is not None
+    assert knowledge.find("acme", "Absent") is None
+    assert knowledge.find("other", "Whole") is None
+
+
+def test_a_snapshot_of_another_account_is_an_error_and_an_old_one_a_warning(tmp_path):
+    snapshot = RolePolicies(account="acme", account_id=UID, read_at=NOW, policies={}, roles={"Idle": ()})
+    (tmp_path / "acme.json").write_text(write_snapshot(snapshot))
+
+    def check(account, now):
+        problems = []
+        read_role_policies(tmp_path, {"acme": account}, problems, now)
+        return [each.severity for each in problems]
+
+    assert check(make_account(), NOW) == []
+    assert check(make_account(), NOW + timedelta(days=STALE_DAYS)) == ["warning"]
+    assert check(make_account(id="1000000000000009"), NOW) == ["error"]
+    assert not is_stale(NOW, NOW + timedelta(days=STALE_DAYS - 1))
+    problems = []
+    read_role_policies(tmp_path, {}, problems, None)
+    assert [each.severity for each in problems] == ["error"]
+
+
+def test_a_snapshot_that_lacks_a_policy_is_refused():
+    given = {
+        "account": "acme",
+        "account_id": UID,
+        "read_at": datetime.now(UTC),
+        "policies": {},
+        "roles": {"R": ["System/X"]},
+    }
+    with pytest.raises(ValueError, match="lacks System/X"):
+        ROLE_POLICIES.validate_python(given)
+
+
+texts = st.text("ab?*", max_size=7)
+words = st.text("ab", max_size=6)
+
+
+@given(texts, words)
+def test_patterns_match_what_the_sandbox_says_that_they_match(pattern, word):
+    assert (compile_patterns([pattern]).fullmatch(word) is not None) == matches(pattern, word)
+    assert matches(normalise(pattern), word) == matches(pattern, word)
+
+
+@given(texts, texts, words)
+def test_a_pattern_within_another_matches_nothing_else_and_what_both_match_overlaps(inner, outer, word):
+    both = matches(inner, word), matches(outer, word)
+    if compile_patterns([outer]).fullmatch(normalise(inner)):
+        assert both[1] or not both[0]
+    if all(both):
+        assert overlap(inner, outer)
+    found = join(inner, outer)
+    assert found is None or (matches(inner, found) and matches(outer, found))
+
+
+def ask(knowledge, text, *names, **changes):
+    held = [make_entitlement(id=f"{number:016x}", name=name, **changes) for number, name in enumerate(names)]
+    return find_offers(read_pasted(text), held, {"acme": make_account()}, knowledge)
+
+
+def name(candidates):
+    return [each.entitlement.name for each in candidates]
+
+
+STOP = f"Forbidden.RAM action: ecs:StopInstance, resource: {ONE}"
+
+
+def test_the_order_is_contained_then_administers_changes_reads_with_the_reason_for_each():
+    knowledge = know(
+        Stopper=[allow("ecs:Stop*")],
+        Manager=[allow("ecs:*")],
+        Keys=[allow(["ecs:Stop*", "kms:Decrypt"])],
+        Sure=[allow("ecs:Stop*", Condition=CONDITION)],
+        Everything=[allow("*")],
+        Reader=[allow("ecs:Describe*")],
+        Storage=[allow(["ecs:StopInstance", "oss:*"])],
+    )
+    offers = ask(knowledge, STOP, "Everything", "Keys", "Manager", "Sure", "Reader", "Stopper", "Storage", "Nameless")
+    assert name(offers.sufficient) == ["Stopper", "Storage", "Manager", "Keys", "Everything"]
+    assert [each.stronger for each in offers.sufficient][1:] == [
+        Stronger.CHANGES,
+        Stronger.CONTAINS,
+        Stronger.CONTAINS,
+        Stronger.CONTAINS,
+    ]
+    assert name(offers.perhaps) == ["Sure"]
+    assert offers.perhaps[0].verdict.condition_keys == ("acs:SourceIp",)
+    assert [each.name for each in offers.unknown] == ["Nameless"]
+
+
+def test_of_two_that_may_do_the_same_the_less_sensitive_comes_first_then_the_shorter():
+    knowledge = know(A=[allow("ecs:*")], B=[allow("ecs:*")], C=[allow("ecs:*")])
+    held = [
+        make_entitlement(id="1" * 16, name="A", sensitivity="high"),
+        make_entitlement(id="2" * 16, name="B", sensitivity="low", duration_seconds=7200),
+        make_entitlement(id="3" * 16, name="C", sensitivity="low"),
+    ]
+    offers = find_offers(read_pasted(STOP), held, {"acme": make_account()}, knowledge)
+    assert name(offers.sufficient) == ["C", "B", "A"]
+    assert [each.name for each in sort_by_power(held, {"acme": make_account()}, knowledge)] == ["C", "B", "A"]
+
+
+def test_the_role_that_was_refused_is_not_offered_whatever_is_known_of_it():
+    text = f"{STOP} AuthPrincipalDisplayName: A:lin.wei"
+    offers = ask(know(A=[allow("ecs:*")], B=[allow("*")]), text, "A", "B")
+    assert (name(offers.sufficient), [each.name for each in offers.refused]) == (["B"], ["A"])
+
+
+def test_a_ram_user_and_another_account_are_never_sufficient():
+    knowledge = know(A=[allow("*")])
+    assert not ask(knowledge, STOP, "A", kind="user").sufficient
+    assert not ask(knowledge, STOP.replace(UID, "1000000000000077"), "A").sufficient
+
+
+def test_of_very_many_roles_the_smallest_are_compared_in_full():
+    roles = {f"R{number:02}": [allow(["ecs:Stop*", "oss:*", f"x{number}:*"])] for number in range(MAX_COMPARED + 6)}
+    knowledge = know(**roles, Small=[allow("ecs:StopInstance")])
+    offers = ask(knowledge, STOP, *roles, "Small")
+    assert name(offers.sufficient)[0] == "Small"
+    assert len(offers.sufficient) == len(roles) + 1
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from(["ecs:*", "ecs:Stop*", "oss:Get*", "*:List*", "x:?y*"]), min_size=1, max_size=3))
+def test_what_is_contained_never_counts_more(actions):
+    smaller, larger = permit(allow(actions[:1])), permit(allow(actions))
+    small, large = measure([smaller, larger], UID)
+    assert small.footprint.is_within(large.footprint)
+    assert small.counts <= large.counts
+
+
+ADMINISTRATION = ["ram:*", "kms:*", "bss:*", "actiontrail:*", "resourcemanager:*"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "english", "chinese"),
+    [
+        ([allow("*")], "Everything, including users and billing", "全部权限，包括用户和费用"),
+        ([allow(["*:Get*", "*:List*", "*:Describe*", "*:Query*"])], "Read everything", "查看全部内容"),
+        (
+            [allow("ecs:*"), allow("vpc:*"), allow(["oss:Get*", "oss:List*"])],
+            "Manage ECS and VPC; read OSS",
+            "管理 ECS 和 VPC；查看 OSS",
+        ),
+        ([allow("oss:GetObject", "acs:oss:*:*:shop/*")], "Some things in OSS", "OSS 的部分操作"),
+        (
+            [allow("ecs:*", Condition=CONDITION)],
+            "Manage ECS (some of it under conditions)",
+            "管理 ECS（部分操作需满足条件）",
+        ),
+        (
+            [allow("*"), deny(ADMINISTRATION)],
+            "Everything but users, keys and billing",
+            "除用户、密钥和费用外的全部权限",
+        ),
+        ([deny("*")], "Nothing yet: it has no permissions", "尚无任何权限"),
+        (
+            [allow(["ecs:*", "oss:*", "rds:*", "vpc:*", "slb:*"])],
+            "Manage ECS, OSS, RDS and 2 more",
+            "管理 ECS、OSS、RDS 等，另有 2 项",
+        ),
+    ],
+)
+def test_what_a_role_may_do_is_a_short_sentence_in_both_languages(statements, english, chinese):
+    shape = find_shape(permit(*statements), UID)
+    with speaking("en"):
+        assert describe_shape(shape) == english
+    with speaking("zh-CN"):
+        assert describe_shape(shape) == chinese
