@@ -15,6 +15,8 @@ through its CLI and SDKs), ``authorization`` (our own command, by OAuth, which t
 (people with terminals). ``app`` wires everything, out of the modules of ``wiring`` and ``parties``; nothing else builds
 clients. ``rollout`` brings other rules into force, on every node, and back.
 
+``language`` is open to all: what people read is said by it, in their language, from the catalogues in ``words/``.
+
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
 ``store_connection``, ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an
 operator can set.

@@ -14,6 +14,8 @@ NAMES = sorted(path.name for path in TEMPLATES.glob("*.html"))
 AS_THEY_ARE = {"Rambridge", "rambridge", "check", "Alibaba", "Cloud", "JSON", "UTC", "CSV", "SHA", "ID"}
 """Names of things, the same in every language."""
 FOR_PROGRAMS = {"script", "style", "kbd", "code", "pre"}
+TYPED = {"mono", "code"}
+"""Classes of what is typed or copied as it is."""
 SPOKEN_ATTRIBUTES = {"title", "aria-label", "aria-description", "aria-valuetext", "placeholder", "alt", "label"}
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SAMPLE = re.compile(
@@ -38,14 +40,15 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.said += [text for name, text in attrs if name in SPOKEN_ATTRIBUTES and text]
         if tag not in _VOID:
-            self._open.append(tag)
+            classes = set((dict(attrs).get("class") or "").split())
+            self._open.append((tag, tag in FOR_PROGRAMS or bool(classes & TYPED)))
 
     def handle_endtag(self, tag):
-        while self._open and self._open.pop() != tag:
+        while self._open and self._open.pop()[0] != tag:
             pass
 
     def handle_data(self, data):
-        if not FOR_PROGRAMS & set(self._open):
+        if not any(for_programs for _, for_programs in self._open):
             self.said.append(data)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from bridge.language import LANGUAGES
 from tests.browser.conftest import SCREENSHOTS, WIDTHS, find_barriers
 from tests.browser.test_sign_in import Mouse, click_tile, sign_in_at_idp
 from tests.installation import run_installation
@@ -130,14 +131,16 @@ def test_the_portal_of_400_roles_has_no_barrier_and_its_pictures(portal, scheme)
         portal.keyboard.press("Escape")
 
 
-def test_the_page_is_small(portal, many):
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_small(portal, many, language):
     """All that is loaded for the page, compressed as a reverse proxy would."""
     cookies = {each["name"]: each["value"] for each in portal.context.cookies(many.bridge)}
-    html = portal.content()
-    loaded = portal.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
-    parts = [html.encode(), *(requests.get(urljoin(many.bridge, each), cookies=cookies).content for each in loaded)]
+    loaded = [many.bridge, *portal.evaluate("performance.getEntriesByType('resource').map(each => each.name)")]
+    ask = {"cookies": cookies, "headers": {"Accept-Language": language}}
+    parts = [requests.get(urljoin(many.bridge, each), **ask).content for each in loaded]
+    assert f'<html lang="{language}"'.encode() in parts[0]
     sizes = [len(gzip.compress(part)) for part in parts]
-    assert sum(sizes) < LARGEST_PAGE_BYTES, dict(zip(["page", *loaded], sizes, strict=True))
+    assert sum(sizes) < LARGEST_PAGE_BYTES, dict(zip(loaded, sizes, strict=True))
 
 
 def test_a_star_is_set_without_leaving_the_page_and_is_there_afterwards(portal):

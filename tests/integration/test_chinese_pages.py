@@ -12,6 +12,7 @@ from tests.integration.test_links import PAGE, find_id
 
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]{2,}){2,}")
 HAN = re.compile(r"[\u4e00-\u9fff]")
+TYPED = {"mono", "code"}
 FOR_PROGRAMS = {"script", "style", "code", "pre", "kbd"}
 WRITTEN = re.compile(r"(?:title|purpose|owner): *(.+)")
 WRITTEN_BY_DEPLOYERS = {"data-more", "data-account"}
@@ -32,7 +33,9 @@ class Reader(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         if tag == "html":
             self.language = attributes["lang"]
-        skipped = tag in FOR_PROGRAMS or attributes.get("lang") == "en" or "mono" in attributes.get("class", "").split()
+        skipped = (
+            tag in FOR_PROGRAMS or attributes.get("lang") == "en" or TYPED & {*attributes.get("class", "").split()}
+        )
         if not skipped:
             self.texts += [
                 text for name, text in attributes.items() if SPOKEN.fullmatch(name) and name not in WRITTEN_BY_DEPLOYERS
@@ -113,6 +116,8 @@ def test_the_portal_and_what_it_leads_to_is_in_chinese(installation, check):
     check(browser.open(f"{bridge}/open/acme-production/ReadOnly?to={PAGE}"), "打开控制台？")
     check(browser.submit(f"/console/{role}"), "请稍候")
     check(browser.open(f"{bridge}/open/acme-production"), "您有多个角色适用")
+    check(browser.open(f"{bridge}/find"))
+    check(browser.submit("/find", pasted="acs:ecs:cn-hangzhou:1000000000000001:instance/i-1"))
     check(browser.open(f"{bridge}/my/sign-ins"), "年")
     check(browser.open(f"{bridge}/my/sessions"))
 
