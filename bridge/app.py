@@ -15,7 +15,7 @@ from bridge.outbound import Outbound
 from bridge.settings import Configuration
 from bridge.store_connection import RedisClient, store_errors
 from bridge.web.assets import install_assets
-from bridge.web.errors import install_errors
+from bridge.web.errors import HELP_DESK, install_errors
 from bridge.web.headers import install_headers
 from bridge.web.health import create_health
 from bridge.web.languages import install_languages
@@ -26,7 +26,7 @@ from bridge.wiring.federating import build_federating
 from bridge.wiring.foundation import lay_foundation
 from bridge.wiring.governing import build_governing
 from bridge.wiring.outer_doors import put_doors_before
-from bridge.wiring.pages import build_pages
+from bridge.wiring.pages import build_help_desk, build_pages
 from bridge.wiring.terminals import build_terminal_doors
 from bridge.wiring.visits import build_visits
 
@@ -75,9 +75,10 @@ def create_app(
     app = _create_flask(base.public_url)
     app.extensions["audit_tasks"] = tasks
     app.jinja_env.globals["several_providers"] = len(base.providers) > 1
+    app.extensions[HELP_DESK] = desk = build_help_desk(base, federating.federation, visits.access)
     visits.access.install(app)
     for blueprint in chain(
-        build_pages(base, counterparts, federating, visits),
+        build_pages(base, counterparts, federating, visits, desk),
         build_terminal_doors(base, federating.federation, visits),
         build_administration(base, counterparts, governing, visits.access),
     ):

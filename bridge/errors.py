@@ -61,6 +61,22 @@ class BridgeError(Exception):
         self.detail = detail
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody asked for and did not get: one thing by its id, or what they typed or followed a link to."""
+
+    entitlement: str = ""
+    account: str = ""
+    """Its name, alias or number."""
+    kind: str | None = None
+    """``role`` or ``user``; None: either."""
+    name: str | None = None
+    """None: anything in the account."""
+
+
+NOTHING_NAMED = Wanted()
+
+
 # ── Settings ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -823,6 +839,12 @@ class StepUpNotMet(MissingClaim):
         "You signed in again, but not by the method, or not as recently, as this role requires. Your session goes on "
         "as before. Try again with your second factor; if you have none, ask IT."
     )
+    wanted = NOTHING_NAMED
+
+    def __init__(self, detail: str = "", wanted: Wanted = NOTHING_NAMED) -> None:
+        """Take the detail, and for the sake of what the person signed in again."""
+        super().__init__(detail)
+        self.wanted = wanted
 
 
 class ClaimNotSingle(MissingClaim):
@@ -979,6 +1001,12 @@ class NotEntitled(AccessError):
 
     code = "not_entitled"
     public = mark("You may not use this role. The assignment may have changed: reload the page, or ask its owner.")
+    wanted = NOTHING_NAMED
+
+    def __init__(self, detail: str = "", wanted: Wanted = NOTHING_NAMED) -> None:
+        """Take the detail, and what was asked for."""
+        super().__init__(detail)
+        self.wanted = wanted
 
 
 class DurationTooLong(AccessError):

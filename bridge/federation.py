@@ -25,9 +25,19 @@ from bridge.entitlements.choice import Choice, choose, find_role
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.recorded import summarize
-from bridge.entitlements.resolve import Resolution, meets_any, resolve
+from bridge.entitlements.resolve import Kind, Resolution, identify, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
-from bridge.errors import AuditUnavailable, BridgeError, ExchangeError, NotAdministrator, NotAuditor, NotEntitled
+from bridge.entitlements.smallest_change import SmallestChange, find_smallest_change, list_own_changes
+from bridge.entitlements.steps import Situation
+from bridge.errors import (
+    AuditUnavailable,
+    BridgeError,
+    ExchangeError,
+    NotAdministrator,
+    NotAuditor,
+    NotEntitled,
+    Wanted,
+)
 from bridge.exchange.assume import Exchange
 from bridge.exchange.cache import CredentialsCache
 from bridge.exchange.credentials import TemporaryCredentials
@@ -36,6 +46,9 @@ from bridge.history.history import History
 from bridge.identity.sign_in import FinishedSignIn
 from bridge.identity.trace import Trace
 from bridge.identity.verified import VerifiedIdentity
+
+MAX_NAMED = 200
+"""In characters: what somebody typed as the name of a role may be long."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +196,24 @@ class Federation:
     def look(self, identity: VerifiedIdentity, source_address: str) -> Resolution:
         """Return what the person may become now, and why. Looking decides nothing, so it leaves no record."""
         return resolve(identity, self._rules.current, self._clock.now(), source_address)
+
+    def look_beyond(self, identity: VerifiedIdentity, source_address: str) -> tuple[SmallestChange, ...]:
+        """Return what the person could get without anybody else, and by what. Looking leaves no record."""
+        return list_own_changes(Situation(identity, self._rules.current, self._clock.now(), source_address))
+
+    def refuse_link(self, origin: Origin, identity: VerifiedIdentity, wanted: Wanted) -> NotEntitled:
+        """Return the refusal of what a link names; it is recorded, so that its reference leads somewhere."""
+        kind: Kind = "user" if wanted.kind == "user" else "role"
+        situation = Situation(identity, self._rules.current, self._clock.now(), origin.source_address)
+        change = find_smallest_change(situation, identify(kind, wanted.account, wanted.name)) if wanted.name else None
+        detail = "a link to what the rules of this moment do not grant to this identity"
+        refusal = NotEntitled(f"{detail}; {change.describe()}" if change else detail, wanted)
+        named = f"{kind} {wanted.account}/{wanted.name or '*'}"[:MAX_NAMED]
+        self._audit.append(
+            origin,
+            events.ChoiceRefused(**identity.as_recorded(), entitlement=named, code=refusal.code, detail=refusal.detail),
+        )
+        return refusal
 
     def is_administrator(self, identity: VerifiedIdentity, source_address: str) -> bool:
         """Return whether the person is an administrator now."""

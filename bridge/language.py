@@ -24,11 +24,12 @@ def mark(message: str) -> str:
     return message
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Said:
     """A message with its values that is kept now, and read later in the language that is spoken then.
 
-    Among the values may be others of its kind, and lists and sets of texts.
+    Among the values may be others of its kind, and lists and sets of texts. Nobody changes one; it is not frozen, since
+    a decision makes hundreds and freezing each doubles what they cost.
     """
 
     message: str
@@ -41,8 +42,21 @@ class Said:
     @property
     def english(self) -> str:
         """Return the text as it is recorded, whatever is spoken."""
+        if _spoken.get() == ENGLISH:
+            return str(self)
         with speaking(ENGLISH):
             return str(self)
+
+
+@dataclass(slots=True, unsafe_hash=True)
+class Alternatives:
+    """Some texts of which one is enough, that are put into words when they are read."""
+
+    texts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return them in the language that is spoken."""
+        return reduce(lambda one, other: translate("%(one)s or %(other)s", one=one, other=other), self.texts)
 
 
 def phrase(message: str, **values: object) -> Said:

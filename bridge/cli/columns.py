@@ -26,15 +26,6 @@ def pad(text: str, columns: int) -> str:
     return text + " " * (columns - width(text))
 
 
-def cut(text: str, columns: int) -> str:
-    """Return a text that takes at most ``columns``, with an ellipsis for what is left out."""
-    if width(text) <= columns:
-        return text
-    while width(text) > columns - 1:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
-
 def find_columns(stream: TextIO) -> int | None:
     """Return how many columns the terminal has that a stream goes to; None where it goes elsewhere."""
     return shutil.get_terminal_size().columns if stream.isatty() else None

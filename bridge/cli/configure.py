@@ -15,7 +15,7 @@ from bridge.cli.told import command, option
 from bridge.client.aliyun_profiles import Change, Profile, find_profiles, write_profiles
 from bridge.client.failure import ClientError, Refused
 from bridge.client.roles import Role, read_session
-from bridge.language import mark, translate
+from bridge.language import list_texts, mark, translate
 
 DEFAULT_REGION = "cn-hangzhou"
 """The CLI refuses a profile without one."""
@@ -93,10 +93,10 @@ def configure(  # noqa: PLR0917  as on the command line
 
 def _tell(screen: Screen, change: Change, profiles: list[Profile]) -> None:
     if change.added:
-        names = ", ".join(change.added)
+        names = list_texts(change.added)
         screen.say(translate("Added in %(file)s: %(names)s", file=change.path, names=names))
     if change.renewed:
-        names = ", ".join(change.renewed)
+        names = list_texts(change.renewed)
         screen.say(translate("Written anew in %(file)s: %(names)s", file=change.path, names=names))
     if change.backup:
         screen.say(translate("The file as it was: %(file)s", file=change.backup))

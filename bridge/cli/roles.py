@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from bridge.cli.columns import cut, find_columns, pad, width
+from bridge.cli.columns import fill, find_columns, pad, width
 from bridge.cli.person import Asked, at_screen, open_access, print_json, say_no_role, takes
 from bridge.cli.told import command
 from bridge.client.failure import NotSaid, Refused
@@ -134,7 +134,7 @@ def _ask_for_more(found: Sequence[Role], offered: Sequence[Role], words: str) ->
 def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *, numbered: bool = False) -> str:
     """Return a table whose columns stand below one another in Chinese as well.
 
-    What a role is for is cut where the line would be longer than ``columns``, of which a little is left to it always.
+    What a role is for goes on in the next line where the line would be longer than ``columns``.
     """
     titles = (mark("ACCOUNT"), mark("NUMBER"), mark("ROLE"), mark("LASTS"), mark("FOR"))
     rows: list[tuple[str, ...]] = [("", *map(translate, titles))]
@@ -145,11 +145,13 @@ def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *
         rows.append((first, role.account_title, role.account_id, role.name, lasts, role.purpose))
     rows = _add_care(rows, shown)
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    begin = sum(widths) + 2 * len(widths)
     lines = []
     for row in rows:
         cells = [pad(cell, wide) for cell, wide in zip(row, widths, strict=False)]
-        left = None if columns is None else max(columns - sum(widths) - 2 * len(widths), LEAST_COLUMNS)
-        lines.append("  ".join([*cells, row[-1] if left is None else cut(row[-1], left)]).rstrip())
+        parts = [row[-1]] if columns is None else fill(row[-1], max(columns - begin, LEAST_COLUMNS)).split("\n")
+        lines.append("  ".join([*cells, parts[0]]).rstrip())
+        lines += [" " * begin + part for part in parts[1:]]
     return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
 
 

@@ -126,4 +126,15 @@ def expect(answer: Answer) -> dict[str, Any]:
     if answer.ok:
         return answer.content
     message, code, reference = (clean(answer.content.get(name)) for name in ("message", "code", "reference"))
-    raise refusal_of(answer.status, message, code, reference)
+    raise refusal_of(answer.status, _read_help(answer.content.get("help")) or message, code, reference)
+
+
+def _read_help(help_: object) -> str:
+    """Return what would help, as the service says it; where it is another sign-in, also how it gets here."""
+    if not isinstance(help_, dict):
+        return ""
+    message = clean(help_.get("message"))
+    if not help_.get("sign_in"):
+        return message
+    then = translate("Do so on your page in the browser, then type: rambridge login")
+    return f"{message} {then}"

@@ -22,14 +22,29 @@ LONGEST_TARGET = 4_000
 
 _PAGE = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{title}</title>
+<title>{title} · Rambridge</title>
 <style nonce="{nonce}">
-:root {{ color-scheme: light dark; }}
-body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 32rem; margin: 20vh auto 0; padding: 0 1.5rem; }}
-h1 {{ font-size: 1.5rem; margin: 0 0 .5rem; }}
+:root {{ color-scheme: light dark;
+  --ground: #f5f7f8; --surface: #fff; --line: #dde3e7; --text: #17212b; --muted: #52606d; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ground: #0e1418; --surface: #161e24; --line: #2a353e; --text: #e6ecf0; --muted: #9caab6; }}
+}}
+body {{ margin: 0; padding: 18vh 1.25rem 2rem; background: var(--ground); color: var(--text);
+  font: 1rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, Arial, "PingFang SC", "Microsoft YaHei",
+  "Noto Sans CJK SC", sans-serif; }}
+main {{ max-width: 26rem; margin: auto; padding: 2rem; border: 1px solid var(--line); border-radius: .75rem;
+  background: var(--surface); }}
+svg {{ width: 2.5rem; height: 2.5rem; }}
+h1 {{ margin: 1rem 0 .375rem; font-size: 1.375rem; line-height: 1.3; letter-spacing: -.01em; }}
+p {{ margin: 0; color: var(--muted); }}
 </style></head>
-<body><main><h1>{title}</h1><p>{text}</p></main></body></html>
+<body><main>
+<svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" fill="#0b6870"/>
+<path d="M3.5 20.5h25M10.5 8.5v15.5M21.5 8.5v15.5M3.5 16.5q6-1.2 7-7q5.5 11.5 11 0q1 5.8 7 7" fill="none"
+stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>
+<h1>{title}</h1><p>{text}</p></main></body></html>
 """
+"""The look of the service's own pages, in one answer."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.resolve import Resolution, resolve
 from bridge.entitlements.rules import RuleSet
-from bridge.errors import NotEntitled
+from bridge.entitlements.smallest_change import find_smallest_change
+from bridge.entitlements.steps import Situation
+from bridge.errors import NotEntitled, Wanted
 from bridge.identity.verified import VerifiedIdentity
 
 MAX_REASONS = 5
@@ -58,9 +60,11 @@ def choose(  # noqa: PLR0917 - the order of the sentence: who chooses what, by w
     for entitlement in resolution.entitlements:
         if entitlement.id == entitlement_id:
             return Choice(identity, entitlement, requested_duration_seconds, reading=find_reading(rules))
+    change = find_smallest_change(Situation(identity, rules, now, source_address), entitlement_id)
     raise NotEntitled(
         f"the rules {resolution.rules_version[:12]} grant this identity {len(resolution.entitlements)} entitlements, "
-        "and the chosen one is not among them"
+        f"and the chosen one is not among them{f'; {change.describe()}' if change else ''}",
+        Wanted(entitlement_id),
     )
 
 

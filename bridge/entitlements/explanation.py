@@ -9,7 +9,6 @@ alone, and never for a record. They are in the language that is spoken while the
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
 from typing import Any, Literal, TypeAlias
 
 from bridge.entitlements.expressions import Expression, Variables, bind_variables
@@ -20,7 +19,7 @@ from bridge.entitlements.resolve import GrantOutcome, Resolution, RuleOutcome, r
 from bridge.entitlements.rules import Grant, Requirement, Rule, RuleSet, Target
 from bridge.entitlements.spans import describe_span
 from bridge.identity.verified import Claim, VerifiedIdentity
-from bridge.language import list_texts, mark, translate
+from bridge.language import Alternatives, list_texts, mark, translate
 
 Standing: TypeAlias = Literal["grants", "denies", "withheld", "reach", "near", "missed"]
 """What became of a rule: ``withheld`` applied and gave nothing, ``reach`` lacks another sign-in, ``near`` is a near
@@ -458,14 +457,14 @@ class _Reasoner:
         ways = [
             translate("%(what)s (%(detail)s)", what=_list_words(values), detail=name) for name, values in asked.items()
         ]
-        wanted = _join_alternatives(ways)
+        wanted = Alternatives(tuple(ways))
         if not require.can_be_met_by(identity.protocol):
             text = translate(
                 "needs a sign-in by %(wanted)s; SAML states no `amr`, so write `acr` as well", wanted=wanted
             )
             return Reason("strength never stated", claim, text, near)
         if not shown[claim]:
-            names = _join_alternatives(list(asked))
+            names = Alternatives(tuple(asked))
             text = translate(
                 "needs a sign-in by %(wanted)s; the provider did not state how (%(names)s)", wanted=wanted, names=names
             )
@@ -539,10 +538,6 @@ def _list_words(values: Sequence[str] | frozenset[str], first: str = "") -> str:
     if len(ordered) <= MAX_LISTED:
         return words
     return translate("%(listed)s and %(count)s more", listed=words, count=len(ordered) - MAX_LISTED)
-
-
-def _join_alternatives(texts: Sequence[str]) -> str:
-    return reduce(lambda one, other: translate("%(one)s or %(other)s", one=one, other=other), texts)
 
 
 def _name_path(part: Expression) -> str:

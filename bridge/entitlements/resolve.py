@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, reduce
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -32,7 +32,7 @@ from bridge.entitlements.rules import Conditions, Grant, Requirement, Rule, Rule
 from bridge.entitlements.spans import Span
 from bridge.entitlements.templates import TextTemplate
 from bridge.identity.verified import VerifiedIdentity
-from bridge.language import Said, chain, phrase
+from bridge.language import Alternatives, Said, chain, phrase
 
 Kind: TypeAlias = Literal["role", "user"]
 
@@ -316,11 +316,12 @@ def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding
     identity = person.identity
     if require.amr or require.acr:
         enough = set(identity.amr).intersection(require.amr or ()) | {identity.acr}.intersection(require.acr or ())
-        wanted = _say_alternatives((*(require.amr or ()), *(require.acr or ())))
+        wanted = Alternatives((*(require.amr or ()), *(require.acr or ())))
         shown = tuple(filter(None, (*identity.amr, identity.acr)))
-        why = phrase("the provider does not state how (needed: %(wanted)s)", wanted=wanted)
         if shown:
             why = phrase("signed in by %(shown)s (needed: %(wanted)s)", shown=shown, wanted=wanted)
+        else:
+            why = phrase("the provider does not state how (needed: %(wanted)s)", wanted=wanted)
         yield Finding(bool(enough), why, "strength")
     if require.max_age_seconds is not None:
         age = int((person.now - identity.authenticated_at).total_seconds())
@@ -333,11 +334,6 @@ def _look_at_strength(require: Requirement, person: _Person) -> Iterator[Finding
             why = phrase("authenticated %(age)s ago (needed: at most %(limit)s ago)", age=Span(age), limit=limit)
         holds = identity.authentication_time_stated and age <= limit.seconds
         yield Finding(holds, why, "age")
-
-
-def _say_alternatives(values: Sequence[str]) -> Said:
-    first, *rest = (phrase("%(value)s", value=value) for value in values)
-    return reduce(lambda one, other: phrase("%(one)s or %(other)s", one=one, other=other), rest, first)
 
 
 def _applies(rule: Rule, findings: Sequence[Finding]) -> bool:

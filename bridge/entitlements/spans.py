@@ -7,7 +7,7 @@ from bridge.language import translate_number
 _SHORT_SECONDS = 120
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Span:
     """A span of time that is put into words when it is read."""
 

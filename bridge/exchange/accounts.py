@@ -9,6 +9,9 @@ from bridge.entitlements.entitlement import Sensitivity
 
 TAG_KEY = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 
+ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$"
+"""An e-mail address as companies have them, with nothing in it that means something in the address of a link."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 RAMName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
@@ -83,6 +86,11 @@ class Account(BaseModel):
     """What the portal calls it."""
     owner: str = Field(default="", max_length=80)
     """Whom to ask about it, such as a team or an address; the portal shows it, and searches by it."""
+    owner_address: str | None = Field(default=None, max_length=254, pattern=ADDRESS)
+    """The owner's e-mail address, for the message that somebody who was refused a role may send."""
+    may_be_asked_for: bool = False
+    """Whether whoever is signed in may learn that this account is there and whom to ask for a role in it; else only
+    those who have a role in it."""
     sensitivity: Sensitivity | None = None
     """The colour of its roles in the portal; a grant may say another one."""
     alias: Name | None = None

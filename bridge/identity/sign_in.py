@@ -31,6 +31,7 @@ from bridge.errors import (
     StepUpNotMet,
     StepUpOtherPerson,
     UnknownProvider,
+    Wanted,
 )
 from bridge.identity.oidc.login import new_verifier
 from bridge.identity.oidc.relying_party import RelyingParty
@@ -259,7 +260,7 @@ def _answering(step_up: StepUp | None) -> Iterator[None]:
     except (SAMLAuthnContext, SAMLStale, OIDCAcr, OIDCAuthTime) as error:
         if step_up is None:
             raise
-        raise StepUpNotMet(f"{error.code}: {error.detail}") from error
+        raise StepUpNotMet(f"{error.code}: {error.detail}", Wanted(step_up.entitlement)) from error
 
 
 def _check_person(identity: VerifiedIdentity, step_up: StepUp | None) -> None:

@@ -136,8 +136,8 @@ SERVICES: Mapping[str, Service] = {
     "kms": _service(
         "KMS",
         "key/typical",
-        "ListKeys DescribeKey ListSecrets GetSecretValue",
-        "Decrypt CreateKey ScheduleKeyDeletion PutSecretValue",
+        "ListKeys DescribeKey ListSecrets",
+        "Decrypt GetSecretValue CreateKey ScheduleKeyDeletion PutSecretValue",
         administers=True,
     ),
     "actiontrail": _service(
@@ -171,8 +171,6 @@ def classify(action: str) -> Harm:
     """Return what somebody can do with an action of any service, by its service and its verb."""
     service, _, name = action.partition(":")
     known = SERVICES.get(service.lower())
-    if action == "kms:GetSecretValue":
-        return Harm.ADMINISTER
     if known and name in known.changes:
         return Harm.ADMINISTER if known.administers else Harm.CHANGE
     if name.startswith(_READING):

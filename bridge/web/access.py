@@ -270,6 +270,11 @@ class Access:
         session = self.require_session()
         return "auditor" in g or self._federation.is_auditor(session.identity, current_origin().source_address)
 
+    @staticmethod
+    def find_known() -> Session | None:
+        """Return the session that was looked up for this request already, of a program or a page; None without one."""
+        return g.get("program_session") or g.get("session")  # type: ignore[no-any-return]
+
     def find_session(self) -> Session | None:
         """Return the session of this request, or None where there is none that can be used."""
         try:

@@ -159,6 +159,41 @@ class SessionsAnswer(_Model):
     sessions: list[OwnSessionAnswer]
 
 
+class ToDoAnswer(_Model):
+    """One thing to do."""
+
+    kind: Literal["other_time", "other_network", "stronger_sign_in", "fresh_sign_in", "shorter_session", "ask"]
+    message: str
+    """For people, in their language."""
+
+
+class LetterAnswer(_Model):
+    """A message that the person may send to whom they ask."""
+
+    subject: str
+    text: str
+    mailto: str | None = None
+    """The address of a link that opens it in a mail program, where the owner's address is known."""
+
+
+class HelpAnswer(_Model):
+    """The smallest thing that would help."""
+
+    kind: Literal["other_time", "other_network", "stronger_sign_in", "fresh_sign_in", "shorter_session", "ask"]
+    """What there is to do, or the first of it."""
+    message: str
+    """What is missing and what to do, for people, in their language."""
+    steps: list[ToDoAnswer]
+    """All that there is to do; every step is needed."""
+    at: Moment | None = None
+    """From when on it would be granted."""
+    sign_in: str | None = None
+    """The path that begins the sign-in that is needed."""
+    owner: str | None = None
+    """Whom to ask, where that is for this person to know."""
+    letter: LetterAnswer | None = None
+
+
 class ErrorAnswer(_Model):
     """Why there is no other answer."""
 
@@ -172,3 +207,5 @@ class ErrorAnswer(_Model):
     """What Alibaba Cloud's token service called it, if it was asked."""
     sts_request_id: str | None = None
     """Its own number of the request."""
+    help: HelpAnswer | None = None
+    """What would help, where that is known."""

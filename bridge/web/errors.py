@@ -2,34 +2,42 @@
 
 import logging
 import traceback
+from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, jsonify, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
+from bridge.clock import format_utc
 from bridge.errors import (
     AccessError,
     AccessTokenUnknown,
     AuditError,
+    AuditUnavailable,
     BadParameter,
     BridgeError,
+    ClockBehind,
     DestinationRefused,
     ExchangeError,
     ExchangeMismatch,
     ExchangeUnavailable,
+    FetchFailed,
     HistoryUnavailable,
     IdentityError,
     LinkUnusable,
     LogoutRefused,
     NotAdministrator,
     NotAuditor,
+    NotEntitled,
     NotFound,
+    OIDCClientAssertion,
     ProviderUnavailable,
     RequestError,
     RequestUnknown,
     RolloutError,
     RolloutUnavailable,
     SamePerson,
+    SAMLMetadata,
     SessionError,
     StoreUnavailable,
     TooLarge,
@@ -40,8 +48,10 @@ from bridge.errors import (
 )
 from bridge.exchange.refusals import show_upstream
 from bridge.language import mark, translate
+from bridge.web.api_types import HelpAnswer, LetterAnswer, ToDoAnswer
+from bridge.web.help import Help, HelpDesk
 from bridge.web.origin import current_origin
-from bridge.web.way_back import find_form, find_retry
+from bridge.web.way_back import START, find_form, find_retry
 
 _logger = logging.getLogger(__name__)
 
@@ -97,6 +107,16 @@ _UNAVAILABLE_TITLE = mark("Not available at the moment")
 """Of every branch that passes by itself, whatever it is called."""
 
 RETRY_AFTER_SECONDS = 10
+
+MAY_PASS = (
+    *(IdentityError, NotEntitled, UserCodeUnknown, TooManyRequests, FetchFailed),
+    *(StoreUnavailable, HistoryUnavailable, AuditUnavailable, ClockBehind, ExchangeUnavailable, RolloutUnavailable),
+)
+"""What may be otherwise the next time; so may what we did not foresee. Every sign-in that was not accepted is begun
+again in the same way: a page that differed more than by its code would help whoever tries messages."""
+NEVER_PASSES = (SAMLMetadata, OIDCClientAssertion)
+"""Of these, what does not before IT has mended something."""
+HELP_DESK = "help_desk"
 
 _OAUTH_PROGRAMS = ("/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device_authorization")
 _NOT_FOUND = 404
@@ -187,6 +207,7 @@ def _answer(status: int, error: BridgeError) -> Response:
     of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
     told: type[BridgeError] = LogoutRefused if of_sign_out else type(error)
     sts_code, sts_request_id = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
+    help_ = _find_help(error)
     if _wants_json():
         upstream = {"sts_code": sts_code, "sts_request_id": sts_request_id}
         response = jsonify(
@@ -194,18 +215,21 @@ def _answer(status: int, error: BridgeError) -> Response:
             message=translate(error.public),
             reference=reference,
             **{name: value for name, value in upstream.items() if value},
+            **({"help": _write_help(help_)} if help_ else {}),
         )
     else:
         page = render_template(
             "error.html",
-            title=find_title(told),
-            message=translate(told.public),
+            title=help_.title if help_ else find_title(told),
+            message=(help_ and help_.missing) or translate(told.public),
+            help=help_,
             code=error.code,
             sts_code=sts_code,
             sts_request_id=sts_request_id,
             reference=reference,
             status=status,
-            retry_url=None if of_sign_out or status == _NOT_FOUND else find_retry(status),
+            retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(status, error),
+            home_url=START if isinstance(error, IdentityError) and not of_sign_out else "/",
         )
         response = Response(page)
     response.status_code = status
@@ -214,6 +238,35 @@ def _answer(status: int, error: BridgeError) -> Response:
     if status == _UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
     return response
+
+
+def _find_help(error: BridgeError) -> Help | None:
+    desk: HelpDesk | None = current_app.extensions.get(HELP_DESK)
+    try:
+        return desk.find(error) if desk else None
+    except BridgeError:
+        return None  # no help is better than another refusal
+
+
+def _write_help(help_: Help) -> dict[str, Any]:
+    letter = help_.letter
+    written = HelpAnswer(
+        kind=help_.kind,
+        message=help_.message,
+        steps=[ToDoAnswer(kind=step.kind, message=step.message) for step in help_.steps],
+        at=format_utc(help_.at) if help_.at else None,
+        sign_in=help_.sign_in,
+        owner=help_.owner or None,
+        letter=LetterAnswer(subject=letter.subject, text=letter.text, mailto=letter.link) if letter else None,
+    )
+    return written.model_dump(mode="json", exclude_none=True)
+
+
+def _find_retry(status: int, error: BridgeError) -> str | None:
+    """Return where to try again; None where the same would be refused again."""
+    if isinstance(error, NEVER_PASSES) or not (isinstance(error, MAY_PASS) or type(error) is BridgeError):
+        return None
+    return find_retry(status, same=isinstance(error, NotEntitled))
 
 
 def _challenge(error: BridgeError) -> str:

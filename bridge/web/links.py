@@ -15,7 +15,7 @@ from bridge.clock import format_utc
 from bridge.delivery.console import find_way
 from bridge.delivery.links import Links, check_destination, name_place
 from bridge.entitlements.entitlement import Entitlement
-from bridge.errors import DestinationRefused, NotEntitled
+from bridge.errors import DestinationRefused, NotEntitled, Wanted
 from bridge.exchange.accounts import Account
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
@@ -102,7 +102,7 @@ class LinkPages:
         for entitlement in self._list(self._access.require_session().identity):
             if entitlement.id == entitlement_id:
                 return entitlement
-        raise NotEntitled("no link can be made to what is not on the page, or has no console")
+        raise NotEntitled("no link can be made to what is not on the page, or has no console", Wanted(entitlement_id))
 
     def _list(self, identity: VerifiedIdentity) -> list[Entitlement]:
         resolution = self._federation.look(identity, current_origin().source_address)
@@ -132,7 +132,7 @@ class LinkPages:
             resolution = self._federation.look(identity, current_origin().source_address)
             reach = next((each for each in resolution.within_reach if is_meant(each.entitlement)), None)
             if reach is None:
-                raise NotEntitled("a link to what the rules of this moment do not grant to this identity")
+                raise self._federation.refuse_link(current_origin(), identity, Wanted("", account, kind, name))
             return self._render("link.html", choices=[], within_reach=self._describe(reach.entitlement))
         always = self._habits.load(identity).chosen.get(name_place(meant[0].account, destination))
         # The least powerful first: the main button should not be an administrator's where less suffices.

@@ -18,7 +18,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bridge.delivery.console import find_way
 from bridge.entitlements.resolve import Resolution
-from bridge.errors import ConfirmationUnknown, CrossSiteRequest, NotEntitled, StepUpNotMet, TooLarge, UnknownProvider
+from bridge.errors import (
+    ConfirmationUnknown,
+    CrossSiteRequest,
+    NotEntitled,
+    StepUpNotMet,
+    TooLarge,
+    UnknownProvider,
+    Wanted,
+)
 from bridge.exchange.accounts import Account
 from bridge.federation import Answer, Federation
 from bridge.identity.oidc.trace import OIDCTrace
@@ -105,8 +113,11 @@ class Login:
         return self._begin(provider, return_to=return_to, login_hint=address, by_form=True)
 
     def start(self, provider: str) -> AnyResponse:
-        """Send the browser to the provider."""
-        return self._begin(provider, return_to=local_path(request.args.get("return_to", "/")))
+        """Send the browser to the provider; with ``anew=1`` it is to ask again whom it knows already."""
+        session = self._access.find_session() if request.args.get("anew") == "1" else None
+        known = session.identity if session and session.identity.provider == provider else None
+        step_up = StepUp("", known.issuer, known.subject) if known else None
+        return self._begin(provider, return_to=local_path(request.args.get("return_to", "/")), step_up=step_up)
 
     def step_up(self, entitlement_id: str) -> AnyResponse:
         """Ask the person's own provider for the stronger or more recent sign-in that an entitlement needs.
@@ -121,7 +132,10 @@ class Login:
             return redirect(wanted, 303)
         reach = next((each for each in resolution.within_reach if each.entitlement.id == entitlement_id), None)
         if reach is None:
-            raise NotEntitled("no stronger or more recent sign-in would give this identity the chosen entitlement")
+            raise NotEntitled(
+                "no stronger or more recent sign-in would give this identity the chosen entitlement",
+                Wanted(entitlement_id),
+            )
         step_up = plan_step_up(
             entitlement_id,
             identity,
@@ -238,7 +252,10 @@ class Login:
         for reach in resolution.within_reach:
             if reach.entitlement.id == finished.step_up.entitlement:
                 lacks = " and ".join(["strength"] * reach.too_weak + ["freshness"] * reach.too_old)
-                raise StepUpNotMet(f"{reach.entitlement.rule} requires more: the new sign-in lacks {lacks}")
+                raise StepUpNotMet(
+                    f"{reach.entitlement.rule} requires more: the new sign-in lacks {lacks}",
+                    Wanted(finished.step_up.entitlement),
+                )
 
     def _find_current(self, finished: FinishedSignIn) -> VerifiedIdentity | None:
         if finished.replaces_session is None:

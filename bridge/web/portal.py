@@ -25,6 +25,7 @@ from bridge.sessions.session import Session
 from bridge.web.access import Access
 from bridge.web.console import open_console
 from bridge.web.durations import write_duration
+from bridge.web.help import HelpDesk
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
 from bridge.web.role_words import describe_entitlement
@@ -72,6 +73,7 @@ class Portal:
         habits: HabitStore,
         knowledge: RoleKnowledge,
         clock: Clock,
+        desk: HelpDesk,
     ) -> None:
         """Take what the pages use."""
         self._federation = federation
@@ -81,6 +83,7 @@ class Portal:
         self._habits = habits
         self._knowledge = knowledge
         self._clock = clock
+        self._desk = desk
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -96,12 +99,10 @@ class Portal:
         session = self._access.require_session()
         resolution = self._federation.look(session.identity, current_origin().source_address)
         habits = self._habits.load(session.identity)
-        page = render_template(
-            "portal.html",
-            groups=self._group(resolution, habits),
-            again=request.args.get("again") == "1",
-            **self._describe_session(session),
-        )
+        groups = self._group(resolution, habits)
+        help_ = {} if groups else self._find_help(session)
+        again = request.args.get("again") == "1"
+        page = render_template("portal.html", groups=groups, again=again, **help_, **self._describe_session(session))
         return make_response(page)
 
     def console(self, entitlement_id: str) -> Response:
@@ -162,6 +163,22 @@ class Portal:
             **self._describe_session(session),
         )
         return make_response(page)
+
+    def _find_help(self, session: Session) -> dict[str, Any]:
+        """Return what helps somebody who has nothing: what there would be, and whom to ask."""
+        identity = session.identity
+        return {
+            "ways": [
+                {"entitlement": self._describe(entitlement), "help": help_}
+                for entitlement, help_ in self._desk.list_ways(identity)
+            ],
+            "askable": [
+                {"title": account.title, "owner": account.owner, "letter": help_.letter}
+                for account, help_ in self._desk.list_askable(identity)
+            ],
+            "letter": self._desk.ask_for_anything(identity).letter,
+            "reference": current_origin().reference,
+        }
 
     def _describe_session(self, session: Session) -> dict[str, Any]:
         return {

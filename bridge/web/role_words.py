@@ -39,10 +39,10 @@ _SENTENCES = {
 _READERS = {
     (False, False): mark("Read everything"),
     (True, False): mark("Manage %(managed)s; read everything else"),
-    (False, True): mark("Read everything; change some things in %(some)s"),
-    (True, True): mark("Manage %(managed)s; read everything else; change some things in %(some)s"),
+    (False, True): mark("Read everything, and more in %(some)s"),
+    (True, True): mark("Manage %(managed)s; read everything else, and more in %(some)s"),
 }
-"""Of what reads everything, by whether it manages, and may change some things."""
+"""Of what reads everything, by whether it manages, and may do more than reading somewhere."""
 
 
 def _describe(shape: Shape) -> str:

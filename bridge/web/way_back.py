@@ -18,13 +18,13 @@ _OURS = 500
 _ON_CARDS = frozenset({"portal.console", "portal.credentials", "portal.favourite"})
 
 
-def find_retry(status: int) -> str:
-    """Return where "Try again" leads after an error of this HTTP status.
+def find_retry(status: int, *, same: bool = False) -> str:
+    """Return where "Try again" leads after an error of this HTTP status; ``same`` says that it may be over at any.
 
     That is the same page where showing it changes nothing and the fault may be over, else the start page. What
     everybody may ask for is never shown again: the answer of a provider counts once.
     """
-    passing = status == _BRIEF or status >= _OURS
+    passing = same or status == _BRIEF or status >= _OURS
     reads = request.method in {"GET", "HEAD"} and LEVELS.get(request.endpoint or "", "public") != "public"
     path = local_path(request.full_path.rstrip("?")) if passing and reads else "/"
     return START if path == "/" else path

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from flask import Blueprint
 
 from bridge.delivery.links import Links
+from bridge.federation import Federation
 from bridge.identity.pending import PendingSignIns
 from bridge.identity.sign_in import SignInDesk
 from bridge.identity.sign_out import SignOutDesk
 from bridge.parties import find_client_jwks
 from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
+from bridge.web.access import Access
 from bridge.web.api import API
 from bridge.web.find import FindPages
+from bridge.web.help import HelpDesk
 from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
 from bridge.web.login import Login
@@ -27,8 +30,16 @@ from bridge.wiring.foundation import Foundation
 from bridge.wiring.visits import Visits
 
 
+def build_help_desk(base: Foundation, federation: Federation, access: Access) -> HelpDesk:
+    """Return what finds help for whoever is refused something."""
+    titles = {name: provider.title for name, provider in base.providers.items()}
+    return HelpDesk(
+        federation=federation, access=access, accounts=base.accounts, provider_titles=titles, clock=base.clock
+    )
+
+
 def build_pages(
-    base: Foundation, counterparts: Counterparts, federating: Federating, visits: Visits
+    base: Foundation, counterparts: Counterparts, federating: Federating, visits: Visits, desk: HelpDesk
 ) -> Iterator[Blueprint]:
     """Yield the doors, from signing in to signing out."""
     federation, access = federating.federation, visits.access
@@ -75,6 +86,7 @@ def build_pages(
         habits=habits,
         knowledge=knowledge,
         clock=clock,
+        desk=desk,
     ).blueprint()
     yield FindPages(
         federation=federation,

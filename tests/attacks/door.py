@@ -122,7 +122,7 @@ class Service:
     staff: OpenIDProvider
     guests: OpenIDProvider
     clock: MovableClock = field(default_factory=MovableClock)
-    plain_pages: dict[int, str] = field(default_factory=dict)
+    plain_pages: dict[tuple[int, str | None], str] = field(default_factory=dict)
     """What refusals of each status have in common."""
     redis: Any = field(init=False)
     _log: OpenedLog = field(init=False)
@@ -406,12 +406,16 @@ def sign_in_by_tile(visitor: Visitor, encoded: str) -> TestResponse:
 _REFERENCE = re.compile(r'id="reference">([0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4})<')
 
 
+_OFFERS = re.compile(r'<div class="actions">.*?</div>|<p class="to-do".*?</p>', re.DOTALL)
+_OFFERED = re.compile(r"/|/\?choose=1|/step-up/[0-9a-f]{16}")
+
+
 def check_refusal(
     service: Service, response: TestResponse, error: type[BridgeError], *, after: int, status: int = 400
 ) -> dict[str, Any]:
     """The answer to a provider's message is a refusal as each must be; return the one record that it left.
 
-    Pages of one status differ in code, sentence and number alone. So nothing on them is from what was sent.
+    Pages of one title differ in code, sentence, number and the buttons alone. So nothing on them is from what was sent.
     """
     assert (response.status_code, find_code(response)) == (status, error.code)
     assert response.mimetype == "text/html"
@@ -422,7 +426,10 @@ def check_refusal(
     for own in (reference, f'mono">{error.code} ', f"<p>{escape(error.public)}</p>"):
         assert plain.count(own) == 1
         plain = plain.replace(own, "…")
-    assert plain == service.plain_pages.setdefault(status, plain)
+    for offer in _OFFERS.finditer(plain):
+        assert all(_OFFERED.fullmatch(href) for href in re.findall(r'href="([^"]*)"', offer[0])), offer[0]
+    plain, title = _OFFERS.sub("…", plain), read(response).title
+    assert plain == service.plain_pages.setdefault((status, title), plain)
     assert "Traceback" not in plain
 
     [record] = service.records(after)

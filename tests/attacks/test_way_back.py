@@ -64,6 +64,14 @@ def test_signing_in_again_arrives_at_the_card_and_says_that_nothing_was_done(lat
     assert "choose once more" not in visitor.get("/").text
 
 
+def test_the_page_in_between_is_in_the_language_of_its_reader(late):
+    visitor, portal = late
+    form = next(each for each in read(portal).forms if "/console/" in each.action)
+    answer = visitor.post(form.action, form.fields, headers={"Accept-Language": "zh-CN"})
+    assert "您的会话已结束" in answer.text
+    assert "Your session has ended" not in answer.text
+
+
 @pytest.mark.parametrize("back", ["/go/a-token", "/open/acme/ReadOnly?to=https%3A%2F%2Fecs.console.aliyun.com%2F"])
 def test_the_form_of_a_link_leads_back_to_the_link(late, back):
     visitor, portal = late

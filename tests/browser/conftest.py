@@ -10,6 +10,7 @@ from sqlalchemy import make_url, update
 from bridge.audit.alerts.tables import state
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
+from bridge.language import LANGUAGES
 from bridge.settings import load_settings
 from tests.installation import run_installation
 from tests.synthetic_log import write_log
@@ -19,12 +20,15 @@ RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 """How many records are in the audit log before anybody does anything."""
 MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
 _BOTH = (1280, 390)
-WIDTHS = (
-    {"light": _BOTH, "dark": _BOTH}
-    if MEASURED or os.environ.get("RAMBRIDGE_TEST_PICTURES") == "all"
-    else {"light": (1280,), "dark": (390,)}
-)
+ALL_PICTURES = os.environ.get("RAMBRIDGE_TEST_PICTURES") == "all"
+WIDTHS = {"light": _BOTH, "dark": _BOTH} if MEASURED or ALL_PICTURES else {"light": (1280,), "dark": (390,)}
 """Widths in pixels at which pages are looked at in a scheme; all four pictures of each with the variable set."""
+LOOKS = (
+    [(language, scheme, WIDTHS[scheme]) for language in LANGUAGES for scheme in WIDTHS]
+    if ALL_PICTURES
+    else [("en", "light", WIDTHS["light"]), ("zh-CN", "dark", WIDTHS["dark"])]
+)
+"""In which language and scheme each page is looked at, and at which widths."""
 LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
 """A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""
 _WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}

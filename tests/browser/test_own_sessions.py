@@ -85,6 +85,22 @@ def test_without_javascript_a_clock_says_the_time_and_the_buttons_work(own, inst
     context.close()
 
 
+def test_the_page_on_the_way_to_another_sign_in_has_no_barrier_and_its_pictures(page, installation, shoot, scheme):
+    sign_in_at_idp(page, Mouse(page), installation)
+    click_tile(page, Mouse(page), "oidc")
+    page.get_by_role("heading", name="Your access").wait_for()
+    page.context.clear_cookies(name=SESSION_COOKIE)
+    page.emulate_media(color_scheme=scheme)
+    # It goes on by itself at once: stopped here, to be looked at.
+    page.route(re.compile(r"/sign-in\?"), lambda route: route.fulfill(status=204))
+    page.get_by_role("button", name="Open console: Developer in Acme Sandbox").click()
+    page.get_by_role("heading", name="Your session has ended").wait_for()
+    for width in WIDTHS[scheme]:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert find_barriers(page) == []
+        shoot(page, f"sign-in-again-{scheme}-{width}")
+
+
 def test_a_click_after_the_sessions_end_comes_back_to_its_card(page, installation, shoot):
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "oidc")

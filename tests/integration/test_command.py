@@ -61,33 +61,54 @@ def test_by_the_browser_of_this_machine(lin):
     assert lin.token_file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("how", ["asked for", "over SSH"])
-def test_by_the_browser_of_another_machine(installation, tmp_path, how):
+BY_ANOTHER_MACHINE = """\
+Sign in to go on. Open this address in any browser, on a phone too:
+
+  https://access.example.com/device?…
+
+Allow it only if the page shows the same code:  BCDF-GHJK
+(By hand: https://access.example.com/device)
+
+Signed in as 林薇 at https://access.example.com, until 17:00.
+You have 4 roles. Next: rambridge use
+"""
+BY_ANOTHER_MACHINE_IN_CHINESE = """\
+请先登录。在任意浏览器（包括手机）中打开以下地址：
+
+  https://access.example.com/device?…
+
+仅当页面显示相同的验证码时才允许：  BCDF-GHJK
+（手动输入验证码：https://access.example.com/device）
+
+林薇 已登录 https://access.example.com，有效期至 17:00。
+您有 4 个角色。下一步：rambridge use
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "language", "said"),
+    [
+        ("asked for", "C.UTF-8", BY_ANOTHER_MACHINE),
+        ("over SSH", "zh_CN.UTF-8", BY_ANOTHER_MACHINE_IN_CHINESE),
+    ],
+)
+def test_by_the_browser_of_another_machine(installation, tmp_path, how, language, said):
     person = Person(installation, tmp_path, has_browser=how == "asked for")
+    person.environment["LANG"] = language
     words = ["--device"] if how == "asked for" else []
     process = person.start("login", "--server", installation.bridge, *words, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
     shown = ""
-    while "same code" not in shown:
+    while not re.search(r"[:：]  \S+\n", shown):
         line = process.stderr.readline()
         assert line, shown
         shown += line
     shown += process.stderr.readline() + process.stderr.readline()
-    address, code = re.search(r"\n  (http\S+)\n", shown)[1], re.search(r"same code:  (\S+)", shown)[1]
+    address, code = re.search(r"\n  (http\S+)\n", shown)[1], re.search(r"[:：]  (\S+)\n", shown)[1]
     assert code in person.browser.open(address).text()
     person.browser.submit("/device/allow")
     done = finish(process)
     assert done.returncode == 0, done.stderr
-    assert person.normalise(shown + done.stderr).replace(code, "BCDF-GHJK") == (
-        "Sign in to go on. Open this address in any browser, on a phone too:\n"
-        "\n"
-        "  https://access.example.com/device?…\n"
-        "\n"
-        "Allow it only if the page shows the same code:  BCDF-GHJK\n"
-        "(By hand: https://access.example.com/device)\n"
-        "\n"
-        "Signed in as 林薇 at https://access.example.com, until 17:00.\n"
-        "You have 4 roles. Next: rambridge use\n"
-    )
+    assert person.normalise(shown + done.stderr).replace(code, "BCDF-GHJK") == said
     assert person.opened.read_text() == ""
 
 

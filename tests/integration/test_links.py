@@ -101,16 +101,6 @@ def test_t_web_10_neither_bookmark_nor_form_leads_to_another_site(installation, 
     assert len(installation.records()) == before
 
 
-def test_which_account_or_role_is_unknown_is_not_told(installation, browser):
-    pages = [
-        browser.open(f"{installation.bridge}/open/{path}")
-        for path in ("acme-production/FinanceAuditor", "acme-production/NoSuchRole", "no-such-account/ReadOnly")
-    ]
-    assert [page.status for page in pages] == [403] * 3
-    texts = {re.sub(r"[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}", "", page.text()) for page in pages}
-    assert len(texts) == 1
-
-
 def test_with_several_roles_the_one_that_always_opens_a_place_comes_first(installation, browser):
     url = f"{installation.bridge}/open/acme-production?to={quote(PAGE, safe='')}"
     chosen = find_id(installation, browser, "PlatformAdmin")

@@ -27,13 +27,15 @@ def tell_calls(calls: Sequence[Call]) -> Markup:
     )
     more = len(counts) - _ACTIONS
     failed = sum(bool(call.error_code) for call in calls)
-    further = [
-        translate_number_markup("Another action is not named.", "%(number)s other actions are not named.", more)
-        if more > 0
-        else "",
-        translate_number_markup("1 failed.", "%(count)s failed.", failed, count=format(failed, ",")) if failed else "",
-    ]
-    return Markup(" ").join((told, *filter(None, further)))
+    if more > 0:
+        another = translate_number_markup(
+            "Another action is not named.", "%(number)s other actions are not named.", more
+        )
+        told = translate_markup("%(told)s %(further)s", told=told, further=another)
+    if failed:
+        count = translate_number_markup("1 failed.", "%(count)s failed.", failed, count=format(failed, ","))
+        told = translate_markup("%(told)s %(further)s", told=told, further=count)
+    return told
 
 
 def _name(action: str, count: int) -> Markup:

@@ -11,7 +11,7 @@ TITLES: Mapping[str, str] = {
     "account": mark("Account"),
     "provider": mark("Provider"),
     "outcome": mark("Outcome"),
-    "code": mark("Code"),
+    "code": mark("Code of the refusal"),
     "address": mark("Address"),
     "since": mark("From"),
     "until": mark("Before"),

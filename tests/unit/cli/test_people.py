@@ -106,6 +106,12 @@ def test_whom_to_ask_and_how_sensitive_a_role_is_stand_in_the_table_where_there_
     [
         ((503, {"code": "store_unavailable", "message": "Away.", "reference": "R1"}), 5, "Away. [store_unavailable,"),
         ((403, {"code": "not_entitled", "message": "Not yours.", "reference": "R2"}), 4, "Not yours. [not_entitled,"),
+        ((403, {"code": "not_entitled", "help": {"message": "Come at 8."}, "reference": "R3"}), 4, "Come at 8. [not_"),
+        (
+            (403, {"code": "not_entitled", "help": {"message": "Again.", "sign_in": "/step-up/x"}, "reference": "R4"}),
+            4,
+            "Again. Do so on your page in the browser, then type: rambridge login [not_",
+        ),
         ((200, {"hello": "world"}), 6, "no credentials in it"),
     ],
 )

@@ -255,6 +255,7 @@ def test_what_is_contained_never_counts_more(actions):
     assert small.counts <= large.counts
 
 
+READING = ["*:Get*", "*:List*", "*:Describe*", "*:Query*"]
 ADMINISTRATION = ["ram:*", "kms:*", "bss:*", "actiontrail:*", "resourcemanager:*"]
 
 
@@ -262,7 +263,8 @@ ADMINISTRATION = ["ram:*", "kms:*", "bss:*", "actiontrail:*", "resourcemanager:*
     ("statements", "english", "chinese"),
     [
         ([allow("*")], "Everything, including users and billing", "全部权限，包括用户和费用"),
-        ([allow(["*:Get*", "*:List*", "*:Describe*", "*:Query*"])], "Read everything", "查看全部内容"),
+        ([allow(READING), deny("kms:GetSecretValue")], "Read everything", "查看全部内容"),
+        ([allow(READING)], "Read everything, and more in KMS", "查看全部内容；在 KMS 中还有更多权限"),
         (
             [allow("ecs:*"), allow("vpc:*"), allow(["oss:Get*", "oss:List*"])],
             "Manage ECS and VPC; read OSS",
