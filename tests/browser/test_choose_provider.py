@@ -82,7 +82,7 @@ def test_a_weak_second_sign_in_ends_on_a_page_and_the_session_goes_on(page, inst
     sign_in_with(page, mouse, "Password only")
     page.get_by_text("step_up_not_met").wait_for()
     shoot(page, "step-up-refused")
-    mouse.activate("link", "Try again")
+    mouse.activate("link", "Go to the start page")
     page.get_by_role("heading", name="Your access").wait_for()
 
 
