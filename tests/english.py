@@ -32,3 +32,17 @@ def find_english_on(page, *, but=()):
     for known in but:
         texts = [text.replace(known, "") for text in texts]
     return [found for text in texts for found in find_english(text)]
+
+
+def find_unrecorded(page, *known):
+    """Return the runs of English words on a whole page, in its choices and attributes too, that no known text has.
+
+    A command that one types has the words that it has.
+    """
+    document = html.fromstring(page)
+    for element in document.xpath("//code | //pre | //*[contains(@class, 'mono')] | //style | //script"):
+        element.drop_tree()
+    read = ("aria-label", "title", "placeholder", "alt", "data-label", "data-done", "data-failed")
+    texts = [*document.itertext(), *(value for name in read for value in document.xpath(f"//@{name}"))]
+    runs = [run for text in texts for run in find_english(" ".join(text.split()))]
+    return [run for run in runs if not run.startswith("rambridge ") and not any(run in text for text in known)]

@@ -1,7 +1,7 @@
-"""What was measured and what is allowed, of a recorded trace, in the language that is spoken.
+"""What a record says of checks and of rules, in the language that is spoken.
 
-A record is English (see ``trace.py``). The words that the tables of checks write are found again here; names, values
-and whatever came from outside stay as they were recorded.
+A record is English (see ``trace.py`` and ``entitlements/recorded.py``). The words that are written there are found
+again here; names, values and whatever came from outside stay as they were recorded.
 """
 
 import re
@@ -91,6 +91,20 @@ _MESSAGES = (
     mark("a JSON object about this person"),
     mark("a complete list"),
     mark("jti, sid, acr: texts; amr: a list"),
+    mark("role %(account)s/%(name)s"),
+    mark("user %(account)s/%(name)s"),
+    mark("grants %(rule)s"),
+    mark("denies %(rule)s"),
+    mark("withheld %(rule)s"),
+    mark("everyone"),
+    mark("`%(name)s` has %(found)s"),
+    mark("%(condition)s cannot be ruled out"),
+    mark("role %(account)s: %(reason)s"),
+    mark("user %(account)s: %(reason)s"),
+    mark("denied by %(rule)s"),
+    mark("already granted by %(rule)s"),
+    mark("held by %(rule)s, whose session policy cannot be filled"),
+    mark("no name or policy for this person"),
 )
 _PLACE = re.compile(r"%\\\((\w+)\\\)s")
 _NUMBERS = {"seconds", "number", "audiences"}

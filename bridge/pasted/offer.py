@@ -14,13 +14,15 @@ from bridge.errors import DestinationRefused
 from bridge.exchange.accounts import Account
 from bridge.pasted.products import BY_SERVICE, build_page
 from bridge.pasted.reading import Pasted
-from bridge.ram_policies.breadth import Breadth, measure
+from bridge.ram_policies.breadth import Breadth, measure, measure_typical
 from bridge.ram_policies.catalogue import Harm
 from bridge.ram_policies.evaluation import Answer, Permissions, Question, Verdict
 from bridge.ram_policies.knowledge import KnownRole, RoleKnowledge
 
 MAX_COMPARED = 24
 """Of more roles in one account, those that may do the least at typical points are compared in full."""
+MAX_ACCOUNTS = 6
+"""Where more may be meant, since the paste names none, roles are compared at typical points alone."""
 _SENSITIVITIES = {"low": 0, None: 1, "medium": 2, "high": 3}
 
 
@@ -107,13 +109,11 @@ def find_offers(
         account = accounts[entitlement.account]
         if pasted.account_id in {"", account.id}:
             by_account.setdefault(account.name, []).append(entitlement)
-    sufficient: list[Candidate] = []
-    perhaps: list[Candidate] = []
     unknown: list[Entitlement] = []
     refused: list[Entitlement] = []
+    found: dict[str, list[tuple[Entitlement, KnownRole, Verdict]]] = {}
     for name, entitlements in by_account.items():
         question = find_question(pasted, accounts[name])
-        judged: list[tuple[Entitlement, KnownRole, Verdict]] = []
         for entitlement in entitlements:
             known = find_known(entitlement, knowledge)
             if known is None:
@@ -125,8 +125,12 @@ def find_offers(
             if _was_refused(pasted, entitlement):
                 refused.append(entitlement)
             else:
-                judged.append((entitlement, known, verdict))
-        breadths = measure_many([known.permissions for _, known, _ in judged], accounts[name].id)
+                found.setdefault(name, []).append((entitlement, known, verdict))
+    sufficient: list[Candidate] = []
+    perhaps: list[Candidate] = []
+    for name, judged in found.items():
+        compared = [known.permissions for _, known, _ in judged]
+        breadths = measure_many(compared, accounts[name].id, roughly=len(found) > MAX_ACCOUNTS)
         for (entitlement, known, verdict), breadth in zip(judged, breadths, strict=True):
             chosen = sufficient if verdict.answer is Answer.YES else perhaps
             chosen.append(Candidate(entitlement, verdict, known, breadth))
@@ -156,12 +160,14 @@ def sort_by_power(
     return [each.entitlement for each in _sort(candidates, accounts)] + unknown
 
 
-def measure_many(compared: Sequence[Permissions], account_id: str) -> list[Breadth]:
+def measure_many(compared: Sequence[Permissions], account_id: str, *, roughly: bool = False) -> list[Breadth]:
     """Return the breadth of each in its order, of at most :data:`MAX_COMPARED` different ones in full."""
+    if roughly:
+        return [measure_typical(each, account_id) for each in compared]
     different = list(dict.fromkeys(compared))
     if len(different) <= MAX_COMPARED:
         return measure(compared, account_id)
-    typical = dict(zip(different, measure(different, account_id, typical=True), strict=True))
+    typical = {each: measure_typical(each, account_id) for each in different}
     different.sort(key=lambda each: typical[each].counts)
     first = different[:MAX_COMPARED]
     full = dict(zip(first, measure(first, account_id), strict=True))

@@ -8,6 +8,7 @@ read at fewer points is; none of these counts is ever larger for what is contain
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from bridge.ram_policies.catalogue import SERVICES, Harm, classify, describe_resource
@@ -41,9 +42,23 @@ class Breadth:
     """At how many points it may administer, change and read."""
 
 
-def measure(compared: Sequence[Permissions], account_id: str, *, typical: bool = False) -> list[Breadth]:
-    """Return the breadth of each, in their order, measured at the same points, or at ``typical`` ones alone."""
-    points = find_points(() if typical else compared, account_id)
+@lru_cache(maxsize=4096)
+def measure_typical(permissions: Permissions, account_id: str) -> Breadth:
+    """Return the breadth at typical points alone: rougher, and comparable with all others measured like this."""
+    return _measure_at(_find_typical_points(account_id), [permissions])[0]
+
+
+@lru_cache(maxsize=256)
+def _find_typical_points(account_id: str) -> list[tuple[Question, Harm]]:
+    return find_points((), account_id)
+
+
+def measure(compared: Sequence[Permissions], account_id: str) -> list[Breadth]:
+    """Return the breadth of each, in their order, measured at the same points."""
+    return _measure_at(find_points(compared, account_id), compared)
+
+
+def _measure_at(points: Sequence[tuple[Question, Harm]], compared: Sequence[Permissions]) -> list[Breadth]:
     masks = [sum(1 << place for place, (_, harm) in enumerate(points) if harm is each) for each in reversed(Harm)]
     known: dict[Permissions, Breadth] = {}
     for permissions in compared:

@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
+from flask.globals import request_ctx
 from markupsafe import escape
+from werkzeug.exceptions import HTTPException
 
 from bridge.errors import BadParameter, RequestError
 from bridge.language import ENGLISH, LANGUAGES, speak, spoken, translate, translate_number, understand
@@ -132,14 +134,18 @@ def _find_chosen() -> str | None:
 
 
 def _find_page() -> str:
-    """Return the address of this page if it may be opened again as it was; else nothing.
+    """Return the address of this page, or of the form that led to it, if it may be opened again; else nothing.
 
-    What a form led to may not, nor a provider's answer, which was used up, and nothing of an address that anybody may
-    make up stands in a page that anybody may ask for.
+    A provider's answer may not, since it was used up, and nothing of an address that anybody may make up stands in a
+    page that anybody may ask for.
     """
-    level = LEVELS.get(request.endpoint, "public") if request.endpoint else "public"
-    if request.method not in {"GET", "HEAD"} or level == "public":
+    adapter = request_ctx.url_adapter
+    try:
+        endpoint, _ = adapter.match(method="GET") if adapter else ("", {})
+    except HTTPException:
         return ""
-    query = request.query_string.decode("latin-1")
+    if LEVELS.get(endpoint, "public") == "public":
+        return ""
+    query = request.query_string.decode("latin-1") if request.method in {"GET", "HEAD"} else ""
     page = quote(request.path) + (f"?{query}" if query else "")
     return page if local_path(page) == page else ""

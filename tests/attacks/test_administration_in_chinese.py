@@ -75,7 +75,7 @@ def test_sign_ins_and_the_trace_of_one_that_was_refused(service, node, administr
     assert record["checks"][-1][-1] == "not in the future; clocks may differ by 60 s"
     page = look(administrator, "/admin/sign-ins")
     accepted = re.search(r'已接受</span>.*?href="(/admin/sign-ins/[^"]+)"', page, re.DOTALL)[1]
-    assert re.search(r"<h1>此登录(已被接受|有效，但尚待确认)<", look(administrator, accepted))
+    assert "授予 first.yaml:used：`groups` 含有 platform" in look(administrator, accepted)
     assert "参考编号由十二个数字" in look(administrator, "/admin/sign-ins?reference=none")
     look(administrator, "/admin/sign-ins/0000-0000-0000")
 

@@ -64,10 +64,19 @@ def test_one_stays_on_the_page_that_asks_for_a_provider_when_an_address_was_unkn
     assert find_next(switch(visitor, page)) == "/sign-in?choose=1&amp;return_to=/open/production"
 
 
-def test_what_a_form_led_to_a_providers_answer_and_what_is_not_there_are_not_asked_for_again(service, visitor):
+def test_from_what_a_form_led_to_one_comes_back_to_the_form(service, visitor):
+    sign_in(visitor)
+    role = visitor.get("/api/v1/session").json["entitlements"][0]["id"]
+    page = visitor.submit(visitor.get(f"/links/{role}"), f"/links/{role}")
+    assert page.status_code == 200
+    assert find_next(switch(visitor, page)) == f"/links/{role}"
+
+
+def test_a_providers_answer_and_what_is_not_there_are_not_asked_for_again(service, visitor):
     sign_in(visitor)
     for page in (
         visitor.post("/sign-out"),
+        visitor.post("/sign-in/confirm", {"token": "canary"}),
         visitor.get("/canary"),
         visitor.get("/sign-in/canary"),
         visitor.get("/oidc/staff/callback?code=canary-code&state=x", site="cross-site"),

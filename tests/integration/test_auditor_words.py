@@ -25,7 +25,7 @@ from bridge.governed_roles import find_scope
 from bridge.language import ENGLISH, speaking
 from bridge.sandbox.browser import Browser
 from bridge.settings import load_configuration, load_settings
-from tests.english_words import find_english
+from tests.english import find_unrecorded
 from tests.installation import run_installation
 from tests.unit.web.auditor.test_sentences import EVENTS
 
@@ -157,7 +157,7 @@ def find_left(running, log):
     configuration = load_configuration(installation.config)
     named = [each.title for each in (*configuration.accounts.values(), *configuration.providers.values())]
     recorded = [text.replace("`", "") for each in installation.records() for text in find_texts(each)]
-    return lambda page: find_english(page.text, *named, *recorded)
+    return lambda page: find_unrecorded(page.text, *named, *recorded)
 
 
 def find_texts(value):

@@ -116,6 +116,8 @@ def test_the_portal_and_what_it_leads_to_is_in_chinese(installation, check):
     check(browser.open(f"{bridge}/open/acme-production/ReadOnly?to={PAGE}"), "打开控制台？")
     check(browser.submit(f"/console/{role}"), "请稍候")
     check(browser.open(f"{bridge}/open/acme-production"), "您有多个角色适用")
+    check(browser.open(f"{bridge}/find"))
+    check(browser.submit("/find", pasted="acs:ecs:cn-hangzhou:1000000000000001:instance/i-1"))
     check(browser.open(f"{bridge}/my/sign-ins"), "年")
     check(browser.open(f"{bridge}/my/sessions"))
 

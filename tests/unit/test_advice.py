@@ -9,7 +9,7 @@ from bridge import advice
 from bridge.advice import Advice, find_advice
 from bridge.errors import walk_leaves
 from bridge.language import speaking
-from tests.english_words import find_english
+from tests.english import find_english
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,8 @@ def test_every_code_has_its_advice_in_chinese(code):
         found = find_advice(code)
     for text in (*found, found.in_short):
         assert text.endswith("。")
-        assert not find_english(text, "When the log does not verify", "Single Role Attribute")
+        runs = [run for run in find_english(text) if not run.startswith("rambridge ")]
+        assert {*runs} <= {"When the log does not verify", "Single Role Attribute"}
 
 
 def test_what_a_code_means_in_short_is_its_first_sentence():

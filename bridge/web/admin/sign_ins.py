@@ -59,6 +59,7 @@ class SignIns:
             lines=explain_checks(refusal["protocol"], refusal.get("checks", ())) if refusal else (),
             detail=read_recorded(refusal.get("detail") or "") if refusal else "",
             others=[record for record in records if record is not refusal],
+            read=read_recorded,
         )
         if not records:
             page.status_code = HTTPStatus.NOT_FOUND

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from bridge.advice import find_advice
 from bridge.entitlements.spans import describe_span
 from bridge.identity.checks import Line, explain_checks
+from bridge.identity.recorded_words import read_recorded
 from bridge.language import mark, translate
 from bridge.web.auditor.sentences import (
     Record,
@@ -246,7 +247,7 @@ def _iterate_rules(resolved: Record) -> Iterator[tuple[str, str, str]]:
     because = resolved.get("because") or ()
     for number, line in enumerate(resolved.get("rules") or ()):
         effect, _, name = str(line).partition(" ")
-        yield effect, name, str(because[number]).replace("`", "") if number < len(because) else ""
+        yield effect, name, read_recorded(str(because[number])).replace("`", "") if number < len(because) else ""
 
 
 def _tell_asked(choice: Record, say: Sentences) -> Chapter:

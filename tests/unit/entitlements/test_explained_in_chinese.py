@@ -13,7 +13,9 @@ from tests.unit.entitlements.factories import NOW
 SENTENCES = {
     "case": "未授予：规则 `asked` 要求属于用户组 `platform`；身份提供商发送了 `Platform`（大小写不同）",
     "blank behind": "未授予：规则 `asked` 要求属于用户组 `platform`；身份提供商发送了 `platform `（前后有空格）",
-    "two ways": "未授予：规则 `asked` 要求属于用户组 `platform`；身份提供商发送了 ` Platform`（前后有空格、大小写不同）",
+    "two ways": (
+        "未授予：规则 `asked` 要求属于用户组 `platform`；身份提供商发送了 ` Platform`（前后有空格、大小写不同）"
+    ),
     "too old": "未授予：规则 `asked` 要求在最近 15 分钟内登录；本次登录在 20 分钟前",
 }
 

@@ -13,7 +13,7 @@ from bridge.identity.oidc import workload_token
 from bridge.identity.recorded_words import read_recorded
 from bridge.identity.saml import trace as saml_trace
 from bridge.language import speaking
-from tests.english_words import find_english
+from tests.english import find_english
 
 
 def find_words(module):
