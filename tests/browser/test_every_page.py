@@ -145,6 +145,7 @@ def configure(issuer, installation):
 def running(tmp_path_factory):
     with ExitStack() as stack:
         partner = stack.enter_context(OpenIDProvider())
+        partner.claims = {"groups": None}
         partner.metadata = {"end_session_endpoint": f"{partner.url}/logout"}
         installation, app = stack.enter_context(
             run_installation(tmp_path_factory.mktemp("every-page"), partial(configure, partner.issuer))
