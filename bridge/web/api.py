@@ -5,7 +5,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Blueprint, Response, g, jsonify, request, url_for
 from pydantic import BaseModel, ValidationError
 
 from bridge.clock import format_utc
@@ -32,6 +32,7 @@ from bridge.web.api_types import (
     SessionAnswer,
     SessionsAnswer,
 )
+from bridge.web.help import ASKED_SECONDS
 from bridge.web.openapi import Operation, describe_api
 from bridge.web.origin import current_origin
 from bridge.web.session_list import SessionList
@@ -128,6 +129,7 @@ class API:
         """Issue credentials: the same choice, exchange and records as by the portal's button."""
         identity = self._access.require_caller().identity
         question = _read_body(CredentialsQuestion)
+        setattr(g, ASKED_SECONDS, question.duration_seconds or 0)
         origin = current_origin()
         with self._federation.in_one_step(origin) as federation:
             choice = federation.choose(

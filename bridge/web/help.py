@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from flask import request, url_for
+from flask import g, request, url_for
 
 from bridge.clock import Clock
 from bridge.entitlements.entitlement import Entitlement
@@ -40,6 +40,9 @@ from bridge.web.return_path import local_path
 HelpKind: TypeAlias = Literal[
     "other_time", "other_network", "stronger_sign_in", "fresh_sign_in", "shorter_session", "ask"
 ]
+
+ASKED_SECONDS = "asked_seconds"
+"""Where a request keeps how long a session it asks for."""
 
 TITLES: dict[HelpKind, str] = {
     "other_time": mark("Not at this hour"),
@@ -154,7 +157,7 @@ class HelpDesk:
             return self._find_way(session.identity, error.wanted)
         if isinstance(error, SessionEndsTooSoon):
             return _renew_sign_in(session.identity)
-        if isinstance(error, ExchangeDurationRefused):
+        if isinstance(error, ExchangeDurationRefused) and g.get(ASKED_SECONDS, 0) > DEFAULT_SECONDS:
             return _shorten()
         return None
 

@@ -22,6 +22,7 @@ from bridge.errors import (
     ConfirmationUnknown,
     CrossSiteRequest,
     NotEntitled,
+    SessionEndsTooSoon,
     StepUpNotMet,
     TooLarge,
     UnknownProvider,
@@ -289,12 +290,19 @@ class Login:
         response: AnyResponse
         only = resolution.entitlements[0] if len(resolution.entitlements) == 1 and not resolution.within_reach else None
         if only and find_way(only, self._accounts[only.account]) and finished.return_to == "/":
-            response = open_console(self._federation, self._accounts, identity, only.id)
+            response = self._open_console(identity, only.id)
         else:
             response = redirect(finished.return_to, 303)
         response.set_cookie(SESSION_COOKIE, cookie, **SESSION_COOKIE_OPTIONS)
         self._choice.remember(response, identity.provider)
         return response
+
+    def _open_console(self, identity: VerifiedIdentity, entitlement_id: str) -> AnyResponse:
+        """Go straight to the console; to the portal if the sign-in is too short for that: there one may better it."""
+        try:
+            return open_console(self._federation, self._accounts, identity, entitlement_id)
+        except SessionEndsTooSoon:
+            return redirect(find_card(entitlement_id), 303)
 
     def _console_origins(self) -> list[str]:
         # A confirmation can lead straight to the console, and browsers hold a form to its own page's policy.
