@@ -13,7 +13,7 @@ TESTS ?= tests
 TARGET ?= saml_document
 ARGS ?=
 
-.PHONY: help demo test mutation fuzz check lint types format lock schema words clean
+.PHONY: help demo test mutation fuzz check lint types format lock schema words pictures clean
 
 help: ## Print what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -54,6 +54,9 @@ schema: $(VENV)/.server ## Write config/schema/ anew from the models
 
 words: $(VENV)/.dev ## Put new messages into the catalogues in bridge/words/, and compile them
 	@$(BIN)/python -m tests.words
+
+pictures: $(VENV)/.dev ## Take the pictures in docs/images/ anew (needs Chromium)
+	@RAMBRIDGE_TEST_PICTURES=docs $(BIN)/pytest tests/browser/test_every_page.py $(ARGS)
 
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	@printf 'hatchling>=1.27\neditables\n' | $(COMPILE) - -o requirements/build.txt

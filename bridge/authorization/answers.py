@@ -1,7 +1,4 @@
-"""Errors in OAuth's words (RFC 6749 5.2, 4.1.2.1; RFC 8628 3.5; RFC 8707 2), with our code and the reference.
-
-Descriptions are in English, for there they must be ASCII; a program that has our catalogue can translate them.
-"""
+"""Errors in OAuth's words (RFC 6749 5.2, 4.1.2.1; RFC 8628 3.5; RFC 8707 2), with our code and the reference."""
 
 import logging
 

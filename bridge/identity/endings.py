@@ -141,10 +141,10 @@ def describe_end(end: datetime, now: datetime) -> str:
     """Return when something ends, in words."""
     days = (end - now).total_seconds() / 86_400
     if days <= 0:
-        return translate("ended on %(day)s", day=f"{end:%Y-%m-%d}")
+        return translate("ended on %(day)s", day=format(end, "%Y-%m-%d"))
     if days < 1.5:  # noqa: PLR2004
-        return translate("ends on %(time)s UTC", time=f"{end:%Y-%m-%d %H:%M}")
-    return translate("ends on %(day)s, in %(days)s days", day=f"{end:%Y-%m-%d}", days=f"{days:.0f}")
+        return translate("ends on %(time)s UTC", time=format(end, "%Y-%m-%d %H:%M"))
+    return translate("ends on %(day)s, in %(days)s days", day=format(end, "%Y-%m-%d"), days=format(days, ".0f"))
 
 
 def describe_freshness(

@@ -16,9 +16,9 @@ def describe_share(report: Report) -> str:
         "%(changed)s of %(people)s changes (%(share)s)",
         "%(changed)s of %(people)s change (%(share)s)",
         report.changed_people,
-        changed=f"{report.changed_people:,}",
+        changed=format(report.changed_people, ","),
         people=people,
-        share=f"{report.share:.1%}",
+        share=format(report.share, ".1%"),
     )
 
 
@@ -45,4 +45,4 @@ def describe_unjudged(unjudged: Unjudged) -> str:
 
 def describe_people(number: int) -> str:
     """Return a number of people in words."""
-    return translate_number("%(count)s person", "%(count)s people", number, count=f"{number:,}")
+    return translate_number("%(count)s person", "%(count)s people", number, count=format(number, ","))

@@ -104,6 +104,16 @@ def test_no_sentence_hides_in_an_expression(name):
     assert find_prose((TEMPLATES / name).read_text()) == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_translated_when_a_template_is_imported(name):
+    """Jinja keeps what an imported template sets, for everybody who comes after; macros are called each time."""
+    for imported in jinja2.Environment().parse((TEMPLATES / name).read_text()).find_all(nodes.Import):
+        tree = jinja2.Environment().parse((TEMPLATES / imported.template.value).read_text())
+        kept = [node for node in tree.body if isinstance(node, (nodes.Assign, nodes.AssignBlock))]
+        calls = [call.node for node in kept for call in node.find_all(nodes.Call)]
+        assert not {"_", "number"} & {getattr(called, "name", "") for called in calls}, imported.template.value
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -108,6 +108,8 @@ def test_answers_of_the_api_say_their_language_where_they_are_for_people(service
     refused = visitor.get("/api/v1/session", headers=CHINESE)
     assert refused.status_code == 401
     assert refused.headers["Content-Language"] == "zh-CN"
+    assert refused.json["message"] != visitor.get("/api/v1/session").json["message"]
+    assert re.search(r"[\u4e00-\u9fff]", refused.json["message"])
     assert "Content-Language" not in visitor.get("/saml/corp/metadata", headers=CHINESE).headers
     assert "Content-Language" not in visitor.get("/health/live", headers=CHINESE).headers
 

@@ -20,14 +20,13 @@ RECORDS = int(os.environ.get("RAMBRIDGE_TEST_RECORDS", "2000"))
 """How many records are in the audit log before anybody does anything."""
 MEASURED = "RAMBRIDGE_TEST_RECORDS" in os.environ
 _BOTH = (1280, 390)
-ALL_PICTURES = os.environ.get("RAMBRIDGE_TEST_PICTURES") == "all"
-WIDTHS = {"light": _BOTH, "dark": _BOTH} if MEASURED or ALL_PICTURES else {"light": (1280,), "dark": (390,)}
+PICTURES = os.environ.get("RAMBRIDGE_TEST_PICTURES", "")
+WIDTHS = {"light": _BOTH, "dark": _BOTH} if MEASURED or PICTURES == "all" else {"light": (1280,), "dark": (390,)}
 """Widths in pixels at which pages are looked at in a scheme; all four pictures of each with the variable set."""
-LOOKS = (
-    [(language, scheme, WIDTHS[scheme]) for language in LANGUAGES for scheme in WIDTHS]
-    if ALL_PICTURES
-    else [("en", "light", WIDTHS["light"]), ("zh-CN", "dark", WIDTHS["dark"])]
-)
+LOOKS = {
+    "all": [(language, scheme, _BOTH) for language in LANGUAGES for scheme in WIDTHS],
+    "docs": [("en", "light", (1280,)), ("zh-CN", "dark", (1280,))],
+}.get(PICTURES, [("en", "light", (1280,)), ("zh-CN", "dark", (390,))])
 """In which language and scheme each page is looked at, and at which widths."""
 LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
 """A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""

@@ -6,7 +6,6 @@ import re
 import pytest
 import requests
 
-from tests.browser.conftest import WIDTHS
 from tests.browser.test_sign_in import Keyboard, Mouse, click_tile, sign_in_at_idp
 
 
@@ -59,41 +58,3 @@ def test_an_administrator_finds_a_rule_by_a_role_that_it_gives(page, installatio
     [rule] = page.get_by_role("table").get_by_role("rowheader").all()
     assert rule.inner_text().startswith("finance")
     assert "is in the group finance" in page.get_by_role("table").inner_text()
-
-
-def test_every_page_of_administrators_has_its_picture(chromium, installation, shoot, scheme):
-    references = {
-        "replayed": send_old_answer(installation),
-        "tampered": send_old_answer(installation, tampered=True),
-    }
-    for width in WIDTHS[scheme]:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        name = f"{scheme}-{width}"
-        sign_in(page, Mouse(page), installation)
-        shoot(page, f"portal-of-administrator-{name}")
-        page.get_by_role("link", name="Administration").click()
-        page.get_by_role("heading", name="Sign-ins").wait_for()
-        shoot(page, f"admin-sign-ins-{name}")
-        page.get_by_label("Reference from an error page").fill("nothing")
-        page.get_by_role("button", name="Show").click()
-        page.get_by_text("A reference has twelve").wait_for()
-        shoot(page, f"admin-wrong-reference-{name}")
-        for kind, reference in references.items():
-            page.goto(f"{installation.bridge}/admin/sign-ins/{reference}")
-            page.get_by_role("heading", name="This sign-in was refused").wait_for()
-            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-            shoot(page, f"admin-trace-{kind}-{name}")
-        page.goto(f"{installation.bridge}/admin/sign-ins")
-        page.get_by_role("row").filter(has_text="accepted").first.get_by_role("link").click()
-        page.get_by_role("heading", name="This sign-in was accepted").wait_for()
-        shoot(page, f"admin-accepted-{name}")
-        page.goto(f"{installation.bridge}/admin/sign-ins/0000-0000-0000")
-        shoot(page, f"admin-nothing-{name}")
-        for kind, query in {"all": "", "some": "?file=20-departments.yaml", "none": "?text=nowhere"}.items():
-            page.goto(f"{installation.bridge}/admin/rules{query}")
-            page.get_by_role("heading", name="Rules", exact=True).wait_for()
-            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-            shoot(page, f"admin-rules-{kind}-{name}")
-        context.close()

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from tests.browser.conftest import MEASURED, RECORDS, WIDTHS, find_barriers
+from tests.browser.conftest import MEASURED, RECORDS
 from tests.browser.test_administration import send_old_answer, sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse, sign_in_at_idp
 
@@ -164,35 +164,3 @@ def test_on_paper_a_record_is_black_on_white_and_has_nothing_to_press(page, inst
     assert page.get_by_role("region", name="The record itself").is_visible()
     colours = "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
     assert page.evaluate(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
-
-
-def test_every_page_of_auditors_has_its_picture(chromium, installation, shoot, scheme):
-    reference = send_old_answer(installation, tampered=True)
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    sign_in(page, Mouse(page), installation)
-    page.get_by_role("button", name="Get credentials: Read only in Acme Production").click()
-    page.get_by_role("heading", name="Read only in Acme Production").wait_for()
-    page.goto(f"{installation.bridge}/audit/records?event=delivery.credentials")
-    issued = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
-    person = page.get_by_role("link", name="林薇").first.get_attribute("href")
-    refused = f"/audit/records?reference={reference}"
-    page.goto(installation.bridge + refused)
-    refusal = page.get_by_role("table", name="Records").get_by_role("link").first.get_attribute("href")
-    for width in WIDTHS[scheme]:
-        page.set_viewport_size({"width": width, "height": 900})
-        for name, address in {
-            "overview": "/audit",
-            "records": "/audit/records",
-            "record": issued,
-            "refusal": refusal,
-            "person": person,
-            "nothing": "/audit/records?code=nothing",
-            "own": "/my/sign-ins",
-        }.items():
-            page.goto(installation.bridge + address)
-            assert is_narrow_enough(page), (name, width)
-            assert find_barriers(page) == [], (name, width)
-            shoot(page, f"audit-{name}-{scheme}-{width}")
-    context.close()

@@ -10,10 +10,9 @@ import pytest
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_configuration, load_settings
-from tests.browser.conftest import find_barriers, prepare
+from tests.browser.conftest import prepare
 from tests.browser.test_administration import sign_in
-from tests.browser.test_audit import WIDTHS, is_narrow_enough
-from tests.browser.test_sign_in import Keyboard, Mouse
+from tests.browser.test_sign_in import Keyboard
 from tests.installation import run_installation
 
 STRAY = "STS.NStray0000000000000001"
@@ -111,23 +110,3 @@ def test_an_auditor_follows_credentials_into_the_cloud_and_finds_a_stray(page, i
     )
     page.get_by_role("heading", name="Auditor in").wait_for()
     assert "obtained with credentials that were issued here" in page.get_by_role("main").inner_text()
-
-
-def test_the_trail_has_its_pictures(chromium, installation, shoot, scheme, tmp_path):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    get_credentials(page, Mouse(page), installation)
-    key, _ = import_trail(installation, tmp_path)
-    for width in WIDTHS[scheme]:
-        page.set_viewport_size({"width": width, "height": 900})
-        for name, address in {
-            "trail": "/audit/trail",
-            "thread": f"/audit/trail/credentials/{key}",
-            "stray": f"/audit/trail/credentials/{STRAY}",
-        }.items():
-            page.goto(installation.bridge + address)
-            assert is_narrow_enough(page), (name, width)
-            assert find_barriers(page) == [], (name, width)
-            shoot(page, f"audit-{name}-{scheme}-{width}")
-    context.close()

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.browser.conftest import WIDTHS
 from tests.browser.test_sign_in import Keyboard, Mouse, find
 
 
@@ -84,26 +83,3 @@ def test_a_weak_second_sign_in_ends_on_a_page_and_the_session_goes_on(page, inst
     shoot(page, "step-up-refused")
     mouse.activate("link", "Go to the start page")
     page.get_by_role("heading", name="Your access").wait_for()
-
-
-def test_the_new_pages_have_their_pictures(chromium, installation, shoot, scheme):
-    for width in WIDTHS[scheme]:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.goto(f"{installation.bridge}/sign-in")
-        shoot(page, f"choose-{scheme}-{width}")
-        page.get_by_label("E-mail address").fill("x@elsewhere.example")
-        page.get_by_role("button", name="Continue").click()
-        page.get_by_text("Nobody signs in here").wait_for()
-        shoot(page, f"choose-unknown-{scheme}-{width}")
-        page.goto(f"{installation.bridge}/sign-in/acme-oidc")
-        sign_in_with(page, Mouse(page), "Password only")
-        page.get_by_role("heading", name="Your access").wait_for()
-        shoot(page, f"within-reach-{scheme}-{width}")
-        page.get_by_role("button", name="Sign out").click()
-        page.get_by_role("heading", name="You are signed out here").wait_for()
-        shoot(page, f"signed-out-{scheme}-{width}")
-        page.goto(f"{installation.bridge}/oidc/acme-oidc/callback?code=x&state=y")
-        shoot(page, f"refused-{scheme}-{width}")
-        context.close()

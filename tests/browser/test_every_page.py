@@ -21,7 +21,7 @@ from bridge.preview.runs import Run, Runs
 from bridge.sealing import Sealer
 from bridge.settings import load_settings
 from bridge.store_connection import connect_store
-from tests.browser.conftest import LOOKS, find_barriers, prepare
+from tests.browser.conftest import LOOKS, PICTURES, find_barriers, prepare
 from tests.browser.test_administration import send_old_answer
 from tests.browser.test_audit_trail import STRAY, import_trail
 from tests.browser.test_choose_provider import sign_in_with
@@ -38,10 +38,22 @@ LAYOUTS = {
     "audit_trail_parts.html",
     "base.html",
     "chart_parts.html",
+    "find_box.html",
     "parts.html",
 }
 PAGES = {path.name for path in (ROOT / "bridge" / "web" / "templates").glob("*.html")} - LAYOUTS
 
+DOCUMENTED = {
+    ("portal", "en"): "portal",
+    ("portal", "zh-CN"): "portal-zh",
+    ("refusal", "en"): "refusal",
+    ("admin-explain", "en"): "explain",
+    ("admin-preview-result", "en"): "preview",
+    ("audit-search", "en"): "audit-search",
+}
+"""The pictures in README.md and docs/, which are taken anew if RAMBRIDGE_TEST_PICTURES is ``docs``."""
+ENLARGED = (640, 320)
+"""Widths of a window of 1280 pixels at 200 and 400 %: WCAG 2.2, 1.4.4 and 1.4.10."""
 BY_REDIRECT = "Rambridge (OpenID Connect)"
 """The tile that leads to us without a form, which the plain browser would have to send."""
 PARTNER = """name: partner
@@ -87,9 +99,27 @@ class Tour:
         for width in self.widths:
             self.page.set_viewport_size({"width": width, "height": 900})
             self.found += [(name, width, *barrier) for barrier in find_barriers(self.page)]
-            if not self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
-                self.found.append((name, width, "too wide"))
+            self._check_width(name, width)
             self.shoot(self.page, f"{name}-{self.language}-{self.scheme}-{width}")
+        if PICTURES == "docs" and (name, self.language) in DOCUMENTED:
+            self._document(DOCUMENTED[name, self.language])
+        for width in ENLARGED:
+            self.page.set_viewport_size({"width": width, "height": 450})
+            self._check_width(name, width)
+        self.page.set_viewport_size({"width": self.widths[0], "height": 900})
+
+    def _document(self, name):
+        images = ROOT / "docs" / "images"
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        self.page.screenshot(path=images / f"{name}.png")
+        if name == "portal":
+            self.page.emulate_media(color_scheme="dark")
+            self.page.screenshot(path=images / f"{name}-dark.png")
+            self.page.emulate_media(color_scheme=self.scheme)
+
+    def _check_width(self, name, width):
+        if not self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+            self.found.append((name, width, "too wide"))
 
     @contextmanager
     def held_back(self, address):
@@ -115,6 +145,7 @@ def configure(issuer, installation):
 def running(tmp_path_factory):
     with ExitStack() as stack:
         partner = stack.enter_context(OpenIDProvider())
+        partner.claims = {"groups": None}
         partner.metadata = {"end_session_endpoint": f"{partner.url}/logout"}
         installation, app = stack.enter_context(
             run_installation(tmp_path_factory.mktemp("every-page"), partial(configure, partner.issuer))
@@ -188,6 +219,12 @@ def look_at_what_employees_see(tour):
         "refusal": "/oidc/acme-oidc/callback?code=x&state=y",
     }.items():
         tour.open(address)
+        tour.look(name)
+    for name, pasted in {"find": "https://ecs.console.aliyun.com/server", "find-nothing": "please help"}.items():
+        tour.open("/")
+        tour.page.locator("details:has(#pasted) > summary").click()
+        tour.page.locator("#pasted").fill(pasted)
+        tour.press("/find")
         tour.look(name)
     tour.open("/")
     tour.open(tour.page.locator("a[href^='/links/']").first.get_attribute("href"))
@@ -312,3 +349,7 @@ def look_at_the_way_out(tour):
     sign_in_with(tour.page, Mouse(tour.page), "Password only")
     tour.page.locator("[data-account]").first.wait_for()
     tour.look("portal-within-reach")
+    tour.page.context.clear_cookies()
+    with tour.held_back(f"{tour.installation.bridge}/sign-in**"):
+        tour.press("/credentials/")
+        tour.look("sign-in-again")

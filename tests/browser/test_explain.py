@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from tests.browser.conftest import WIDTHS
 from tests.browser.test_administration import sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse
 
@@ -31,27 +30,3 @@ def test_an_administrator_is_told_why_somebody_has_these_roles(page, installatio
     page.get_by_text("needs a group named finance").wait_for()
     assert "security-and-support" not in page.get_by_role("main").inner_text()
     assert re.fullmatch(r".*/admin/explain", page.url), "a name stands in no address"
-
-
-def test_the_page_that_explains_has_its_picture(chromium, installation, shoot, scheme):
-    for width in WIDTHS[scheme]:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        name = f"{scheme}-{width}"
-        sign_in(page, Mouse(page), installation)
-        page.goto(f"{installation.bridge}/admin/explain")
-        shoot(page, f"admin-explain-asks-{name}")
-        page.get_by_text("Or paste claims").click()
-        page.get_by_label("JSON or YAML").fill(CLAIMS)
-        page.get_by_role("button", name="Explain").click()
-        page.get_by_role("heading", name="Near misses").wait_for()
-        page.get_by_text("What it looked at").first.click()
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        shoot(page, f"admin-explain-{name}")
-        page.get_by_label("Who signed in").fill("nobody")
-        page.get_by_label("JSON or YAML").fill("")
-        page.get_by_role("button", name="Explain").click()
-        page.get_by_role("alert").wait_for()
-        shoot(page, f"admin-explain-fault-{name}")
-        context.close()

@@ -155,26 +155,6 @@ def test_a_star_is_set_without_leaving_the_page_and_is_there_afterwards(portal):
     assert first.locator("[data-account] h3").first.text_content() == "Operator"
 
 
-def test_pages_of_links_have_no_barrier_and_their_pictures(portal, many, shoot, scheme):
-    portal.emulate_media(color_scheme=scheme)
-    account = "/open/search-production"
-    to = "?to=https%3A%2F%2Fecs.console.aliyun.com%2Fserver"
-    for width in WIDTHS[scheme]:
-        portal.set_viewport_size({"width": width, "height": 900})
-        for name, path in {"one": f"{account}/Readonly{to}", "several": account + to}.items():
-            portal.goto(f"{many.bridge}{path}")
-            assert find_barriers(portal) == []
-            shoot(portal, f"link-{name}-{scheme}-{width}")
-        portal.goto(f"{many.bridge}/")
-        portal.get_by_role("link", name="Link: Operator in Search Production").click()
-        portal.get_by_label("Address of the page").fill("https://ecs.console.aliyun.com/server")
-        portal.get_by_role("button", name="Make a link").click()
-        portal.get_by_role("heading", name="The link is ready").wait_for()
-        assert find_barriers(portal) == []
-        assert portal.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        shoot(portal, f"link-new-{scheme}-{width}")
-
-
 def count_steps(page):
     """Return a list that grows by each post and each redirect of the page, as ``METHOD host/path``."""
     steps = []

@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WIDTHS
 from tests.browser.test_administration import sign_in
 from tests.browser.test_sign_in import Keyboard, Mouse
 from tests.installation import run_installation
@@ -76,17 +75,3 @@ def test_rules_that_cannot_be_used_are_shown_with_their_places(page, installatio
         broken.unlink()
     page.goto(f"{installation.bridge}/admin/preview/{'0' * 32}")
     expect(page.get_by_role("main")).to_contain_text("web_not_found")
-
-
-def test_every_page_of_a_preview_has_its_picture(chromium, installation, shoot, scheme):
-    for width in WIDTHS[scheme]:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        open_preview(page, Mouse(page), installation)
-        shoot(page, f"preview-{scheme}-{width}")
-        page.get_by_role("button", name="Start").click()
-        page.get_by_role("heading", level=1).filter(has_text="people change").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        shoot(page, f"preview-result-{scheme}-{width}")
-        context.close()

@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.browser.conftest import WIDTHS
-
 TILES = {
     "saml-idp-initiated": "Alibaba Cloud",
     "saml-sp-initiated": "Rambridge",
@@ -157,33 +155,3 @@ def test_t_web_01_another_person_is_never_signed_in_silently(page, installation,
     shoot(page, "switch-person")
     page.get_by_role("link", name="Cancel").click()
     assert "林薇" in page.get_by_role("banner").inner_text()
-
-
-def test_every_page_has_its_picture(chromium, installation, shoot, scheme):
-    for width in WIDTHS[scheme]:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        name = f"{scheme}-{width}"
-        page.goto(f"{installation.bridge}/")
-        shoot(page, f"sign-in-{name}")
-        page.goto(installation.idp)
-        shoot(page, f"idp-sign-in-{name}")
-        sign_in_at_idp(page, Mouse(page), installation)
-        shoot(page, f"idp-portal-{name}")
-        page.get_by_role("button", name="Alibaba Cloud", exact=True).click()
-        page.get_by_role("heading", name="Is this you?").wait_for()
-        shoot(page, f"confirm-{name}")
-        page.get_by_role("button", name="Continue as 林薇").click()
-        page.get_by_role("heading", name="Your access").wait_for()
-        shoot(page, f"portal-{name}")
-        page.get_by_role("button", name="Get credentials: Developer in Acme Sandbox").click()
-        page.get_by_role("heading", name="Developer in Acme Sandbox").wait_for()
-        shoot(page, f"credentials-{name}")
-        page.goto(f"{installation.bridge}/")
-        page.get_by_role("button", name="Open console: Administrator in Acme Production").click()
-        page.wait_for_url(f"{installation.cloud}/console")
-        shoot(page, f"console-{name}")
-        page.goto(f"{installation.bridge}/no-such-page")
-        shoot(page, f"error-{name}")
-        context.close()

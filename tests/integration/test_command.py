@@ -347,7 +347,7 @@ rambridge exec -- CMD、rambridge console 或 eval "$(rambridge env)"
 [bad_parameter，参考编号 …]
 """),
     ("credentials --account 1000000000000002 --role Root", 4, """
-您没有角色 1000000000000002 的 Root。您的角色：
+您没有角色 Root（1000000000000002）。您的角色：
   Acme Production（1000000000000001）的 lin.wei
   Acme Production（1000000000000001）的 PlatformAdmin
   Acme Production（1000000000000001）的 ReadOnly

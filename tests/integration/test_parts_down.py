@@ -51,6 +51,9 @@ def test_t_aud_05_an_audit_log_that_cannot_be_written_stops_everything_and_recov
             assert "STS." not in page.html
             assert "SAMLResponse" not in page.html
             signed_in.open(f"{installation.bridge}/")
+        sessions = signed_in.open(f"{installation.bridge}/my/sessions")
+        assert (sessions.status, "cannot be looked up at the moment" in sessions.text()) == (200, True)
+        signed_in.open(f"{installation.bridge}/")
         at_idp.click(tile)
         installation.go_on(at_idp)
         assert at_idp.page.status == 503

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
+from bridge.language import speaking
 from bridge.settings import load_configuration, run_rule_tests
 from tests.unit.configurations import write_configuration
 
@@ -214,3 +215,12 @@ def test_the_rules_that_we_ship_pass_their_tests_which_cover_all_of_them(tmp_pat
     assert len(report.results) > 10
     assert report.failed == ()
     assert report.uncovered == ()
+
+
+def test_a_failure_reads_the_same_whatever_language_is_spoken(tmp_path):
+    """It is kept with a change, and read by people of both."""
+    english = find(tmp_path / "en", "claims: {groups: [Platform]}", ADMIN)
+    with speaking("zh-CN"):
+        chinese = find(tmp_path / "zh", "claims: {groups: [Platform]}", ADMIN)
+    assert chinese == english
+    assert "differs in case" in str(english)

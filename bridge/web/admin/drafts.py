@@ -41,6 +41,8 @@ def _iterate_drafts(folder: Path, in_force: str, roll_out: RollOut, clock: Clock
     yield Draft(FILES, phrase("The files in %(folder)s/", folder=folder.name), partial(read_rule_files, folder))
     for change in roll_out.versions.changes(EARLIER):
         title = phrase(
-            "%(version)s, in force from %(time)s UTC", version=change.version[:12], time=f"{change.at:%Y-%m-%d %H:%M}"
+            "%(version)s, in force from %(time)s UTC",
+            version=change.version[:12],
+            time=format(change.at, "%Y-%m-%d %H:%M"),
         )
         yield Draft(change.version, title, partial(roll_out.versions.read, change.version))

@@ -299,7 +299,7 @@ def _write_sentence(text: str) -> str:
 
 def _read_claims(text: str) -> Supposed:
     if len(text) > MAX_PASTED_CHARACTERS:
-        raise Fault(translate("This is longer than %(most)s characters.", most=f"{MAX_PASTED_CHARACTERS:,}"))
+        raise Fault(translate("This is longer than %(most)s characters.", most=format(MAX_PASTED_CHARACTERS, ",")))
     try:
         return read_supposed(Path("the claims"), text.encode(errors="replace"))
     except SettingsError as error:

@@ -295,3 +295,14 @@ def test_what_a_role_may_do_is_a_short_sentence_in_both_languages(statements, en
         assert describe_shape(shape) == english
     with speaking("zh-CN"):
         assert describe_shape(shape) == chinese
+
+
+def test_what_only_two_patterns_together_tell_apart_is_told_apart():
+    """Nothing but an instance that begins and ends in certain letters sets the two roles apart."""
+    resource = "acs:ecs:*:*:instance/i-a*"
+    knowledge = know(
+        Any=[allow("ecs:StopInstance", resource)],
+        Less=[allow("ecs:StopInstance", resource), deny("ecs:StopInstance", "acs:ecs:*:*:*z")],
+    )
+    text = f"Forbidden.RAM action: ecs:StopInstance, resource: acs:ecs:cn-hangzhou:{UID}:instance/i-a1"
+    assert name(ask(knowledge, text, "Any", "Less").sufficient) == ["Less", "Any"]

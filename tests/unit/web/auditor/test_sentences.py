@@ -5,8 +5,11 @@ import dataclasses
 import pytest
 
 from bridge.audit import events
+from bridge.language import LANGUAGES, speaking
+from bridge.web.auditor.lines import write_line
 from bridge.web.auditor.sentences import Sentences
 from bridge.web.auditor.story import Related, tell_story
+from tests.english import find_english
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 
@@ -63,12 +66,25 @@ def test_a_record_that_says_no_more_than_its_event_can_be_told(kind, say):
         assert tell_story(record, Related(same_request=[record]), say)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", EVENTS, ids=[kind.name for kind in EVENTS])
-def test_what_a_record_holds_is_text_and_never_markup(kind, say):
+def test_what_a_record_holds_is_text_and_never_markup(kind, language, say):
     record = fill(kind, HOSTILE)
-    chapters = tell_story(record, Related(same_request=[record]), say)
-    for text in (say.tell(record), *(sentence for chapter in chapters for sentence in chapter.sentences)):
+    with speaking(language):
+        chapters = tell_story(record, Related(same_request=[record]), say)
+        texts = [say.tell(record), *(sentence for chapter in chapters for sentence in chapter.sentences)]
+    assert texts
+    for text in texts:
         assert "<img" not in text
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=[kind.name for kind in EVENTS])
+def test_every_event_has_a_whole_sentence_in_chinese(kind, say):
+    for text in ("something", ""):
+        with speaking("zh-CN"):
+            sentence = say.tell(fill(kind, text)).striptags()
+        assert sentence.endswith(("。", "”"))
+        assert not find_english(sentence)
 
 
 def test_titles_stand_for_names_and_the_person_leads_to_their_page(say):
@@ -85,17 +101,27 @@ def test_titles_stand_for_names_and_the_person_leads_to_their_page(say):
     assert "href" not in say.without_links().tell(record)
 
 
+ERASED = {
+    "event": "session.ended",
+    "position": 1,
+    "time": "2026-11-29T14:30:05.000000Z",
+    "reference": "",
+    "reason": "signed_out_here",
+    "subject_digest": "0" * 32,
+    "erased": True,
+}
+
+
 def test_an_erased_person_is_called_one(say):
-    record = {
-        "event": "session.ended",
-        "position": 1,
-        "time": "2026-11-29T14:30:05.000000Z",
-        "reference": "",
-        "reason": "signed_out_here",
-        "subject_digest": "0" * 32,
-        "erased": True,
-    }
-    assert say.tell(record).striptags() == "The session of [erased person] ended: they signed out here."
+    assert say.tell(ERASED).striptags() == "The session of [erased person] ended: they signed out here."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_that_somebody_was_erased_is_said_once(language, say):
+    with speaking(language):
+        assert write_line(ERASED, say).marks == ()
+        [mark] = write_line(ERASED | {"event": "logout.accepted"}, say).marks
+    assert mark.kind == "plain"
 
 
 @pytest.mark.parametrize(
