@@ -17,6 +17,7 @@ from flask import g, request, url_for
 from bridge.clock import Clock
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.smallest_change import SmallestChange
+from bridge.entitlements.spans import describe_span
 from bridge.entitlements.steps import FreshSignIn, OtherNetwork, OtherTime, Step, StrongerSignIn
 from bridge.errors import (
     BridgeError,
@@ -30,8 +31,9 @@ from bridge.exchange.accounts import ADDRESS, Account
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.verified import VerifiedIdentity
-from bridge.language import mark, spoken, translate, translate_number
+from bridge.language import mark, spoken, translate
 from bridge.web.access import Access
+from bridge.web.days import write_day
 from bridge.web.letter import Letter, write_letter
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_person
@@ -55,16 +57,6 @@ TITLES: dict[HelpKind, str] = {
 """What the page of a refusal is called, by the first thing to do."""
 
 BY_SIGN_IN: frozenset[HelpKind] = frozenset({"stronger_sign_in", "fresh_sign_in"})
-
-DAYS = (
-    mark("Monday"),
-    mark("Tuesday"),
-    mark("Wednesday"),
-    mark("Thursday"),
-    mark("Friday"),
-    mark("Saturday"),
-    mark("Sunday"),
-)
 
 _SECURITY_KEYS = frozenset({"hwk", "phr", "phrh"})
 """RFC 8176; OpenID Connect Extended Authentication Profile."""
@@ -283,7 +275,7 @@ def _renew_sign_in(identity: VerifiedIdentity) -> Help:
 
 
 def _shorten() -> Help:
-    length = describe_length(DEFAULT_SECONDS)
+    length = describe_span(DEFAULT_SECONDS)
     return Help(
         translate("Alibaba Cloud gives this role no session of this length."),
         (ToDo("shorter_session", translate("Ask for a session of at most %(length)s.", length=length)),),
@@ -311,16 +303,15 @@ def _tell(step: Step) -> str:
         case OtherTime(at=at, zone=zone):
             local = at.astimezone(ZoneInfo(zone))
             return translate(
-                "Come back on %(day)s, %(date)s, from %(time)s on (time zone %(zone)s).",
-                day=translate(DAYS[local.weekday()]),
-                date=f"{local:%Y-%m-%d}",
+                "Come back on %(day)s, from %(time)s on (time zone %(zone)s).",
+                day=write_day(local.date()),
                 time=f"{local:%H:%M}",
                 zone=zone,
             )
         case OtherNetwork():
             return translate("Connect to your company's network, in the office or by its VPN, and try again.")
         case FreshSignIn(max_age_seconds=limit):
-            length = describe_length(limit)
+            length = describe_span(limit)
             return translate("Sign in again: you must have done so within the last %(length)s.", length=length)
         case StrongerSignIn(amr=amr, acr=acr):
             asked = {*amr, *acr}
@@ -330,11 +321,3 @@ def _tell(step: Step) -> str:
                 return translate("Sign in again with a second factor, such as your security key or a code.")
             return translate("Sign in again by the stronger method that your identity provider has for this.")
     raise AssertionError(step.kind)
-
-
-def describe_length(seconds: int) -> str:
-    """Return a length of time in the language that is spoken, in hours if it is some, else in minutes."""
-    hours, rest = divmod(seconds, 3600)
-    if hours and not rest:
-        return translate_number("%(number)s hour", "%(number)s hours", hours)
-    return translate_number("%(number)s minute", "%(number)s minutes", max(1, seconds // 60))
