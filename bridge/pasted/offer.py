@@ -5,7 +5,7 @@ condition, stands apart, and so does one of which nothing is known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from bridge.delivery.links import check_destination
@@ -22,7 +22,7 @@ from bridge.ram_policies.knowledge import KnownRole, RoleKnowledge
 MAX_COMPARED = 24
 """Of more roles in one account, those that may do the least at typical points are compared in full."""
 MAX_ACCOUNTS = 6
-"""Where more may be meant, since the paste names none, roles are compared at typical points alone."""
+"""Where more may be meant, since the paste names none, roles of the others are compared at typical points alone."""
 _SENSITIVITIES = {"low": 0, None: 1, "medium": 2, "high": 3}
 
 
@@ -103,16 +103,16 @@ def find_destination(pasted: Pasted, account: Account) -> str:
 def find_offers(
     pasted: Pasted, held: Iterable[Entitlement], accounts: Mapping[str, Account], knowledge: RoleKnowledge
 ) -> Offers:
-    """Return which of the entitlements suffice for what was pasted, in every account that may be meant."""
-    by_account: dict[str, list[Entitlement]] = {}
-    for entitlement in held:
-        account = accounts[entitlement.account]
-        if pasted.account_id in {"", account.id}:
-            by_account.setdefault(account.name, []).append(entitlement)
+    """Return which of the entitlements suffice for what was pasted, in every account that may be meant.
+
+    Where an action was stated that cannot be read, nothing is known to suffice for it.
+    """
+    if pasted.unclear_action:
+        return Offers((), (), ())
     unknown: list[Entitlement] = []
     refused: list[Entitlement] = []
     found: dict[str, list[tuple[Entitlement, KnownRole, Verdict]]] = {}
-    for name, entitlements in by_account.items():
+    for name, entitlements in _group_by_account(pasted, held, accounts).items():
         question = find_question(pasted, accounts[name])
         for entitlement in entitlements:
             known = find_known(entitlement, knowledge)
@@ -122,19 +122,29 @@ def find_offers(
             verdict = known.permissions.judge(question)
             if verdict.answer is Answer.NO:
                 continue
-            if _was_refused(pasted, entitlement):
+            if _was_refused(pasted, entitlement, accounts[name]):
                 refused.append(entitlement)
             else:
                 found.setdefault(name, []).append((entitlement, known, verdict))
     sufficient: list[Candidate] = []
     perhaps: list[Candidate] = []
-    for name, judged in found.items():
-        compared = [known.permissions for _, known, _ in judged]
-        breadths = measure_many(compared, accounts[name].id, roughly=len(found) > MAX_ACCOUNTS)
-        for (entitlement, known, verdict), breadth in zip(judged, breadths, strict=True):
+    for name, breadths in _measure_accounts(found, accounts).items():
+        for (entitlement, known, verdict), breadth in zip(found[name], breadths, strict=True):
             chosen = sufficient if verdict.answer is Answer.YES else perhaps
             chosen.append(Candidate(entitlement, verdict, known, breadth))
     return Offers(_sort(sufficient, accounts), _sort(perhaps, accounts), tuple(unknown), tuple(refused))
+
+
+def _group_by_account(
+    pasted: Pasted, held: Iterable[Entitlement], accounts: Mapping[str, Account]
+) -> dict[str, list[Entitlement]]:
+    """Return the entitlements in each account that may be meant, by its name."""
+    found: dict[str, list[Entitlement]] = {}
+    for entitlement in held:
+        account = accounts[entitlement.account]
+        if pasted.account_id in {"", account.id}:
+            found.setdefault(account.name, []).append(entitlement)
+    return found
 
 
 def find_known(entitlement: Entitlement, knowledge: RoleKnowledge) -> KnownRole | None:
@@ -160,10 +170,27 @@ def sort_by_power(
     return [each.entitlement for each in _sort(candidates, accounts)] + unknown
 
 
-def measure_many(compared: Sequence[Permissions], account_id: str, *, roughly: bool = False) -> list[Breadth]:
+def _measure_accounts(
+    found: Mapping[str, Sequence[tuple[Entitlement, KnownRole, Verdict]]], accounts: Mapping[str, Account]
+) -> dict[str, list[Breadth]]:
+    """Return the breadth of what was found in each account, of at most :data:`MAX_ACCOUNTS` in full."""
+    compared = {name: [known.permissions for _, known, _ in judged] for name, judged in found.items()}
+    typical = {name: [measure_typical(each, accounts[name].id) for each in some] for name, some in compared.items()}
+
+    def weigh(name: str) -> tuple[object, ...]:
+        """A role that surely suffices counts, before one that might."""
+        answers = [verdict.answer for _, _, verdict in found[name]]
+        return min((-answer, breadth.counts) for answer, breadth in zip(answers, typical[name], strict=True))
+
+    first = sorted(found, key=weigh)[:MAX_ACCOUNTS]
+    full = {name: measure_many(compared[name], accounts[name].id) for name in first}
+    most = max(each.counts[: len(Harm)] for some in full.values() for each in some) if full else ()
+    rest = {name: [_put_behind(most, each) for each in typical[name]] for name in found if name not in full}
+    return full | rest
+
+
+def measure_many(compared: Sequence[Permissions], account_id: str) -> list[Breadth]:
     """Return the breadth of each in its order, of at most :data:`MAX_COMPARED` different ones in full."""
-    if roughly:
-        return [measure_typical(each, account_id) for each in compared]
     different = list(dict.fromkeys(compared))
     if len(different) <= MAX_COMPARED:
         return measure(compared, account_id)
@@ -172,14 +199,23 @@ def measure_many(compared: Sequence[Permissions], account_id: str, *, roughly: b
     first = different[:MAX_COMPARED]
     full = dict(zip(first, measure(first, account_id), strict=True))
     most = max((each.counts for each in full.values()), default=())
-    # What is not compared in full comes after what is: its counts follow the largest one.
-    rest = {each: Breadth(typical[each].footprint, (*most, *typical[each].counts)) for each in different[MAX_COMPARED:]}
+    rest = {each: _put_behind(most, typical[each]) for each in different[MAX_COMPARED:]}
     return [(full | rest)[each] for each in compared]
 
 
-def _was_refused(pasted: Pasted, entitlement: Entitlement) -> bool:
-    """Tell whether the message is about this very role; a session of it that was narrowed elsewhere is no such."""
+def _put_behind(most: tuple[int, ...], typical: Breadth) -> Breadth:
+    """Return the breadth of what is not compared in full: it comes after all that is, whose largest count is given."""
+    return Breadth(typical.footprint, (*most, *typical.counts))
+
+
+def _was_refused(pasted: Pasted, entitlement: Entitlement, account: Account) -> bool:
+    """Tell whether the message is about this very role; a session of it that was narrowed elsewhere is no such.
+
+    A role of another account may have the same name, and be refused what is in this one.
+    """
     if pasted.form != "denial" or not pasted.action or pasted.role != entitlement.name:
+        return False
+    if pasted.role_account_id not in {"", account.id}:
         return False
     return pasted.layer != "SessionPolicy" or entitlement.session_policy is not None
 
@@ -191,11 +227,17 @@ def _sort(candidates: list[Candidate], accounts: Mapping[str, Account]) -> tuple
         return (*each.breadth.counts, sensitivity, entitlement.duration_seconds, account.title, entitlement.name)
 
     ordered = sorted(candidates, key=lambda each: (len(each.breadth.counts), weigh(each)))
-    return tuple(each if not number else _explain(ordered[0], each) for number, each in enumerate(ordered))
+    return tuple(each if not number else _explain(ordered[0], each, accounts) for number, each in enumerate(ordered))
 
 
-def _explain(first: Candidate, other: Candidate) -> Candidate:
-    return Candidate(other.entitlement, other.verdict, other.known, other.breadth, _find_reason(first, other))
+def _explain(first: Candidate, other: Candidate, accounts: Mapping[str, Account]) -> Candidate:
+    if len(first.breadth.counts) != len(other.breadth.counts):
+        # One of them was measured at typical points alone, so that is what can be said of both.
+        account_id = accounts[first.entitlement.account].id
+        least = replace(first, breadth=measure_typical(first.known.permissions, account_id))
+        typical = replace(other, breadth=measure_typical(other.known.permissions, account_id))
+        return replace(other, stronger=_find_reason(least, typical))
+    return replace(other, stronger=_find_reason(first, other))
 
 
 def _find_reason(first: Candidate, other: Candidate) -> Stronger:

@@ -6,19 +6,26 @@ among them. A role whose points are some of another's is less powerful. Else who
 read at fewer points is; none of these counts is ever larger for what is contained in something else.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, zip_longest
+from typing import TypeVar
 
 from bridge.ram_policies.catalogue import SERVICES, Harm, classify, describe_resource
 from bridge.ram_policies.documents import Statement
-from bridge.ram_policies.evaluation import Answer, Permissions, Question
-from bridge.ram_policies.patterns import exemplify, is_pattern, join
+from bridge.ram_policies.evaluation import SERVICES_WITHOUT_GROUPS, Permissions, Question
+from bridge.ram_policies.patterns import compile_quickly, exemplify, is_pattern, join, overlap
 
-MAX_POINTS = 6000
+Each = TypeVar("Each")
+
+MAX_ROWS = 4000
+"""How many actions are compared, taken from the services in turn, so that none is left out for another's sake."""
 MAX_EXAMPLES = 60
-"""Of one service's actions, and of its resources: policies with more patterns are compared by the first ones."""
+"""Of one service's patterns of actions, and of its resources: of more, they are taken from the statements in turn."""
+MAX_KEPT = 128
+"""How many comparisons are remembered, each of some ten kilobytes, seldom of more than a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -42,35 +49,99 @@ class Breadth:
     """At how many points it may administer, change and read."""
 
 
+@dataclass(frozen=True)
+class Row:
+    """An action of a service, and the resources on which it is asked about: each of them is a point."""
+
+    service: str
+    action: str
+    resources: tuple[str, ...]
+
+
 @lru_cache(maxsize=4096)
 def measure_typical(permissions: Permissions, account_id: str) -> Breadth:
     """Return the breadth at typical points alone: rougher, and comparable with all others measured like this."""
-    return _measure_at(_find_typical_points(account_id), [permissions])[0]
+    return _measure_at(_find_typical_rows(account_id), [permissions])[0]
 
 
 @lru_cache(maxsize=256)
-def _find_typical_points(account_id: str) -> list[tuple[Question, Harm]]:
-    return find_points((), account_id)
+def _find_typical_rows(account_id: str) -> list[Row]:
+    return find_rows((), account_id)
 
 
 def measure(compared: Sequence[Permissions], account_id: str) -> list[Breadth]:
     """Return the breadth of each, in their order, measured at the same points."""
-    return _measure_at(find_points(compared, account_id), compared)
+    different = tuple(dict.fromkeys(compared))
+    found = dict(zip(different, _measure_once(different, account_id), strict=True))
+    return [found[each] for each in compared]
 
 
-def _measure_at(points: Sequence[tuple[Question, Harm]], compared: Sequence[Permissions]) -> list[Breadth]:
-    masks = [sum(1 << place for place, (_, harm) in enumerate(points) if harm is each) for each in reversed(Harm)]
-    known: dict[Permissions, Breadth] = {}
+@lru_cache(maxsize=MAX_KEPT)
+def _measure_once(different: tuple[Permissions, ...], account_id: str) -> tuple[Breadth, ...]:
+    return tuple(_measure_at(find_rows(different, account_id), different))
+
+
+def _measure_at(rows: Sequence[Row], compared: Sequence[Permissions]) -> list[Breadth]:
+    """Return what :meth:`Permissions.judge` says at each point, for all resources of a row at once."""
+    statements = {each for permissions in compared for each in permissions.list_statements()}
+    covered = {each: _cover(each, rows) for each in statements}
+    harms = [classify(row.action) for row in rows]
+    found = []
     for permissions in compared:
-        if permissions not in known:
-            sure = possible = 0
-            for place, (question, _) in enumerate(points):
-                answer = permissions.judge(question).answer
-                possible |= (answer is not Answer.NO) << place
-                sure |= (answer is Answer.YES) << place
-            counts = tuple((sure & mask).bit_count() + (possible & mask).bit_count() for mask in masks)
-            known[permissions] = Breadth(Footprint(sure, possible), counts)
-    return [known[permissions] for permissions in compared]
+        sure, possible = (list(each) for each in zip(*_judge(permissions, rows, covered), strict=True))
+        counts = dict.fromkeys(reversed(Harm), 0)
+        for harm, *both in zip(harms, sure, possible, strict=True):
+            counts[harm] += sum(each.bit_count() for each in both)
+        footprint = Footprint(_pack(sure, rows), _pack(possible, rows))
+        found.append(Breadth(footprint, tuple(counts.values())))
+    return found
+
+
+def _judge(
+    permissions: Permissions, rows: Sequence[Row], covered: dict[Statement, list[int]]
+) -> Iterable[tuple[int, int]]:
+    """Yield, for each row, the bits of the resources on which it is allowed surely, and possibly."""
+    layers = [
+        [(each, attached.grouped, covered[each]) for attached in layer for each in attached.policy.statements]
+        for layer in permissions.layers
+    ]
+    for place, row in enumerate(rows):
+        without_groups = row.service in SERVICES_WITHOUT_GROUPS
+        sure = possible = (1 << len(row.resources)) - 1
+        for layer in layers:
+            allowed = [0, 0]
+            denied = [0, 0]
+            for statement, grouped, bits in layer:
+                if bits[place] and not (grouped and without_groups):
+                    either = allowed if statement.allows else denied
+                    either[1] |= bits[place]
+                    if not (grouped or statement.condition_keys):
+                        either[0] |= bits[place]
+            sure &= allowed[0] & ~denied[1]
+            possible &= allowed[1] & ~denied[0]
+        yield sure, possible
+
+
+def _cover(statement: Statement, rows: Sequence[Row]) -> list[int]:
+    """Return for each row the bits of the resources that a statement is about, whatever its conditions."""
+    is_action = compile_quickly(statement.actions, fold_case=True)
+    is_resource = compile_quickly(statement.resources)
+    known: dict[tuple[str, ...], int] = {}
+    found = []
+    for row in rows:
+        bits = 0
+        if is_action(row.action) != statement.all_but_actions:
+            if row.resources not in known:
+                fits = (is_resource(each) != statement.all_but_resources for each in row.resources)
+                known[row.resources] = sum(fit << place for place, fit in enumerate(fits))
+            bits = known[row.resources]
+        found.append(bits)
+    return found
+
+
+def _pack(bits: Sequence[int], rows: Sequence[Row]) -> int:
+    pieces = (each.to_bytes(len(row.resources) // 8 + 1, "little") for each, row in zip(bits, rows, strict=True))
+    return int.from_bytes(b"".join(pieces), "little")
 
 
 def list_typical(account_id: str) -> dict[str, tuple[list[Question], list[Question]]]:
@@ -84,50 +155,75 @@ def list_typical(account_id: str) -> dict[str, tuple[list[Question], list[Questi
     }
 
 
-def find_points(compared: Iterable[Permissions], account_id: str) -> list[tuple[Question, Harm]]:
-    """Return at which points permissions in one account are compared, and what each is about."""
+def find_rows(compared: Iterable[Permissions], account_id: str) -> list[Row]:
+    """Return at which points permissions in one account are compared."""
     statements = list(dict.fromkeys(each for permissions in compared for each in permissions.list_statements()))
-    patterns = dict.fromkeys(each for statement in statements for each in statement.actions)
-    services = dict.fromkeys([*SERVICES, *(_name_service(each) for each in patterns), "other"])
-    points: dict[tuple[str, str], None] = {}
+    actions = [_group_actions(each) for each in statements]
+    resources = [_group_resources(each, account_id) for each in statements]
+    services = dict.fromkeys([*SERVICES, *(service for each in actions for service in each), "other"])
+    by_service = []
     for service in services:
         if is_pattern(service):
             continue
-        resources = _list_resources(service, account_id, statements)
-        for action in _list_actions(service, patterns):
-            points |= dict.fromkeys((f"{service}:{action}", resource) for resource in resources)
-    chosen = list(points)[:MAX_POINTS]
-    return [(Question(action, resource, literal=True), classify(action)) for action, resource in chosen]
+        on = tuple(_list_resources(service, account_id, resources))
+        by_service.append([Row(service, each, on) for each in _list_actions(service, actions)])
+    return _take_in_turn(by_service)[:MAX_ROWS]
 
 
-def _name_service(pattern: str) -> str:
-    return pattern.partition(":")[0].lower() if ":" in pattern else "*"
+def _take_in_turn(lists: Iterable[Iterable[Each]]) -> list[Each]:
+    """Return the first ones of all lists, then the second ones, and so on; each once."""
+    return list(dict.fromkeys(each for some in zip_longest(*lists) for each in some if each is not None))
 
 
-def _list_actions(service: str, patterns: Iterable[str]) -> list[str]:
+def _group_actions(statement: Statement) -> dict[str, list[str]]:
+    """Return what stands behind the service, by the service."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for pattern in statement.actions:
+        service, colon, name = pattern.partition(":")
+        if colon:
+            found[service.lower()].append(name)
+    return found
+
+
+def _group_resources(statement: Statement, account_id: str) -> dict[str, list[str]]:
+    """Return what stands behind the service of each ARN, with a region and an account, by the service."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for pattern in statement.resources:
+        parts = pattern.split(":", 4)
+        if len(parts) == 5:  # noqa: PLR2004 - an ARN has five parts
+            region = parts[2] if parts[2] and not is_pattern(parts[2]) else "cn-hangzhou"
+            account = account_id if is_pattern(parts[3]) or not parts[3] else parts[3]
+            found[parts[1]].append(f"{region}:{account}:{parts[4]}")
+    return found
+
+
+def _find_own(service: str, grouped: Iterable[dict[str, list[str]]]) -> list[str]:
+    """Return what statements say of a service: from each the first, then from each the second."""
+    return _take_in_turn(
+        [each for pattern, some in by_service.items() if _is_of(pattern, service) for each in some]
+        for by_service in grouped
+    )
+
+
+def _list_actions(service: str, grouped: Iterable[dict[str, list[str]]]) -> list[str]:
+    """Return the actions at which a service is measured, the gravest of those that policies name first."""
     known = SERVICES.get(service)
     found = dict.fromkeys([*known.reads, *known.changes] if known else ["DescribeOther", "CreateOther"])
-    own = [each.partition(":")[2] for each in patterns if ":" in each and _is_of(_name_service(each), service)]
-    found |= dict.fromkeys(_exemplify(own))
-    return list(found)
+    own = _find_own(service, grouped)
+    own.sort(key=lambda each: classify(f"{service}:{exemplify(each, '')}"), reverse=True)
+    found |= dict.fromkeys(each for each in own if not is_pattern(each))
+    found |= dict.fromkeys(_exemplify([each for each in own if is_pattern(each)]))
+    return [f"{service}:{each}" for each in found]
 
 
-def _list_resources(service: str, account_id: str, statements: Sequence[Statement]) -> list[str]:
+def _list_resources(service: str, account_id: str, grouped: Iterable[dict[str, list[str]]]) -> list[str]:
     found = {describe_resource(service, account_id): None}
-    own: dict[str, None] = {}
-    for statement in statements:
-        for pattern in statement.resources:
-            parts = pattern.split(":", 4)
-            if len(parts) == 5 and _is_of(parts[1], service):  # noqa: PLR2004 - an ARN has five parts
-                region = parts[2] if parts[2] and not is_pattern(parts[2]) else "cn-hangzhou"
-                account = account_id if is_pattern(parts[3]) or not parts[3] else parts[3]
-                own[f"acs:{service}:{region}:{account}:{parts[4]}"] = None
-    found |= dict.fromkeys(_exemplify(list(own)))
+    found |= dict.fromkeys(f"acs:{service}:{each}" for each in _exemplify(_find_own(service, grouped)))
     return list(found)
 
 
 def _is_of(pattern: str, service: str) -> bool:
-    return pattern in {"*", service} or (is_pattern(pattern) and pattern.rstrip("*") in service)
+    return pattern in {"*", service} or (is_pattern(pattern) and overlap(pattern, service))
 
 
 def _exemplify(patterns: Sequence[str]) -> Iterable[str]:

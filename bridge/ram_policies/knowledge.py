@@ -61,12 +61,15 @@ class RoleKnowledge:
     def find_shape(self, account: str, role: str, session_policy: str | None = None) -> Shape | None:
         """Return what :meth:`find` returns, in a few strokes; found out once, since a page may show hundreds."""
         key = (account, role, session_policy)
-        if key not in self._shapes:
-            if len(self._shapes) >= MAX_SHAPES:
-                self._shapes.clear()
+        try:
+            return self._shapes[key]  # asked once: another thread may clear all of them at any time
+        except KeyError:
             known = self.find(account, role, session_policy)
-            self._shapes[key] = None if known is None else self._find_shape_of(account, known.permissions)
-        return self._shapes[key]
+        shape = None if known is None else self._find_shape_of(account, known.permissions)
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        self._shapes[key] = shape
+        return shape
 
     def _find_shape_of(self, account: str, permissions: Permissions) -> Shape:
         """Return a shape; one for all accounts where the policies name none."""
@@ -75,11 +78,12 @@ class RoleKnowledge:
             account_id in each for statement in permissions.list_statements() for each in statement.resources
         )
         key = (account_id if names_it else "", permissions)
-        if key not in self._shapes_of:
+        shape = self._shapes_of.get(key)
+        if shape is None:
             if len(self._shapes_of) >= MAX_SHAPES:
                 self._shapes_of.clear()
-            self._shapes_of[key] = find_shape(permissions, account_id)
-        return self._shapes_of[key]
+            shape = self._shapes_of[key] = find_shape(permissions, account_id)
+        return shape
 
     def _build(self, account: str, role: str) -> KnownRole | None:
         snapshot = self._snapshots.get(account)

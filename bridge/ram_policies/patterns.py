@@ -1,7 +1,7 @@
 """Patterns of RAM's policies: ``*`` stands for any text, ``?`` for one character."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 _WILD_RUN = re.compile(r"[*?]*\*[*?]*")
 
@@ -24,6 +24,24 @@ def compile_patterns(patterns: Iterable[str], *, fold_case: bool = False) -> re.
     """
     expression = "|".join(f"(?:{_translate(normalise(pattern))})" for pattern in patterns) or "(?!)"
     return re.compile(expression, re.DOTALL | (re.IGNORECASE if fold_case else 0))
+
+
+def compile_quickly(patterns: Sequence[str], *, fold_case: bool = False) -> Callable[[str], bool]:
+    """Return what tells of whole texts, none of them a pattern, whether they fit one of the patterns.
+
+    Nearly all patterns are texts, or texts with one star behind: they are compared without a regular expression.
+    """
+    folded = [each.lower() for each in patterns] if fold_case else patterns
+    texts = frozenset(each for each in folded if not is_pattern(each))
+    starts = tuple(each[:-1] for each in folded if each[-1:] == "*" and not is_pattern(each[:-1]))
+    others = [each for each in folded if each not in texts and not (each[-1:] == "*" and each[:-1] in starts)]
+    slow = compile_patterns(others) if others else None
+
+    def fits(text: str) -> bool:
+        text = text.lower() if fold_case else text
+        return text in texts or text.startswith(starts) or (slow is not None and slow.fullmatch(text) is not None)
+
+    return fits
 
 
 def _translate(pattern: str) -> str:
@@ -73,6 +91,8 @@ def join(one: str, other: str) -> str | None:
         return None
     starts = sorted((_head(one), _head(other)), key=len)
     ends = sorted((_head(one[::-1])[::-1], _head(other[::-1])[::-1]), key=len)
+    if not (starts[1].startswith(starts[0]) and ends[1].endswith(ends[0])):
+        return None
     text = f"{starts[1]}-any-{ends[1]}"
     fits = all(compile_patterns([each]).fullmatch(text) for each in (one, other))
     return text if fits else None

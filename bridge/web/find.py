@@ -137,7 +137,8 @@ class FindPages:
             "region": pasted.region,
             "account": account,
             "account_id": pasted.account_id,
-            "assumed_action": question.action if question and not pasted.action else "",
+            "assumed_action": question.action if question and not pasted.action and not pasted.unclear_action else "",
+            "unclear_action": pasted.unclear_action,
             "any_resource": pasted.form == "denial" and not pasted.resource,
             "explicit": pasted.explicit,
         }
@@ -208,7 +209,7 @@ class FindPages:
 
     def _find_for_administrators(self, pasted: Pasted) -> list[str]:
         """Return which roles there are that would suffice: for administrators, who may see them all."""
-        if not self._access.is_administrator():
+        if not self._access.is_administrator() or pasted.unclear_action:
             return []
         names: list[str] = []
         for account in self._accounts.values():

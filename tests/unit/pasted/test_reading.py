@@ -4,6 +4,7 @@
 
 import json
 import time
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -11,6 +12,7 @@ from bridge.delivery.links import check_destination
 from bridge.pasted.offer import find_destination, find_question
 from bridge.pasted.products import PRODUCTS, Place, build_page
 from bridge.pasted.reading import LONGEST, read_pasted
+from bridge.ram_policies.patterns import compile_patterns
 from tests.factories import make_account
 
 DETAIL = {
@@ -98,6 +100,100 @@ def test_action_and_resource_are_what_the_text_says_and_no_more(text, expected):
     assert (pasted.action, pasted.resource, pasted.literal) == expected
 
 
+BUCKET = "acs:oss:*:1000000000000001:shop"
+NAMES = (
+    "q1.csv", "q1(1).csv", "q1 final.csv", "a[1].csv", "q1,final.csv", "报表，一。.csv", "a&b<c>.csv", "x;y}.csv", 'a"b.csv', "a\\b.csv",
+    "it's.csv", "q1: AuthAction: x.csv", "x" * 900 + ".csv", "q1.",
+)  # fmt: skip
+
+
+def write_denial(form, name):
+    facts = {"AuthAction": "oss:PutObject", "AuthResource": f"{BUCKET}/{name}", "NoPermissionType": "ImplicitDeny"}
+    if form.startswith("JSON"):
+        text = json.dumps({"AccessDeniedDetail": facts}, ensure_ascii="ascii" in form)
+        return json.dumps({"log": json.dumps({"log": text})}) if "twice" in form else text
+    if form == "XML":
+        return f"<Error>{''.join(f'<{each}>{escape(value)}</{each}>' for each, value in facts.items())}</Error>"
+    if form == "Python":
+        return f"Error: Forbidden.RAM Response: {facts}"
+    if form == "Go":
+        return f"AccessDeniedDetail: map[{' '.join(f'{each}:{value}' for each, value in facts.items())}]"
+    return f"没有权限。授权操作：oss:PutObject，授权资源：{BUCKET}/{name}，NoPermissionType：ImplicitDeny。"
+
+
+@pytest.mark.parametrize("form", ["JSON", "JSON, ascii", "JSON, twice", "JSON, ascii, twice", "XML", "Python", "Go", "sentence"])  # fmt: skip
+def test_t_out_12_a_resource_is_read_whole_or_else_is_a_pattern_that_fits_it(form):
+    """Taken for the whole, the beginning of a name would slip past a policy that forbids what ends in .csv."""
+    whole = []
+    for name in NAMES:
+        pasted = read_pasted(write_denial(form, name))
+        assert pasted.action == "oss:PutObject" or (form == "sentence" and pasted.unclear_action), name
+        if pasted.literal:
+            assert pasted.resource == f"{BUCKET}/{name}"
+        else:
+            assert compile_patterns([pasted.resource]).fullmatch(f"{BUCKET}/{name}"), pasted.resource
+        whole += [name] * pasted.literal
+    assert "q1.csv" in whole
+    if form.startswith(("JSON", "XML")):
+        assert len(whole) >= len(NAMES) - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "resource", "literal"),
+    [
+        (f"{BUCKET}/q1(1).csv", f"{BUCKET}/q1(1).csv", False),
+        (f"Forbidden on {BUCKET}/q1 final.csv", f"{BUCKET}/q1*", False),
+        (f"Forbidden action: oss:GetObject, resource: {BUCKET}/q1的副本.csv", f"{BUCKET}/q1*", False),
+        (f"Forbidden action: oss:GetObject, resource: {BUCKET}/q1.", f"{BUCKET}/q1*", False),
+        (f"Forbidden action: oss:GetObject, resource: {BUCKET}/wrap-\nped.csv", f"{BUCKET}/wrap-*", False),
+        (
+            f"Forbidden action: oss:GetObject, resource: {BUCKET}/{'x' * 2000}",
+            f"{BUCKET}/{'x' * 2000}"[:1200] + "*",
+            False,
+        ),
+        (f'{{"AuthAction": "oss:GetObject", "AuthResource": "{BUCKET}/\\ud800.csv"}}', f"{BUCKET}/*", False),
+        (f"Forbidden action: oss:GetObject, resource: {BUCKET}/q1.csv", f"{BUCKET}/q1.csv", True),
+        ("Forbidden action: oss:GetObject, resource: acs:oss:::....", "", False),
+    ],
+)
+def test_what_is_cut_off_is_a_pattern(text, resource, literal):
+    pasted = read_pasted(text)
+    assert (pasted.resource, pasted.literal) == (resource, literal)
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("AuthAction: oss:deleteObject", "oss:deleteObject"),
+        ('"AuthAction": "OSS:DeleteObject"', "oss:DeleteObject"),
+        ("Forbidden, action: oss:deleteObject, try again", "oss:deleteObject"),
+        ("Forbidden oss:deleteObject", "oss:deleteObject"),
+        ("AuthAction: oss:Put-Object-Acl", None),
+        ("Forbidden, action: oss:Put-Object-Acl", None),
+        ('"AuthAction": "oss:删除"', None),
+        (f"AuthAction: oss:{'Put' * 40}", None),
+    ],
+)
+def test_an_action_is_read_whole_or_said_to_be_unclear_and_never_taken_for_reading(text, action):
+    pasted = read_pasted(f"{text} AuthResource: {BUCKET}/q1.csv")
+    assert (pasted.action, pasted.unclear_action) == ((action, False) if action else ("", True))
+    assert read_pasted("AuthAction: oss:Put-Object-Acl").unclear_action
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"AuthAction: oss:GetObject NoPermissionType: ImplicitDeny ... AuthAction: oss:PutObject AuthResource: {BUCKET}/y",
+        f'[{{"AuthAction": "oss:GetObject"}}, {{"AuthResource": "{BUCKET}/y", "AuthAction": "oss:PutObject"}}]'.replace(
+            '"}, {', '", "PolicyType": "X"}, {'
+        ),
+    ],
+)
+def test_of_two_denials_the_first_is_read_and_nothing_of_the_second(text):
+    pasted = read_pasted(text)
+    assert (pasted.action, pasted.resource) == ("oss:GetObject", "")
+
+
 @pytest.mark.parametrize(
     ("text", "service", "region", "kind", "name"),
     [
@@ -176,6 +272,7 @@ def test_t_out_12_facts_that_have_not_their_form_are_left_out():
 
 
 PIECES = (
+    'AuthAction:"x', "AuthResource: acs:oss:*:1:a/", "AuthResource: acs:oss:*:1:" + "a" * 300, '"AuthAction":"oss:Get' + "\\" * 50, "<PolicyType>",
     "acs:", "a:", "A", "AuthAction", "AuthResource:", "https://", "https://a.", ".aliyuncs.com", "oss-cn-", "cn-a-", "-", ".",
     "action: ", "资源：", '\\"', "x:Get", "Describe", "&Action=", "alicloud_", "{", "(", "*", "/server/", "无", "没有", "a.b-", "é",
 )  # fmt: skip

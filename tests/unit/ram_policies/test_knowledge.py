@@ -1,6 +1,8 @@
 """What is known of roles: judged in three values, measured, put into words, and unknown where it cannot be known."""
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.language import speaking
-from bridge.pasted.offer import MAX_COMPARED, Stronger, find_offers, sort_by_power
+from bridge.pasted.offer import MAX_ACCOUNTS, MAX_COMPARED, Stronger, find_offers, sort_by_power
 from bridge.pasted.reading import read_pasted
+from bridge.ram_policies import breadth
 from bridge.ram_policies.breadth import measure
+from bridge.ram_policies.catalogue import Harm, classify
 from bridge.ram_policies.documents import PolicyUnreadable, read_policy
 from bridge.ram_policies.evaluation import Answer, AttachedPolicy, Permissions, Question
 from bridge.ram_policies.knowledge import RoleKnowledge
@@ -253,6 +257,121 @@ def test_what_is_contained_never_counts_more(actions):
     small, large = measure([smaller, larger], UID)
     assert small.footprint.is_within(large.footprint)
     assert small.counts <= large.counts
+
+
+def test_what_administers_is_measured_whatever_stands_before_it():
+    """A policy writer that comes first in the alphabet would else be offered in place of a reader."""
+    reads = allow([f"ram:GetThing{number}" for number in range(60)] + [f"ram:List{number}*" for number in range(60)])
+    knowledge = know(AWriter=[reads, allow(["ram:SetDefaultPolicyVersion", "ram:AttachPolicyTo?ole"])], Reader=[reads])
+    offers = ask(knowledge, f"AuthAction: ram:GetThing1 AuthResource: acs:ram::{UID}:user/x", "AWriter", "Reader")
+    assert [(each.entitlement.name, each.stronger) for each in offers.sufficient] == [
+        ("Reader", None),
+        ("AWriter", Stronger.CONTAINS),
+    ]
+
+
+def test_no_service_is_left_out_because_another_has_many_patterns(monkeypatch):
+    monkeypatch.setattr(breadth, "MAX_ROWS", 400)
+    work = allow([f"ecs:Start{number}" for number in range(500)] + ["ecs:StopInstance"])
+    knowledge = know(AWriter=[work, allow("ram:*")], Worker=[work])
+    assert name(ask(knowledge, STOP, "AWriter", "Worker").sufficient) == ["Worker", "AWriter"]
+
+
+def test_statements_take_turns_so_that_each_has_examples():
+    many = allow([f"x:Start{number}*" for number in range(200)] + ["ecs:StopInstance"])
+    knowledge = know(AMore=[many, allow("x:Zap*")], Less=[many])
+    assert name(ask(knowledge, STOP, "AMore", "Less").sufficient) == ["Less", "AMore"]
+
+
+def test_where_very_many_accounts_may_be_meant_the_first_ones_are_compared_in_full():
+    reads = allow("ram:Get*")
+    roles = {"AWriter": [reads, allow("ram:AttachPolicyToRole")], "Reader": [reads]}
+    policies = {f"Custom/{each}": {"version": "v1", "document": document(*some)} for each, some in roles.items()}
+    accounts, snapshots, held = {}, {}, []
+    for number in range(MAX_ACCOUNTS + 1):
+        account = f"a{number}"
+        accounts[account] = make_account(name=account, title=account, id=f"{int(UID) + number}")
+        given = {"account": account, "account_id": accounts[account].id, "read_at": NOW, "policies": policies}
+        snapshots[account] = ROLE_POLICIES.validate_python(
+            given | {"roles": {each: [f"Custom/{each}"] for each in roles}}
+        )
+        held += [make_entitlement(id=f"{number:015x}{each}", account=account, name=each) for each in roles]
+    found = find_offers(read_pasted("AuthAction: ram:GetUser"), held, accounts, RoleKnowledge(snapshots)).sufficient
+    assert [each.entitlement.name for each in found[: MAX_ACCOUNTS + 1]] == ["Reader"] * MAX_ACCOUNTS + ["AWriter"]
+    assert len(found) == len(held)
+
+
+def test_a_role_of_the_same_name_in_another_account_was_not_refused():
+    text = f"{STOP} AuthPrincipalDisplayName: A:lin.wei AuthPrincipalOwnerId: 1000000000000077"
+    offers = ask(know(A=[allow("ecs:*")], B=[allow("*")]), text, "A", "B")
+    assert (name(offers.sufficient), offers.refused) == (["A", "B"], ())
+
+
+def test_for_an_action_that_is_not_understood_nothing_is_offered():
+    offers = ask(know(A=[allow("*")]), STOP.replace("StopInstance", "Stop-Instance"), "A")
+    assert not offers.sufficient
+    assert not offers.perhaps
+
+
+def test_a_denial_of_a_cut_off_name_makes_a_perhaps():
+    knowledge = know(A=[allow("oss:*"), deny("oss:*", "acs:oss:*:*:shop/*.csv")], B=[allow("*")])
+    text = f"Forbidden action: oss:GetObject, resource: acs:oss:*:{UID}:shop/q1 final.csv"
+    offers = ask(knowledge, text, "A", "B")
+    assert (name(offers.sufficient), name(offers.perhaps)) == (["B"], ["A"])
+
+
+def test_a_comparison_is_remembered():
+    compared = [permit(allow(["ecs:*", "x:Remembered"])), permit(allow("*"))]
+    first, again = measure(compared, UID), measure(compared, UID)
+    assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+def test_a_shape_is_returned_though_another_thread_forgets_all_of_them(monkeypatch):
+    monkeypatch.setattr("bridge.ram_policies.knowledge.MAX_SHAPES", 0)
+    knowledge = know(R=[allow("oss:*")])
+    narrowing = [json.dumps(document(allow("oss:GetObject", f"acs:oss:*:*:b/{each}"))) for each in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(knowledge.find_shape, "acme", "R", each) for each in narrowing * 60]
+            assert all(each.result() is not None for each in asked)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+measured_actions = st.lists(
+    st.sampled_from(["*", "ecs:*", "ecs:Stop*", "*:List*", "x:?y*", "ECS:stopInstance", "ram:*", "e*s:De?ete*"]),
+    min_size=1,
+    max_size=3,
+)
+measured_statements = st.builds(
+    lambda effect, action, actions, resource, resources, more: (
+        {"Effect": effect, action: actions, resource: resources} | more
+    ),
+    st.sampled_from(["Allow", "Allow", "Deny"]),
+    st.sampled_from(["Action", "Action", "NotAction"]),
+    measured_actions,
+    st.sampled_from(["Resource", "Resource", "NotResource"]),
+    st.sampled_from(["*", "acs:ecs:*:*:instance/i-a*", ["acs:*:*:*:*z", "acs:ram:*:*:user/?"]]),
+    st.sampled_from([{}, {}, {"Condition": CONDITION}]),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.lists(measured_statements, min_size=1, max_size=3), st.booleans()), min_size=1, max_size=2)
+)
+def test_what_is_measured_for_many_points_at_once_is_what_is_judged_at_each(layers):
+    permissions = Permissions(
+        tuple((AttachedPolicy(read_policy(document(*some)), grouped=grouped),) for some, grouped in layers)
+    )
+    (found,) = measure([permissions], UID)
+    counts = dict.fromkeys(reversed(Harm), 0)
+    for row in breadth.find_rows([permissions], UID):
+        for each in row.resources:
+            counts[classify(row.action)] += permissions.judge(Question(row.action, each, literal=True)).answer
+    assert found.counts == tuple(counts.values())
 
 
 READING = ["*:Get*", "*:List*", "*:Describe*", "*:Query*"]
