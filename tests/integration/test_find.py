@@ -97,6 +97,13 @@ def test_an_administrator_sees_which_roles_there_are(installation, browser):
     assert "ReadOnly in Acme Sandbox" in page.text()
 
 
+def test_for_an_action_that_is_not_understood_nothing_is_offered_and_that_is_said(installation, browser):
+    page = paste(installation, browser, DENIED % ("ecs:Stop-Instance", INSTANCE))
+    assert "An action is named, but it was not understood" in page.text()
+    assert not [form for form in page.forms if "/console/" in form.action]
+    assert "Roles that would suffice" not in page.text()
+
+
 def test_a_denial_by_a_control_policy_offers_nothing(installation, browser):
     page = paste(installation, browser, DENIED % ("ecs:StopInstance", INSTANCE) + " PolicyType: ControlPolicy")
     assert "No role helps here" in page.text()
