@@ -8,7 +8,7 @@ from bridge.cli.person import Asked, at_screen, choose_role, open_access, print_
 from bridge.cli.screen import Screen
 from bridge.cli.told import command, option
 from bridge.client.access import Access, expect
-from bridge.client.failure import Refused, clean
+from bridge.client.failure import Refused, WrongService, clean
 from bridge.client.machine import has_browser, open_browser
 from bridge.client.private_window import open_private
 from bridge.client.roles import Role
@@ -63,6 +63,19 @@ def _find_address(access: Access, role: Role, destination: str | None) -> str:
         )
         raise Refused(said, "bad_parameter", clean(answer.content.get("reference")))
     if answer.status != _NOT_FOUND:
-        return str(expect(answer)["url"])
+        return _check_address(access, str(expect(answer).get("url")))
     query = f"?{urlencode({'to': destination})}" if destination else ""
     return f"{access.service.origin}/open/{quote(role.account_id)}/{quote(role.name)}{query}"
+
+
+def _check_address(access: Access, address: str) -> str:
+    """Return the address of a page of the service; it goes to a browser's command line, where others are options."""
+    if not address.startswith(f"{access.service.origin}/"):
+        raise WrongService(
+            translate(
+                "%(service)s names an address of another place, which is not opened: %(address)s",
+                service=access.service.origin,
+                address=clean(address),
+            )
+        )
+    return address

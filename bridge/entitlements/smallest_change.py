@@ -8,7 +8,7 @@ What a person is told of it is what they can do without anybody else, under rule
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, islice, product
 
 from bridge.entitlements.entitlement import Entitlement
@@ -82,10 +82,13 @@ def find_smallest_change(situation: Situation, wanted: str) -> SmallestChange | 
     """
     if situation.identity.provider not in situation.rules.groups_claims:
         return None
+    # What else somebody holds changes nothing here, and would let the time tell whether there is such a role (WEB-15).
+    about = tuple(rule for rule in situation.rules.rules if rule.denials or _may_grant(rule, wanted))
+    situation = replace(situation, rules=replace(situation.rules, rules=about), few=True)
     search = _Search(situation)
     changes = (
         change
-        for rule in islice((rule for rule in situation.rules.rules if _may_grant(rule, wanted)), MAX_RULES)
+        for rule in islice((rule for rule in about if _may_grant(rule, wanted)), MAX_RULES)
         for change in search.find(_propose(rule, situation))
         if change.entitlement.id == wanted
     )

@@ -34,10 +34,12 @@ class Situation:
     rules: RuleSet
     now: datetime
     source_address: str | None = None
+    few: bool = False
+    """Whether the rules are a choice of few, of which each is tried: an index of them would cost more than it saves."""
 
     def resolve(self) -> Resolution:
         """Return the decision."""
-        return resolve(self.identity, self.rules, self.now, self.source_address)
+        return resolve(self.identity, self.rules, self.now, self.source_address, every_rule=self.few)
 
     def look_at(self, rule: Rule) -> tuple[Finding, ...]:
         """Return what each condition of a rule comes to. The identity's provider must be configured."""

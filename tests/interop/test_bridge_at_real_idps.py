@@ -390,7 +390,7 @@ def test_chromium_loads_that_frame_without_a_cookie_and_shows_it(encrypting_worl
     assert "cookie" not in answer.request.all_headers()
     page.wait_for_function("() => document.querySelectorAll('iframe').length > 0")
     [frame] = [frame for frame in page.frames if "frontchannel-logout" in frame.url]
-    assert frame.title() == "Signed out"
+    assert frame.title() == "Rambridge"
     assert refused == []
     assert page.request.get(f"{installation.bridge}/api/v1/session").status == 401
     context.close()

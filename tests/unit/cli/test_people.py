@@ -145,3 +145,14 @@ def test_a_role_and_a_user_of_one_name_get_a_profile_each(service, tmp_path):
     assert {profile["name"] for profile in profiles} == {"production-ReadOnly-e1", "production-ReadOnly-e2abcd"}
     assert {profile["process_command"].split()[-1] for profile in profiles} == {"e1", "e2abcdefgh"}
     assert run("configure", "--all").exit_code == 0
+
+
+@pytest.mark.parametrize("address", ["--gpu-launcher=x", "file:///etc/passwd", "https://evil.example/go/x", None])
+def test_t_out_11_an_address_of_another_place_reaches_no_browser(service, address):
+    role = ("console", "--print", "--role", "ReadOnly")
+    service.answers["/api/v1/links"] = (200, {"url": address})
+    done = CliRunner().invoke(main, role)
+    assert (done.stdout, "another place" in done.stderr) == ("", True)
+    assert done.exit_code
+    service.answers["/api/v1/links"] = (200, {"url": f"{service.url}/go/x"})
+    assert CliRunner().invoke(main, role).stdout == f"{service.url}/go/x\n"
