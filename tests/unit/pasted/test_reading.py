@@ -169,6 +169,7 @@ def test_what_is_cut_off_is_a_pattern(text, resource, literal):
         ("Forbidden, action: oss:deleteObject, try again", "oss:deleteObject"),
         ("Forbidden oss:deleteObject", "oss:deleteObject"),
         ("AuthAction: oss:Put-Object-Acl", None),
+        ("AuthAction: oss:Put(Object)", None),
         ("Forbidden, action: oss:Put-Object-Acl", None),
         ('"AuthAction": "oss:删除"', None),
         (f"AuthAction: oss:{'Put' * 40}", None),
