@@ -6,6 +6,7 @@ import subprocess
 import sys
 import typing
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,6 +33,7 @@ from bridge.audit.trail.importing import TrailImport
 from bridge.audit.trail.reading import find_files
 from bridge.audit_log import OpenedLog
 from bridge.audit_tasks import SIGNATURE_CODES
+from bridge.clock import format_utc
 from tests.audit_log import SEALER, open_log
 from tests.every_byte import find, read_files
 from tests.live_store import MovableClock
@@ -96,7 +98,7 @@ def trail_event(number):
     account = next(iter(ACCOUNTS))
     return {
         "eventId": f"event-{number}",
-        "eventTime": "2026-11-29T12:00:00Z",
+        "eventTime": format_utc(datetime.now(UTC)),
         "eventName": "DescribeInstances",
         "eventRW": "Read",
         "serviceName": "Ecs",
