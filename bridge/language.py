@@ -77,6 +77,11 @@ def list_texts(texts: Iterable[str]) -> str:
     return translate(", ").join(texts)
 
 
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Return some sentences, at least one, as one text, with what the language that is spoken puts between them."""
+    return reduce(lambda first, second: translate("%(first)s %(second)s", first=first, second=second), sentences)
+
+
 def _fill(value: object) -> object:
     if isinstance(value, frozenset):
         return list_texts(sorted(value))

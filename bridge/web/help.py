@@ -31,7 +31,7 @@ from bridge.exchange.accounts import ADDRESS, Account
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.verified import VerifiedIdentity
-from bridge.language import mark, spoken, translate
+from bridge.language import join_sentences, mark, translate
 from bridge.web.access import Access
 from bridge.web.days import write_day
 from bridge.web.letter import Letter, write_letter
@@ -98,8 +98,7 @@ class Help:
     @property
     def message(self) -> str:
         """Return what is missing and what to do about it, as text."""
-        blank = "" if spoken() == "zh-CN" else " "
-        return blank.join(filter(None, [self.missing, *(step.message for step in self.steps)]))
+        return join_sentences(filter(None, [self.missing, *(step.message for step in self.steps)]))
 
     @property
     def title(self) -> str:
