@@ -28,6 +28,7 @@ from bridge.clock import SystemClock
 from bridge.keys import create_missing
 from bridge.sandbox.browser import Browser
 from bridge.sandbox.idp.sessions import Method
+from bridge.sandbox.long_requests import close_once_sent
 from bridge.sandbox.servers import run_sandbox
 from bridge.sandbox.workspace import copy_configuration, find_free_ports
 from bridge.settings import load_configuration, load_settings
@@ -130,7 +131,7 @@ def run_installation(
 def serve(app: Flask, url: str):
     """Serve an application at a loopback address in a thread."""
     port = int(url.rpartition(":")[2])
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", port, close_once_sent(app), threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server

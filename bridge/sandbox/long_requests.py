@@ -5,6 +5,7 @@ form is ever logged, since both hold tokens.
 """
 
 import logging
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_REQUEST_LINE = 256 * 1024
 
@@ -49,4 +50,21 @@ class LongRequestHandler(WSGIRequestHandler):
 
 def make_long_request_server(app: Flask, host: str, port: int) -> BaseWSGIServer:
     """Return a threaded server that listens; port 0 takes a free one (``server.port``)."""
-    return make_server(host, port, app, threaded=True, request_handler=LongRequestHandler)
+    return make_server(host, port, close_once_sent(app), threaded=True, request_handler=LongRequestHandler)
+
+
+def close_once_sent(app: "WSGIApplication") -> "WSGIApplication":
+    """Return the application, with each answer (an open file, say) closed as soon as it was sent.
+
+    Werkzeug looks for more input first, and leaves the answer open if the browser reset the connection by then.
+    """
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterator[bytes]:
+        pieces = app(environ, start_response)
+        try:
+            yield from pieces
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+
+    return answer

@@ -1,8 +1,11 @@
 """The server takes what official SDKs send: a whole SAML response in the request line; and it logs none of it."""
 
+import gc
 import logging
 import socket
+import struct
 import threading
+import warnings
 from urllib.parse import quote
 
 import pytest
@@ -69,3 +72,19 @@ def test_query_is_not_logged(port, caplog):
 
     assert "POST / 400" in caplog.text
     assert "a-secret-assertion" not in caplog.text
+
+
+def test_file_is_closed_when_the_browser_resets_the_connection_after_it(port, monkeypatch):
+    left_open = []
+    monkeypatch.setattr("sys.unraisablehook", left_open.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(b"GET /static/cloud.svg HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ask(port, "/console", method="GET")
+        gc.collect()
+
+    assert [str(what.exc_value) for what in left_open] == []
