@@ -17,6 +17,7 @@ from bridge.errors import (
     BadParameter,
     BridgeError,
     ClockBehind,
+    CrossSiteRequest,
     DestinationRefused,
     ExchangeError,
     ExchangeMismatch,
@@ -51,7 +52,7 @@ from bridge.language import mark, translate
 from bridge.web.api_types import HelpAnswer, LetterAnswer, ToDoAnswer
 from bridge.web.help import Help, HelpDesk
 from bridge.web.origin import current_origin
-from bridge.web.way_back import START, find_form, find_retry
+from bridge.web.way_back import START, find_form, find_form_too_late, find_retry
 
 _logger = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ def install_errors(app: Flask) -> None:
 def _lead_to_sign_in(error: SessionError) -> AnyResponse | None:
     if request.method in ("GET", "HEAD"):
         return _sign_in_first()
-    form = find_form()
+    form = find_form_too_late()
     return None if form is None else _sign_in_again(error, form)
 
 
@@ -229,6 +230,7 @@ def _answer(status: int, error: BridgeError) -> Response:
             reference=reference,
             status=status,
             retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(status, error),
+            back_url=None if isinstance(error, CrossSiteRequest) else find_form(),
             home_url=START if isinstance(error, IdentityError) and not of_sign_out else "/",
         )
         response = Response(page)
