@@ -55,7 +55,7 @@ def find_form() -> str | None:
     """Return where the form of this request stands; None: nowhere, or it is a form that anybody may send.
 
     A form may say so in ``back``: what is sent with a session has been found to come from a page of ours before
-    anything else is looked at. Those of a card stand on the portal.
+    anything else is looked at. The portal, where those of a card stand, is where errors lead anyway.
     """
     endpoint, arguments = request.endpoint or "", request.view_args or {}
     if request.method != "POST" or LEVELS.get(endpoint, "public") in {"public", "caller"}:
@@ -66,8 +66,6 @@ def find_form() -> str | None:
     said = local_path(form.get("back", ""))
     if said != "/":
         return said
-    if endpoint in _ON_CARDS:
-        return f"/#card-{arguments['entitlement_id']}"
     everywhere = endpoint == "logout.end" and form.get("everywhere") == "yes"
     page = "own_sessions.show" if everywhere else _PAGES.get(endpoint)
     if page is None:
@@ -79,10 +77,12 @@ def find_form() -> str | None:
 def find_form_too_late() -> str | None:
     """Return where the form of this request stands, for whoever sent it after the session's end; None: nowhere.
 
-    The portal says then that nothing was done.
+    For the form of a card that is the card: the portal says then that nothing was done.
     """
     form = find_form()
-    return form.replace("/#", "/?again=1#", 1) if form and form.startswith("/#") else form
+    if form is None and request.endpoint in _ON_CARDS:
+        return f"/?again=1#card-{(request.view_args or {})['entitlement_id']}"
+    return form
 
 
 def _reads() -> bool:
