@@ -39,10 +39,9 @@ from bridge.attack.saml.messages import (
 )
 from bridge.audit.events import MAX_TEXT
 from bridge.audit_log import OpenedLog, open_audit_log
-from bridge.clock import SystemClock
 from bridge.errors import BridgeError
 from bridge.identity.pending import PendingSignIn, PendingSignIns
-from bridge.keys import KeyFolder, create_missing
+from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Page
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, browser_digest
@@ -51,6 +50,7 @@ from bridge.settings.audit import AuditSettings
 from bridge.store_connection import connect_store
 from tests.fakes.alibaba_sts import AlibabaSTS
 from tests.live_store import MovableClock
+from tests.ready_keys import put_keys
 
 HOST = "bridge.example.com"
 PUBLIC_URL = f"https://{HOST}"
@@ -183,7 +183,7 @@ def run_service(folder: Path) -> Iterator[Service]:
         sts = stack.enter_context(AlibabaSTS())
         staff, guests = (stack.enter_context(OpenIDProvider(client_secret=CLIENT_SECRET)) for _ in range(2))
         config = _write_configuration(folder / "config", sts, {"staff": staff, "guests": guests})
-        create_missing(folder / "certs", SystemClock())
+        put_keys(folder / "certs")
         _write_decryption_keys(folder / "certs" / "saml-decryption")
         stack.callback(embedded_store.stop, folder / "store")
         # Each test has its own moment, and most send more from one address than anybody would.

@@ -12,8 +12,8 @@ from bridge.audit.events import Origin, SessionEnded
 from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.settings import load_settings
+from tests.ready_keys import put_keys
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -35,7 +35,7 @@ def run(config):
 
 def write_records(config, count=3, subject="s"):
     settings, clock = load_settings(config), SystemClock()
-    create_missing(settings.key_folder, clock)
+    put_keys(settings.key_folder)
     with opened_audit_log(settings, clock) as opened:
         log = opened.build_log()
         for _ in range(count):
