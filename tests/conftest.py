@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.own_postgresql import OwnPostgreSQL
+from tests.ready_keys import check_keys_once
 from tests.requirements import find_chromium, require
 
 CHROMIUM_FLAGS = [
@@ -25,13 +26,18 @@ CHROMIUM_FLAGS = [
 
 
 def pytest_configure():
-    """Allow many open files: a service that a test starts in this process keeps its databases open to the end."""
+    """Allow many open files: a service that a test starts in this process keeps its databases open to the end.
+
+    And a key is checked once, however often it is loaded.
+    """
+    check_keys_once()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 8_192 if hard == resource.RLIM_INFINITY else min(8_192, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """Return twice as many workers as cores: a test waits for servers and browsers half of its time."""
     return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

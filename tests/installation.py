@@ -25,13 +25,13 @@ from bridge import embedded_store
 from bridge.app import create_app
 from bridge.audit_log import OpenedLog, opened_audit_log
 from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.sandbox.browser import Browser
 from bridge.sandbox.idp.sessions import Method
 from bridge.sandbox.long_requests import close_once_sent
 from bridge.sandbox.servers import run_sandbox
 from bridge.sandbox.workspace import copy_configuration, find_free_ports
 from bridge.settings import load_configuration, load_settings
+from tests.ready_keys import put_keys
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,7 +102,7 @@ def prepare(folder: Path) -> Installation:
     """Write configuration and keys into the folder; nothing runs yet."""
     ports = find_free_ports(3)
     copy_configuration(ROOT / "config", folder, ports)
-    create_missing(folder / "certs", SystemClock())
+    put_keys(folder / "certs")
     return Installation(
         folder, f"http://localhost:{ports[0]}", f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
     )

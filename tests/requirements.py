@@ -71,9 +71,9 @@ def find_postgresql_binaries() -> Path | None:
 
 
 def find_chromium() -> Path | None:
-    """Return the browser's program under the names that distributions give it."""
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return next((Path(path) for path in found if path), None)
+    """Return the browser's program under the names that distributions give it; first the one that has no windows."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    return next((Path(path) for path in map(shutil.which, names) if path), None)
 
 
 @cache
@@ -87,7 +87,7 @@ def _has_lemonldap() -> bool:
 REQUIREMENTS = {
     "redis-server": Requirement(lambda: shutil.which("redis-server") is not None, "redis-server"),
     "postgresql": Requirement(lambda: find_postgresql_binaries() is not None, "postgresql"),
-    "chromium": Requirement(lambda: find_chromium() is not None, "chromium"),
+    "chromium": Requirement(lambda: find_chromium() is not None, "chromium-headless-shell"),
     "nginx": Requirement(lambda: shutil.which("nginx") is not None, "nginx-light"),
     "openssl": Requirement(lambda: shutil.which("openssl") is not None, "openssl"),
     "xmlsec1": Requirement(lambda: shutil.which("xmlsec1") is not None, "xmlsec1"),

@@ -39,10 +39,9 @@ from bridge.attack.saml.messages import (
 )
 from bridge.audit.events import MAX_TEXT
 from bridge.audit_log import OpenedLog, open_audit_log
-from bridge.clock import SystemClock
 from bridge.errors import BridgeError
 from bridge.identity.pending import PendingSignIn, PendingSignIns
-from bridge.keys import KeyFolder, create_missing
+from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Page
 from bridge.sealing import Sealer
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, browser_digest
@@ -51,6 +50,7 @@ from bridge.settings.audit import AuditSettings
 from bridge.store_connection import connect_store
 from tests.fakes.alibaba_sts import AlibabaSTS
 from tests.live_store import MovableClock
+from tests.ready_keys import put_keys
 
 HOST = "bridge.example.com"
 PUBLIC_URL = f"https://{HOST}"
@@ -183,7 +183,7 @@ def run_service(folder: Path) -> Iterator[Service]:
         sts = stack.enter_context(AlibabaSTS())
         staff, guests = (stack.enter_context(OpenIDProvider(client_secret=CLIENT_SECRET)) for _ in range(2))
         config = _write_configuration(folder / "config", sts, {"staff": staff, "guests": guests})
-        create_missing(folder / "certs", SystemClock())
+        put_keys(folder / "certs")
         _write_decryption_keys(folder / "certs" / "saml-decryption")
         stack.callback(embedded_store.stop, folder / "store")
         # Each test has its own moment, and most send more from one address than anybody would.
@@ -407,6 +407,8 @@ _REFERENCE = re.compile(r'id="reference">([0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4})<'
 
 
 _OFFERS = re.compile(r'<div class="actions">.*?</div>|<p class="to-do".*?</p>', re.DOTALL)
+_SHOWN = re.compile(r'\n *<input type="hidden" name="(error|reference|entitlement)" value="([^"]*)">')
+"""By what the page is shown again in another language."""
 _OFFERED = re.compile(r"/|/\?choose=1|/step-up/[0-9a-f]{16}")
 
 
@@ -422,7 +424,10 @@ def check_refusal(
     assert response.headers["Cache-Control"] == "no-store"
     assert not {"Set-Cookie", "Location"} & {*response.headers.keys()}
     reference = read_reference(response)
-    plain = response.text
+    shown = dict(_SHOWN.findall(response.text))
+    assert re.fullmatch(r"([0-9a-f]{16})?", shown.pop("entitlement", ""))
+    assert shown == {"error": error.code, "reference": reference}
+    plain = _SHOWN.sub("", response.text)
     for own in (reference, f'mono">{error.code} ', f"<p>{escape(error.public)}</p>"):
         assert plain.count(own) == 1
         plain = plain.replace(own, "…")

@@ -12,12 +12,13 @@ from bridge.audit.events import Origin, SessionEnded
 from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
-from bridge.keys import KeyFolder, create_missing
+from bridge.keys import KeyFolder
 from bridge.sealing import Sealer
 from bridge.sessions.habits import Habits, HabitStore
 from bridge.settings import load_settings
 from bridge.store_connection import connect_store
 from tests.live_store import make_identity
+from tests.ready_keys import put_keys
 
 CONFIG = Path(__file__).parents[3] / "config"
 ISSUERS = ("https://idp.example", "https://other.example")
@@ -29,7 +30,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     shutil.copytree(CONFIG, folder / "config")
     settings, clock = load_settings(folder / "config"), SystemClock()
-    create_missing(settings.key_folder, clock)
+    put_keys(settings.key_folder)
     with opened_audit_log(settings, clock) as opened:
         log = opened.build_log()
         for number, issuer in enumerate((*ISSUERS, "https://third.example")):

@@ -16,8 +16,8 @@ from bridge.audit.events import Origin, SessionEnded
 from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.settings import load_settings
+from tests.ready_keys import put_keys
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     shutil.copytree(CONFIG, folder / "config")
     settings, clock = load_settings(folder / "config"), SystemClock()
-    create_missing(settings.key_folder, clock)
+    put_keys(settings.key_folder)
     with opened_audit_log(settings, clock) as opened:
         log = opened.build_log()
         for name in ("林薇", "=1+1", "Ada"):

@@ -1,6 +1,7 @@
 """Commands as transcripts: what a person types, what they read, and the exit code."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from bridge.audit.events import Origin, SessionEnded
 from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.settings import load_settings
+from tests.ready_keys import put_keys
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -35,7 +36,7 @@ def run(config):
 
 def write_records(config, count=3, subject="s"):
     settings, clock = load_settings(config), SystemClock()
-    create_missing(settings.key_folder, clock)
+    put_keys(settings.key_folder)
     with opened_audit_log(settings, clock) as opened:
         log = opened.build_log()
         for _ in range(count):
@@ -46,6 +47,12 @@ def write_records(config, count=3, subject="s"):
 def test_version_and_help_say_what_there_is(run):
     assert run("--version").output == f"rambridge, version {__version__}\n"
     assert [name for name in ("serve", "check", "keys", "audit", "demo") if name not in run("--help").output] == []
+
+
+@pytest.mark.parametrize("group", [(), ("audit",), ("keys",), ("rules",), ("setup",), ("trail",)])
+def test_no_command_of_a_list_is_described_by_half_a_sentence(run, group):
+    _, _, listed = run(*group, "--help").output.partition("--help")
+    assert "..." not in listed
 
 
 def test_check_accepts_the_configuration_that_we_ship(run):
@@ -75,13 +82,15 @@ def test_keys_are_made_once_listed_and_rotated(run, config):
     before = run("keys", "list").output.splitlines()
     assert len(before) == 19
     assert "PRIVATE" not in "".join(before)
+    slots = [re.search(r"SLOT|current|next", line).start() for line in before]
+    assert len(set(slots)) == 1, "the columns are straight"
     result = run("keys", "rotate", "oidc-issuer")
     assert result.exit_code == 0
     after = run("keys", "list").output.splitlines()
-    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer     next")] == [
-        line.split()[-1] for line in after if line.startswith("oidc-issuer     current")
+    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer       next")] == [
+        line.split()[-1] for line in after if line.startswith("oidc-issuer       current")
     ]
-    assert [line for line in after if line.startswith("oidc-issuer     previous")]
+    assert [line for line in after if line.startswith("oidc-issuer       previous")]
 
 
 def test_a_next_key_that_ends_soon_is_replaced_alone(run):

@@ -15,10 +15,11 @@ from bridge.database import open_engine
 from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import RulesInForce
 from bridge.history.history import History
-from bridge.keys import KeyFolder, create_missing
+from bridge.keys import KeyFolder
 from bridge.sealing import Sealer
 from bridge.settings import load_configuration
 from tests.factories import make_identity
+from tests.ready_keys import put_keys
 
 CONFIG = Path(__file__).parents[3] / "config"
 FINANCE = "rules: [{name: finance, groups: [finance], grant: [{account: acme-sandbox, role: Finance}]}]"
@@ -31,7 +32,7 @@ def config(tmp_path):
     secret.parent.mkdir(parents=True, mode=0o700)
     secret.write_text("a secret")
     secret.chmod(0o600)
-    create_missing(tmp_path / "certs", SystemClock())
+    put_keys(tmp_path / "certs")
     return tmp_path / "config"
 
 

@@ -10,13 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bridge import embedded_store
 from bridge.attack.saml.messages import build_idp_metadata, make_certificate
 from bridge.cli.main import main
-from bridge.clock import SystemClock
 from bridge.identity.saml.rehearsal import read_staged
 from bridge.identity.saml.rehearsal_counts import Sighting
 from bridge.identity.saml.saved_metadata import SavedMetadata
-from bridge.keys import create_missing
 from bridge.settings import check_configuration, load_configuration
 from bridge.store_connection import connect_store
+from tests.ready_keys import put_keys
 from tests.unit.configurations import BRIDGE, SAML, write_configuration
 
 ENTITY = "https://idp.example.com/metadata"
@@ -37,7 +36,7 @@ def metadata(*days, validity=""):
 
 @pytest.fixture
 def config(tmp_path):
-    create_missing(tmp_path / "certs", SystemClock())
+    put_keys(tmp_path / "certs")
     changes = {"bridge.yaml": SETTINGS, "providers/acme-saml.yaml": SAML.replace("acme.xml", URL)}
     return write_configuration(tmp_path, changes)
 

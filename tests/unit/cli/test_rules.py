@@ -13,9 +13,9 @@ from bridge.cli.rules import HELD
 from bridge.clock import SystemClock
 from bridge.entitlements.resolve import resolve
 from bridge.entitlements.rules import RulesInForce
-from bridge.keys import create_missing
 from bridge.settings import load_configuration, load_settings, read_rule_files
 from tests.audit_log import make_records_key
+from tests.ready_keys import put_keys
 from tests.unit.entitlements.factories import make_identity
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -116,7 +116,7 @@ def test_without_the_service_s_keys_nobody_knows_how_many_change_so_the_change_w
     held = run("rules", "promote", "--author", "lin")
     assert held.exit_code == HELD
     assert "another administrator has to confirm this" in held.output
-    create_missing(config.parent / "certs", SystemClock())
+    put_keys(config.parent / "certs")
     write(config, "Third")
     assert run("rules", "promote", "--author", "lin").exit_code == HELD, "nobody signed in, so nobody knows"
     keep_a_sign_in(config, "engineering")

@@ -9,9 +9,8 @@ from click.testing import CliRunner
 
 from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
-from bridge.clock import SystemClock
-from bridge.keys import create_missing
 from bridge.settings import load_settings
+from tests.ready_keys import put_keys
 from tests.synthetic_trail import ACCOUNTS, LogClock, record, synthesize
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -34,7 +33,7 @@ def made(tmp_path_factory):
     with (config / "audit.yaml").open("a", encoding="utf-8") as file:
         file.write(GOVERNED)
     settings, clock = load_settings(config), LogClock()
-    create_missing(settings.key_folder, SystemClock())
+    put_keys(settings.key_folder)
     trail = synthesize(2_000, seed=5)
     with opened_audit_log(settings, clock) as opened:
         record(trail.log, opened.build_log(), clock)

@@ -5,16 +5,17 @@ import pytest
 from bridge.clock import SystemClock
 from bridge.exchange.assume import Exchange
 from bridge.exchange.sts_client import STSClient
-from bridge.keys import KeyFolder, create_missing
+from bridge.keys import KeyFolder
 from bridge.outbound import Outbound
 from tests.factories import make_account
 from tests.fakes.alibaba_sts import AlibabaSTS
+from tests.ready_keys import put_keys
 
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
-    create_missing(folder, SystemClock())
+    put_keys(folder)
     return KeyFolder(folder)
 
 

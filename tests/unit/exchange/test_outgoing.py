@@ -12,12 +12,12 @@ from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 from signxml import XMLVerifier
 from signxml.exceptions import InvalidSignature
 
-from bridge.clock import SystemClock
 from bridge.exchange.assertion import Statement, issue_response, state_role
 from bridge.exchange.metadata import build_discovery, build_jwks, build_saml_metadata
 from bridge.exchange.token import issue_token
-from bridge.keys import SIGNING_PURPOSES, KeyFolder, create_missing
+from bridge.keys import SIGNING_PURPOSES, KeyFolder
 from tests.factories import NOW, make_account
+from tests.ready_keys import put_keys
 
 NAMESPACES = {"saml": "urn:oasis:names:tc:SAML:2.0:assertion", "samlp": "urn:oasis:names:tc:SAML:2.0:protocol"}
 ISSUER = "https://bridge.example.com/cloud/saml/metadata"
@@ -26,7 +26,7 @@ ISSUER = "https://bridge.example.com/cloud/saml/metadata"
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
-    create_missing(folder, SystemClock())
+    put_keys(folder)
     return KeyFolder(folder)
 
 

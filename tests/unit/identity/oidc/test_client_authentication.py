@@ -13,12 +13,13 @@ from bridge.exchange.metadata import build_jwks
 from bridge.identity.oidc.relying_party import RelyingParty
 from bridge.keys import KeyFolder, create_missing, rotate
 from tests.attacks.oidc.test_flow import OUTBOUND, PUBLIC_URL, relying_party, sign_in
+from tests.ready_keys import put_keys
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("certs")
-    create_missing(path, SystemClock())
+    put_keys(path)
     return path
 
 
