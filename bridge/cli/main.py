@@ -67,27 +67,22 @@ SUMMARIES = {
     "agent": "Serve credentials for programs on this machine.",
     "completion": "Print what completes commands in your shell.",
     "serve": "Serve people and programs until the process is told to stop.",
-    "check": "Check settings, providers, accounts and rules; report all problems in one run.",
-    "test-rules": "Run the tests for mappings in FOLDER, or else in the folder `tests` of the rules.",
-    "explain": "Explain which roles somebody gets and why, and why not the others: rule by rule, by which claim.",
-    "preview": "Replay the sign-ins that are kept against other rules: who would gain, and who would lose what.",
+    "check": "Check settings, providers, accounts and rules.",
+    "test-rules": "Run the tests for mappings.",
+    "explain": "Explain which roles somebody gets, and why.",
+    "preview": "Say who would gain and lose what by other rules.",
     "rules": "See which rules are in force, and bring others into force.",
-    "setup": "Bring RAM to what the configuration needs: providers, roles with their trust policies, RAM users.",
-    "doctor": (
-        "Verify the whole chain: clock, keys, certificates, store, audit log, RAM, trust policies, limits, "
-        "one exchange."
-    ),
-    "providers": (
-        "List the identity providers with the age of their metadata and what ends, and the ends of our own keys."
-    ),
-    "attack": "Send every hostile message that we know to each provider's doors, and see that it is refused.",
+    "setup": "Bring RAM to what the configuration needs.",
+    "doctor": "Verify the whole chain, link by link.",
+    "providers": "List the identity providers, and what ends when.",
+    "attack": "Send every hostile message; each must be refused.",
     "keys": "Make, list and rotate the bridge's own keys.",
     "audit": "Verify the audit log, watch its end, and keep its database.",
-    "trail": "Import ActionTrail events, and find credentials of governed roles that were never issued here.",
-    "trace": "Explain the REFERENCE that an error page shows: each check of that sign-in, in order, and what to do.",
-    "demo": "Start the bridge, a stand-in company identity provider and a stand-in Alibaba Cloud on this machine.",
+    "trail": "Import ActionTrail events, and find strays.",
+    "trace": "Explain the reference that an error page shows.",
+    "demo": "Start a company, a cloud and the bridge here.",
 }
-"""The first paragraph of each one's help, so that a list of them need not import the whole service."""
+"""What each one's help begins with, or its short help, so that a list of them need not import the whole service."""
 
 
 class _Commands(MutableMapping[str, click.Command]):

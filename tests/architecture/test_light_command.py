@@ -100,7 +100,7 @@ def test_without_the_service_help_lists_what_there_is():
 def test_a_list_of_commands_says_of_each_what_its_own_help_says(language):
     with speaking(language):
         for name, command in main.commands.items():
-            assert summarize(name, 70) == command.get_short_help_str(70)
+            assert summarize(name, 70) == command.get_short_help_str(70), name
 
 
 def test_a_list_of_commands_imports_nothing_of_the_service_and_settings_no_redis():
