@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
@@ -113,22 +114,26 @@ class Service:
             headers["Authorization"] = f"Bearer {token}"
         request = urllib.request.Request(self.origin + path, data=body, headers=headers, method=method)  # noqa: S310  the scheme was checked
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                status, seen, content = response.status, response.headers, response.read(LARGEST_ANSWER_BYTES)
-        except urllib.error.HTTPError as error:
-            with error:
-                status, seen, content = error.code, error.headers, error.read(LARGEST_ANSWER_BYTES)
+            status, seen, content = self._fetch(request)
         except (OSError, HTTPException) as error:
             raise self._explain(error) from error
         self._note_time(seen.get("Date", ""))
         return Answer(status, self._read(status, content))
+
+    def _fetch(self, request: urllib.request.Request) -> tuple[int, Message, bytes]:
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+                return response.status, response.headers, response.read(LARGEST_ANSWER_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read(LARGEST_ANSWER_BYTES)
 
     def _read(self, status: int, content: bytes) -> dict[str, Any]:
         if not content and 200 <= status < 300:  # noqa: PLR2004  RFC 7009 2.2 says nothing when it is done
             return {}
         try:
             answer = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict):
             return answer
@@ -152,7 +157,7 @@ class Service:
     def _note_time(self, date: str) -> None:
         try:
             self.clock_ahead_seconds = time.time() - parsedate_to_datetime(date).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return
 
     def _explain(self, error: Exception) -> ClientError:
