@@ -14,8 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from bridge.client.failure import ClientError, ClockWrong, Unreachable, WrongService, clean, name_reason
-from bridge.client.moments import describe_length
-from bridge.language import mark, spoken, translate
+from bridge.language import mark, spoken, translate, write_length
 
 TIMEOUT_SECONDS = 30.0
 LARGEST_ANSWER_BYTES = 4_000_000
@@ -105,7 +104,7 @@ class Service:
         ahead = self.clock_ahead_seconds
         if abs(ahead) > MOST_SECONDS_OFF:
             message = _CLOCK_AHEAD if ahead > 0 else _CLOCK_BEHIND
-            raise ClockWrong(translate(message, length=describe_length(round(abs(ahead) / 60) * 60)))
+            raise ClockWrong(translate(message, length=write_length(round(abs(ahead) / 60) * 60)))
 
     def _send(self, method: str, path: str, body: bytes | None, content_type: str, token: str) -> Answer:
         headers = {"Accept": "application/json", "Accept-Language": self._language}

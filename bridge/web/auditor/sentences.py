@@ -515,6 +515,14 @@ def _retired(_: Sentences, record: Record) -> Markup:
     )
 
 
+def _search_rebuilt(_: Sentences, record: Record) -> Markup:
+    return translate_markup(
+        "%(author)s had what searches go by computed again from the records; it was otherwise in %(tables)s.",
+        author=_author(record),
+        tables=", ".join(record.get("mended", ())),
+    )
+
+
 def _stepped_back(_: Sentences, record: Record) -> Markup:
     return translate_markup(
         "The clock of %(machine)s was set back by %(span)s; nobody could sign in there until it had caught up.",
@@ -628,6 +636,7 @@ _SENTENCES: Mapping[str, Callable[[Sentences, Record], Markup]] = {
     "audit.exported": _exported,
     "audit.key_changed": _key_changed,
     "audit.retired": _retired,
+    "audit.search_rebuilt": _search_rebuilt,
     "audit.searched": _searched,
     "audit.person_opened": _person_opened,
     "clock.stepped_back": _stepped_back,

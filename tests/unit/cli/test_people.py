@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from bridge.cli.main import main
 from bridge.client.oauth import Tokens
+from bridge.client.remembered import Remembered
 from bridge.client.service import Service
 from bridge.client.token_file import TokenFile
 from tests.fakes.wrong_service import wrong_service
@@ -69,6 +70,14 @@ def run(*words):
 def test_the_only_role_needs_no_name(service):
     assert json.loads(run("credentials").stdout)["expiration"] == "2030-01-01T00:00:00Z"
     assert [form for _, path, form in service.asked if path == "/api/v1/credentials"]
+
+
+@pytest.mark.parametrize(
+    ("role", "following"), [("ReadOnly", "Next: rambridge exec"), ("Developer", "Next: rambridge use\n")]
+)
+def test_what_comes_next_is_possible_with_the_role_that_was_chosen(service, role, following):
+    Remembered(server=service.url, account="1001", role=role).write()
+    assert following in run("whoami").output
 
 
 def test_no_credentials_leave_where_the_clock_would_make_them_worthless(service):
