@@ -1525,6 +1525,13 @@ class RetentionRefused(AuditError):
     public = mark("The records were not retired.")
 
 
+class SearchBusy(AuditError):
+    """What searches go by cannot be rebuilt now, or months cannot be retired meanwhile."""
+
+    code = "audit_search_busy"
+    public = mark("Another command works on what searches of the audit log go by. Try again when it has ended.")
+
+
 class ChainBroken(AuditError):
     """Verification found that the log is not what was written."""
 

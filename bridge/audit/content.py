@@ -23,6 +23,7 @@ from bridge.audit.events import (
     Person,
     PersonEvent,
     RulesEvent,
+    SearchRebuilt,
 )
 from bridge.audit.secrets import AuditSecrets, Label, encode_personal
 
@@ -126,7 +127,7 @@ def _find_subject(event: Event, plain: Mapping[str, Any], personal: Mapping[str,
     """Return whom the event is about. Somebody who gives a command has no issuer, and only the name to go by."""
     if isinstance(event, RulesEvent | AuditExported):
         return Person(event.issuer, event.subject or event.author, event.author)
-    if isinstance(event, AuditErased | AuditRetired):
+    if isinstance(event, AuditErased | AuditRetired | SearchRebuilt):
         return Person("", event.author, event.author)
     if personal.get("subject"):
         return Person(plain.get("issuer", ""), personal["subject"], personal.get("person", ""))

@@ -331,6 +331,16 @@ class AuditRetired(Event):
 
 
 @dataclass(frozen=True)
+class SearchRebuilt(Event):
+    """What searches and figures go by said otherwise than the records, and was computed again."""
+
+    name = "audit.search_rebuilt"
+    mended: tuple[str, ...]
+    """Each table that was wrong, and how many of its rows."""
+    author: str
+
+
+@dataclass(frozen=True)
 class AuditRefused(PersonEvent):
     """A person asked for a page of auditors, and is none at this moment."""
 

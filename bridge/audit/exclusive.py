@@ -42,6 +42,9 @@ class Turn:
             self._file = None
         if self._connection is not None:
             with contextlib.suppress(SQLAlchemyError):
+                if not self._connection.invalidated:  # at once, so that the next one need not wait for what follows
+                    self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            with contextlib.suppress(SQLAlchemyError):
                 self._connection.invalidate()  # the server ends the session, and its locks with it
                 self._connection.close()
             self._connection = None

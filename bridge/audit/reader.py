@@ -1,6 +1,5 @@
 """Read the log: what it says, in its order, with what it says of people."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from sqlalchemy import Engine, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.audit.events import SignInAccepted, SignInRefused
+from bridge.audit.record import read_record
 from bridge.audit.search.indexes import has_reference
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.tables import SAME_RECORD, index, records
@@ -102,7 +102,7 @@ class AuditReader:
         Raises:
             AuditUnavailable: the database does not answer.
         """
-        placed = [(row["position"], json.loads(row["body"])) for row in rows]
+        placed = [(row["position"], read_record(row["position"], 0, row["body"])[0]) for row in rows]
         with database_errors():
             opened = self._secrets.open_all([content for _, content in placed])
         return [content | {"position": position} for (position, _), content in zip(placed, opened, strict=True)]

@@ -469,6 +469,12 @@ def _in_order(waiting: Sequence[Sequence[_New]]) -> Iterator[_New]:
         yield record
 
 
+def wait_for_turn(connection: Connection) -> None:
+    """Let nobody sequence until the transaction ends; wait for whoever does. In SQLite only one transaction writes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
 def _take_turn(connection: Connection, size: int) -> None:
     """Let nobody else sequence until the transaction ends.
 

@@ -5,7 +5,6 @@ by ``number`` and ``mac``. What ties the chains together comes afterwards (``seq
 """
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bridge.audit.content import Content, Describer
 from bridge.audit.events import BACKGROUND, ClockSteppedBack, SignInAccepted
-from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, record_id, split_id
+from bridge.audit.record import FORMAT, Head, encode_body, format_time, link, month_of, read_record, record_id, split_id
 from bridge.audit.secrets import AuditSecrets, FoundKeys, Label
 from bridge.audit.tables import NUMBER_BITS, index, records, writers
 from bridge.audit.turns import turn
@@ -36,6 +35,7 @@ RECORDS = 256
 LOOK_SECONDS = 2.0
 """How old what we know of the others' records may be when somebody signs in; less than a clock may go back."""
 ATTEMPTS = 3
+_EPOCH = datetime.fromtimestamp(0, UTC)
 PAUSE_SECONDS = 0.05
 
 
@@ -203,11 +203,11 @@ class Writer:
         with connection.begin():
             microseconds = connection.execute(latest).scalar()
             if microseconds is not None:
-                times.append(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds))
+                times.append(_EPOCH + timedelta(microseconds=microseconds))
             for writer in connection.execute(ours.order_by(writers.c.writer.desc()).limit(PROCESSES)).scalars().all():
                 body = connection.execute(_last_of(writer, records.c.body)).scalar()
                 if body is not None:
-                    times.append(datetime.fromisoformat(json.loads(body)["time"]))
+                    times.append(_EPOCH + timedelta(microseconds=read_record(0, 0, body)[1]["time"]))
         self._latest = max(times, default=None)
         self._looked_at = time.monotonic()
 

@@ -13,6 +13,7 @@ from bridge.cli.audit_export import export
 from bridge.cli.audit_forwarding import forwarding
 from bridge.cli.audit_keeping import migrate, retire, roles
 from bridge.cli.audit_proof import checkpoint, proof, verify
+from bridge.cli.audit_rebuild import rebuild
 from bridge.cli.audit_witness import witness
 from bridge.cli.opened_log import open_log
 from bridge.cli.output import errors_to_exit_code, printable
@@ -44,6 +45,7 @@ audit.add_command(witness)
 audit.add_command(migrate)
 audit.add_command(roles)
 audit.add_command(retire)
+audit.add_command(rebuild)
 audit.add_command(erase)
 audit.add_command(export)
 audit.add_command(alerts)

@@ -75,7 +75,7 @@ def verify(  # noqa: PLR0917  click passes them by name
     """
     if last is not None and last < begin:
         raise click.UsageError("--to is before --from: there is nothing between them to verify.")
-    with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
+    with errors_to_exit_code(), broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
         log.sequencer.catch_up()
         seen = [each.checkpoint for place in noted for each in _read_notes(place, believed)]
@@ -88,7 +88,7 @@ def verify(  # noqa: PLR0917  click passes them by name
         step = load_audit_settings(folder).max_clock_step_seconds
         scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
         processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
-        verified = verify_log(log.engine, scope, processes=processes, progress=_Progress())
+        verified = verify_log(log.engine, scope, processes=processes, progress=Progress("verified"))
         beyond = max(begin - 1, -1 if last is None else last)
         if beyond >= verified.size:
             held = count(verified.size, "record")
@@ -115,7 +115,7 @@ def checkpoint(folder: Path, since: Path | None, first: bool, keys: tuple[str, .
     Where there are many records and no checkpoint, nothing is signed until you say with --first that there never was
     one: else somebody may have deleted them all.
     """
-    with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
+    with errors_to_exit_code(), broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
         if first:
             log.sequencer.sign_first()
@@ -151,7 +151,7 @@ def proof(folder: Path, what: str, output: Path | None, keys: tuple[str, ...]) -
     A proof is some hashes that lead from the record to a signed checkpoint (https://c2sp.org/tlog-proof). With
     --output, a zip file has the records, their proof, and a program that verifies them with nothing but Python.
     """
-    with errors_to_exit_code(), _broken_to_exit_code(), open_log(folder) as log:
+    with errors_to_exit_code(), broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
         log.sequencer.sign_now()
         positions = _find_positions(log, what)
@@ -174,13 +174,16 @@ def proof(folder: Path, what: str, output: Path | None, keys: tuple[str, ...]) -
     click.secho(f"Proved: {proved} under the checkpoint over {over}.", fg="green", err=True)
 
 
-class _Progress:
+class Progress:
     """Tells on a terminal how far it is, if it takes longer than a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        """Take what is done with each record."""
+        self._what = what
         self._began = self._told = time.monotonic()
 
     def __call__(self, done: int, of: int) -> None:
+        """Take how many records it was done with, and of how many."""
         now = time.monotonic()
         if not sys.stderr.isatty() or now - self._began < _SILENT_SECONDS:
             return
@@ -189,11 +192,12 @@ class _Progress:
         elif now - self._told >= _PROGRESS_SECONDS:
             self._told = now
             left = (now - self._began) * (of - done) / done
-            click.echo(f"\r\033[K{done:,} of {of:,} records verified, {left:.0f} s left", nl=False, err=True)
+            click.echo(f"\r\033[K{done:,} of {of:,} records {self._what}, {left:.0f} s left", nl=False, err=True)
 
 
 @contextmanager
-def _broken_to_exit_code() -> Iterator[None]:
+def broken_to_exit_code() -> Iterator[None]:
+    """Tell where the log is not what was written, and end with exit code 1."""
     try:
         yield
     except ChainBroken as error:

@@ -11,10 +11,9 @@ from bridge.cli.columns import fill, find_columns, pad, width
 from bridge.cli.person import Asked, at_screen, open_access, print_json, say_no_role, takes
 from bridge.cli.told import command
 from bridge.client.failure import NotSaid, Refused
-from bridge.client.moments import describe_length
 from bridge.client.remembered import Remembered
 from bridge.client.roles import Role, find_role, name_each, read_session, search
-from bridge.language import mark, translate, translate_number
+from bridge.language import mark, translate, translate_number, write_length
 
 MOST_OFFERED = 15
 LEAST_COLUMNS = 16
@@ -152,7 +151,7 @@ def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *
     for number, role in enumerate(shown, 1):
         star = "*" if _is_chosen(role, chosen) else ""
         first = f"{number:>2}{star}" if numbered else star
-        lasts = describe_length(role.seconds) if role.has_credentials else translate("console")
+        lasts = write_length(role.seconds) if role.has_credentials else translate("console")
         rows.append((first, role.account_title, role.account_id, role.name, lasts, role.purpose))
     rows = _add_care(rows, shown)
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]

@@ -9,8 +9,11 @@ from typing import Any
 
 from bridge.client.access import Access, expect
 from bridge.client.credentials import Credentials
-from bridge.client.failure import Refused, WrongService, clean
+from bridge.client.failure import Refused, WrongService, clean, plain
 from bridge.language import translate
+
+LONGEST_SECONDS = 7 * 86_400
+"""Longer than any credentials last; a service may say anything."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def read_session(access: Access) -> Session:
             roles=tuple(sorted(roles, key=lambda role: (role.account_title.casefold(), role.name.casefold()))),
             content=content,
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise WrongService(
             translate("The service's answer is not one that this command understands. Is the service newer?")
         ) from error
@@ -87,12 +90,12 @@ def read_credentials(access: Access, role: Role) -> Credentials:
     content = expect(access.post("/api/v1/credentials", {"entitlement": role.entitlement}))
     try:
         return Credentials(
-            access_key_id=str(content["access_key_id"]),
-            access_key_secret=str(content["access_key_secret"]),
-            security_token=str(content["security_token"]),
+            access_key_id=plain(content["access_key_id"]),
+            access_key_secret=plain(content["access_key_secret"]),
+            security_token=plain(content["security_token"]),
             expires_at=datetime.fromisoformat(content["expires_at"]).astimezone(UTC),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise WrongService(translate("The service's answer has no credentials in it.")) from error
 
 
@@ -222,16 +225,17 @@ def name_each(roles: Sequence[Role]) -> str:
 
 def _read_role(entry: dict[str, Any]) -> Role:
     duration = entry.get("credentials_duration") or {}
+    seconds = int(duration.get("seconds") or entry.get("max_duration_seconds") or 0)
     account = clean(entry["account"])
     return Role(
-        entitlement=str(entry["id"]),
+        entitlement=clean(entry["id"]),
         account=account,
         account_id=clean(entry["account_id"]),
         account_title=clean(entry.get("account_title")) or account,
         name=clean(entry["name"]),
         title=clean(entry.get("title")) or clean(entry["name"]),
         purpose=clean(entry.get("purpose")),
-        seconds=int(duration.get("seconds") or entry.get("max_duration_seconds") or 0),
+        seconds=min(max(0, seconds), LONGEST_SECONDS),
         has_credentials=entry.get("terminal", True) is True,
         has_console=entry.get("console", True) is True,
         owner=clean(entry.get("owner")),

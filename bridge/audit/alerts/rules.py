@@ -1,7 +1,7 @@
 """Which records signal something, and what."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class Signal:
     """What to say of it; nothing personal, for alerts stay when somebody is erased."""
     once: bool = False
     """Whether it counts only the first time that it is about this, ever."""
+    after: frozenset[str] = frozenset()
+    """It counts only if there was a record of one of these events before; empty: always."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ class AlertRules:
 
 
 def _find_change(record: Record) -> Iterator[Signal]:
-    yield _signal("rules_changed", record, record.get("version", ""), "version", "previous")
+    signal = _signal("rules_changed", record, record.get("version", ""), "version", "previous")
+    # The first rules are no change. Whoever empties the table of versions makes others look like the first ones.
+    yield signal if record.get("previous") else replace(signal, after=_CHANGES)
 
 
 def _find_administrator(record: Record) -> Iterator[Signal]:

@@ -20,7 +20,7 @@ from bridge.audit.alerts.rules import AlertRules, Kind, Signal
 from bridge.audit.alerts.tables import alerts, known, state
 from bridge.audit.exclusive import Turn
 from bridge.audit.record import read_record
-from bridge.audit.tables import SAME_RECORD, index, records
+from bridge.audit.tables import SAME_RECORD, index, records, retired
 from bridge.clock import Clock
 
 _logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class AlertWatcher:
             counting = Counting(self._thresholds, open=_read_open(connection))
             counting.load(json.loads(pending))
             signals = [signal for record in self._open_all(found) for signal in self._rules.find(record)]
-            signals = [signal for signal in signals if signal.kind not in self._off]
+            signals = [signal for signal in signals if signal.kind not in self._off and _counts(connection, signal)]
             firsts = _find_firsts(connection, signals)
             more = bool(end - begin == LOOK_AT_ONCE)
         counting.take(signal for signal in signals if not signal.once or signal in firsts)
@@ -148,6 +148,14 @@ def _read_open(connection: Connection) -> dict[tuple[Kind, str], Alert]:
         alert = Alert(**values, facts=json.loads(row["facts"]), number=row["number"], changed=False)
         found[alert.kind, alert.about] = alert
     return found
+
+
+def _counts(connection: Connection, signal: Signal) -> bool:
+    """Tell whether there was what has to be before it. What was retired may have been."""
+    if not signal.after or connection.execute(select(retired.c.position).limit(1)).first() is not None:
+        return True
+    before = select(index.c.position).where(index.c.position < signal.position, index.c.event.in_(sorted(signal.after)))
+    return connection.execute(before.limit(1)).first() is not None
 
 
 def _find_firsts(connection: Connection, signals: Iterable[Signal]) -> list[Signal]:

@@ -97,6 +97,7 @@ _KINDS: Mapping[str, _Kind] = {
     "audit.searched": _Kind(_ENTITY_MANAGEMENT, 2, entity="audit log"),
     "audit.person_opened": _Kind(_ENTITY_MANAGEMENT, 2, entity="person"),
     "audit.retired": _Kind(_ENTITY_MANAGEMENT, 4, entity="audit log"),
+    "audit.search_rebuilt": _Kind(_ENTITY_MANAGEMENT, 3, entity="audit log"),
     "audit.key_changed": _Kind(_ENTITY_MANAGEMENT, 3, entity="signing key"),
     "trail.imported": _Kind(_ENTITY_MANAGEMENT, 1, entity="ActionTrail events"),
     "clock.stepped_back": _Kind(_ENTITY_MANAGEMENT, _OTHER, "Step back", entity="clock"),

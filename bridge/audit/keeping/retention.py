@@ -14,18 +14,19 @@ from datetime import UTC, datetime
 from sqlalchemy import Column, Connection, Engine, delete, func, insert, literal_column, select
 
 from bridge.audit.events import BACKGROUND, AuditRetired
+from bridge.audit.exclusive import Turn
 from bridge.audit.keeping.append_only import lift_delete_guard, restore_delete_guard
 from bridge.audit.keeping.partitions import create_ahead, drop_month, lock_layout
 from bridge.audit.keeping.retired import Retired, Span, merge_spans, read_retired
 from bridge.audit.log import AuditLog
 from bridge.audit.proof.checked_records import check_records
 from bridge.audit.record import record_id
-from bridge.audit.search.tables import terms
-from bridge.audit.sequencer import Sequencer
+from bridge.audit.search.upkeep import TURN, forget_positions
+from bridge.audit.sequencer import Sequencer, wait_for_turn
 from bridge.audit.tables import index, keys, records, retired, sequenced, writers
 from bridge.audit.trail.forgetting import forget_before
 from bridge.clock import Clock
-from bridge.errors import RetentionRefused
+from bridge.errors import RetentionRefused, SearchBusy
 
 _AT_ONCE = 1_000
 _PAUSE_SECONDS = 0.01
@@ -71,10 +72,20 @@ class Retention:
 
         Raises:
             RetentionRefused: a record of the month has no place in the log, or the log is not what was signed.
+            SearchBusy: somebody rebuilds what searches go by.
             ChainBroken: a record of the month is not what was written.
             AuditUnavailable: it cannot be recorded; nothing was deleted.
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
+        mine = Turn(self._engine, TURN)
+        if not mine.take():
+            raise SearchBusy("what searches go by is being rebuilt")
+        try:
+            self._retire(month, author)
+        finally:
+            mine.leave()
+
+    def _retire(self, month: int, author: str) -> None:
         with self._engine.connect().execution_options(read_only=True) as connection:
             spans, known = list(_find_spans(connection, month)), read_retired(connection, self._mac_key)
         if merge_spans([*known.spans, *spans]) != known.spans:  # else it was stopped in between
@@ -127,7 +138,8 @@ class Retention:
                     lift_delete_guard(connection, records)
                     connection.execute(delete(records).where(records.c.id.in_([row.id for row in rows])))
                     restore_delete_guard(connection, records)
-                connection.execute(delete(terms).where(terms.c.position.in_(positions)))
+                wait_for_turn(connection)  # who sequences counts in the same rows
+                forget_positions(connection, positions)
                 connection.execute(delete(index).where(index.c.position.in_(positions)))
             time.sleep(_PAUSE_SECONDS)  # whoever waits to append goes first
 

@@ -17,15 +17,18 @@ from bridge.audit.keeping.retired import NOTHING_RETIRED, Retired, read_retired
 from bridge.audit.proof.chain import is_tied, says_its_place
 from bridge.audit.proof.checkpoints import STEPPED_BACK
 from bridge.audit.proof.merkle import leaf_hash
-from bridge.audit.proof.tree import UNDECODABLE, read_hashes
+from bridge.audit.proof.tree import read_hashes
 from bridge.audit.record import FIRST_MAC, INDEX_COLUMNS, UNREADABLE, read_values, record_id, split_id
 from bridge.audit.tables import BLOCK_LEAVES, NUMBER_BITS
+from bridge.database import exact_texts
 from bridge.errors import ChainBroken
 
 AT_ONCE = 8 * BLOCK_LEAVES
 STEP_SECONDS = 5
 """A clock that goes back by more has to be recorded (AUD-04), unless the settings allow more."""
 
+_UNDECODABLE = "Could not decode to UTF-8"
+"""What SQLite's driver says of a text that is none."""
 _STRANGE = (TypeError, AttributeError, ValueError, OverflowError, sqlite3.OperationalError)
 """What values lead to that only somebody else wrote: in SQLite a column can be made to hold anything."""
 
@@ -162,7 +165,7 @@ class RecordCheck:
                 self._check_row(position, row, hashes.get(position))
                 position += 1
         except _STRANGE as error:
-            if isinstance(error, sqlite3.Error) and UNDECODABLE not in str(error):
+            if isinstance(error, sqlite3.Error) and _UNDECODABLE not in str(error):
                 raise
             raise ChainBroken(f"record {position} has values that no record of the bridge has", position) from error
         if position != end:
@@ -176,7 +179,7 @@ class RecordCheck:
             months = select(func.min(tables.index.c.month), func.max(tables.index.c.month)).where(in_range)
             first, last = self._connection.execute(months).one()
             query = _select_records(tables.records.c.month.between(first, last)).where(in_range)
-        with closing(self._connection.execute(query)) as result:
+        with exact_texts(self._connection), closing(self._connection.execute(query)) as result:
             # Past SQLAlchemy: rows as the driver gives them, since converting them would take a third of the time.
             yield from cast("Iterator[Sequence[Any]]", result.cursor)
 

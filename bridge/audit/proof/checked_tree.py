@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
-from sqlalchemy.exc import OperationalError
 
 from bridge.audit import tables
 from bridge.audit.proof.checkpoints import CLOCKS_SECONDS, STEPPED_BACK, Checkpoint, open_checkpoint
 from bridge.audit.proof.merkle import Frontier, split_hashes, tree_root
 from bridge.audit.proof.notes import NoteRefused, VerifierKey
-from bridge.audit.proof.tree import LEAVES, ROOT, UNDECODABLE, read_leaves, read_size
+from bridge.audit.proof.tree import LEAVES, ROOT, read_leaves, read_size
 from bridge.audit.tables import BLOCK_LEAVES
 from bridge.errors import ChainBroken
 
@@ -155,10 +154,6 @@ def check_tree(connection: Connection, kept: Iterable[Kept], begin: int, end: in
             roots.root_at(hashed)
     except ChainBroken as error:
         proved.broken = error
-    except OperationalError as error:
-        if UNDECODABLE not in str(error):
-            raise
-        proved.broken = ChainBroken("a checkpoint has a text that is none", proved.size, max(size, proved.size + 1))
     return proved
 
 

@@ -14,8 +14,6 @@ from bridge.audit import tables
 from bridge.audit.proof.merkle import HASH_BYTES, Frontier, block_row, split_hashes, tree_root
 from bridge.audit.tables import BLOCK_LEAVES
 
-UNDECODABLE = "Could not decode to UTF-8"
-"""What SQLite's driver says of a text that is none. Only somebody else than us can have put it there."""
 _MISSING = bytes(HASH_BYTES)
 
 # Cast, since in SQLite a column can be made to hold anything.

@@ -16,7 +16,7 @@ from bridge.audit.search.page import Page
 from bridge.audit.search.people import FoundPerson, People
 from bridge.audit.search.positions import END, Asked, Found, find_positions
 from bridge.audit.search.query import Search
-from bridge.audit.search.tables import hours, kinds
+from bridge.audit.search.tables import kinds
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
 from bridge.audit.tables import SAME_RECORD, index, records
@@ -154,4 +154,4 @@ def _count(connection: Connection, asked: Sequence[Asked], found: Sequence[Found
         return None
     if asked[0].by_kind:
         return found[0].total
-    return int(connection.execute(select(func.sum(hours.c.records))).scalar() or 0)
+    return int(connection.execute(select(func.sum(kinds.c.count))).scalar() or 0)

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, select
+from sqlalchemy import Connection, Insert, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.audit.kinds import kind_row, terms
 from bridge.audit.search.tables import counts, hours, kinds, networks, uses
 from bridge.audit.search.tables import terms as term_table
+from bridge.audit.tables import index
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 SIGN_IN = "sign_in.accepted"
 ISSUED = "exchange.issued"
 CONSOLE = "delivery.console"
+TURN = "search-upkeep"
+"""Of whoever rebuilds all of it, or retires months: positions must not go meanwhile."""
 _KNOWN_AT_ONCE = 500
 _ADD_TO_KIND = (
     kinds.update()
@@ -172,6 +175,28 @@ def index_rows(
     for row, content in zip(rows, contents, strict=True):
         tally.add(row, content)
     tally.write(connection)
+
+
+def forget_positions(connection: Connection, positions: Sequence[int]) -> None:
+    """Forget records that are about to lose their rows of ``audit_index``: no search finds or counts them any more.
+
+    What is counted by hours and days, and when a network was seen first, stays: those figures say what happened.
+    Nobody else may sequence meanwhile.
+    """
+    connection.execute(delete(term_table).where(term_table.c.position.in_(positions)))
+    of_kind = select(index.c.kind, func.count().label("gone")).where(index.c.position.in_(positions))
+    rows = connection.execute(of_kind.group_by(index.c.kind)).all()
+    for kind, gone in rows:
+        left = select(func.min(index.c.position), func.max(index.c.position)).where(
+            index.c.kind == kind, index.c.position.not_in(positions)
+        )
+        first, last = connection.execute(left).one()
+        this = kinds.c.kind == kind
+        if first is None:
+            connection.execute(delete(kinds).where(this))
+        else:
+            values = {"first_position": first, "last_position": last, "count": kinds.c.count - gone}
+            connection.execute(update(kinds).where(this).values(values))
 
 
 def _rows(table: Table, values: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:

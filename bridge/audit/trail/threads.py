@@ -5,7 +5,6 @@ before the record that made it possible.
 """
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, Select, and_, or_, select
 
 from bridge.audit.events import SignInAccepted
-from bridge.audit.record import to_microseconds
+from bridge.audit.record import read_record, to_microseconds
 from bridge.audit.search.indexes import has_reference
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.tables import SAME_RECORD, index, records
@@ -197,7 +196,7 @@ class Threads:
         rows = connection.execute(
             _RECORDS.where(or_(about, has_reference(*references))).order_by(index.c.position).limit(MAX_RECORDS)
         ).all()
-        opened = self._open([json.loads(row.body) for row in rows])
+        opened = self._open([read_record(row.position, 0, row.body)[0] for row in rows])
         return [{**each, "position": row.position} for row, each in zip(rows, opened, strict=True)]
 
 

@@ -28,6 +28,7 @@ NAMES: Mapping[str, str] = {
     "audit.exported": mark("Records exported"),
     "audit.erased": mark("Person erased"),
     "audit.retired": mark("Old records deleted"),
+    "audit.search_rebuilt": mark("Search rebuilt"),
     "audit.key_changed": mark("Key of the log changed"),
     "exchange.issued": mark("Credentials issued"),
     "exchange.reused": mark("Credentials given again"),

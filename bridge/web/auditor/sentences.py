@@ -125,8 +125,8 @@ def bold(value: object) -> Markup:
 
 
 def code(value: object) -> Markup:
-    """Return something that is read letter by letter."""
-    return Markup('<span class="mono">{}</span>').format(value)
+    """Return something that is read letter by letter, apart from the direction of what is around it."""
+    return Markup('<bdi class="mono">{}</bdi>').format(value)
 
 
 def show_erased() -> Markup:
@@ -515,6 +515,14 @@ def _retired(_: Sentences, record: Record) -> Markup:
     )
 
 
+def _search_rebuilt(_: Sentences, record: Record) -> Markup:
+    return translate_markup(
+        "%(author)s had what searches go by computed again from the records; it was otherwise in %(tables)s.",
+        author=_author(record),
+        tables=", ".join(record.get("mended", ())),
+    )
+
+
 def _stepped_back(_: Sentences, record: Record) -> Markup:
     return translate_markup(
         "The clock of %(machine)s was set back by %(span)s; nobody could sign in there until it had caught up.",
@@ -628,6 +636,7 @@ _SENTENCES: Mapping[str, Callable[[Sentences, Record], Markup]] = {
     "audit.exported": _exported,
     "audit.key_changed": _key_changed,
     "audit.retired": _retired,
+    "audit.search_rebuilt": _search_rebuilt,
     "audit.searched": _searched,
     "audit.person_opened": _person_opened,
     "clock.stepped_back": _stepped_back,

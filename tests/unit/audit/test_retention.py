@@ -19,11 +19,15 @@ from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.proof.merkle import inclusion_path, leaf_hash, open_block_row, prove, verify_inclusion
 from bridge.audit.proof.tree import read_open_block, read_root, read_subtree
 from bridge.audit.proof.verification import Scope, verify_log
-from bridge.audit.search.tables import terms
+from bridge.audit.search.checked import check_search
+from bridge.audit.search.query import Search
+from bridge.audit.search.rebuilding import Rebuilding
+from bridge.audit.search.tables import counts, hours, kinds, networks, terms, uses
+from bridge.audit.search.upkeep import index_rows
 from bridge.audit.secrets import AuditSecrets
 from bridge.audit.sequencer import Sequencer
 from bridge.audit_log import OpenedLog
-from bridge.errors import ChainBroken, RetentionRefused
+from bridge.errors import ChainBroken, RetentionRefused, SearchBusy
 from tests.audit_log import SEALER
 from tests.audit_records import Writer, index_row, lift_guards
 from tests.live_store import MovableClock
@@ -378,3 +382,86 @@ def test_spans_that_touch_become_one():
 def test_months_are_whole_ones():
     assert months_before(datetime(2026, 11, 29, tzinfo=UTC), 13) == 202510
     assert months_before(datetime(2026, 1, 1, tzinfo=UTC), 1) == 202512
+
+
+@pytest.fixture
+def searched(audit_database):
+    """Return a log of three months whose records can be searched."""
+    engine, clock = audit_database(), MovableClock()
+    clock.moment = datetime(2026, 11, 20, tzinfo=UTC)
+    secrets = AuditSecrets(engine, SEALER)
+    sequencer = Sequencer(engine, SIGNER, clock, mac_key=secrets.mac_key, index_rows=index_rows)
+    opened = OpenedLog(engine, secrets, sequencer, clock)
+    writer = Writer(engine, 1, start=START, key=secrets.mac_key)
+    for month in MONTHS:
+        writer.moment = datetime(2026, month, 20, tzinfo=UTC)
+        writer.write(5, network=f"192.0.{month}.0/24", message_id=f"m{month}")
+        if month == 8:
+            writer.write(2, event="sign_in.refused", code="saml_expired")
+        sequencer.catch_up()
+    return opened
+
+
+def check(opened):
+    with opened.engine.connect() as connection:
+        check_search(connection)
+
+
+def total(opened, **search):
+    return opened.search.find(Search(**search)).total
+
+
+def test_what_went_is_in_no_total_and_offered_nowhere_and_what_happened_stays_in_the_figures(searched, monkeypatch):
+    monkeypatch.setattr(retention, "_AT_ONCE", 3)
+    assert (total(searched), total(searched, event="sign_in.accepted")) == (17, 15)
+    since, until = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    figures = searched.search.overview(since, until)
+    retire(searched, 202608)
+    check(searched)
+    assert total(searched) == count(searched, tables.index) == 11
+    assert total(searched, event="sign_in.accepted") == 10
+    assert total(searched, event="sign_in.refused") == 0
+    assert searched.search.values("code") == ()
+    assert searched.search.overview(since, until) == figures
+    Writer(searched.engine, 9, key=searched.secrets.mac_key).write(event="sign_in.refused", code="saml_expired")
+    assert total(searched, event="sign_in.refused") == 1
+    check(searched)
+
+
+def test_what_is_computed_again_after_a_month_went_keeps_what_was_counted_of_it(searched):
+    retire(searched, 202608)
+    computed = [kinds, counts, uses, hours, networks, terms]
+
+    def rebuild():
+        run = Rebuilding(searched.engine, searched.secrets.mac_key, lambda *_: None)
+        run.run()
+        with searched.engine.connect() as connection:
+            return run.done.describe(), {each.name: set(connection.execute(select(each))) for each in computed}
+
+    nothing, before = rebuild()
+    assert nothing == ()
+    with searched.engine.begin() as connection:
+        connection.execute(delete(kinds))
+        connection.execute(update(counts).where(counts.c.day > 20_700).values(count=99))  # of September and later
+        connection.execute(update(networks).where(networks.c.network == "192.0.9.0/24").values(first_time=1))
+    assert rebuild()[1] == before
+    check(searched)
+
+
+def test_while_a_month_is_half_gone_nothing_is_computed_again(searched, monkeypatch):
+    class Stopped(BaseException):
+        pass
+
+    def stop(_seconds):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention.time, "sleep", stop)
+        patch.setattr(retention, "_AT_ONCE", 3)
+        with pytest.raises(Stopped):
+            retire(searched, 202608)
+    with pytest.raises(SearchBusy, match="retire"):
+        Rebuilding(searched.engine, searched.secrets.mac_key, lambda *_: None).run()
+    retire(searched, 202608)
+    Rebuilding(searched.engine, searched.secrets.mac_key, lambda *_: None).run()
+    check(searched)

@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal_column, select, update
 
 from bridge.audit import tables
 from bridge.audit.alerts.conditions import VerificationFailed
+from bridge.audit.events import Origin, SignInAccepted
+from bridge.audit.feed import Feed
 from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.proof.merkle import leaf_hash, open_block_row
 from bridge.audit.proof.tree import read_open_block, read_root, read_tree
@@ -23,6 +25,7 @@ from bridge.audit_log import OpenedLog
 from bridge.audit_tasks import AuditTasks
 from bridge.errors import ChainBroken
 from bridge.settings.audit import AuditSettings
+from tests.audit_log import open_log
 from tests.audit_records import MAC_KEY, START, Writer, index_row, lift_guards
 from tests.live_store import MovableClock
 
@@ -316,6 +319,44 @@ def test_what_nobody_can_read_is_placed_and_not_signed(log, body):
     with pytest.raises(ChainBroken) as caught:
         verify_log(log.engine, Scope(log.signer.verifier_keys, MAC_KEY))
     assert caught.value.position == 2
+
+
+def put(log, last, body):
+    """Put a row at the end of a chain whose body is an expression of SQLite, or a text that no JSON is."""
+    row = forge(log, last) | {"body": literal_column(body if log.engine.dialect.name == "sqlite" else "'?'")}
+    log.run(insert(RECORDS).values(row))
+    return row
+
+
+@pytest.mark.parametrize(
+    "body", ["CAST(x'ff' AS TEXT)", "CAST('{\"time\":\"' || CAST(x'ff' AS TEXT) || '\"}' AS TEXT)"]
+)
+def test_what_is_no_text_at_all_is_placed_and_keeps_nobody_from_the_others(log, body):
+    here = log.process()
+    last = log.one.write(2)[-1]
+    assert log.is_signed(here)
+    row = put(log, last, body)
+    assert log.refuses(here, 2, signed=2)
+    assert log.position(row) == 2
+    with pytest.raises(ChainBroken) as caught:
+        verify_log(log.engine, Scope(log.signer.verifier_keys, MAC_KEY))
+    assert caught.value.position == 2
+    assert [signal.kind for signal in VerificationFailed(here)(0)] == ["verification_failed"]
+    assert len(Feed(log.engine).read(0)) == log.size - 1
+
+
+@pytest.mark.parametrize("body", ["?", '{"time":"2026-11-24T12:00:00"}'])
+def test_what_nobody_can_read_at_the_end_of_a_chain_of_this_machine_keeps_nobody_from_signing_in(audit_tables, body):
+    opened = open_log(audit_tables())
+    writing = opened.build_log()
+    accepted = SignInAccepted("p", "i", "s", "n", "saml", "m", "", None, solicited=True)
+    writing.append(Origin("R", ""), accepted)
+    query = select(RECORDS).order_by(RECORDS.c.id.desc()).limit(1)
+    with opened.engine.begin() as connection:
+        last = connection.execute(query).one()._asdict()
+        connection.execute(insert(RECORDS).values(last | {"id": last["id"] + 1, "body": body}))
+    opened.build_log().append(Origin("S", ""), accepted)
+    assert [each["event"] for each in opened.reader.after(-1)].count("sign_in.accepted") == 2
 
 
 def test_a_text_that_is_not_ascii_is_found_by_whoever_verifies(log):

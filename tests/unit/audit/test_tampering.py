@@ -620,7 +620,7 @@ ODD = {
     "audit_open_block SET leaves = 7": 512,
     "audit_open_block SET block = 'text'": 512,
     "audit_checkpoints SET note = CAST(note AS BLOB) WHERE number = 2": 57,
-    "audit_checkpoints SET note = CAST(x'ff' AS TEXT) WHERE number = 2": 0,
+    "audit_checkpoints SET note = CAST(x'ff' AS TEXT) WHERE number = 2": 57,
     "audit_checkpoints SET size = 'text' WHERE number = 2": 57,
     "audit_checkpoints SET time = 'text' WHERE number = 2": 57,
     "audit_sequenced SET number = 'text'": 600,

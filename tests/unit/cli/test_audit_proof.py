@@ -104,6 +104,23 @@ def test_verify_looks_at_what_searches_go_by_if_it_is_asked_to(run, config, note
     assert "audit_kinds says otherwise than record 0: event" in result.stderr
 
 
+def test_rebuild_mends_what_verify_found_says_what_it_was_and_records_it(run, config, noted):  # noqa: F811
+    assert "30 records looked at. Nothing was wrong" in run("rebuild").output
+    change(config, "UPDATE audit_kinds SET event = 'nothing'", "DELETE FROM audit_hours")
+    result = run("rebuild")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-2:] == [
+        "audit_kinds: 1 row mended",
+        "30 records looked at. Searches and figures go by all of them now.",
+    ]
+    assert "Searches and figures go by all of them." in run("verify", "--search").output
+    assert "audit.search_rebuilt" in run("tail").output.splitlines()[-1]
+    change(config, "UPDATE audit_records SET body = replace(body, 'signed_out', 'signed_up') WHERE id = (1 << 40) + 9")
+    result = run("rebuild")
+    assert result.exit_code == 1
+    assert "first bad position: 8" in result.stderr
+
+
 def test_verify_proves_that_the_log_begins_with_what_was_noted(run, config, noted):  # noqa: F811
     assert "10 records verified, 20 to 29" in run("verify", "--since", noted).output
     result = run("verify", "--noted", noted)

@@ -96,6 +96,10 @@ def changed(version="v2"):
     return events.RulesPromoted(version, "v1", "lin", message="", diff_digest="d", diff=())
 
 
+def taken(version):
+    return events.RulesTaken(version, "", "node", message="", diff_digest="d", diff=())
+
+
 def imported(strays):
     return events.TrailImported(1, ("d",), 5, 3, "", "", strays, ("production/Admin STS.x",) * strays)
 
@@ -112,6 +116,8 @@ def imported(strays):
         pytest.param([resolved(administrator=True)], ["new_administrator"], id="an administrator"),
         pytest.param([resolved()], [], id="somebody who is none"),
         pytest.param([changed()], ["rules_changed"], id="other rules"),
+        pytest.param([taken("v1")], [], id="the first rules"),
+        pytest.param([taken("v1"), taken("v2")], ["rules_changed"], id="others that somebody made look like the first"),
         pytest.param([imported(2)], ["strays"], id="strays in an import"),
         pytest.param([imported(0)], [], id="an import without any"),
         pytest.param([events.ClockSteppedBack("node", 7, "")], ["clock_stepped_back"], id="a clock set back"),
