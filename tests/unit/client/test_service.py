@@ -13,11 +13,12 @@ from cryptography.x509.oid import NameOID
 from bridge.cli.console import _find_address
 from bridge.client.access import Access
 from bridge.client.failure import ClientError, ClockWrong, Refused, SignedOut, Unreachable, WrongService
-from bridge.client.moments import describe_length, describe_moment
+from bridge.client.moments import describe_moment
 from bridge.client.oauth import LONGEST_INTERVAL_SECONDS, AuthorizationServer, Proof, Tokens
 from bridge.client.roles import LONGEST_SECONDS, Role, read_credentials, read_session
 from bridge.client.service import Service
 from bridge.client.turns import Turns
+from bridge.language import write_length
 from bridge.sandbox.workspace import find_free_ports
 from tests.fakes.wrong_service import wrong_service
 
@@ -219,7 +220,7 @@ def test_t_out_11_twin_what_can_be_understood_is_taken(other, access, path, answ
     found = ASKING[path](access)
     if path == "/api/v1/session":
         assert 0 <= found.roles[0].seconds <= LONGEST_SECONDS
-        assert describe_length(found.roles[0].seconds)
+        assert write_length(found.roles[0].seconds)
     if path == "/oauth/device_authorization":
         assert found.interval_seconds <= LONGEST_INTERVAL_SECONDS
 
