@@ -22,10 +22,10 @@ from bridge.clock import Clock, format_utc
 from bridge.delivery.console import Console, ConsoleForm
 from bridge.delivery.links import name_page
 from bridge.entitlements.choice import Choice, choose, find_role
-from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.entitlement import Entitlement, Kind, identify
 from bridge.entitlements.reading import READS_ALL, Reading, find_reading
 from bridge.entitlements.recorded import summarize
-from bridge.entitlements.resolve import Kind, Resolution, identify, meets_any, resolve
+from bridge.entitlements.resolve import Resolution, meets_any, resolve
 from bridge.entitlements.rules import Conditions, RulesInForce
 from bridge.entitlements.smallest_change import SmallestChange, find_smallest_change, list_own_changes
 from bridge.entitlements.steps import Situation

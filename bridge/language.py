@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, reduce
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def list_texts(texts: Iterable[str]) -> str:
 def join_sentences(sentences: Iterable[str]) -> str:
     """Return some sentences, at least one, as one text, with what the language that is spoken puts between them."""
     return reduce(lambda first, second: translate("%(first)s %(second)s", first=first, second=second), sentences)
+
+
+def write_length(seconds: float) -> str:
+    """Return a length of time in whole minutes: ``1 h 30 min``; of days, ``2 d 3 h``; below a minute in seconds."""
+    span = timedelta(seconds=seconds)
+    hours, minutes = divmod(span.seconds // 60, 60)
+    given = {"days": span.days, "hours": hours, "minutes": minutes}
+    if span.days:
+        return translate("%(days)s d %(hours)s h", **given) if hours else translate("%(days)s d", **given)
+    if hours:
+        return translate("%(hours)s h %(minutes)s min", **given) if minutes else translate("%(hours)s h", **given)
+    return translate("%(minutes)s min", **given) if minutes else translate("%(seconds)s s", seconds=span.seconds)
 
 
 def _fill(value: object) -> object:

@@ -31,7 +31,7 @@ from bridge.sandbox.long_requests import close_once_sent
 from bridge.sandbox.servers import run_sandbox
 from bridge.sandbox.workspace import copy_configuration, find_free_ports
 from bridge.settings import load_configuration, load_settings
-from tests.ready_keys import put_keys
+from tests.ready_keys import put_keys, put_sandbox_keys
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,6 +103,7 @@ def prepare(folder: Path) -> Installation:
     ports = find_free_ports(3)
     copy_configuration(ROOT / "config", folder, ports)
     put_keys(folder / "certs")
+    put_sandbox_keys(folder / "certs" / "sandbox")
     return Installation(
         folder, f"http://localhost:{ports[0]}", f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
     )

@@ -1,6 +1,6 @@
-"""The service's keys, made and checked once for all tests of a process: each takes a tenth of a second.
+"""The keys of the service and of its stand-ins, made and checked once for a process: each takes a tenth of a second.
 
-Nothing of the service is replaced: the files lie where ``rambridge keys create`` puts them.
+Nothing of either is replaced: the files lie where ``rambridge keys create`` and the stand-ins put them.
 """
 
 import atexit
@@ -13,11 +13,18 @@ from cryptography.hazmat.primitives import serialization
 
 from bridge.clock import SystemClock
 from bridge.keys import create_missing
+from bridge.sandbox.idp.keys import load_or_create_keys
+from bridge.sandbox.signing_key import load_or_create_token_key
 
 
 def put_keys(folder: Path) -> None:
     """Put each current and next key into a folder that lacks it."""
     shutil.copytree(_make_keys(), folder, dirs_exist_ok=True, copy_function=_copy_where_missing)
+
+
+def put_sandbox_keys(folder: Path) -> None:
+    """Put the keys that both stand-ins sign with into their folder, which has none yet."""
+    shutil.copytree(_make_sandbox_keys(), folder, dirs_exist_ok=True)
 
 
 def check_keys_once() -> None:
@@ -27,9 +34,22 @@ def check_keys_once() -> None:
 
 @cache
 def _make_keys() -> Path:
+    made = _make_folder()
+    create_missing(made, SystemClock())
+    return made
+
+
+@cache
+def _make_sandbox_keys() -> Path:
+    made = _make_folder()
+    load_or_create_keys(made, "Acme", SystemClock().now())
+    load_or_create_token_key(made / "cluster-signing.key")
+    return made
+
+
+def _make_folder() -> Path:
     made = Path(tempfile.mkdtemp(prefix="rambridge-keys-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
-    create_missing(made, SystemClock())
     return made
 
 

@@ -175,7 +175,9 @@ def _take_out(response: TestResponse, code: str) -> str:
     if response.mimetype == "application/json":
         return ""
     text = html.unescape(response.text)
-    for own in (*_REFERENCE.findall(text)[:1], f'mono">{code} ', f"<p>{_SENTENCES.get(code, '')}</p>"):
+    reference = "".join(_REFERENCE.findall(text)[:1])
+    shown_again = (f'name="error" value="{code}"', f'name="reference" value="{reference}"')
+    for own in (*shown_again, reference, f'mono">{code} ', f"<p>{_SENTENCES.get(code, '')}</p>"):
         text = text.replace(own, "", 1)
     return text
 

@@ -19,7 +19,7 @@ from bridge.authorization.codes import Codes, ShownCode
 from bridge.authorization.parameters import read_form
 from bridge.authorization.pushed import LIFETIME_SECONDS as PUSHED_SECONDS
 from bridge.authorization.pushed import PushedRequests
-from bridge.authorization.requests import check_request, read_receiver
+from bridge.authorization.requests import PARAMETERS, check_request, read_receiver
 from bridge.errors import (
     BadParameter,
     BridgeError,
@@ -117,7 +117,9 @@ class Endpoints:
         if "request_uri" in form:
             raise BadParameter("a reference is pushed")
         check_request(form, read_receiver(form), self._resource)
-        response = jsonify(request_uri=self._pushed.keep(form), expires_in=PUSHED_SECONDS)
+        # Whoever pushes long ones that mean nothing must not fill the memory: nobody has signed in yet.
+        kept = {name: value for name, value in form.items() if name in PARAMETERS}
+        response = jsonify(request_uri=self._pushed.keep(kept), expires_in=PUSHED_SECONDS)
         response.status_code = HTTPStatus.CREATED
         return response
 

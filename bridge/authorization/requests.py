@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from bridge.authorization.client import check_client, check_redirect_uri, check_resource
 from bridge.errors import BadParameter, PKCEMissing, ResponseTypeUnsupported
 
+PARAMETERS = frozenset(
+    {
+        "client_id",
+        "response_type",
+        "response_mode",
+        "redirect_uri",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "resource",
+    }
+)
+"""What of a request counts for anything. Each has a short form of its own."""
 LONGEST_STATE = 128
 _STATE = re.compile(rf"[\x20-\x7e]{{0,{LONGEST_STATE}}}", re.ASCII)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)

@@ -23,7 +23,7 @@ _EVERY = 20
 """How many cases pass between two lines of progress."""
 
 
-@click.command()
+@click.command(short_help="Send every hostile message; each must be refused.")
 @click.option("--provider", "names", multiple=True, metavar="NAME", help="Only this provider; may be repeated.")
 @click.option("--threat", "threats", multiple=True, metavar="NUMBER", help="Only this threat, such as SAML-01.")
 @click.option(

@@ -20,7 +20,7 @@ _FORMATS: Mapping[str, Callable[[Sequence[Problem]], str]] = {
 }
 
 
-@click.command()
+@click.command(short_help="Check settings, providers, accounts and rules.")
 @click.option(
     "--format",
     "output",

@@ -131,4 +131,6 @@ def _find_ourselves() -> tuple[str, ...]:
         raise ClientError(
             translate("This Python does not know its own path. Install the command: pipx install rambridge")
         )
-    return (sys.executable, "-m", "bridge")
+    # Programs start this wherever they are, and a folder there that is named bridge must not be taken for it.
+    found_here = Path(__file__).resolve().parents[2] == Path.cwd()
+    return (sys.executable, *(() if found_here else ("-P",)), "-m", "bridge")

@@ -70,7 +70,8 @@ def _find_address(access: Access, role: Role, destination: str | None) -> str:
 
 def _check_address(access: Access, address: str) -> str:
     """Return the address of a page of the service; it goes to a browser's command line, where others are options."""
-    if not address.startswith(f"{access.service.origin}/"):
+    is_plain = address.isascii() and address.isprintable()
+    if not address.startswith(f"{access.service.origin}/") or not is_plain:
         raise WrongService(
             translate(
                 "%(service)s names an address of another place, which is not opened: %(address)s",

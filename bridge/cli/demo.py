@@ -22,7 +22,7 @@ from bridge.settings import load_settings
 _TERMINATED = 128 + signal.SIGTERM
 
 
-@click.command()
+@click.command(short_help="Start a company, a cloud and the bridge here.")
 @click.option(
     "--once",
     is_flag=True,

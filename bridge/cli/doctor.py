@@ -49,7 +49,7 @@ ReadRAM = Callable[[Desired], Existing]
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
 
 
-@click.command()
+@click.command(short_help="Verify the whole chain, link by link.")
 @ram_options
 @click.option("--account", "names", multiple=True, help="Only this account; several times for several. Else all.")
 @click.option("--role", help="The role to try the exchange with; else the first one that rules grant in the account.")

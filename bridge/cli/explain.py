@@ -25,7 +25,7 @@ from bridge.entitlements.supposed import parse_moment
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 
 
-@click.command("explain")
+@click.command("explain", short_help="Explain which roles somebody gets, and why.")
 @click.option("--person", metavar="TEXT", help="The latest sign-in of whoever has this name, address or subject.")
 @click.option(
     "--claims", type=FILE, metavar="FILE", help="A person who is made up: YAML or JSON, `-` is standard input."

@@ -18,7 +18,7 @@ def keys() -> None:
     """Make, list and rotate the bridge's own keys."""
 
 
-@keys.command("create")
+@keys.command("create", short_help="Make every key that is missing.")
 @click.pass_obj
 def create(folder: Path) -> None:
     """Make every key that is missing; those that exist stay as they are."""
@@ -39,13 +39,13 @@ def list_keys(folder: Path) -> None:
     if not rows:
         click.echo("There are no keys yet. Run `rambridge keys create`.")
         return
-    click.echo(f"{'PURPOSE':<15} {'SLOT':<9} {'ALGORITHM':<12} {'CREATED':<11} {'ENDS':<11} ID")
+    click.echo(f"{'PURPOSE':<17} {'SLOT':<9} {'ALGORITHM':<12} {'CREATED':<11} {'ENDS':<11} ID")
     for row in rows:
         ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "-"
-        click.echo(f"{row.purpose:<15} {row.slot:<9} {row.algorithm:<12} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
+        click.echo(f"{row.purpose:<17} {row.slot:<9} {row.algorithm:<12} {row.created:%Y-%m-%d}  {ends:<11} {row.id}")
 
 
-@keys.command("rotate")
+@keys.command("rotate", short_help="Let the published next key sign from now on.")
 @click.argument("purpose", type=click.Choice(get_args(Purpose)))
 @click.pass_obj
 def rotate_key(folder: Path, purpose: Purpose) -> None:
@@ -61,7 +61,7 @@ def rotate_key(folder: Path, purpose: Purpose) -> None:
     click.echo(f"Rotated {purpose}. Restart the service: it uses what was the next key.")
 
 
-@keys.command("replace-next")
+@keys.command("replace-next", short_help="Make another next key.")
 @click.argument("purpose", type=click.Choice(get_args(Purpose)))
 @click.pass_obj
 def replace_next_key(folder: Path, purpose: Purpose) -> None:

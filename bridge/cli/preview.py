@@ -48,7 +48,7 @@ class _Period(click.ParamType):  # type: ignore[type-arg]
         return timedelta(days=number) if match[2] == "d" else timedelta(hours=number)
 
 
-@click.command("preview")
+@click.command("preview", short_help="Say who would gain and lose what by other rules.")
 @click.option("--rules", "draft", required=True, metavar="FOLDER|VERSION", help="The rules to try.")
 @click.option("--against", metavar="FOLDER|VERSION", help="Compare with these rules instead of those in force.")
 @click.option("--since", type=_Period(), help="How far back to go: 30d, 12h. As far as sign-ins are kept where absent.")

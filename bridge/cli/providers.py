@@ -30,7 +30,7 @@ from bridge.settings import load_configuration
 from bridge.store_connection import RedisClient
 
 
-@click.command("providers")
+@click.command("providers", short_help="List the identity providers, and what ends when.")
 @click.option(
     "--rehearsal", is_flag=True, help="Also ask the store how many sign-ins staged certificates would verify."
 )

@@ -11,10 +11,9 @@ from bridge.cli.columns import fill, find_columns, pad, width
 from bridge.cli.person import Asked, at_screen, open_access, print_json, say_no_role, takes
 from bridge.cli.told import command
 from bridge.client.failure import NotSaid, Refused
-from bridge.client.moments import describe_length
 from bridge.client.remembered import Remembered
 from bridge.client.roles import Role, find_role, name_each, read_session, search
-from bridge.language import mark, translate, translate_number
+from bridge.language import mark, translate, translate_number, write_length
 
 MOST_OFFERED = 15
 LEAST_COLUMNS = 16
@@ -89,6 +88,7 @@ def _pick(offered: Sequence[Role], words: str, *, ask: bool) -> Role:
     """Return the one role that is found, asking for more words until there is one, or a number is given."""
     if not offered:
         raise Refused(translate("You have no role at the moment."), "no_roles")
+    remembered = Remembered.read()
     while True:
         found = search(offered, words)
         if len(found) == 1 and (words or len(offered) == 1):
@@ -96,18 +96,28 @@ def _pick(offered: Sequence[Role], words: str, *, ask: bool) -> Role:
         if not ask:
             raise NotSaid(_ask_for_more(found, offered, words))
         if found:
-            click.echo(
-                draw_table(found[:MOST_OFFERED], Remembered.read(), find_columns(sys.stderr), numbered=True), err=True
-            )
+            click.echo(draw_table(found[:MOST_OFFERED], remembered, find_columns(sys.stderr), numbered=True), err=True)
             if len(found) > MOST_OFFERED:
                 click.echo(translate("   and %(number)s more", number=len(found) - MOST_OFFERED), err=True)
         else:
             click.echo(translate("None has '%(words)s' in it.", words=words), err=True)
         question = translate("Number, or part of account or role")
-        answer = click.prompt(question, err=True, default="1" if found else None)
+        answer = click.prompt(question, err=True, default=_find_default(found[:MOST_OFFERED], words, remembered))
         if answer.isdecimal() and 1 <= int(answer) <= min(len(found), MOST_OFFERED):
             return found[int(answer) - 1]
         words = answer
+
+
+def _find_default(shown: Sequence[Role], words: str, remembered: Remembered) -> str | None:
+    """Return the number that Enter takes: the role that is chosen already, or the best one for what was typed."""
+    if not shown:
+        return None
+    stars = [_is_chosen(role, remembered) for role in shown]
+    return str(stars.index(True) + 1) if True in stars and not words else "1"
+
+
+def _is_chosen(role: Role, remembered: Remembered) -> bool:
+    return (role.account_id, role.name) == (remembered.account, remembered.role)
 
 
 def _ask_for_more(found: Sequence[Role], offered: Sequence[Role], words: str) -> str:
@@ -139,9 +149,9 @@ def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *
     titles = (mark("ACCOUNT"), mark("NUMBER"), mark("ROLE"), mark("LASTS"), mark("FOR"))
     rows: list[tuple[str, ...]] = [("", *map(translate, titles))]
     for number, role in enumerate(shown, 1):
-        star = "*" if (role.account_id, role.name) == (chosen.account, chosen.role) else ""
+        star = "*" if _is_chosen(role, chosen) else ""
         first = f"{number:>2}{star}" if numbered else star
-        lasts = describe_length(role.seconds) if role.has_credentials else translate("console")
+        lasts = write_length(role.seconds) if role.has_credentials else translate("console")
         rows.append((first, role.account_title, role.account_id, role.name, lasts, role.purpose))
     rows = _add_care(rows, shown)
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]

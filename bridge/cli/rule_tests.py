@@ -16,7 +16,7 @@ from bridge.settings import load_configuration, run_rule_tests
 _UNCOVERED_SHOWN = 20
 
 
-@click.command("test-rules")
+@click.command("test-rules", short_help="Run the tests for mappings.")
 @click.argument(
     "tests", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False)
 )

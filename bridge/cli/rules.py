@@ -55,7 +55,7 @@ def rules() -> None:
     """
 
 
-@rules.command("list")
+@rules.command("list", short_help="List what came into force, and what waits.")
 @click.option("-n", "--changes", "count", default=20, show_default=True, help="How many changes to show.")
 @click.pass_obj
 def list_versions(folder: Path, count: int) -> None:
@@ -106,7 +106,7 @@ def show(folder: Path, version: str, target: Path | None) -> None:
     click.echo(f"wrote {len(files.texts)} files into {short_path(target)}")
 
 
-@rules.command("diff")
+@rules.command("diff", short_help="Show what differs between two versions.")
 @click.argument("before", default="current")
 @click.argument("after", default="files")
 @click.pass_obj

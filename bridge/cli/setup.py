@@ -28,7 +28,7 @@ from bridge.setup.terraform import write_terraform
 _COLOURS = {"create": "green", "change": "yellow", "leave": None, "blocked": "red"}
 
 
-@click.group()
+@click.group(short_help="Bring RAM to what the configuration needs.")
 def setup() -> None:
     """Bring RAM to what the configuration needs: providers, roles with their trust policies, RAM users.
 
@@ -53,7 +53,7 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     return ram_options(command)
 
 
-@setup.command()
+@setup.command(short_help="Show what RAM lacks and what differs; change nothing.")
 @_common
 @click.option("--terraform", is_flag=True, help="Print Terraform for all of it instead; RAM is not asked.")
 def plan(  # noqa: PLR0917
@@ -127,7 +127,7 @@ def apply(  # noqa: PLR0917
         sys.exit(FAILED)
 
 
-@setup.command()
+@setup.command(short_help="Read from RAM what the account's roles may do.")
 @ram_options
 @click.option("--account", "name", required=True, help="The account, as its file in accounts/ names it.")
 @click.option("--rules", help="Rules of this folder, or of this version, instead of those in force.")

@@ -23,7 +23,7 @@ _TITLE_COLUMNS = 48
 _NARROWEST = 24
 
 
-@click.command("trace")
+@click.command("trace", short_help="Explain the reference that an error page shows.")
 @click.argument("reference")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj

@@ -27,7 +27,7 @@ NAMED = 20
 """How many files, and how many strays, the record of an import names."""
 
 
-@click.group()
+@click.group(short_help="Import ActionTrail events, and find strays.")
 def trail() -> None:
     """Import ActionTrail events, and find credentials of governed roles that were never issued here."""
 

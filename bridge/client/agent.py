@@ -186,7 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
             return FORBIDDEN
         path = self.path
         if path.startswith("http://"):  # the form for proxies, which servers take as well (RFC 9112 3.2.2)
-            target = urlsplit(path)
+            try:
+                target = urlsplit(path)
+            except ValueError:
+                return FORBIDDEN
             if target.netloc.lower() not in self.server.hosts:
                 return FORBIDDEN
             path = target.path

@@ -7,6 +7,7 @@ import shlex
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def write_profiles(path: Path, profiles: list[Profile], *, make_default: str = "
         path: the file; it need not exist.
         profiles: what to write.
         make_default: the profile that programs take where none is named; a new file needs one, and gets the first.
-        replace: take the place of a profile of that name even if it is not one of ours.
+        replace: take the place of a profile of that name even if it is not one of ours, or asks another service.
 
     Raises:
         ClientError: the file is not one that the CLI wrote, a name is taken, or the file cannot be written. Nothing was
@@ -79,8 +80,20 @@ def write_profiles(path: Path, profiles: list[Profile], *, make_default: str = "
                     mode=clean(old.get("mode")) or "?",
                 )
             )
+        fresh = _build(profile, old)
+        if not replace and find_server(old) != find_server(fresh):
+            # What one service calls its accounts and roles must not take the place of another one's.
+            raise ClientError(
+                translate(
+                    "%(file)s has a profile '%(name)s' that asks another service (%(service)s). Another name: "
+                    "--profile NAME. In its place: --replace",
+                    file=path,
+                    name=clean(profile.name),
+                    service=clean(find_server(old)),
+                )
+            )
         renewed.append(profile.name)
-        existing[place] = _build(profile, old)
+        existing[place] = fresh
     if make_default or not content.get("current"):
         content["current"] = make_default or profiles[0].name
     backup = path.with_name(path.name + BACKUP_SUFFIX) if before is not None else None
@@ -110,11 +123,18 @@ def find_profiles() -> Path:
 
 def is_ours(profile: dict[str, Any]) -> bool:
     """Return whether this command wrote a profile."""
+    return bool(find_server(profile))
+
+
+def find_server(profile: dict[str, Any]) -> str:
+    """Return the service that a profile of ours asks; empty: it is none of ours."""
     try:
         words = shlex.split(str(profile.get("process_command", "")))
     except ValueError:
-        return False
-    return profile.get("mode") == "External" and "credentials" in words and "--server" in words
+        return ""
+    if profile.get("mode") != "External" or "credentials" not in words:
+        return ""
+    return next((after for word, after in pairwise(words) if word == "--server"), "")
 
 
 def _build(profile: Profile, old: dict[str, Any]) -> dict[str, Any]:

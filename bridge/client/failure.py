@@ -121,6 +121,16 @@ def name_reason(error: object) -> str:
     return f"{translate(mismatch)} ({rest})" if rest else translate(text)
 
 
+def plain(value: object) -> str:
+    """Return a token, code or address as it is. Raises ValueError unless it is printable ASCII, as they all are.
+
+    Any other would fail where it is used, or move the cursor where it is printed.
+    """
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise ValueError("no text of printable ASCII")
+    return value
+
+
 def clean(text: object) -> str:
     """Return text that cannot move the cursor or colour the terminal, whatever a service put into it."""
     return "".join(character for character in str(text or "") if character.isprintable())[:400]

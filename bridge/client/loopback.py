@@ -109,8 +109,10 @@ class Loopback:
 
     def _answer(self, target: str) -> _Page:
         """Return what a request gets; what does not belong to this sign-in changes nothing."""
-        parts = urlsplit(target)
-        if parts.path != PATH or len(target) > LONGEST_TARGET:
+        # What begins otherwise may be no address at all, which the parser says by an error.
+        is_readable = target.startswith(PATH) and len(target) <= LONGEST_TARGET
+        parts = urlsplit(target if is_readable else "")
+        if parts.path != PATH:
             return _not_here(404)
         try:
             fields = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)

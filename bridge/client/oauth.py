@@ -8,13 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from bridge.client.failure import ClientError, SignedOut, SignInFailed, Unreachable, WrongService, clean, refusal_of
+from bridge.client.failure import (
+    ClientError,
+    SignedOut,
+    SignInFailed,
+    Unreachable,
+    WrongService,
+    clean,
+    plain,
+    refusal_of,
+)
 from bridge.client.service import Answer, Service
 from bridge.language import translate
 
 CLIENT_ID = "rambridge-cli"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+LONGEST_INTERVAL_SECONDS = 60
+"""However long a service wants to be left alone: the person waits."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +152,14 @@ class AuthorizationServer:
         content = answer.content
         try:
             return Device(
-                device_code=str(content["device_code"]),
+                device_code=plain(content["device_code"]),
                 user_code=clean(content["user_code"]),
                 address=self._own(str(content.get("verification_uri_complete") or content["verification_uri"])),
                 plain_address=self._own(str(content["verification_uri"])),
-                interval_seconds=max(1, int(content.get("interval", 5))),
+                interval_seconds=min(max(1, int(content.get("interval", 5))), LONGEST_INTERVAL_SECONDS),
                 ends_at=time.monotonic() + float(content["expires_in"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise WrongService(translate("The service's answer names no code.")) from error
 
     def ask_device(self, device: Device, proof: Proof) -> tuple[Tokens | None, str]:
@@ -187,11 +198,11 @@ class AuthorizationServer:
             raise WrongService(translate("The service's token is of a kind that this command does not know."))
         try:
             return Tokens(
-                access=str(content["access_token"]),
-                refresh=str(content.get("refresh_token", "")),
+                access=plain(content["access_token"]),
+                refresh=plain(content.get("refresh_token", "")),
                 expires_at=time.time() + float(content["expires_in"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise WrongService(translate("The service's answer has no token in it.")) from error
 
     def _path(self, name: str) -> str:
@@ -203,7 +214,8 @@ class AuthorizationServer:
     def _own(self, address: str) -> str:
         """Return an address of the service's own origin. What it names elsewhere gets neither tokens nor people."""
         origin, rest = address[: len(self.service.origin)], address[len(self.service.origin) :]
-        if origin.lower() != self.service.origin or not rest.startswith("/") or not rest.isprintable():
+        is_plain = rest.startswith("/") and rest.isascii() and rest.isprintable()
+        if origin.lower() != self.service.origin or not is_plain:
             raise WrongService(
                 translate(
                     "The service at %(service)s names an address elsewhere: %(address)s.",

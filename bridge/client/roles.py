@@ -1,5 +1,6 @@
 """The person's roles as the service names them, and how one is meant by what somebody types."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from typing import Any
 
 from bridge.client.access import Access, expect
 from bridge.client.credentials import Credentials
-from bridge.client.failure import Refused, WrongService, clean
+from bridge.client.failure import Refused, WrongService, clean, plain
 from bridge.language import translate
+
+LONGEST_SECONDS = 7 * 86_400
+"""Longer than any credentials last; a service may say anything."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def read_session(access: Access) -> Session:
             roles=tuple(sorted(roles, key=lambda role: (role.account_title.casefold(), role.name.casefold()))),
             content=content,
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise WrongService(
             translate("The service's answer is not one that this command understands. Is the service newer?")
         ) from error
@@ -86,12 +90,12 @@ def read_credentials(access: Access, role: Role) -> Credentials:
     content = expect(access.post("/api/v1/credentials", {"entitlement": role.entitlement}))
     try:
         return Credentials(
-            access_key_id=str(content["access_key_id"]),
-            access_key_secret=str(content["access_key_secret"]),
-            security_token=str(content["security_token"]),
+            access_key_id=plain(content["access_key_id"]),
+            access_key_secret=plain(content["access_key_secret"]),
+            security_token=plain(content["security_token"]),
             expires_at=datetime.fromisoformat(content["expires_at"]).astimezone(UTC),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise WrongService(translate("The service's answer has no credentials in it.")) from error
 
 
@@ -134,23 +138,52 @@ def find_role(roles: Sequence[Role], account: str, name: str) -> Role:
 def search(roles: Iterable[Role], words: str) -> list[Role]:
     """Return the roles that have every word somewhere, best first.
 
-    A word counts as a whole, or as its letters in their order: ``pdadm`` finds *production PlatformAdmin*.
+    A word counts as a whole, or as beginnings of words in a row, as in the portal: ``prre`` finds *Production, Read
+    only*. Where no role has all of them so, letters in their order do: ``pdadm`` finds *production PlatformAdmin*.
     """
     wanted = _fold(words).split()
     found = []
     for place, role in enumerate(roles):
-        scores = [_score(word, _fold(role.text)) for word in wanted]
+        text, begun = _fold(role.text), _list_words(role)
+        scores = [_score(word, text, begun) for word in wanted]
         if all(score is not None for score in scores):
-            found.append((sum(score for score in scores if score is not None), place, role))
-    return [role for _, _, role in sorted(found, key=lambda entry: entry[:2])]
+            known = [score for score in scores if score is not None]
+            found.append((max(known, default=0) >= _LOOSE, sum(known), place, role))
+    loose = all(is_loose for is_loose, *_ in found)
+    return [role for is_loose, _, _, role in sorted(found, key=lambda entry: entry[:3]) if is_loose == loose]
 
 
-def _score(word: str, text: str) -> int | None:
-    """Return how far apart the letters of a word stand in a text; None if they are not all there."""
+_LOOSE = 1_000
+"""From this score on a word is in a text by its letters alone, which many texts have."""
+_LONGEST = 32
+"""More letters are no beginnings of words that somebody typed."""
+
+
+def _score(word: str, text: str, begun: tuple[str, ...]) -> int | None:
+    """Return how far a word is from what a text has; None if its letters are not all there."""
     whole = text.find(word)
     if whole >= 0:
         begins = whole == 0 or not text[whole - 1].isalnum()
         return 0 if begins else 1
+    if len(word) <= _LONGEST and _begins(word, begun):
+        return 2
+    spread = _spread(word, text)
+    return None if spread is None else _LOOSE + spread
+
+
+def _begins(word: str, words: tuple[str, ...]) -> bool:
+    """Return whether a word is made of beginnings of words, in their order; others may stand between them."""
+    if not word:
+        return True
+    for place, each in enumerate(words):
+        for length in range(min(len(word), len(each)), 0, -1):
+            if each.startswith(word[:length]) and _begins(word[length:], words[place + 1 :]):
+                return True
+    return False
+
+
+def _spread(word: str, text: str) -> int | None:
+    """Return how far apart the letters of a word stand in a text; None if they are not all there in their order."""
     best: int | None = None
     for start, letter in enumerate(text):
         if letter != word[0] or (start and text[start - 1].isalnum()):
@@ -161,9 +194,16 @@ def _score(word: str, text: str) -> int | None:
             if at < 0:
                 break
         else:
-            spread = 2 + at - start - len(word) + 1
+            spread = at - start - len(word) + 1
             best = spread if best is None else min(best, spread)
     return best
+
+
+def _list_words(role: Role) -> tuple[str, ...]:
+    """Return the words of a role's names; each part of a name such as PlatformAdmin is one."""
+    names = " ".join(dict.fromkeys((role.account_title, role.title, role.name)))
+    parted = re.sub(r"([a-z])([A-Z])", r"\1 \2", unicodedata.normalize("NFKC", names))
+    return tuple(re.findall(r"\w+", parted.casefold()))
 
 
 def _is_one_of(given: str, names: tuple[str, ...]) -> bool:
@@ -185,16 +225,17 @@ def name_each(roles: Sequence[Role]) -> str:
 
 def _read_role(entry: dict[str, Any]) -> Role:
     duration = entry.get("credentials_duration") or {}
+    seconds = int(duration.get("seconds") or entry.get("max_duration_seconds") or 0)
     account = clean(entry["account"])
     return Role(
-        entitlement=str(entry["id"]),
+        entitlement=clean(entry["id"]),
         account=account,
         account_id=clean(entry["account_id"]),
         account_title=clean(entry.get("account_title")) or account,
         name=clean(entry["name"]),
         title=clean(entry.get("title")) or clean(entry["name"]),
         purpose=clean(entry.get("purpose")),
-        seconds=int(duration.get("seconds") or entry.get("max_duration_seconds") or 0),
+        seconds=min(max(0, seconds), LONGEST_SECONDS),
         has_credentials=entry.get("terminal", True) is True,
         has_console=entry.get("console", True) is True,
         owner=clean(entry.get("owner")),

@@ -7,14 +7,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from bridge.client.failure import ClientError, ClockWrong, Unreachable, WrongService, clean, name_reason
-from bridge.client.moments import describe_length
-from bridge.language import mark, spoken, translate
+from bridge.language import mark, spoken, translate, write_length
 
 TIMEOUT_SECONDS = 30.0
 LARGEST_ANSWER_BYTES = 4_000_000
@@ -104,7 +104,7 @@ class Service:
         ahead = self.clock_ahead_seconds
         if abs(ahead) > MOST_SECONDS_OFF:
             message = _CLOCK_AHEAD if ahead > 0 else _CLOCK_BEHIND
-            raise ClockWrong(translate(message, length=describe_length(round(abs(ahead) / 60) * 60)))
+            raise ClockWrong(translate(message, length=write_length(round(abs(ahead) / 60) * 60)))
 
     def _send(self, method: str, path: str, body: bytes | None, content_type: str, token: str) -> Answer:
         headers = {"Accept": "application/json", "Accept-Language": self._language}
@@ -114,22 +114,26 @@ class Service:
             headers["Authorization"] = f"Bearer {token}"
         request = urllib.request.Request(self.origin + path, data=body, headers=headers, method=method)  # noqa: S310  the scheme was checked
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                status, seen, content = response.status, response.headers, response.read(LARGEST_ANSWER_BYTES)
-        except urllib.error.HTTPError as error:
-            with error:
-                status, seen, content = error.code, error.headers, error.read(LARGEST_ANSWER_BYTES)
+            status, seen, content = self._fetch(request)
         except (OSError, HTTPException) as error:
             raise self._explain(error) from error
         self._note_time(seen.get("Date", ""))
         return Answer(status, self._read(status, content))
+
+    def _fetch(self, request: urllib.request.Request) -> tuple[int, Message, bytes]:
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+                return response.status, response.headers, response.read(LARGEST_ANSWER_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read(LARGEST_ANSWER_BYTES)
 
     def _read(self, status: int, content: bytes) -> dict[str, Any]:
         if not content and 200 <= status < 300:  # noqa: PLR2004  RFC 7009 2.2 says nothing when it is done
             return {}
         try:
             answer = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict):
             return answer
@@ -153,7 +157,7 @@ class Service:
     def _note_time(self, date: str) -> None:
         try:
             self.clock_ahead_seconds = time.time() - parsedate_to_datetime(date).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return
 
     def _explain(self, error: Exception) -> ClientError:

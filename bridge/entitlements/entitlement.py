@@ -1,8 +1,10 @@
 """A RAM role or RAM user in one account, with the limits under which somebody may become it."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+Kind: TypeAlias = Literal["role", "user"]
 Sensitivity: TypeAlias = Literal["low", "medium", "high"]
 """How much harm may be done with it, in the words of whoever wrote the rules; the portal gives each a colour."""
 
@@ -13,7 +15,7 @@ class Entitlement:
 
     id: str
     """Stable for the same kind, account and name: it is what a form posts and a link names."""
-    kind: Literal["role", "user"]
+    kind: Kind
     account: str
     """The account's name in our configuration."""
     name: str
@@ -41,3 +43,8 @@ class Entitlement:
     def opens_terminal(self) -> bool:
         """Whether it has credentials for a terminal."""
         return self.kind == "role" or self.terminal_role is not None
+
+
+def identify(kind: Kind, account: str, name: str) -> str:
+    """Return the stable id of an entitlement: 16 hex digits."""
+    return hashlib.sha256(f"{kind}|{account}|{name}".encode()).hexdigest()[:16]

@@ -4,16 +4,15 @@ The explanation is not written beside the decision: an entitlement is handed out
 explains it.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from bridge.addresses import Address, read_address
-from bridge.entitlements.entitlement import Entitlement
+from bridge.entitlements.entitlement import Entitlement, Kind, identify
 from bridge.entitlements.expressions import Variables, bind_variables
 from bridge.entitlements.limits import look_at_address, look_at_expiry
 from bridge.entitlements.matching import (
@@ -33,8 +32,6 @@ from bridge.entitlements.spans import Span
 from bridge.entitlements.templates import TextTemplate
 from bridge.identity.verified import VerifiedIdentity
 from bridge.language import Alternatives, Said, chain, phrase
-
-Kind: TypeAlias = Literal["role", "user"]
 
 
 @dataclass(frozen=True)
@@ -196,11 +193,6 @@ def meets_any(
     return any(all(finding.holds is True for finding in _examine(each, person)) for each in alternatives)
 
 
-def identify(kind: Kind, account: str, name: str) -> str:
-    """Return the stable id of an entitlement: 16 hex digits."""
-    return hashlib.sha256(f"{kind}|{account}|{name}".encode()).hexdigest()[:16]
-
-
 class _Person:
     """One identity at one moment, with what was already read of it."""
 
@@ -222,7 +214,6 @@ class _Person:
         self._claims_in_expressions = claims_in_expressions
         self._texts: dict[str, Texts] = {}
         self._folded: dict[str, Texts] = {}
-        self.groups = keep_kind(self.read(groups_claim), ids=self._schema.group_ids)
 
     @property
     def is_workload(self) -> bool:
@@ -245,6 +236,10 @@ class _Person:
 
     def read_groups(self, *, ignore_case: bool) -> Texts:
         return self._folded_groups if ignore_case else self.groups
+
+    @cached_property
+    def groups(self) -> Texts:
+        return keep_kind(self.read(self.groups_claim), ids=self._schema.group_ids)
 
     @cached_property
     def _folded_groups(self) -> Texts:
@@ -411,7 +406,8 @@ class _Desk:
         name, reason = (grant.name.text, None) if grant.name.is_literal else grant.name.expand(self._person.variables)
         if name is None:
             return GrantOutcome(grant.kind, grant.account, grant.name.text, None, reason)
-        withheld = self._find_obstacle(grant.kind, grant.account, name)
+        id_ = grant.id or identify(grant.kind, grant.account, name)
+        withheld = self._find_obstacle(id_, grant, name)
         if withheld:
             return GrantOutcome(grant.kind, grant.account, name, None, withheld)
         if grant.kind == "role" and not _may_grant(grant, name):
@@ -420,11 +416,11 @@ class _Desk:
         if flaw:
             # The place stays taken: no later rule gives the whole role to whom this one gives a part of it.
             held = phrase("held by %(rule)s, whose session policy cannot be filled", rule=rule.id)
-            self._taken[identify(grant.kind, grant.account, name)] = held
+            self._taken[id_] = held
             return GrantOutcome(grant.kind, grant.account, name, None, flaw)
         texts = _Texts(self._person)
         entitlement = Entitlement(
-            id=identify(grant.kind, grant.account, name),
+            id=id_,
             kind=grant.kind,
             account=grant.account,
             name=name,
@@ -442,11 +438,11 @@ class _Desk:
         why = chain(texts.missing)
         return self._without_denied_terminal(GrantOutcome(grant.kind, grant.account, name, entitlement, why))
 
-    def _find_obstacle(self, kind: Kind, account: str, name: str) -> Said | None:
-        denied_by = self._find_denial(kind, account, name)
+    def _find_obstacle(self, id_: str, grant: Grant, name: str) -> Said | None:
+        denied_by = self._find_denial(grant.kind, grant.account, name)
         if denied_by:
             return phrase("denied by %(rule)s", rule=denied_by)
-        return self._taken.get(identify(kind, account, name))
+        return self._taken.get(id_)
 
     def _fill_policy(self, grant: Grant) -> tuple[str | None, Said | None]:
         """Return the session policy for this person, if the grant has one; or why it has none for this person."""

@@ -7,14 +7,14 @@ What a person is told of it is what they can do without anybody else, under rule
 (:func:`list_own_changes`): whatever else is missing says which rules and groups there are, and is for the record alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, islice, product
 
 from bridge.entitlements.entitlement import Entitlement
 from bridge.entitlements.matching import Finding, is_group_id
 from bridge.entitlements.near_miss import Sent
-from bridge.entitlements.resolve import identify
+from bridge.entitlements.resolve import Resolution, RuleOutcome
 from bridge.entitlements.rules import Requirement, Rule
 from bridge.entitlements.steps import (
     FewerGroups,
@@ -31,6 +31,8 @@ from bridge.entitlements.steps import (
 
 OWN_CONDITIONS = frozenset({"hours", "networks", "strength", "age"})
 """What a person can meet by themself."""
+_BY_CLAIMS = frozenset({"provider", "groups", "not_groups", "claims"})
+"""What nothing that they do alone changes."""
 MAX_RULES, MAX_STEPS = 20, 4
 MAX_DECISIONS = 200
 """How often the decision is asked in one search. Who needs more than this is told to ask."""
@@ -65,9 +67,13 @@ def list_own_changes(situation: Situation) -> tuple[SmallestChange, ...]:
 
     Only rules of which everything else holds are looked at, so it tells nothing of what is not meant for the person.
     """
-    search = _Search(situation)
+    resolution = situation.resolve()
+    looked_at = _pair(resolution, situation)
+    named = [rule for rule, outcome in looked_at if _is_otherwise_met(rule, outcome, situation)]
+    held = frozenset(entitlement.id for entitlement in resolution.entitlements)
+    search = _Search(situation, _keep(situation, _leave_out(looked_at, held)), held)
     found: dict[str, SmallestChange] = {}
-    for rule in _find_otherwise_met(situation):
+    for rule in named:
         for change in search.find(_propose(rule, situation)):
             known = found.get(change.entitlement.id)
             if known is None or len(change.steps) < len(known.steps):
@@ -84,8 +90,8 @@ def find_smallest_change(situation: Situation, wanted: str) -> SmallestChange | 
         return None
     # What else somebody holds changes nothing here, and would let the time tell whether there is such a role (WEB-15).
     about = tuple(rule for rule in situation.rules.rules if rule.denials or _may_grant(rule, wanted))
-    situation = replace(situation, rules=replace(situation.rules, rules=about), few=True)
-    search = _Search(situation)
+    few = _keep(situation, about)
+    search = _Search(situation, few, few.list_granted())
     changes = (
         change
         for rule in islice((rule for rule in about if _may_grant(rule, wanted)), MAX_RULES)
@@ -96,10 +102,7 @@ def find_smallest_change(situation: Situation, wanted: str) -> SmallestChange | 
 
 
 def _may_grant(rule: Rule, wanted: str) -> bool:
-    return any(
-        not grant.name.is_literal or identify(grant.kind, grant.account, grant.name.text) == wanted
-        for grant in rule.grants
-    )
+    return any(grant.id in {None, wanted} for grant in rule.grants)
 
 
 @dataclass
@@ -107,15 +110,21 @@ class _Search:
     """Asks the decision after changes; what it was asked before it knows."""
 
     situation: Situation
+    few: Situation
+    """The same with the rules that matter alone."""
+    held: Container[str]
+    """The ids of what is granted without any change."""
     _known: dict[frozenset[Step], dict[str, Entitlement]] = field(default_factory=dict)
-    _asked: int = 0
+    _ways: dict[Step, tuple[Step, ...]] = field(default_factory=dict)
+    _asked: int = 1
+    """The decision about now is the first."""
 
     def find(self, steps: Iterable[Step]) -> Iterator[SmallestChange]:
         """Yield what each smallest part of the steps gives."""
         ordered = _order(steps)
         if not 0 < len(ordered) <= MAX_STEPS:
             return
-        given: set[str] = set(self._ask(()))
+        given: set[str] = set()
         for size in range(1, len(ordered) + 1):
             granted = [(part, self._ask(part)) for part in combinations(ordered, size)]
             for part, entitlements in granted:
@@ -125,17 +134,33 @@ class _Search:
             given.update(id_ for _, entitlements in granted for id_ in entitlements)
 
     def _ask(self, steps: tuple[Step, ...]) -> dict[str, Entitlement]:
-        """Return what is granted after the steps, whatever address or method of several it is."""
+        """Return what the steps add, whatever address or method of several it is."""
         key = frozenset(steps)
         if key not in self._known:
-            answers = [self._decide(ways) for ways in product(*(step.list_ways(self.situation) for step in steps))]
-            first, *others = answers
-            self._known[key] = {id_: each for id_, each in first.items() if all(id_ in other for other in others)}
+            self._known[key] = self._try_each_way(steps)
         return self._known[key]
+
+    def _try_each_way(self, steps: tuple[Step, ...]) -> dict[str, Entitlement]:
+        ways = product(*map(self._list_ways, steps))
+        added = self._decide(next(ways))
+        for way in ways:
+            if not added:  # what one way does not add, no other can make up for
+                break
+            other = self._decide(way)
+            added = {id_: each for id_, each in added.items() if id_ in other}
+        return added
+
+    def _list_ways(self, step: Step) -> tuple[Step, ...]:
+        if step not in self._ways:
+            self._ways[step] = step.list_ways(self.situation)
+        return self._ways[step]
 
     def _decide(self, steps: tuple[Step, ...]) -> dict[str, Entitlement]:
         self._asked += 1
-        return _carry_out(self.situation, steps).list_granted() if self._asked <= MAX_DECISIONS else {}
+        if self._asked > MAX_DECISIONS:
+            return {}
+        granted = _carry_out(self.few, steps).list_granted()
+        return {id_: each for id_, each in granted.items() if id_ not in self.held}
 
 
 def _carry_out(situation: Situation, steps: Iterable[Step]) -> Situation:
@@ -148,15 +173,37 @@ def _order(steps: Iterable[Step]) -> tuple[Step, ...]:
     return tuple(sorted(dict.fromkeys(steps), key=lambda step: _ORDER.index(type(step))))
 
 
-def _find_otherwise_met(situation: Situation) -> Iterator[Rule]:
-    """Yield the rules that grant, of which everything holds but what the person can change alone."""
-    by_id: dict[str, Rule] = {}
-    for outcome in situation.resolve().explanations:
-        if outcome.applied or outcome.effect == "deny" or not _is_own(outcome.findings):
-            continue
-        by_id = by_id or {rule.id: rule for rule in situation.rules.rules}
-        if _is_own(situation.look_at(by_id[outcome.rule])):
-            yield by_id[outcome.rule]
+def _pair(resolution: Resolution, situation: Situation) -> list[tuple[Rule, RuleOutcome]]:
+    """Return the rules that could concern the person, each with what became of it."""
+    by_id = {rule.id: rule for rule in situation.rules.rules}
+    return [(by_id[outcome.rule], outcome) for outcome in resolution.explanations]
+
+
+def _is_otherwise_met(rule: Rule, outcome: RuleOutcome, situation: Situation) -> bool:
+    """Return whether a rule grants, and everything of it holds but what the person can change alone."""
+    if outcome.applied or rule.denials or not _is_own(outcome.findings):
+        return False
+    return _is_own(situation.look_at(rule))
+
+
+def _keep(situation: Situation, rules: tuple[Rule, ...]) -> Situation:
+    return replace(situation, rules=replace(situation.rules, rules=rules), few=True)
+
+
+def _leave_out(looked_at: Iterable[tuple[Rule, RuleOutcome]], held: Container[str]) -> tuple[Rule, ...]:
+    """Return the rules without those that can add nothing to what is held, whatever the person does alone.
+
+    They are most rules of somebody who holds much, and would be decided about again for each part of each change.
+    """
+    return tuple(
+        rule
+        for rule, outcome in looked_at
+        if rule.denials
+        or (
+            not any(finding.holds is not True and finding.condition in _BY_CLAIMS for finding in outcome.findings)
+            and any(grant.id not in held for grant in rule.grants)
+        )
+    )
 
 
 def _is_own(findings: Iterable[Finding]) -> bool:

@@ -7,6 +7,7 @@ or further placeholder survives (threat MAP-03). Nothing is expanded twice.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from bridge.entitlements.expressions import Expression, ExpressionInvalid, Variables, compile_text
 from bridge.entitlements.matching import find_flaw
@@ -47,7 +48,7 @@ class Template:
             return None, phrase("%(template)s is not a plain name of at most 64", template=self.text)
         return name, None
 
-    @property
+    @cached_property
     def is_literal(self) -> bool:
         """Whether the name is the same for everybody."""
         return all(isinstance(part, str) for part in self.parts)
@@ -81,7 +82,7 @@ class TextTemplate:
             return "", phrase("%(template)s is longer than %(most)s characters", template=self.text, most=most)
         return text, None
 
-    @property
+    @cached_property
     def is_literal(self) -> bool:
         """Whether the text is the same for everybody."""
         return all(isinstance(part, str) for part in self.parts)

@@ -4,6 +4,7 @@ What *least powerful* is, docs/decisions/0153 says. Only a role that surely suff
 condition, stands apart, and so does one of which nothing is known.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -23,6 +24,8 @@ MAX_COMPARED = 24
 """Of more roles in one account, those that may do the least at typical points are compared in full."""
 MAX_ACCOUNTS = 6
 """Where more may be meant, since the paste names none, roles of the others are compared at typical points alone."""
+MOST_WILDCARDS = 12
+"""Of what was pasted; what RAM asks about has one or two."""
 _SENSITIVITIES = {"low": 0, None: 1, "medium": 2, "high": 3}
 
 
@@ -79,7 +82,7 @@ def find_question(pasted: Pasted, account: Account) -> Question:
         return Question(action, pasted.resource, literal=True)
     if pasted.resource:
         _, service, region, _, rest = pasted.resource.split(":", 4)
-        return Question(action, f"acs:{service}:{region or '*'}:{account.id}:{rest}")
+        return Question(action, f"acs:{service}:{region or '*'}:{account.id}:{_widen(rest)}")
     if pasted.action:
         return Question(action, f"acs:{pasted.service}:*:{account.id}:*")
     region = pasted.region or "*"
@@ -88,6 +91,15 @@ def find_question(pasted: Pasted, account: Account) -> Question:
         "/".join(each for each in (shown.name, (place.name if place and kind else "") or "*") if each) if shown else "*"
     )
     return Question(action, f"acs:{pasted.service}:{region}:{account.id}:{rest}")
+
+
+def _widen(pattern: str) -> str:
+    """Return a pattern that every text fits that fits this one, and that has at most :data:`MOST_WILDCARDS`.
+
+    A role that suffices for more suffices for this. Hundreds of them would be compared with each policy for seconds.
+    """
+    wildcards = [each.start() for each in re.finditer(r"[*?]", pattern)]
+    return pattern if len(wildcards) <= MOST_WILDCARDS else f"{pattern[: wildcards[MOST_WILDCARDS - 1]]}*"
 
 
 def find_destination(pasted: Pasted, account: Account) -> str:

@@ -59,6 +59,7 @@ LEVELS: Mapping[str, Level] = {
     "api.links": "caller",
     "api.sessions": "caller",
     "api.end_session": "caller",
+    "api.handed_out": "caller",
     "api.logout": "caller",
     "api.openapi": "public",
     "consent.ask": "session",

@@ -1,7 +1,7 @@
 """The HTTP API, version 1: what a page's script or the command may ask for the signed-in person."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ from bridge.web.api_types import (
     CredentialsAnswer,
     CredentialsQuestion,
     EntitlementAnswer,
+    HandedOutAnswer,
+    HandedOutListAnswer,
     LengthAnswer,
     LinkAnswer,
     LinkQuestion,
@@ -32,6 +34,7 @@ from bridge.web.api_types import (
     SessionAnswer,
     SessionsAnswer,
 )
+from bridge.web.handed_out import HandedOutList
 from bridge.web.help import ASKED_SECONDS
 from bridge.web.openapi import Operation, describe_api
 from bridge.web.origin import current_origin
@@ -52,6 +55,7 @@ class API:
         federation: Federation,
         access: Access,
         session_list: SessionList,
+        handed_out: HandedOutList,
         links: Links,
         accounts: Mapping[str, Account],
         public_url: str,
@@ -60,6 +64,7 @@ class API:
         self._federation = federation
         self._access = access
         self._list = session_list
+        self._handed_out = handed_out
         self._links = links
         self._accounts = accounts
         self._public_url = public_url
@@ -88,6 +93,13 @@ class API:
                 "GET", "/sessions", "sessions", "Every session of the person", answer=SessionsAnswer
             ): self.sessions,
             Operation("DELETE", "/sessions/{id}", "end_session", "End one session of the person"): self.end_session,
+            Operation(
+                "GET",
+                "/handed-out",
+                "handed_out",
+                "What was handed out to the person and still lives",
+                answer=HandedOutListAnswer,
+            ): self.handed_out,
             Operation("POST", "/logout", "logout", "End the session that asks"): self.logout,
         }
 
@@ -201,6 +213,29 @@ class API:
         identity, current = self._access.require_caller().identity, self._access.caller_key()
         self._list.end(identity, current, id)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+    def handed_out(self) -> Response:
+        """List the credentials and consoles that the person was given and that have not ended."""
+        found, complete = self._handed_out.find(self._access.require_caller().identity)
+        return _answer(
+            HandedOutListAnswer(
+                handed_out=[
+                    HandedOutAnswer(
+                        kind=each.kind,
+                        account=each.account,
+                        name=each.name,
+                        handed_out_at=format_utc(datetime.fromisoformat(each.at)),
+                        ends_at=format_utc(each.ends_at),
+                        source_address=each.address,
+                        reference=each.reference,
+                        access_key_id=each.access_key_id or None,
+                        times=each.times,
+                    )
+                    for each in found
+                ],
+                complete=complete,
+            )
+        )
 
     def logout(self) -> Response:
         """End the session that asks, and no other."""

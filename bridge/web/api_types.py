@@ -159,6 +159,35 @@ class SessionsAnswer(_Model):
     sessions: list[OwnSessionAnswer]
 
 
+class HandedOutAnswer(_Model):
+    """Credentials or a console that were handed out to the person and still live. Nobody can end them before."""
+
+    kind: Literal["credentials", "console"]
+    account: str
+    name: str
+    """The RAM role's or RAM user's."""
+    handed_out_at: Moment
+    """When, for the last time."""
+    ends_at: Moment
+    """When it ends by itself, as far as we know."""
+    source_address: str
+    """Where it went."""
+    reference: str
+    """The number under which our records have it."""
+    access_key_id: str | None
+    """Null for a console that was opened by a signed response."""
+    times: int
+    """How often it was handed out and still lives; a role's console stands here once, by the last to end."""
+
+
+class HandedOutListAnswer(_Model):
+    """What was handed out to the person and still lives, the last to end first."""
+
+    handed_out: list[HandedOutAnswer]
+    complete: bool
+    """Whether that is all: of somebody who was handed very much, only the newest is looked at."""
+
+
 class ToDoAnswer(_Model):
     """One thing to do."""
 

@@ -1,6 +1,7 @@
 """Error → page. The one table of this door, and the catch-all that says nothing."""
 
 import logging
+import re
 import traceback
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.errors import (
     BadParameter,
     BridgeError,
     ClockBehind,
+    CrossSiteRequest,
     DestinationRefused,
     ExchangeError,
     ExchangeMismatch,
@@ -39,19 +41,22 @@ from bridge.errors import (
     SamePerson,
     SAMLMetadata,
     SessionError,
+    StepUpNotMet,
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
     UnknownHost,
     UserCodeUnknown,
     VersionUnknown,
+    Wanted,
+    walk_leaves,
 )
 from bridge.exchange.refusals import show_upstream
 from bridge.language import mark, translate
 from bridge.web.api_types import HelpAnswer, LetterAnswer, ToDoAnswer
 from bridge.web.help import Help, HelpDesk
-from bridge.web.origin import current_origin
-from bridge.web.way_back import START, find_form, find_retry
+from bridge.web.origin import current_origin, is_reference
+from bridge.web.way_back import START, find_form, find_form_too_late, find_retry
 
 _logger = logging.getLogger(__name__)
 
@@ -118,6 +123,9 @@ NEVER_PASSES = (SAMLMetadata, OIDCClientAssertion)
 """Of these, what does not before IT has mended something."""
 HELP_DESK = "help_desk"
 
+_KINDS = {kind.code: kind for kind in walk_leaves()}
+_ENTITLEMENT = re.compile(r"([0-9a-f]{16})?", re.ASCII)
+
 _OAUTH_PROGRAMS = ("/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device_authorization")
 _NOT_FOUND = 404
 _UNAUTHORIZED = 401
@@ -176,7 +184,7 @@ def install_errors(app: Flask) -> None:
 def _lead_to_sign_in(error: SessionError) -> AnyResponse | None:
     if request.method in ("GET", "HEAD"):
         return _sign_in_first()
-    form = find_form()
+    form = find_form_too_late()
     return None if form is None else _sign_in_again(error, form)
 
 
@@ -202,35 +210,36 @@ def _wants_json() -> bool:
     return request.path.startswith("/api/") or request.path.endswith(("/backchannel-logout", *_OAUTH_PROGRAMS))
 
 
+def show_again(code: str, reference: str, *, entitlement: str = "", of_sign_out: bool = False) -> str:
+    """Return the page of an error that this browser was shown, by its code, in the language that is spoken now.
+
+    ``reference`` is the number that it had, and ``entitlement`` what a stronger sign-in was for. What the page knew
+    besides is not kept: IT finds it by the number. Raises BadParameter for what no page of ours can have had.
+    """
+    kind = _KINDS.get(code)
+    if kind is None or not is_reference(reference) or not _ENTITLEMENT.fullmatch(entitlement):
+        raise BadParameter("no page of an error is like this")
+    again = StepUpNotMet(wanted=Wanted(entitlement)) if kind is StepUpNotMet else None
+    help_ = _find_help(again) if again else None
+    return _show(find_status(kind), kind, reference, help_, entitlement=entitlement, of_sign_out=of_sign_out)
+
+
 def _answer(status: int, error: BridgeError) -> Response:
     reference = current_origin().reference
     of_sign_out = request.endpoint == "logout.slo" and isinstance(error, IdentityError)
-    told: type[BridgeError] = LogoutRefused if of_sign_out else type(error)
-    sts_code, sts_request_id = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
+    upstream = show_upstream(error) if isinstance(error, ExchangeError) else ("", "")
     help_ = _find_help(error)
     if _wants_json():
-        upstream = {"sts_code": sts_code, "sts_request_id": sts_request_id}
         response = jsonify(
             code=error.code,
             message=translate(error.public),
             reference=reference,
-            **{name: value for name, value in upstream.items() if value},
+            **{name: value for name, value in zip(("sts_code", "sts_request_id"), upstream, strict=True) if value},
             **({"help": _write_help(help_)} if help_ else {}),
         )
     else:
-        page = render_template(
-            "error.html",
-            title=help_.title if help_ else find_title(told),
-            message=(help_ and help_.missing) or translate(told.public),
-            help=help_,
-            code=error.code,
-            sts_code=sts_code,
-            sts_request_id=sts_request_id,
-            reference=reference,
-            status=status,
-            retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(status, error),
-            home_url=START if isinstance(error, IdentityError) and not of_sign_out else "/",
-        )
+        entitlement = error.wanted.entitlement if isinstance(error, StepUpNotMet) else ""
+        page = _show(status, type(error), reference, help_, upstream, entitlement=entitlement, of_sign_out=of_sign_out)
         response = Response(page)
     response.status_code = status
     if status == _UNAUTHORIZED and request.path.startswith("/api/"):
@@ -238,6 +247,35 @@ def _answer(status: int, error: BridgeError) -> Response:
     if status == _UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
     return response
+
+
+def _show(
+    status: int,
+    kind: type[BridgeError],
+    reference: str,
+    help_: Help | None,
+    upstream: tuple[str, str] = ("", ""),
+    *,
+    entitlement: str,
+    of_sign_out: bool,
+) -> str:
+    told: type[BridgeError] = LogoutRefused if of_sign_out else kind
+    return render_template(
+        "error.html",
+        title=help_.title if help_ else find_title(told),
+        message=(help_ and help_.missing) or translate(told.public),
+        help=help_,
+        code=kind.code,
+        sts_code=upstream[0],
+        sts_request_id=upstream[1],
+        reference=reference,
+        status=status,
+        retry_url=None if of_sign_out or (help_ and not help_.retry) else _find_retry(status, kind),
+        back_url=None if issubclass(kind, CrossSiteRequest) else find_form(),
+        home_url=START if issubclass(kind, IdentityError) and not of_sign_out else "/",
+        entitlement=entitlement,
+        of_sign_out=of_sign_out,
+    )
 
 
 def _find_help(error: BridgeError) -> Help | None:
@@ -262,11 +300,11 @@ def _write_help(help_: Help) -> dict[str, Any]:
     return written.model_dump(mode="json", exclude_none=True)
 
 
-def _find_retry(status: int, error: BridgeError) -> str | None:
+def _find_retry(status: int, kind: type[BridgeError]) -> str | None:
     """Return where to try again; None where the same would be refused again."""
-    if isinstance(error, NEVER_PASSES) or not (isinstance(error, MAY_PASS) or type(error) is BridgeError):
+    if issubclass(kind, NEVER_PASSES) or not (issubclass(kind, MAY_PASS) or kind is BridgeError):
         return None
-    return find_retry(status, same=isinstance(error, NotEntitled))
+    return find_retry(status, same=issubclass(kind, NotEntitled))
 
 
 def _challenge(error: BridgeError) -> str:

@@ -3,16 +3,19 @@
 The cloud keeps to the end of each; nobody can take one back here. What is not in the log was not released by us.
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from bridge.audit.search.page import Page
 from bridge.audit.search.query import Search
 from bridge.audit.search.search import AuditSearch
+from bridge.audit.secrets import AuditSecrets
 from bridge.clock import Clock
 from bridge.exchange.cache import LONGEST
+from bridge.identity.verified import VerifiedIdentity
 
 MOST_RECORDS = 200
 """Of each kind of event that is looked for: more are not looked at."""
@@ -37,6 +40,23 @@ class HandedOut:
     reference: str
     access_key_id: str
     """Empty for a console that was opened by a signed response."""
+    times: int = 1
+    """How often it was handed out and has not ended: only the last to end is described."""
+
+
+class HandedOutList:
+    """Finds what was handed out to whoever asks."""
+
+    def __init__(self, search: AuditSearch, secrets: AuditSecrets, clock: Clock) -> None:
+        """Take what finds records, what stands there for a person, and the clock."""
+        self._search = search
+        self._secrets = secrets
+        self._clock = clock
+
+    def find(self, identity: VerifiedIdentity) -> tuple[list[HandedOut], bool]:
+        """Return what :func:`find_handed_out` finds for this person. Raises AuditUnavailable."""
+        digest = self._secrets.subject_digest(identity.issuer, identity.subject)
+        return find_handed_out(self._search, digest, self._clock)
 
 
 def find_handed_out(search: AuditSearch, person: str, clock: Clock) -> tuple[list[HandedOut], bool]:
@@ -56,6 +76,7 @@ def find_handed_out(search: AuditSearch, person: str, clock: Clock) -> tuple[lis
         if each.get("access_key_id") and each.get("expires_at")
     }
     latest: dict[tuple[str, ...], HandedOut] = {}
+    times = Counter[tuple[str, ...]]()
     for record in delivered.records:  # the newest first
         console = record["event"] == "delivery.console"
         key_id = str(record.get("access_key_id", ""))
@@ -65,6 +86,7 @@ def find_handed_out(search: AuditSearch, person: str, clock: Clock) -> tuple[lis
         kind: Literal["credentials", "console"] = "console" if console else "credentials"
         account, name = str(record.get("account", "")), str(record.get("entitlement", "")).partition(" ")[2]
         same = (kind, account, name) if console else (kind, key_id)
+        times[same] += 1
         if same not in latest or ends_at > latest[same].ends_at:
             latest[same] = HandedOut(
                 kind,
@@ -77,7 +99,8 @@ def find_handed_out(search: AuditSearch, person: str, clock: Clock) -> tuple[lis
                 key_id,
             )
     complete = all(page.older is None for page in (delivered, exchanged))
-    return sorted(latest.values(), key=lambda each: each.ends_at, reverse=True), complete
+    found = [replace(each, times=times[same]) for same, each in latest.items()]
+    return sorted(found, key=lambda each: each.ends_at, reverse=True), complete
 
 
 def _find(search: AuditSearch, person: str, event: str, now: datetime) -> Page:

@@ -5,6 +5,7 @@ its refusal is to be read as well. It opens nothing, and is believed only if it 
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from bridge.errors import BadParameter, RequestError
 from bridge.language import ENGLISH, LANGUAGES, speak, spoken, translate, translate_number, understand
 from bridge.sessions.cookie import BROWSER_COOKIE_OPTIONS, LANGUAGE_COOKIE, LANGUAGE_COOKIE_SECONDS, read_single
 from bridge.web.access import LEVELS, Access
+from bridge.web.errors import show_again
 from bridge.web.return_path import local_path
 
 LONGEST_HEADER_CHARACTERS = 1024
@@ -105,7 +107,7 @@ class LanguageSwitch:
         return routes
 
     def choose(self) -> Response:
-        """Remember a language in the browser, and lead on to where the person was.
+        """Remember a language in the browser, and lead on to where the person was, or show the same error again.
 
         Not by a redirect: what follows may lead to a provider, and browsers hold the redirects of a form to the policy
         of its page, which names none.
@@ -115,10 +117,22 @@ class LanguageSwitch:
         if language not in LANGUAGES:
             raise BadParameter("no language has this tag")
         speak(language)
-        page = request.form.get("page", "")
-        response = make_response(render_template("language.html", this_page=local_path(page) if page else ""))
+        response = make_response(self._go_on(request.form))
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_SECONDS, **BROWSER_COOKIE_OPTIONS)
         return response
+
+    @staticmethod
+    def _go_on(form: Mapping[str, str]) -> str:
+        """Return a page that leads to where the person was, or the page of the error again that they read there."""
+        page, code = form.get("page", ""), form.get("error", "")
+        if code and not page:
+            return show_again(
+                code,
+                form.get("reference", ""),
+                entitlement=form.get("entitlement", ""),
+                of_sign_out=form.get("of_sign_out") == "yes",
+            )
+        return render_template("language.html", this_page=local_path(page) if page else "")
 
 
 def _translate(message: str, **values: object) -> str:
@@ -136,8 +150,8 @@ def _find_chosen() -> str | None:
 def _find_page() -> str:
     """Return the address of this page, or of the form that led to it, if it may be opened again; else nothing.
 
-    A provider's answer may not, since it was used up, and nothing of an address that anybody may make up stands in a
-    page that anybody may ask for.
+    A provider's answer may not, since it was used up: the page of its error is shown again by the code. Nothing of an
+    address that anybody may make up stands in a page that anybody may ask for.
     """
     adapter = request_ctx.url_adapter
     try:

@@ -8,14 +8,14 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from bridge.audit.search.search import AuditSearch
-from bridge.audit.secrets import AuditSecrets
 from bridge.clock import Clock, format_utc
 from bridge.errors import AuditUnavailable
+from bridge.exchange.cache import LONGEST
 from bridge.identity.verified import VerifiedIdentity
+from bridge.language import write_length
 from bridge.sessions.cookie import SESSION_COOKIE, SESSION_COOKIE_OPTIONS
 from bridge.web.access import Access
-from bridge.web.handed_out import HandedOut, find_handed_out
+from bridge.web.handed_out import MOST_RECORDS, HandedOut, HandedOutList
 from bridge.web.people import describe_signed_in
 from bridge.web.session_list import OwnSession, SessionList
 
@@ -29,19 +29,17 @@ class OwnSessions:
         self,
         access: Access,
         session_list: SessionList,
-        search: AuditSearch,
-        secrets: AuditSecrets,
+        handed_out: HandedOutList,
         *,
         provider_titles: Mapping[str, str],
         account_titles: Mapping[str, str],
         idle_seconds: int,
         clock: Clock,
     ) -> None:
-        """Take the guards, the sessions, what finds records, titles by name, and when an idle browser is signed out."""
+        """Take the guards, both lists, titles by name, when an idle browser is signed out, and the clock."""
         self._access = access
         self._list = session_list
-        self._search = search
-        self._secrets = secrets
+        self._handed_out = handed_out
         self._titles = provider_titles
         self._accounts = account_titles
         self._idle_seconds = idle_seconds
@@ -67,6 +65,8 @@ class OwnSessions:
             sessions=[_describe_session(each) for each in own],
             handed_out=None if handed_out is None else [self._describe_handed_out(each) for each in handed_out],
             complete=complete,
+            most_records=MOST_RECORDS,
+            looked_back=write_length(LONGEST.total_seconds()),
             idle_minutes=self._idle_seconds // 60,
             extend_url=url_for("login.start", provider=identity.provider, return_to=url_for("own_sessions.show")),
             server_time=format_utc(self._clock.now()),
@@ -92,8 +92,7 @@ class OwnSessions:
     def _find_handed_out(self, identity: VerifiedIdentity) -> tuple[list[HandedOut] | None, bool]:
         """Return it, and whether it is all; None if the log does not answer: that must keep nobody from ending one."""
         try:
-            digest = self._secrets.subject_digest(identity.issuer, identity.subject)
-            return find_handed_out(self._search, digest, self._clock)
+            return self._handed_out.find(identity)
         except AuditUnavailable as error:
             _LOG.warning("what was handed out cannot be looked up: %s", error.detail)
             return None, False
@@ -108,6 +107,7 @@ class OwnSessions:
             "address": each.address,
             "reference": each.reference,
             "access_key_id": each.access_key_id,
+            "times": each.times,
         }
 
 

@@ -18,13 +18,12 @@ from bridge.exchange.credentials import TemporaryCredentials
 from bridge.exchange.duration import DEFAULT_SECONDS
 from bridge.federation import Federation
 from bridge.identity.providers import Provider
-from bridge.language import mark, translate
+from bridge.language import mark, translate, write_length
 from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import Habits, HabitStore
 from bridge.sessions.session import Session
 from bridge.web.access import Access
 from bridge.web.console import open_console
-from bridge.web.durations import write_duration
 from bridge.web.help import HelpDesk
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
@@ -158,7 +157,7 @@ class Portal:
             decided_by=_describe_duration(credentials),
             reused=credentials.reused,
             limits=[
-                translate(LIMIT_NAMES[name], duration=write_duration(seconds)) for name, seconds in credentials.limits
+                translate(LIMIT_NAMES[name], duration=write_length(seconds)) for name, seconds in credentials.limits
             ],
             **self._describe_session(session),
         )
@@ -200,7 +199,7 @@ class Portal:
             "may": describe_entitlement(entitlement, self._knowledge),
             "owner": entitlement.owner or account.owner,
             "sensitivity": entitlement.sensitivity or account.sensitivity,
-            "duration_text": write_duration(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
+            "duration_text": write_length(min(entitlement.duration_seconds, DEFAULT_SECONDS)),
             "limit_note": "",
             "narrowed": entitlement.session_policy is not None,
             "console": find_way(entitlement, account) is not None,
@@ -230,12 +229,12 @@ class Portal:
 
 
 def _describe_duration(credentials: TemporaryCredentials) -> str:
-    return translate(LIMITS[credentials.decided_by], duration=write_duration(credentials.duration_seconds))
+    return translate(LIMITS[credentials.decided_by], duration=write_length(credentials.duration_seconds))
 
 
 def _describe_need(reach: WithinReach) -> dict[str, str]:
     age = reach.require.max_age_seconds
-    longest = "" if age is None else write_duration(age)
+    longest = "" if age is None else write_length(age)
     if not reach.too_weak:
         return {
             "title": translate("Needs a fresh sign-in"),

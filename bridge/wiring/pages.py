@@ -15,6 +15,7 @@ from bridge.sessions.habits import HabitStore
 from bridge.web.access import Access
 from bridge.web.api import API
 from bridge.web.find import FindPages
+from bridge.web.handed_out import HandedOutList
 from bridge.web.help import HelpDesk
 from bridge.web.languages import LanguageSwitch
 from bridge.web.links import LinkPages
@@ -46,6 +47,7 @@ def build_pages(
     providers, accounts, clock = base.providers, base.accounts, base.clock
     habits, links = HabitStore(base.redis, base.sealer, clock), Links(base.sealer, clock)
     session_list = SessionList(visits.sessions, base.audit)
+    handed_out = HandedOutList(base.records.search, base.records.secrets, clock)
     yield LanguageSwitch(access).blueprint()
     yield Login(
         federation=federation,
@@ -109,8 +111,7 @@ def build_pages(
     yield OwnSessions(
         access,
         session_list,
-        base.records.search,
-        base.records.secrets,
+        handed_out,
         provider_titles={name: provider.title for name, provider in providers.items()},
         account_titles={name: account.title for name, account in accounts.items()},
         idle_seconds=base.settings.session.idle_seconds,
@@ -120,6 +121,7 @@ def build_pages(
         federation=federation,
         access=access,
         session_list=session_list,
+        handed_out=handed_out,
         accounts=accounts,
         links=links,
         public_url=base.public_url,

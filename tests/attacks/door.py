@@ -407,6 +407,8 @@ _REFERENCE = re.compile(r'id="reference">([0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4})<'
 
 
 _OFFERS = re.compile(r'<div class="actions">.*?</div>|<p class="to-do".*?</p>', re.DOTALL)
+_SHOWN = re.compile(r'\n *<input type="hidden" name="(error|reference|entitlement)" value="([^"]*)">')
+"""By what the page is shown again in another language."""
 _OFFERED = re.compile(r"/|/\?choose=1|/step-up/[0-9a-f]{16}")
 
 
@@ -422,7 +424,10 @@ def check_refusal(
     assert response.headers["Cache-Control"] == "no-store"
     assert not {"Set-Cookie", "Location"} & {*response.headers.keys()}
     reference = read_reference(response)
-    plain = response.text
+    shown = dict(_SHOWN.findall(response.text))
+    assert re.fullmatch(r"([0-9a-f]{16})?", shown.pop("entitlement", ""))
+    assert shown == {"error": error.code, "reference": reference}
+    plain = _SHOWN.sub("", response.text)
     for own in (reference, f'mono">{error.code} ', f"<p>{escape(error.public)}</p>"):
         assert plain.count(own) == 1
         plain = plain.replace(own, "…")

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.entitlements.rules import Conditions
 from bridge.web.access import LEVELS
-from tests.attacks.door import ADDRESS, Visitor, find_code, read_reference, sign_in
+from tests.attacks.door import ADDRESS, Visitor, find_code, read, read_reference, sign_in
 
 GROUP = "platform-admins"
 BY_GROUP = Conditions(providers=frozenset(), groups=frozenset({GROUP}), claims=(), when=None, require=None)
@@ -182,3 +182,13 @@ def test_t_web_16_what_an_auditor_sends_needs_the_sessions_own_token(audited):
     auditor = sign_in_with(Visitor(audited), GROUP)
     answer = auditor.post("/audit-of-this-test", {"csrf_token": "another"})
     assert (answer.status_code, find_code(answer)) == (403, "web_cross_site")
+
+
+@pytest.mark.parametrize(
+    "address", ["/audit/records?event=sign_in", "/admin/explain?rule=platform", "/admin/preview?draft=files"]
+)
+def test_the_forms_of_a_page_whose_address_says_more_bring_it_along(service, audited, governed, address):
+    visitor = sign_in_with(Visitor(audited if address.startswith("/audit") else governed), GROUP)
+    area = address[: address.index("/", 1)]
+    forms = [form for form in read(visitor.get(address)).forms if area in form.action and "csrf_token" in form.fields]
+    assert {form.fields["back"] for form in forms} == {address}

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.language import spoken
 from bridge.sessions.cookie import LANGUAGE_COOKIE
-from tests.attacks.door import Visitor, find_code, post_response, read, sign_in
+from tests.attacks.door import Visitor, find_code, post_response, read, read_reference, sign_in
 
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 
@@ -23,6 +23,12 @@ def switch(visitor, page, language="zh-CN"):
     """Click a language at the foot of a page."""
     form = next(form for form in read(page).forms if form.action.endswith("/language"))
     return visitor.post("/language", {**form.fields, "language": language})
+
+
+def find_buttons(response):
+    """Return what an error page offers, and where that leads."""
+    [actions] = re.findall(r'<div class="actions">(.*?)</div>', response.text, re.DOTALL)
+    return re.findall(r'href="([^"]*)">([^<]*)<', actions)
 
 
 def find_next(response):
@@ -72,7 +78,7 @@ def test_from_what_a_form_led_to_one_comes_back_to_the_form(service, visitor):
     assert find_next(switch(visitor, page)) == f"/links/{role}"
 
 
-def test_a_providers_answer_and_what_is_not_there_are_not_asked_for_again(service, visitor):
+def test_a_providers_answer_and_what_is_not_there_are_shown_again_and_not_asked_for_again(service, visitor):
     sign_in(visitor)
     for page in (
         visitor.post("/sign-out"),
@@ -85,9 +91,20 @@ def test_a_providers_answer_and_what_is_not_there_are_not_asked_for_again(servic
     ):
         assert page.status_code >= 400
         assert "canary" not in page.text
-        answer = switch(visitor, page)
-        assert find_next(answer) is None
-        assert 'href="/"' in answer.text
+        before = len(service.records())
+        answer = page
+        for language in ("zh-CN", "en"):
+            answer = switch(visitor, answer, language)
+            assert (answer.status_code, language_of(answer), find_next(answer)) == (200, language, None)
+            assert (find_code(answer), read_reference(answer)) == (find_code(page), read_reference(page))
+        assert (read(answer).title, find_buttons(answer)) == (read(page).title, find_buttons(page))
+        assert len(service.records()) == before
+
+
+def test_what_is_no_error_and_cannot_be_opened_again_is_left(visitor):
+    answer = visitor.post("/language", {"language": "zh-CN", "page": ""})
+    assert (answer.status_code, find_next(answer)) == (200, None)
+    assert "刚才的页面无法再次显示。" in answer.text
 
 
 def test_a_refused_answer_of_a_provider_is_in_the_language_that_was_chosen(service, visitor):
@@ -158,6 +175,36 @@ def test_t_web_10_the_switch_leads_to_no_other_site(visitor, elsewhere):
 def test_t_web_10_twin_the_switch_leads_to_a_page_of_ours(visitor):
     answer = visitor.post("/language", {"language": "zh-CN", "page": "/open/production?to=x"})
     assert find_next(answer) == "/open/production?to=x"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"error": "canary"},
+        {"error": "<b>"},
+        {"error": "__class__"},
+        {"reference": ""},
+        {"reference": "canary"},
+        {"reference": "AAAA-AAAA-AAAA\n"},
+        {"reference": 'AAAA-AAAA-AAAA"><script>'},
+        {"entitlement": "../canary"},
+        {"entitlement": "//evil.example"},
+    ],
+)
+def test_t_web_10_the_switch_shows_no_error_that_no_page_of_ours_had(visitor, changed):
+    shown = {"language": "zh-CN", "error": "step_up_not_met", "reference": "AAAA-AAAA-AAAA"} | changed
+    answer = visitor.post("/language", shown)
+    assert (answer.status_code, find_code(answer)) == (400, "bad_parameter")
+    assert not re.search("canary|<script>|evil", answer.text)
+    assert LANGUAGE_COOKIE not in visitor.cookies
+
+
+def test_t_web_10_twin_the_switch_shows_an_error_by_its_code_and_the_way_out_of_it(visitor):
+    shown = {"error": "step_up_not_met", "reference": "AAAA-AAAA-AAAA", "entitlement": "0123456789abcdef"}
+    answer = visitor.post("/language", {"language": "zh-CN", **shown})
+    assert (find_code(answer), read_reference(answer)) == ("step_up_not_met", "AAAA-AAAA-AAAA")
+    assert find_buttons(answer)[0] == ("/step-up/0123456789abcdef", "重新登录")
+    assert visitor.cookies[LANGUAGE_COOKIE] == "zh-CN"
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "", None])

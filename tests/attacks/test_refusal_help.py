@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from bridge.attack.saml.messages import NOW, at
-from bridge.entitlements.resolve import identify
+from bridge.entitlements.entitlement import identify
 from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
 from bridge.language import LANGUAGES, speaking
 from bridge.web.days import write_day

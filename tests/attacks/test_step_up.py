@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from bridge.attack.saml.messages import NOW, NS, at
-from bridge.entitlements.resolve import identify
+from bridge.entitlements.entitlement import identify
 from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
 from bridge.errors import SAMLReplay, StepUpNotMet, StepUpOtherPerson
 from tests.attacks.door import (

@@ -5,7 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bridge.web.way_back import START, find_retry
+from bridge.errors import AuditUnavailable, CrossSiteRequest, RulesUnchanged
+from bridge.web.access import LEVELS
+from bridge.web.way_back import START, find_form, find_retry
 from tests.attacks.door import PUBLIC_URL, Visitor, begin, draft_response, find_code, post_response, read, sign_in
 
 HOSTILE = [
@@ -16,6 +18,20 @@ HOSTILE = [
     "javascript:alert(1)",
     "/é",
 ]
+FORMS = {
+    "/admin/explain": "/admin/explain",
+    "/admin/preview": "/admin/preview",
+    "/admin/versions/draft": "/admin/versions/draft",
+    "/admin/versions/requests/r-1/confirm": "/admin/versions/requests/r-1",
+    "/admin/versions/requests/r-1/reject": "/admin/versions/requests/r-1",
+    "/admin/versions/v-1/rollback": "/admin/versions/v-1/rollback",
+    "/audit/search": "/audit/records",
+    "/audit/ask/who": "/audit",
+    "/audit/people": "/audit/people",
+    "/audit/saved": "/audit/records",
+    "/audit/saved/1/forget": "/audit/records",
+}
+"""The page of each form of administrators and auditors."""
 
 
 @pytest.fixture
@@ -112,6 +128,62 @@ def test_a_page_that_a_fault_kept_away_is_tried_again_itself(app, path):
 def test_t_web_10_nothing_else_is_tried_again_and_no_other_site(app, path):
     with app.test_request_context(path, base_url=PUBLIC_URL):
         assert find_retry(503) == START
+
+
+def test_each_form_of_administrators_and_auditors_has_its_page(app):
+    rules = [rule for rule in app.url_map.iter_rules() if LEVELS[rule.endpoint] in {"administrator", "auditor"}]
+    address = app.url_map.bind("bridge.example.com")
+    answered = {address.match(form, method="POST")[0]: page for form, page in FORMS.items()}
+    assert answered.keys() == {rule.endpoint for rule in rules if "POST" in rule.methods}
+    for endpoint, page in answered.items():
+        assert LEVELS[address.match(page, method="GET")[0]] == LEVELS[endpoint]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_sent_from_a_page_is_tried_again_from_there(app, form):
+    with app.test_request_context(form, base_url=PUBLIC_URL, method="POST"):
+        assert (find_form(), find_retry(503), find_retry(409)) == (FORMS[form], FORMS[form], START)
+    back = f"{FORMS[form]}?event=rules"
+    with app.test_request_context(form, base_url=PUBLIC_URL, method="POST", data={"back": back}):
+        assert (find_form(), find_retry(503)) == (back, back)
+
+
+@pytest.mark.parametrize("back", HOSTILE)
+def test_t_web_10_after_a_fault_a_form_names_no_other_site_either(app, back):
+    with app.test_request_context("/audit/search", base_url=PUBLIC_URL, method="POST", data={"back": back}):
+        assert find_retry(503) == "/audit/records"
+
+
+@pytest.mark.parametrize("path", ["/saml/corp/acs", "/sign-in", "/api/v1/credentials", "/nowhere"])
+def test_t_web_10_what_any_site_may_send_names_no_page_at_all(app, path):
+    with app.test_request_context(path, base_url=PUBLIC_URL, method="POST", data={"back": "/my/sessions"}):
+        assert (find_form(), find_retry(503)) == (None, START)
+
+
+@pytest.mark.parametrize(
+    ("error", "offered"),
+    [
+        (AuditUnavailable, [("Try again", "/my/sessions")]),
+        (RulesUnchanged, [("Back", "/my/sessions"), ("Go to the start page", "/")]),
+        (CrossSiteRequest, [("Go to the start page", "/")]),
+    ],
+)
+def test_the_page_of_an_error_leads_to_the_page_whose_form_was_sent(app, visitor, monkeypatch, error, offered):
+    def fail():
+        raise error
+
+    sign_in(visitor)
+    monkeypatch.setitem(app.view_functions, "own_sessions.end_others", fail)
+    token = read(visitor.get("/")).forms[0].fields["csrf_token"]
+    answer = visitor.post("/my/sessions/end-others", {"csrf_token": token})
+    [actions] = re.findall(r'<div class="actions">(.*?)</div>', answer.text, re.DOTALL)
+    assert re.findall(r'href="([^"]*)">([^<]*)<', actions) == [(url, text) for text, url in offered]
+
+
+def test_a_search_that_is_sent_after_the_sessions_end_leads_back_to_the_records(app):
+    answer = Visitor(app).post("/audit/search", {"q": "a", "back": "/audit/records?event=rules"})
+    assert find_return(answer) == "/audit/records?event=rules"
+    assert find_return(Visitor(app).post("/audit/search", {"q": "a"})) == "/audit/records"
 
 
 def test_t_web_11_another_sites_form_is_refused_and_leads_nowhere(late):

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+import random
 import re
 import shutil
 import time
@@ -17,6 +18,7 @@ from lxml import etree
 
 from bridge.app import MAX_REQUEST_BYTES
 from bridge.attack.scripted_server import Reply
+from bridge.authorization.client import CLIENT_ID
 from bridge.sessions.cookie import PROVIDER_COOKIE, SESSION_COOKIE
 from bridge.settings import load_configuration
 from tests.attacks.door import (
@@ -701,6 +703,25 @@ def test_t_web_17_too_many_parts_of_a_form_are_refused(service, visitor, parts):
     fields = {f"f{number}": "x" for number in range(parts)}
     response = visitor.post("/saml/corp/acs", fields, content_type="multipart/form-data", site="cross-site")
     assert (response.status_code, find_code(response)) == (413, "web_too_large")
+
+
+def test_t_web_17_of_a_pushed_request_nothing_long_is_kept(service, visitor):
+    pushed = {
+        "client_id": CLIENT_ID,
+        "response_type": "code",
+        "redirect_uri": "http://127.0.0.1:54321/callback",
+        "state": "s" * 128,
+        "code_challenge": "c" * 43,
+        "code_challenge_method": "S256",
+        "resource": f"{PUBLIC_URL}/api/v1",
+    }
+    answer = visitor.post("/oauth/par", pushed | {"padding": random.Random(1).randbytes(6_000).hex()})
+    assert answer.status_code == 201
+    assert sum(map(len, filter(None, service.memory().values()))) < 1_000
+    sign_in(visitor)
+    page = visitor.get(f"/oauth/authorize?{urlencode({'client_id': CLIENT_ID, **answer.json})}")
+    assert page.status_code == 200
+    assert "127.0.0.1:54321" in page.text
 
 
 BROKEN = {

@@ -59,7 +59,7 @@ def test_sessions_have_clocks_no_barrier_and_their_pictures(own, installation, s
     own.goto(f"{installation.bridge}/my/sessions")
     clocks = own.locator("[id^=session-]")
     assert clocks.count() == number + 1
-    assert all(re.fullmatch(r"until .* left", each) for each in clocks.all_inner_texts())
+    assert all(re.fullmatch(r"until [^·]+ · (\d+ h|(\d+ h )?\d+ min) left", each) for each in clocks.all_inner_texts())
     assert own.locator("[id^=handed-out-]").first.inner_text().endswith("left")
     for width in WIDTHS[scheme]:
         own.set_viewport_size({"width": width, "height": 900})

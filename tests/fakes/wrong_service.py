@@ -17,6 +17,10 @@ class WrongService:
         self.answers = {}
         self.asked = []
         self.seconds_ahead = 0.0
+        self.says_date = ""
+        """What stands in ``Date``, in place of the time."""
+        self.breaks_off = False
+        """Whether answers end in the middle of a chunk."""
 
     def describe_itself(self, **changes):
         """Answer with the metadata of an authorization server."""
@@ -38,6 +42,12 @@ def wrong_service(*, tls=None):
     """Run one at a free port of 127.0.0.1; ``tls`` is the context of a server for https."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def end_headers(self):
+            self.send_header("Connection", "close")
+            super().end_headers()
+
         def do_GET(self):
             self.answer("")
 
@@ -50,14 +60,17 @@ def wrong_service(*, tls=None):
             status, content = service.answers.get(path, (404, {"code": "web_not_found", "message": "Not here."}))
             text = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
+            if service.breaks_off:
+                self.send_header("Transfer-Encoding", "chunked")
+            else:
+                self.send_header("Content-Length", str(len(text)))
             if status == 302:
                 self.send_header("Location", content)
             self.end_headers()
-            self.wfile.write(text)
+            self.wfile.write(b"ffff\r\n" * service.breaks_off + text)
 
         def date_time_string(self, timestamp=None):
-            return formatdate(time.time() + service.seconds_ahead, usegmt=True)
+            return service.says_date or formatdate(time.time() + service.seconds_ahead, usegmt=True)
 
         def log_message(self, *_):
             pass

@@ -21,6 +21,7 @@ OPERATIONS = [
     "POST /links",
     "GET /sessions",
     "DELETE /sessions/{id}",
+    "GET /handed-out",
     "POST /logout",
 ]
 

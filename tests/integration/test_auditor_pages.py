@@ -115,6 +115,11 @@ def test_words_that_nobody_is_called_are_looked_for_in_the_records(lin):
     assert "FinanceAuditor" in page.text
 
 
+def test_words_that_find_nothing_lead_on_to_people_whose_names_no_words_find(lin):
+    assert "Names are sealed" in lin.search("lin.wei").text
+    assert "Names are sealed" not in lin.search("", code="saml_nothing").text
+
+
 def test_filters_are_form_fields_and_narrow_what_is_found(lin):
     all_of_them, refused = lin.open("/audit/records"), lin.search("", outcome="refused")
     assert count_rows(all_of_them) > count_rows(refused)

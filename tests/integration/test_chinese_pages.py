@@ -138,8 +138,8 @@ def test_programs_ask_in_chinese(installation, check):
     with listening(installation.bridge) as program:
         check(browser.open(program.question()), "是您启动了 rambridge 命令吗？")
         check(browser.open(program.question(redirect_uri="http://evil.example/callback")))
-        check(browser.open(f"{installation.bridge}/device"), "请输入终端中显示的代码")
-        check(browser.open(f"{installation.bridge}/device?user_code=BCDF-GHJK"), "代码有效期为 8 分钟")
+        check(browser.open(f"{installation.bridge}/device"), "请输入终端中显示的验证码")
+        check(browser.open(f"{installation.bridge}/device?user_code=BCDF-GHJK"), "验证码有效期为 8 分钟")
         for answer, expected in (("/device/allow", "终端已登录"), ("/device/refuse", "已拒绝该终端")):
             program.start_device()
             address = f"{installation.bridge}/device?user_code={program.device['user_code']}"

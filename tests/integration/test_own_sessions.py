@@ -155,6 +155,35 @@ def test_what_was_handed_out_and_still_lives_is_listed_until_when(installation, 
     assert key not in open_page(installation, stranger).text()
 
 
+def test_the_api_lists_what_was_handed_out_as_the_page_does(installation, browser):
+    with signed_in(installation, browser) as program:
+        role = next(each for each in program.session().json()["entitlements"] if each["name"] == "ReadOnly")
+        given = program.call("POST", "/api/v1/credentials", json={"entitlement": role["id"]}).json()
+        answer = program.call("GET", "/api/v1/handed-out").json()
+        assert answer["complete"] is True
+        [one] = [each for each in answer["handed_out"] if each["access_key_id"] == given["access_key_id"]]
+        assert (one["kind"], one["account"], one["name"]) == ("credentials", role["account"], "ReadOnly")
+        assert one["ends_at"] == given["expires_at"]
+        assert one["reference"] in open_page(installation, browser).text()
+    stranger = installation.sign_in(*SOFIA)
+    with signed_in(installation, stranger) as program:
+        listed = program.call("GET", "/api/v1/handed-out").json()["handed_out"]
+        assert given["access_key_id"] not in [each["access_key_id"] for each in listed]
+
+
+def test_the_page_says_what_it_does_not_show(installation, browser, monkeypatch):
+    for _ in range(2):
+        page = browser.open(f"{installation.bridge}/")
+        chosen = re.search(r'action="/console/([0-9a-f]+)"', page.html)[1]
+        browser.submit(f"/console/{chosen}")
+    assert re.search(r"opened \d+ times; the last to end is shown", open_page(installation, browser).text())
+    assert "There may be more" not in browser.page.text()
+    monkeypatch.setattr("bridge.web.handed_out.MOST_RECORDS", 1)
+    monkeypatch.setattr("bridge.web.own_sessions.MOST_RECORDS", 1)
+    text = open_page(installation, browser).text()
+    assert "There may be more: only the newest 1 records of the last 12 h were looked at." in text
+
+
 def test_extending_the_present_session_leads_back_to_the_list(installation, browser):
     open_page(installation, browser)
     browser.click("Extend by signing in again")

@@ -36,7 +36,8 @@ public key of the log:
     python3 -I verify_bundle.py . --key '{key}'
 
 Compare that key with the one that the log's operator published, or that you noted earlier. `verify_bundle.py --help`
-tells the rest; it is short, needs nothing else and no network, and you may as well use another copy of it.
+tells the rest; it is short, and needs nothing else and no network. Whoever changed the records would have changed it
+as well: if you do not trust who gave you this, run a copy that you have from elsewhere.
 """
 
 

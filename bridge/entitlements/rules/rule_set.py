@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from bridge.addresses import Network
-from bridge.entitlements.entitlement import Sensitivity
+from bridge.entitlements.entitlement import Kind, Sensitivity, identify
 from bridge.entitlements.expressions import Expression
 from bridge.entitlements.limits import Hours
 from bridge.entitlements.matching import ClaimSchema, Texts
@@ -24,7 +24,7 @@ _AUTHENTICATED_AT = "identity.authenticated_at"
 class Grant:
     """A compiled grant: one role or user in one account."""
 
-    kind: Literal["role", "user"]
+    kind: Kind
     account: str
     name: Template
     title: TextTemplate
@@ -38,6 +38,11 @@ class Grant:
     """The only roles that the account's settings let rules grant; None: any."""
     entry: int = field(default=0, compare=False)
     """The number of the rule's ``grant`` entry that it comes from."""
+
+    @cached_property
+    def id(self) -> str | None:
+        """Return the id of what it gives; None where the name depends on the person."""
+        return identify(self.kind, self.account, self.name.text) if self.name.is_literal else None
 
     def iterate_expressions(self) -> Iterator[Expression]:
         """Yield each expression in its texts."""

@@ -78,7 +78,7 @@ class RecordPage:
             chapters=tell_story(record, self._find_related(record, around), self._say),
             lines=write_lines(around, self._say),
             ways=_find_ways(record),
-            opened=json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True),
+            opened=write_opened(record),
             calls=self._read_calls(record, around),
             proof=proof,
             signed_at=show_moment(proof.time),
@@ -123,6 +123,12 @@ class RecordPage:
         search = Search(person=record["subject_digest"], event=event)
         found = self._search.find(search, before=record["position"], count=1).records
         return found[0] if found else None
+
+
+def write_opened(record: Record) -> str:
+    """Return the record as JSON for people. What one cannot see, or what turns a line round, is an escape (WEB-12)."""
+    text = json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True)
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
 def _find_ways(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -125,8 +125,8 @@ def bold(value: object) -> Markup:
 
 
 def code(value: object) -> Markup:
-    """Return something that is read letter by letter."""
-    return Markup('<span class="mono">{}</span>').format(value)
+    """Return something that is read letter by letter, apart from the direction of what is around it."""
+    return Markup('<bdi class="mono">{}</bdi>').format(value)
 
 
 def show_erased() -> Markup:

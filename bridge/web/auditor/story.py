@@ -5,6 +5,7 @@ and what became of it. A story is told from several records: those of the same r
 of the same credentials. Each chapter names the record that says so.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -247,7 +248,36 @@ def _iterate_rules(resolved: Record) -> Iterator[tuple[str, str, str]]:
     because = resolved.get("because") or ()
     for number, line in enumerate(resolved.get("rules") or ()):
         effect, _, name = str(line).partition(" ")
-        yield effect, name, read_recorded(str(because[number])).replace("`", "") if number < len(because) else ""
+        yield effect, name, _read_reasons(str(because[number])) if number < len(because) else ""
+
+
+_CONDITIONS: Mapping[str, tuple[str, str]] = {
+    "provider": (mark("the identity provider"), ""),
+    "expires": (mark("the rule has not expired"), ""),
+    "hours": (mark("the time of day"), ""),
+    "networks": (mark("the network"), ""),
+    "not_groups": (mark("not in an excluded group"), mark("not in an excluded group (%(claims)s)")),
+    "when": (mark("an expression"), mark("an expression on %(claims)s")),
+    "strength": (mark("the strength of the sign-in"), ""),
+    "age": (mark("how recent the sign-in is"), ""),
+}
+"""What a rule can ask for, in words: alone, and with the claims that it reads."""
+_CONDITION = re.compile(r"(\w+)(?: \(([^;()]+)\))?")
+
+
+def _read_reasons(because: str) -> str:
+    """Return what is recorded of a rule's conditions in words: `bridge.entitlements.recorded` wrote it."""
+    told = []
+    for reason in because.split("; "):
+        found = _CONDITION.fullmatch(reason)
+        alone, reading = _CONDITIONS.get(found[1], ("", "")) if found else ("", "")
+        if found and found[2] and reading:
+            told.append(translate(reading, claims=found[2]))
+        elif alone:
+            told.append(translate(alone))
+        else:
+            told.append(read_recorded(reason).replace("`", ""))
+    return translate("; ").join(told)
 
 
 def _tell_asked(choice: Record, say: Sentences) -> Chapter:

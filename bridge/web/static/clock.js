@@ -1,6 +1,7 @@
 // Time left. An element with `data-ends` (ISO, UTC) and an id counts down in the words of `data-live`, where {at} is
-// the local time of the end and {left} what remains; afterwards it says `data-over`. What must go or come at that
-// moment names the clock: `data-before="id"`, `data-after="id"`.
+// the local time of the end and {left} what remains in those of `data-hours`, `data-minutes` and `data-seconds`, with
+// {number} in each; afterwards it says `data-over`. What must go or come at that moment names the clock:
+// `data-before="id"`, `data-after="id"`.
 //
 // `data-now` on <html>, if there, is the server's time when it made the page: a wrong clock here does no harm then.
 
@@ -10,21 +11,19 @@ const loaded = Date.now();
 const skew = page.dataset.now ? Date.parse(page.dataset.now) - loaded : 0;
 const language = navigator.languages.find((tag) => tag.startsWith(page.lang.slice(0, 2))) ?? page.lang;
 
-function part(amount, unit) {
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(amount);
-}
-
-function words(milliseconds) {
+// In the words of the page, as the server writes durations: those of the browser are others in each.
+function words(milliseconds, units) {
+  const part = (amount, unit) => units[unit].replace("{number}", amount);
   const seconds = Math.ceil(milliseconds / 1000);
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
   if (hours) {
-    return minutes ? `${part(hours, "hour")} ${part(minutes, "minute")}` : part(hours, "hour");
+    return minutes ? `${part(hours, "hours")} ${part(minutes, "minutes")}` : part(hours, "hours");
   }
   if (milliseconds > SOON_MS) {
-    return part(minutes, "minute");
+    return part(minutes, "minutes");
   }
-  return minutes ? `${part(minutes, "minute")} ${part(seconds % 60, "second")}` : part(seconds, "second");
+  return minutes ? `${part(minutes, "minutes")} ${part(seconds % 60, "seconds")}` : part(seconds, "seconds");
 }
 
 function moment(end) {
@@ -55,7 +54,7 @@ function start(clock) {
   function tick() {
     const left = end - (Date.now() + skew);
     const text = left > 0 ? clock.dataset.live : clock.dataset.over;
-    const shown = text.replace("{at}", moment(end)).replace("{left}", words(Math.max(left, 0)));
+    const shown = text.replace("{at}", moment(end)).replace("{left}", words(Math.max(left, 0), clock.dataset));
     if (clock.textContent !== shown) {
       clock.textContent = shown;
     }

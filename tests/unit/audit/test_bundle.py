@@ -4,6 +4,8 @@ RAMBRIDGE_TEST_TAMPERINGS says at how many random positions each bundle is spoil
 ones are random.
 """
 
+import base64
+import hashlib
 import io
 import json
 import os
@@ -428,6 +430,119 @@ def test_a_zip_file_that_has_a_name_twice_is_refused(whole, log, tmp_path, capsy
         archive.writestr("records.jsonl", whole.read("records.jsonl"))
     assert verify_bundle.main([str(place), "--key", log.key]) == 2
     assert "twice" in capsys.readouterr().err
+
+
+def zip_up(bundle, place, **changed):
+    """Return a zip file of a bundle, in which some files have other contents."""
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in bundle.folder.iterdir():
+            archive.writestr(file.name, changed.get(file.stem, file.read_bytes()))
+    return place
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["RECORDS.jsonl", "./records.jsonl", "x/../records.jsonl", "../records.jsonl", "records.jsonl ", "\u212aeys.txt"],
+)
+def test_t_aud_08_a_zip_file_with_a_name_that_others_may_unpack_over_a_bundles_own_is_refused(
+    whole, log, tmp_path, capsys, name
+):
+    place = zip_up(whole, tmp_path / "bundle.zip")
+    assert verify_bundle.main([str(place), "--key", log.key]) == 0
+    with zipfile.ZipFile(place, "a") as archive:
+        archive.writestr(name, b"{}\n")
+    assert verify_bundle.main([str(place), "--key", log.key]) == 2
+    assert "more than a bundle" in capsys.readouterr().err
+
+
+def test_t_aud_08_what_would_fill_the_memory_is_not_unpacked(whole, log, tmp_path, capsys):
+    bomb = zip_up(whole, tmp_path / "bomb.zip", hashes=bytes(20_000_000))
+    assert bomb.stat().st_size < 1_000_000
+    assert verify_bundle.main([str(bomb), "--key", log.key]) == 2
+    assert "hashes.bin is far larger than its part of the zip file" in capsys.readouterr().err
+
+
+def test_t_aud_08_a_line_without_an_end_is_not_read_to_its_end(spoiled, verify, monkeypatch):
+    monkeypatch.setattr(verify_bundle, "LONGEST_RECORD_BYTES", max(map(len, spoiled.lines)) + 1)
+    assert verify(spoiled)[0] == 0
+    spoiled.put([*spoiled.lines[:-1], b"[" * 5_000])
+    assert verify(spoiled) == (2, "Cannot be verified: records.jsonl has a line that is too long for a record\n")
+
+
+def test_t_aud_08_a_zip_file_that_is_compressed_otherwise_is_refused_with_a_reason(whole, log, tmp_path, capsys):
+    place = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_LZMA) as archive:
+        for file in whole.folder.iterdir():
+            archive.write(file, file.name)
+    spoiled = bytearray(place.read_bytes())
+    spoiled[60:80] = bytes(20)
+    place.write_bytes(spoiled)
+    assert verify_bundle.main([str(place), "--key", log.key]) == 2
+    assert "compressed as nothing in a bundle is" in capsys.readouterr().err
+
+
+CURSOR = "\x1b[2J\x1b[8m\u202e"
+"""What would empty the screen, hide what follows, and turn it round."""
+
+
+def test_t_aud_08_a_stranger_writes_no_verdict_onto_the_screen(whole, verify, tmp_path, capsys):
+    shutil.copytree(whole.folder, tmp_path / "bundle")
+    bundle = Bundle(tmp_path / "bundle")
+    notes = bundle.read("keys.txt").decode()
+    bundle.write("keys.txt", notes + f"old {CURSOR}GOOD: all is well\n\n\u2014 x AAAA\n----\n")
+    code, said = verify(bundle)
+    assert code == 2
+    assert said.startswith("Cannot be verified: \\x1b[2J\\x1b[8m\\u202eGOOD")
+    assert said.isascii()
+    assert "\x1b" not in said
+
+
+def sign_as(name, text, time):
+    """Return a new key under a name that we would refuse, and a note that it signed."""
+    private_key = Ed25519PrivateKey.generate()
+    public = private_key.public_key().public_bytes_raw()
+
+    def sign(kind, head, message):
+        identifier = hashlib.sha256(f"{name}\n".encode() + bytes([kind]) + public).digest()[:4]
+        signature = base64.b64encode(identifier + head + private_key.sign(message.encode())).decode()
+        return identifier.hex(), f"\u2014 {name} {signature}\n"
+
+    identifier, signed = sign(1, b"", text)
+    _, timed = sign(4, time.to_bytes(8, "big"), f"cosignature/v1\ntime {time}\n{text}")
+    return f"{name}+{identifier}+{base64.b64encode(bytes([1]) + public).decode()}", f"{text}\n{signed}{timed}"
+
+
+def test_t_aud_08_a_log_of_a_strangers_own_shows_its_name_as_it_is(tmp_path, capsys):
+    """Without a key any log verifies; what it calls itself must not hide the sentence that says so."""
+    name = f"login.example{CURSOR}"
+    root = base64.b64encode(Frontier().root()).decode()
+    key, checkpoint = sign_as(name, f"{name}\n0\n{root}\n", 1_700_000_000)
+    for name, content in {
+        "records.jsonl": "",
+        "proof.json": '{"ranges": [], "nodes": []}',
+        "hashes.bin": "",
+        "checkpoint.txt": checkpoint,
+        "checkpoints.txt": "",
+        "keys.txt": join_notes([f"{key}\n"]),
+    }.items():
+        (tmp_path / name).write_text(content)
+    assert verify_bundle.main([str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("GOOD: 0 records of login.example\\x1b[2J\\x1b[8m\\u202e, at no position")
+    assert "\x1b" not in said
+    assert said.isascii()
+    assert "This key came with the bundle." in said
+
+
+def test_t_aud_08_a_time_that_no_calendar_has_is_refused_with_a_reason(whole, log, verify, tmp_path):
+    shutil.copytree(whole.folder, tmp_path / "bundle")
+    bundle = Bundle(tmp_path / "bundle")
+    origin, size, root = bundle.read("checkpoint.txt").decode().split("\n")[:3]
+    assert origin == ORIGIN
+    bundle.write("checkpoint.txt", log.signer.sign(int(size), base64.b64decode(root), 253_402_300_799))
+    assert verify(bundle)[0] == 0
+    bundle.write("checkpoint.txt", log.signer.sign(int(size), base64.b64decode(root), 253_402_300_800))
+    assert verify(bundle) == (2, "Cannot be verified: a checkpoint was signed at a time that no calendar has\n")
 
 
 # Other histories, and clocks

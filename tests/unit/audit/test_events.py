@@ -9,7 +9,7 @@ from bridge.audit import events
 from bridge.audit.content import Describer, find_network
 from bridge.audit.database import open_database
 from bridge.audit.events import PERSONAL, PLAIN, Event, Origin, Person
-from bridge.entitlements.resolve import identify
+from bridge.entitlements.entitlement import identify
 from tests.audit_log import open_log
 
 ORIGIN = Origin("REF", "192.0.2.7")

@@ -1,5 +1,6 @@
 """AUD-06: one key hands over to the next on record, and nobody can bring in a key of their own."""
 
+import base64
 import io
 import zipfile
 
@@ -98,3 +99,22 @@ def test_aud_06_a_bundle_verifies_with_the_key_of_long_ago(engine, rotate, tmp_p
     arguments = [str(tmp_path), "--key"]
     assert verify_bundle.main([*arguments, str(key_of(OLD))]) == 0
     assert verify_bundle.main([*arguments, str(key_of(STRANGER))]) == 2
+
+
+def test_t_aud_06_a_key_that_was_replaced_signs_nothing_any_more(engine, rotate, tmp_path, capsys):
+    """Whoever stole it makes a log of their own: the record that hands over from it is public."""
+    rotate(OLD)
+    rotate(NEW, OLD)
+    content = io.BytesIO()
+    write_bundle(engine, content, Selection(0, 1), [key_of(NEW)])
+    zipfile.ZipFile(content).extractall(tmp_path)
+    checkpoint = tmp_path / "checkpoint.txt"
+    origin, size, root = checkpoint.read_text().split("\n")[:3]
+    assert verify_bundle.main([str(tmp_path), "--key", str(key_of(NEW))]) == 0
+    checkpoint.write_text(signed_by(OLD).sign(int(size), base64.b64decode(root), 1_700_000_000))
+    assert verify_bundle.main([str(tmp_path), "--key", str(key_of(NEW))]) == 2
+    assert "not signed by a key that is believed" in capsys.readouterr().err
+    assert verify_bundle.main([str(tmp_path), "--key", str(key_of(OLD))]) == 0
+    checkpoint.write_text(signed_by(NEW).sign(int(size), base64.b64decode(root), 1_700_000_000))
+    assert verify_bundle.main([str(tmp_path), "--key", str(key_of(OLD))]) == 0
+    assert origin == ORIGIN

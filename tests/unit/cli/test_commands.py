@@ -1,6 +1,7 @@
 """Commands as transcripts: what a person types, what they read, and the exit code."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def test_version_and_help_say_what_there_is(run):
     assert [name for name in ("serve", "check", "keys", "audit", "demo") if name not in run("--help").output] == []
 
 
+@pytest.mark.parametrize("group", [(), ("audit",), ("keys",), ("rules",), ("setup",), ("trail",)])
+def test_no_command_of_a_list_is_described_by_half_a_sentence(run, group):
+    _, _, listed = run(*group, "--help").output.partition("--help")
+    assert "..." not in listed
+
+
 def test_check_accepts_the_configuration_that_we_ship(run):
     result = run("check")
     assert result.exit_code == 0, result.output
@@ -75,13 +82,15 @@ def test_keys_are_made_once_listed_and_rotated(run, config):
     before = run("keys", "list").output.splitlines()
     assert len(before) == 19
     assert "PRIVATE" not in "".join(before)
+    slots = [re.search(r"SLOT|current|next", line).start() for line in before]
+    assert len(set(slots)) == 1, "the columns are straight"
     result = run("keys", "rotate", "oidc-issuer")
     assert result.exit_code == 0
     after = run("keys", "list").output.splitlines()
-    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer     next")] == [
-        line.split()[-1] for line in after if line.startswith("oidc-issuer     current")
+    assert [line.split()[-1] for line in before if line.startswith("oidc-issuer       next")] == [
+        line.split()[-1] for line in after if line.startswith("oidc-issuer       current")
     ]
-    assert [line for line in after if line.startswith("oidc-issuer     previous")]
+    assert [line for line in after if line.startswith("oidc-issuer       previous")]
 
 
 def test_a_next_key_that_ends_soon_is_replaced_alone(run):

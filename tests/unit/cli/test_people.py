@@ -1,16 +1,21 @@
 """What people read when the service, or their own machine, is not as it should be; the service here is a wrong one."""
 
 import json
+import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from bridge.cli.main import main
 from bridge.client.oauth import Tokens
+from bridge.client.remembered import Remembered
 from bridge.client.service import Service
 from bridge.client.token_file import TokenFile
 from tests.fakes.wrong_service import wrong_service
 
+ROOT = Path(__file__).parents[3]
 ROLE = {
     "id": "e1",
     "kind": "role",
@@ -65,6 +70,14 @@ def run(*words):
 def test_the_only_role_needs_no_name(service):
     assert json.loads(run("credentials").stdout)["expiration"] == "2030-01-01T00:00:00Z"
     assert [form for _, path, form in service.asked if path == "/api/v1/credentials"]
+
+
+@pytest.mark.parametrize(
+    ("role", "following"), [("ReadOnly", "Next: rambridge exec"), ("Developer", "Next: rambridge use\n")]
+)
+def test_what_comes_next_is_possible_with_the_role_that_was_chosen(service, role, following):
+    Remembered(server=service.url, account="1001", role=role).write()
+    assert following in run("whoami").output
 
 
 def test_no_credentials_leave_where_the_clock_would_make_them_worthless(service):
@@ -145,6 +158,23 @@ def test_a_role_and_a_user_of_one_name_get_a_profile_each(service, tmp_path):
     assert {profile["name"] for profile in profiles} == {"production-ReadOnly-e1", "production-ReadOnly-e2abcd"}
     assert {profile["process_command"].split()[-1] for profile in profiles} == {"e1", "e2abcdefgh"}
     assert run("configure", "--all").exit_code == 0
+
+
+def test_t_out_11_a_folder_that_somebody_cloned_is_not_taken_for_the_command(service, tmp_path, monkeypatch):
+    """Programs start the command of a profile in whatever folder they are."""
+    service.answers["/api/v1/session"] = (200, session([ROLE]))
+    cloned = tmp_path / "cloned"
+    (cloned / "bridge").mkdir(parents=True)
+    for name in ("__init__.py", "__main__.py"):
+        (cloned / "bridge" / name).write_text("print('taken')")
+    monkeypatch.chdir(cloned)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert run("configure").exit_code == 0
+    [profile] = json.loads((tmp_path / ".aliyun/config.json").read_text())["profiles"]
+    command = shlex.split(profile["process_command"])
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert "Usage:" in done.stdout
+    assert "taken" not in done.stdout
 
 
 @pytest.mark.parametrize("address", ["--gpu-launcher=x", "file:///etc/passwd", "https://evil.example/go/x", None])

@@ -205,6 +205,14 @@ def test_a_role_is_picked_from_a_list_by_parts_of_its_name_or_its_number(languag
     assert [sentence for sentence in said if sentence not in text] == []
 
 
+def test_enter_keeps_the_role_that_is_chosen_and_takes_the_best_for_what_was_typed():
+    offered = [role("Acme Production", name, "") for name in ("Billing", "ReadBilling", "ReadOnly")]
+    Remembered(account="1000000000000001", role="ReadOnly").write()
+    for typed, name in (("\n", "ReadOnly"), ("read\n\n", "ReadBilling")):
+        with CliRunner().isolation(input=typed):
+            assert _pick(offered, "", ask=True).name == name
+
+
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

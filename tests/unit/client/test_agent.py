@@ -154,6 +154,12 @@ def test_browsers_and_proxies_are_refused_though_they_know_the_path(server, secr
     assert ask(server, secret.path, **header) == (403, "Forbidden\n")
 
 
+def test_t_web_20_what_is_no_address_at_all_is_refused_and_writes_nothing(server, secret, capfd):
+    assert ask(server, f"http://[{secret.path}") == (403, "Forbidden\n")
+    assert ask(server, f"http://127.0.0.1:{server.server_port}{secret.path}")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "HEAD", "TRACE"])
 def test_other_methods_do_nothing(server, secret, method):
     assert ask(server, secret.path, method)[0] == 501

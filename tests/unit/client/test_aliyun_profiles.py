@@ -127,6 +127,18 @@ def test_a_name_that_somebody_else_has_is_refused_unless_they_say_so(path):
     assert is_ours(read(path)["profiles"][0])
 
 
+def test_t_out_11_another_service_takes_the_place_of_no_profile_by_what_it_calls_its_roles(path):
+    """Programs would go on with that name, and work in an account of somebody else's."""
+    write_profiles(path, [OURS])
+    before = path.read_bytes()
+    elsewhere = tuple(word.replace("https://a.example.com", "https://b.example.com") for word in COMMAND)
+    with pytest.raises(ClientError, match=r"asks another service \(https://a\.example\.com\).*--replace"):
+        write_profiles(path, [Profile("work", elsewhere)])
+    assert path.read_bytes() == before
+    assert write_profiles(path, [OURS]).renewed == ("work",)
+    assert write_profiles(path, [Profile("work", elsewhere)], replace=True).renewed == ("work",)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,5 +1,6 @@
 """The address that the browser comes back to: one answer, to what was asked, from whom it was asked of (OUT-11)."""
 
+import http.client
 from urllib.parse import urlencode
 
 import pytest
@@ -77,6 +78,19 @@ def test_a_refusal_is_a_sentence_without_what_a_stranger_put_into_it(loopback, a
     assert "<b>" not in page.text
     with pytest.raises(SignInFailed, match=r"^The sign-in did not work: <b>\[31mx$"):
         loopback.wait(1)
+
+
+def test_t_out_11_what_is_no_address_at_all_is_not_here_and_writes_nothing(loopback, authorization, capfd):
+    host = loopback.redirect_uri.removeprefix("http://").removesuffix("/callback")
+    connection = http.client.HTTPConnection(host, timeout=5)
+    connection.putrequest("GET", "http://[/callback", skip_host=True)
+    connection.putheader("Host", host)
+    connection.endheaders()
+    assert connection.getresponse().status == 404
+    connection.close()
+    assert come_back(loopback, authorization).status_code == 200
+    assert loopback.wait(1) == "a code"
+    assert capfd.readouterr().err == ""
 
 
 def test_a_name_that_points_here_is_not_answered(loopback, authorization):

@@ -38,10 +38,19 @@ ROLES = [
         ("账单", ROLES[3]),
         ("ｂｉｌｌing", ROLES[3]),
         ("rdonly", ROLES[1]),
+        ("prread", ROLES[1]),
+        ("sapladm", ROLES[2]),
     ],
 )
 def test_parts_of_words_find_a_role(words, first):
     assert search(ROLES, words)[0] == first
+
+
+@pytest.mark.parametrize(("words", "found"), [("admin", [0, 2]), ("prre", [1]), ("acprpa", [0])])
+def test_letters_that_are_only_somewhere_find_nothing_where_words_do(words, found):
+    purpose = "A place for demos in which readers may repair their own projects"
+    roles = [role(each.account_title, each.account, each.account_id, each.name, purpose) for each in ROLES[:3]]
+    assert sorted(search(roles, words), key=roles.index) == [roles[place] for place in found]
 
 
 def test_every_word_must_be_there_and_none_finds_all():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ssl
+import time
 
 import pytest
 from cryptography import x509
@@ -9,9 +10,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bridge.cli.console import _find_address
+from bridge.client.access import Access
 from bridge.client.failure import ClientError, ClockWrong, Refused, SignedOut, Unreachable, WrongService
-from bridge.client.oauth import AuthorizationServer, Proof
+from bridge.client.moments import describe_length, describe_moment
+from bridge.client.oauth import LONGEST_INTERVAL_SECONDS, AuthorizationServer, Proof, Tokens
+from bridge.client.roles import LONGEST_SECONDS, Role, read_credentials, read_session
 from bridge.client.service import Service
+from bridge.client.turns import Turns
 from bridge.sandbox.workspace import find_free_ports
 from tests.fakes.wrong_service import wrong_service
 
@@ -114,6 +120,141 @@ def test_what_is_over_is_told_from_what_is_in_trouble(other):
     other.answers["/oauth/token"] = (400, {"error": "invalid_client", "code": "client_unknown", "reference": "R"})
     with pytest.raises(Refused, match=r"\[client_unknown, reference R\]"):
         authorization.refresh("secret")
+
+
+ENTITLEMENT = {"id": "e", "account": "production", "account_id": "1", "name": "Admin"}
+CREDENTIALS = {"access_key_id": "i", "access_key_secret": "s", "security_token": "t"}
+INFINITE, LARGEST = float("inf"), 10**400
+
+
+def session_with(**changes):
+    session = {"provider": "p", "subject": "s", "session_ends_at": "2026-11-30T12:00:00Z"}
+    return session | {"entitlements": [ENTITLEMENT | changes]}
+
+
+def device_with(**changes):
+    return lambda url: {"device_code": "d", "user_code": "U", "verification_uri": f"{url}/d", "expires_in": 9} | changes
+
+
+def tokens_with(**changes):
+    return {"token_type": "bearer", "access_token": "a", "refresh_token": "r", "expires_in": 900} | changes
+
+
+def credentials_with(**changes):
+    return CREDENTIALS | {"expires_at": "2026-11-30T12:00:00Z"} | changes
+
+
+class Kept:
+    place = "memory"
+
+    def __init__(self, tokens):
+        self.tokens = tokens
+
+    def read(self):
+        return self.tokens
+
+    def write(self, tokens):
+        self.tokens = tokens
+
+
+@pytest.fixture
+def access(other, tmp_path):
+    other.describe_itself()
+    kept = Kept(Tokens("access", "refresh", time.time() + 900))
+    return Access(Service(other.url), kept, Turns(other.url, tmp_path), lambda _: None, None)
+
+
+ROLE = Role("e", "production", "1", "Production", "Admin", "Admin", "", 3600, has_credentials=True, has_console=True)
+ASKING = {
+    "/api/v1/session": read_session,
+    "/api/v1/credentials": lambda access: read_credentials(access, ROLE),
+    "/api/v1/links": lambda access: _find_address(access, ROLE, None),
+    "/oauth/device_authorization": lambda access: AuthorizationServer(access.service).start_device(Proof()),
+    "/oauth/token": lambda access: AuthorizationServer(access.service).refresh("secret"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/v1/session", "[" * 200_000),
+        ("/api/v1/session", '{"a":' * 200_000),
+        ("/api/v1/session", session_with(max_duration_seconds=INFINITE)),
+        ("/api/v1/credentials", credentials_with(access_key_id="\x1b[2J")),
+        ("/api/v1/credentials", credentials_with(access_key_secret="a\0b")),
+        ("/api/v1/credentials", credentials_with(security_token="\ud800")),
+        ("/api/v1/credentials", credentials_with(security_token=["t"])),
+        ("/api/v1/credentials", credentials_with(expires_at="0001-01-01T00:00:00+14:00")),
+        ("/api/v1/links", lambda url: {"url": f"{url}/go/\x1b[2J"}),
+        ("/api/v1/links", lambda url: {"url": f"{url}/go/\u202e"}),
+        ("/oauth/device_authorization", device_with(interval=INFINITE)),
+        ("/oauth/device_authorization", device_with(expires_in=LARGEST)),
+        ("/oauth/device_authorization", device_with(device_code="\ud800")),
+        ("/oauth/token", tokens_with(access_token="a\nb")),
+        ("/oauth/token", tokens_with(refresh_token="\u4e2d")),
+        ("/oauth/token", tokens_with(expires_in=LARGEST)),
+    ],
+)
+def test_t_out_11_an_answer_that_is_made_to_break_the_command_is_said_to_be_none(other, access, path, answer):
+    other.answers[path] = (200, answer(other.url) if callable(answer) else answer)
+    with pytest.raises(WrongService) as refused:
+        ASKING[path](access)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/v1/session", session_with(max_duration_seconds=LARGEST)),
+        ("/api/v1/session", session_with(max_duration_seconds=-LARGEST)),
+        ("/api/v1/credentials", credentials_with()),
+        ("/api/v1/links", lambda url: {"url": f"{url}/go/x"}),
+        ("/oauth/device_authorization", device_with()),
+        ("/oauth/device_authorization", device_with(interval=LARGEST, expires_in=INFINITE)),
+        ("/oauth/token", tokens_with()),
+    ],
+)
+def test_t_out_11_twin_what_can_be_understood_is_taken(other, access, path, answer):
+    other.answers[path] = (200, answer(other.url) if callable(answer) else answer)
+    found = ASKING[path](access)
+    if path == "/api/v1/session":
+        assert 0 <= found.roles[0].seconds <= LONGEST_SECONDS
+        assert describe_length(found.roles[0].seconds)
+    if path == "/oauth/device_authorization":
+        assert found.interval_seconds <= LONGEST_INTERVAL_SECONDS
+
+
+def test_t_out_11_what_a_role_is_called_moves_no_cursor_in_json(other, access):
+    other.answers["/api/v1/session"] = (200, session_with(id="e\x9b2J\u202e"))
+    assert read_session(access).roles[0].entitlement == "e2J"
+
+
+def test_t_out_11_an_endpoint_whose_address_no_request_can_have_is_one_elsewhere(other):
+    other.describe_itself(token_endpoint=f"{other.url}/\u4e2d")
+    with pytest.raises(WrongService, match="elsewhere"):
+        AuthorizationServer(Service(other.url)).refresh("secret")
+
+
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 2026 00:00:00 +99999999999999", f"Mon, 01 Jan {'9' * 20} 00:00:00"])
+def test_t_out_11_a_date_that_no_calendar_has_says_nothing_of_the_clock(other, date):
+    other.says_date = date
+    service = Service(other.url)
+    service.get("/")
+    service.check_clock()
+
+
+def test_t_out_11_a_refusal_that_breaks_off_is_a_service_that_cannot_be_reached(other):
+    other.answers["/"] = (400, {"code": "bad_parameter"})
+    other.breaks_off = True
+    with pytest.raises(Unreachable):
+        Service(other.url).get("/")
+    other.breaks_off = False
+    assert Service(other.url).get("/").content == {"code": "bad_parameter"}
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_t_out_11_a_moment_that_is_none_here_is_shown_as_it_is(moment):
+    assert describe_moment(moment) == moment
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(7_500, "2 h 5 min behind"), (-90_000, "1 d 1 h ahead of")])

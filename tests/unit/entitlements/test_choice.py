@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.entitlements.choice import choose
-from bridge.entitlements.resolve import identify
+from bridge.entitlements.entitlement import identify
 from bridge.errors import NotEntitled
 from tests.unit.entitlements.factories import NOW, make_identity
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,11 +29,17 @@ def example():
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
     folder = tmp_path_factory.mktemp("config")
-    account = PRODUCTION.replace("{Admin: 7200}", "{PlatformAdmin: 7200}")
+    account = PRODUCTION.replace("{Admin: 7200}", "{PlatformAdmin: 7200}").replace("production", "acme-production", 1)
     files = {"rules/10-platform.yaml": example(), "accounts/production.yaml": account}
     write_configuration(folder, files, without=("accounts/sandbox.yaml",))
     assert check_configuration(folder) == []
     return load_configuration(folder).rules
+
+
+def test_the_example_can_be_used_beside_what_a_clone_has(tmp_path):
+    config = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    (config / "rules" / "30-engineering.yaml").write_text(example())
+    assert [str(problem) for problem in check_configuration(config, secrets=False)] == []
 
 
 def person(*groups, amr=("pwd", "mfa"), seconds_ago=60, stated=True):
@@ -88,7 +95,7 @@ def test_a_person_gets_exactly_what_the_sentence_says(rules, who):
     identity, address, expected = PEOPLE[who]
     entitlements = resolve(identity, rules, NOW, address).entitlements
     assert [(each.name, each.duration_seconds) for each in entitlements] == expected
-    assert {(each.kind, each.account) for each in entitlements} <= {("role", "production")}
+    assert {(each.kind, each.account) for each in entitlements} <= {("role", "acme-production")}
 
 
 def test_who_lacks_only_fresh_mfa_is_offered_to_authenticate_again_and_nobody_else(rules):
@@ -132,8 +139,8 @@ def test_the_example_and_all_committed_rules_are_right_by_the_schema():
         ("role: PlatformAdmin", "role: role/PlatformAdmin"),
         ("role: PlatformAdmin", "roles: PlatformAdmin"),
         ("        role: ReadOnly\n", ""),
-        ("account: production ", "accounts: production "),
-        ("account: production ", "account_tags: production "),
+        ("account: acme-production ", "accounts: acme-production "),
+        ("account: acme-production ", "account_tags: acme-production "),
         ("networks: [$office]", "network: [$office]"),
         ("networks: [$office]", "networks: $office"),
         ("name: platform-admin", "name: Platform Admin"),
@@ -144,7 +151,7 @@ def test_the_example_and_all_committed_rules_are_right_by_the_schema():
         ("networks: [$office]", "ignore_case: yes"),
         ("networks: [$office]", "networks: [office]"),
         ("duration_seconds: 3600", "duration_seconds: '3600'"),
-        ("    groups: [engineering]", "    deny: [{account: production}]\n    groups: [engineering]"),
+        ("    groups: [engineering]", "    deny: [{account: acme-production}]\n    groups: [engineering]"),
     ],
 )
 def test_a_slip_of_the_pen_is_marked_while_one_types(old, new):

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.entitlements.resolve import identify, resolve
+from bridge.entitlements.entitlement import identify
+from bridge.entitlements.resolve import resolve
 from bridge.errors import SettingsError
 from tests.unit.entitlements.factories import NOW, granted, make_identity
 

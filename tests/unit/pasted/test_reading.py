@@ -9,10 +9,10 @@ from xml.sax.saxutils import escape
 import pytest
 
 from bridge.delivery.links import check_destination
-from bridge.pasted.offer import find_destination, find_question
+from bridge.pasted.offer import MOST_WILDCARDS, find_destination, find_question
 from bridge.pasted.products import PRODUCTS, Place, build_page
 from bridge.pasted.reading import LONGEST, read_pasted
-from bridge.ram_policies.patterns import compile_patterns
+from bridge.ram_policies.patterns import compile_patterns, normalise
 from tests.factories import make_account
 
 DETAIL = {
@@ -231,6 +231,21 @@ def test_arns_and_pages_say_what_they_show_and_lead_back_to_it(text, service, re
     destination = find_destination(pasted, account)
     assert name in destination or not region
     assert check_destination(destination)
+
+
+@pytest.mark.parametrize("rest", ["a*" * 500, "?" * 1_000, "instance/" + "*a" * 500, "*?" * 300])
+def test_t_out_12_of_a_pattern_made_to_be_slow_one_is_asked_about_that_all_of_it_fits(rest):
+    """Roles are compared with it for milliseconds each; one that suffices for more suffices for this."""
+    asked = find_question(read_pasted(f"acs:ecs:*:*:{rest}"), make_account())
+    assert sum(map(asked.resource.count, "*?")) <= MOST_WILDCARDS + 1  # and that of the region
+    whole = f"acs:ecs:*:{make_account().id}:{rest}"
+    assert compile_patterns([asked.resource]).fullmatch(normalise(whole))
+    assert not asked.literal
+
+
+def test_t_out_12_twin_a_pattern_that_people_paste_is_asked_about_as_it_is():
+    rest = "instance/i-*-prod-?*/*/*"
+    assert find_question(read_pasted(f"acs:ecs:*:*:{rest}"), make_account()).resource.endswith(f":{rest}")
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.service)

@@ -45,10 +45,10 @@ class Log:
     def open_console(self, **changes):
         return events.ConsoleOpened(**WHO | WHAT | WHY | SHARED | {"way": "saml", "assertion_id": "_1"} | changes)
 
-    def find(self, subject="lin.wei"):
+    def find(self, subject="lin.wei", *, complete=True):
         digest = self.opened.secrets.subject_digest(WHO["issuer"], subject)
-        found, complete = find_handed_out(self.opened.search, digest, self.clock)
-        assert complete
+        found, all_of_it = find_handed_out(self.opened.search, digest, self.clock)
+        assert all_of_it is complete
         return found
 
 
@@ -91,6 +91,22 @@ def test_a_roles_console_is_listed_once_by_its_last_end(log):
     assert (one.kind, one.reference, one.access_key_id) == ("console", "BBBB-BBBB-BBBB", "")
     log.clock.advance(1700)
     assert log.find() == []
+
+
+def test_how_often_a_roles_console_was_opened_counts_what_has_not_ended(log):
+    for opened in (1, 2, 3):
+        log.write(log.open_console())
+        assert [each.times for each in log.find()] == [opened]
+        log.clock.advance(1500)
+    assert [each.times for each in log.find()] == [2]
+
+
+def test_more_than_is_looked_at_is_said_to_be_not_all(log, monkeypatch):
+    monkeypatch.setattr("bridge.web.handed_out.MOST_RECORDS", 2)
+    log.write(log.issue("STS.one"), log.deliver("STS.one"), log.deliver("STS.one"))
+    assert len(log.find()) == 1
+    log.write(log.deliver("STS.one"))
+    assert log.find(complete=False)[0].times == 2
 
 
 def test_a_console_by_token_ends_with_the_credentials_behind_it(log):

@@ -15,13 +15,14 @@ Each record is a leaf of a tree (RFC 6962), whose root is signed with Ed25519 (h
 root that follows from the records is the signed one, each record is what was recorded, in its place.
 
 A key proves only what you knew of it before: give the one that the log's operator published, or that you noted earlier
-(--key). A checkpoint that you noted, or a file of several (--noted), proves that nothing was replaced or cut off since.
-A proof that the log only grew between two checkpoints (rambridge audit checkpoint --since) is verified by --grew FILE.
+(--key). It counts together with those that came after it; a key that it replaced signs no checkpoint of now. A
+checkpoint that you noted, or a file of several (--noted), proves that nothing was replaced or cut off since. A proof
+that the log only grew between two checkpoints (rambridge audit checkpoint --since) is verified by --grew FILE.
 
 Exit code 0: it verifies; 1: it does not, and the first bad position is told; 2: it cannot be read.
 """
 
-# ruff: noqa: PLR2004, T201, TC003, UP017  a program of one file, for Pythons that are older than the bridge's
+# ruff: noqa: PLR2004, TC003, UP017  a program of one file, for Pythons that are older than the bridge's
 
 from __future__ import annotations
 
@@ -36,10 +37,18 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 STEP_SECONDS = 5
 STEPPED_BACK = "clock.stepped_back"
+CONTENTS = frozenset({"records.jsonl", "proof.json", "hashes.bin", "checkpoint.txt", "checkpoints.txt", "keys.txt"})
+MEMBERS = CONTENTS | {"verify_bundle.py", "README.txt"}
+MOST_RATIO = 100
+"""How many times its part of the zip file something may be; honest contents are a fifth of that at most."""
+SMALL_BYTES = 1_000_000
+LONGEST_RECORD_BYTES = 16_000_000
+END_OF_YEARS = 253_402_300_800
+LONGEST_NAME = 200
 
 
 class Bad(Exception):
@@ -163,6 +172,8 @@ class Note:
                 elif content[:4] == key.id(4):
                     time = int.from_bytes(content[4:12], "big")
                     self._check(key, content[12:], f"cosignature/v1\ntime {time}\n{self.text}")
+                    if time >= END_OF_YEARS:
+                        raise Unreadable("a checkpoint was signed at a time that no calendar has")
                     times[key.text] = time
         self.time = min(times.values()) if times else None
         self.is_timed = all(key.text in times for key in self.signed_by)
@@ -199,20 +210,31 @@ def _decode(encoded: str) -> bytes:
     return content
 
 
-def believe(keys: list[Key], notes: Iterable[str]) -> list[Key]:
-    """Return the keys, and those that one of them handed over to, or took over from."""
-    pending = list(notes)
-    while True:
-        for note in pending:
-            named = [Key(line.split(" ", 1)[1]) for line in note.split("\n") if line.startswith(("old ", "new "))]
-            signed_by = {key.text for key in Note(note, named).signed_by}
-            known = {key.text for key in keys}
-            if len(named) == 2 and signed_by == {key.text for key in named} and known & signed_by:
-                keys = keys + [key for key in named if key.text not in known]
-                pending.remove(note)
-                break
-        else:
-            return keys
+HandOver = tuple[Key, Key]
+
+
+def read_hand_over(note: str) -> HandOver | None:
+    """Return the old and the new key that a note names; None if it is not one that both signed."""
+    lines = note.split("\n")
+    old, new = ([Key(line[4:]) for line in lines if line.startswith(word)] for word in ("old ", "new "))
+    signed_by = {key.text for key in Note(note, [*old, *new]).signed_by}
+    if len(old) != 1 or len(new) != 1 or signed_by != {old[0].text, new[0].text}:
+        return None
+    return old[0], new[0]
+
+
+def follow(keys: Sequence[Key], hand_overs: Sequence[HandOver], *, back: bool = False) -> list[Key]:
+    """Return the keys, and those that one of them handed over to; with ``back`` also those that they took over from."""
+    found = {key.text: key for key in keys}
+    before = -1
+    while len(found) != before:
+        before = len(found)
+        for old, new in hand_overs:
+            if old.text in found:
+                found.setdefault(new.text, new)
+            elif back and new.text in found:
+                found.setdefault(old.text, old)
+    return list(found.values())
 
 
 # The tree (RFC 6962, 2.1)
@@ -277,6 +299,8 @@ class Bundle:
         names = self._zip.namelist() if self._zip else []
         if len(names) != len(set(names)):
             raise Unreadable("the zip file has a name twice: what is verified might not be what others read")
+        for member in self._zip.infolist() if self._zip else []:
+            self._check_member(member)
         self._folder = place
         proof = self._json("proof.json")
         try:
@@ -297,12 +321,25 @@ class Bundle:
         self.checkpoints = split_notes(self._read("checkpoints.txt").decode())
         notes = split_notes(self._read("keys.txt").decode())
         self.keys = [line for line in notes[0].split("\n") if line] if notes else []
-        self.hand_overs = notes[1:]
+        self.hand_overs = [named for note in notes[1:] for named in [read_hand_over(note)] if named]
+
+    @staticmethod
+    def _check_member(member: zipfile.ZipInfo) -> None:
+        """Refuse what no bundle has: other names, which may be the same file where it is unpacked, and bombs."""
+        if member.filename not in MEMBERS:
+            raise Unreadable("the zip file has more than a bundle: what is verified might not be what others read")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Unreadable(f"{member.filename} is compressed as nothing in a bundle is")
+        most = max(SMALL_BYTES, MOST_RATIO * member.compress_size)
+        if member.file_size > most:
+            raise Unreadable(f"{member.filename} is far larger than its part of the zip file")
 
     def lines(self) -> Iterator[bytes]:
         """Yield the records, without their line ends."""
         with self._zip.open("records.jsonl") if self._zip else (self._folder / "records.jsonl").open("rb") as file:
-            for line in file:
+            while line := file.readline(LONGEST_RECORD_BYTES):
+                if len(line) == LONGEST_RECORD_BYTES:
+                    raise Unreadable("records.jsonl has a line that is too long for a record")
                 yield line[:-1] if line.endswith(b"\n") else line
 
     def places(self) -> Iterator[tuple[int, int]]:
@@ -413,15 +450,19 @@ def compute_roots(
 
 
 def verify(
-    bundle: Bundle, keys: list[Key], noted: Sequence[Checkpoint], step_seconds: int = STEP_SECONDS
+    bundle: Bundle, given: list[Key], noted: Sequence[Checkpoint], step_seconds: int = STEP_SECONDS
 ) -> tuple[Checkpoint, int]:
     """Return the checkpoint that the records are under, and how many records there are.
+
+    One of the given keys has to have signed it, or one that came after them. Whoever stole a key that was replaced
+    could sign anything else; what it signed while it counted only tells more exactly where something is wrong.
 
     Raises:
         Bad: a record is not what was recorded, or something is missing.
         Unreadable: nobody who is believed signed the checkpoint.
     """
-    checkpoint = Checkpoint(bundle.checkpoint, keys)
+    keys = follow(given, bundle.hand_overs, back=True)
+    checkpoint = Checkpoint(bundle.checkpoint, follow(given, bundle.hand_overs))
     if not all(each.is_signed for each in (checkpoint, *noted)):
         raise Unreadable("a checkpoint is not signed by a key that is believed")
     leaves, bad = _read(bundle, step_seconds)
@@ -595,38 +636,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.grew:
             first, second = verify_growth(options.grew.read_text(encoding="utf-8"), [Key(key) for key in options.key])
-            print(
-                f"GOOD: the {first.size} records of then are the first of the {second.size} records of {second.origin}."
+            say(
+                f"GOOD: the {first.size} records of then are the first of the {second.size} records of {_name(second)}."
             )
             return 0
         bundle = Bundle(options.bundle)
-        keys = believe([Key(text) for text in options.key or bundle.keys], bundle.hand_overs)
+        given = [Key(text) for text in options.key or bundle.keys]
+        believed = follow(given, bundle.hand_overs, back=True)
         notes = [note for place in options.noted for note in split_notes(place.read_text(encoding="utf-8"))]
-        noted = [Checkpoint(note, keys) for note in notes]
-        checkpoint, count = verify(bundle, keys, noted, options.clock_step)
+        noted = [Checkpoint(note, believed) for note in notes]
+        checkpoint, count = verify(bundle, given, noted, options.clock_step)
     except Bad as bad:
         where = f"{bad.position}" if bad.end is None else f"between {bad.position} and {bad.end - 1}"
-        print(f"BAD: {bad.detail}\nfirst bad position: {where}")
+        say(f"BAD: {bad.detail}\nfirst bad position: {where}")
         return 1
     except (Unreadable, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, UnicodeError) as error:
-        print(f"Cannot be verified: {error}", file=sys.stderr)
+        say(f"Cannot be verified: {error}", sys.stderr)
         return 2
     spans = ", ".join(f"{begin}" if end == begin + 1 else f"{begin} to {end - 1}" for begin, end in bundle.ranges[:5])
     more = f" and {len(bundle.ranges) - 5} more ranges" if len(bundle.ranges) > 5 else ""
-    what = f"1 record of {checkpoint.origin}" if count == 1 else f"{count} records of {checkpoint.origin}"
-    print(f"GOOD: {what}, at {spans or 'no position'}{more}: exactly what was recorded.")
+    what = f"1 record of {_name(checkpoint)}" if count == 1 else f"{count} records of {_name(checkpoint)}"
+    say(f"GOOD: {what}, at {spans or 'no position'}{more}: exactly what was recorded.")
     if checkpoint.note.time is not None:
         when = datetime.fromtimestamp(checkpoint.note.time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        print(f"The log had {checkpoint.size} records when that was signed, {when}.")
+        say(f"The log had {checkpoint.size} records when that was signed, {when}.")
     for key in checkpoint.note.signed_by:
-        print(f"Signed by {key.text}")
+        say(f"Signed by {key.text}")
     if noted:
         compared = sum(each.compared for each in noted)
         agreed = ": they agree." if compared else ", which proves nothing of them: the bundle has no hashes of then."
-        print(f"{compared} of {len(noted)} checkpoints that you noted could be compared{agreed}")
+        say(f"{compared} of {len(noted)} checkpoints that you noted could be compared{agreed}")
     if not options.key:
-        print("This key came with the bundle. It proves something if it is the one that the operator published.")
+        say("This key came with the bundle. It proves something if it is the one that the operator published.")
     return 0
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print a text, whatever a stranger put into it: nothing moves the cursor, and any terminal can show it."""
+    shown = (each if each == "\n" or (each.isascii() and each.isprintable()) else ascii(each)[1:-1] for each in text)
+    print("".join(shown), file=file or sys.stdout)
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    return checkpoint.origin[:LONGEST_NAME]
 
 
 if __name__ == "__main__":

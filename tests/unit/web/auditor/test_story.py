@@ -34,7 +34,7 @@ RESOLVED = record(
     **WHO,
     granted=["role production/Admin"],
     rules=["denies 90.yaml:contractors", "grants 10.yaml:admins"],
-    because=["claims employment contractor", "groups admins; networks"],
+    because=["claims employment contractor", "groups admins; networks; strength; when (email)"],
     left_out=3,
 )
 CHOICE = record(3, "choice.made", "BBBB-BBBB-BBBB", **WHO, **WHY, purpose="credentials")
@@ -89,7 +89,8 @@ def test_credentials_have_the_whole_story_and_each_chapter_its_record(tell):
     assert [chapter.position for chapter in chapters] == [1, 2, 3, 4, 4, 5]
     assert "a password and a hardware-secured key" in told["How they authenticated"]
     assert "30 minutes after the provider had authenticated them" in told["How they authenticated"]
-    assert "because of: groups admins; networks" in told["Which rule decided, and why"]
+    why = "groups admins; the network; the strength of the sign-in; an expression on email"
+    assert f"because of: {why}" in told["Which rule decided, and why"]
     assert "3 more rules applied" in told["Which rule decided, and why"]
     assert "to get credentials" in told["What was asked"]
     assert "1 hour" in told["What limited the duration"]
