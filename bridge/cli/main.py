@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from bridge import __version__
 from bridge.cli.speech import speaking_here
@@ -52,6 +53,38 @@ SERVICE = {
 """The same for people who run the service."""
 
 
+SUMMARIES = {
+    "login": "Sign this terminal in, in the browser.",
+    "logout": "End this terminal's sign-in, and forget its tokens.",
+    "whoami": "Say who is signed in here, and until when.",
+    "roles": "List your roles, or those that WORDS find.",
+    "use": "Choose the role that other commands take.",
+    "exec": "Run a program with credentials for one role.",
+    "env": "Print shell lines that set credentials.",
+    "credentials": "Print credentials for one role, for programs.",
+    "console": "Open the console as one role. The browser signs in by itself: the address works for you alone.",
+    "configure": "Write profiles into ~/.aliyun/config.json.",
+    "agent": "Serve credentials for programs on this machine.",
+    "completion": "Print what completes commands in your shell.",
+    "serve": "Serve people and programs until the process is told to stop.",
+    "check": "Check settings, providers, accounts and rules.",
+    "test-rules": "Run the tests for mappings.",
+    "explain": "Explain which roles somebody gets, and why.",
+    "preview": "Say who would gain and lose what by other rules.",
+    "rules": "See which rules are in force, and bring others into force.",
+    "setup": "Bring RAM to what the configuration needs.",
+    "doctor": "Verify the whole chain, link by link.",
+    "providers": "List the identity providers, and what ends when.",
+    "attack": "Send every hostile message; each must be refused.",
+    "keys": "Make, list and rotate the bridge's own keys.",
+    "audit": "Verify the audit log, watch its end, and keep its database.",
+    "trail": "Import ActionTrail events, and find strays.",
+    "trace": "Explain the reference that an error page shows.",
+    "demo": "Start a company, a cloud and the bridge here.",
+}
+"""What each one's help begins with, or its short help, so that a list of them need not import the whole service."""
+
+
 class _Commands(MutableMapping[str, click.Command]):
     """Subcommands by name, each imported when somebody looks at it."""
 
@@ -91,19 +124,30 @@ class _Group(Told, click.Group):
             speak(ENGLISH)
         return found
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what the shell may complete this with."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=summarize(name)) for name in names), *options]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both parts; without the extra ``server``, the names in the second are enough."""
+        del ctx
         parts = [(translate("With your roles"), list(PEOPLE))]
         if has_service():
             parts.append((translate("Running the service"), list(SERVICE)))
         for title, names in parts:
-            found = [(name, self.get_command(ctx, name)) for name in names]
             width = formatter.width - 6 - max(map(len, names))
             with formatter.section(title):
-                formatter.write_dl([(name, command.get_short_help_str(width)) for name, command in found if command])
+                formatter.write_dl([(name, summarize(name, width)) for name in names])
         if not has_service():
             with formatter.section(translate("Running the service, with the extra rambridge[server]")):
                 formatter.write_text(", ".join(SERVICE))
+
+
+def summarize(name: str, width: int = 45) -> str:
+    """Return what a subcommand is for, in the language that is spoken, in so many columns."""
+    return Told(name, help=SUMMARIES[name]).get_short_help_str(width)
 
 
 def has_service() -> bool:

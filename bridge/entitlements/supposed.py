@@ -7,8 +7,9 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from bridge.described import Described
 from bridge.entitlements.rules.language import Name
 from bridge.errors import Problem, SettingsError
 from bridge.identity.oidc.strict_json import parse_object
@@ -35,10 +36,8 @@ def _check_address(text: str) -> str:
 Moment = Annotated[str, AfterValidator(_read_moment)]
 
 
-class Supposed(BaseModel):
+class Supposed(Described):
     """Everything that a decision reads of a person, as somebody supposes it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     provider: Name | None = None
     """The provider, by its name in our configuration; may be absent if there is only one."""

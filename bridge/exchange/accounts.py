@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from bridge.described import Described
 from bridge.entitlements.entitlement import Sensitivity
 
 TAG_KEY = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
@@ -19,10 +20,8 @@ Site = Literal["china", "international"]
 ConsoleSignIn = Literal["saml", "token", "mixed"]
 
 
-class Console(BaseModel):
+class Console(Described):
     """Where a browser is sent to sign in at the console, and what it must bring."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     role_sso_url: str
     """The ACS for role sign-in, which is also ``Recipient`` and ``saml:recipient``."""
@@ -62,10 +61,8 @@ CONSOLES: dict[Site, Console] = {
 }
 
 
-class Via(BaseModel):
+class Via(Described):
     """A role in another account, from which this one is entered (role chaining)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     account: Name
     """The other account's name; its own ``trust`` lets us in there."""
@@ -73,10 +70,8 @@ class Via(BaseModel):
     """The role there, which may call ``sts:AssumeRole`` on the roles here."""
 
 
-class Account(BaseModel):
+class Account(Described):
     """One Alibaba Cloud account and how it trusts us."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: Name
     """How rules, pages and records name the account."""

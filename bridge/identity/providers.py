@@ -6,8 +6,9 @@ These are settings only. How a provider is spoken to stands in ``saml/`` and ``o
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from bridge.described import Described
 from bridge.identity.home_realm import normalize_domain
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -24,10 +25,8 @@ PERSON = "{person}"
 """In the address of a groups endpoint: the place of the person."""
 
 
-class GroupsEndpoint(BaseModel):
+class GroupsEndpoint(Described):
     """Where to ask for somebody's groups when a message leaves them out because they are many."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str = Field(min_length=1, max_length=1024)
     """With ``{person}`` as one whole part of its path."""
@@ -49,10 +48,8 @@ def _check_domain(text: str) -> str:
 EmailDomain = Annotated[str, AfterValidator(_check_domain)]
 
 
-class _Provider(BaseModel):
+class _Provider(Described):
     """What both protocols share."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: Name
     """How addresses, rules and records name this provider."""

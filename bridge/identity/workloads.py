@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from bridge.described import Described
 from bridge.identity.providers import Name, OIDCProvider
 
 Preset = Literal["github-actions", "gitlab", "kubernetes"]
@@ -42,10 +43,8 @@ Texts = Annotated[
 ]
 
 
-class Workload(BaseModel):
+class Workload(Described):
     """Who vouches for some workloads, and which of its tokens are for us."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: Name
     """How rules and records name it, and clients: ``acs:ram::ACCOUNT:oidc-provider/NAME``."""

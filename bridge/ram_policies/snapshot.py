@@ -7,8 +7,9 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
+from bridge.described import Described
 from bridge.exchange.accounts import Name, RAMName
 
 STALE_DAYS = 30
@@ -17,11 +18,7 @@ STALE_DAYS = 30
 PolicyName = Annotated[str, Field(pattern=r"^(?:System|Custom)/[A-Za-z0-9._-]{1,128}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class PolicyContent(_Part):
+class PolicyContent(Described):
     """The default version of one policy."""
 
     version: str = Field(pattern=r"^v[0-9]{1,6}$")
@@ -30,14 +27,14 @@ class PolicyContent(_Part):
     """What it says, in RAM's words."""
 
 
-class AttachedInGroup(_Part):
+class AttachedInGroup(Described):
     """A policy that is attached within a resource group."""
 
     policy: PolicyName
     resource_group: str = Field(pattern=r"^rg-[A-Za-z0-9]{1,32}$")
 
 
-class RolePolicies(_Part):
+class RolePolicies(Described):
     """The policies of an account's roles, at one moment. Written by `rambridge setup policies`."""
 
     account: Name

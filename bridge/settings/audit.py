@@ -1,7 +1,8 @@
 """``audit.yaml``: what is done with the records beside keeping them. Nobody needs to have that file."""
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from bridge.described import Described
 from bridge.settings.audit_alerts import AlertSettings
 from bridge.settings.audit_exports import ScheduledExport
 from bridge.settings.audit_forwarding import ReceiverSettings
@@ -10,10 +11,8 @@ from bridge.settings.audit_witnesses import WitnessSettings
 from bridge.settings.role_pattern import RolePattern
 
 
-class AuditSettings(BaseModel):
+class AuditSettings(Described):
     """What is done with the records."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     privileged: tuple[RolePattern, ...] = ("*/*[Aa]dmin*",)
     """The roles whose use an auditor looks at first, as `ACCOUNT/ROLE`; `*`, `?` and `[ ]` as in file names."""

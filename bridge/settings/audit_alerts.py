@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
+from bridge.described import Described
 from bridge.settings.audit_forwarding import Personal, check_webhook_url
 from bridge.settings.role_pattern import RolePattern
 
@@ -21,11 +22,7 @@ AlertKind = Literal[
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class AlertWebhook(_Strict):
+class AlertWebhook(Described):
     """An HTTPS webhook, with bodies signed as Standard Webhooks wants it."""
 
     url: Annotated[str, AfterValidator(check_webhook_url)]
@@ -38,7 +35,7 @@ class AlertWebhook(_Strict):
     """Whether messages name people. What was sent cannot be forgotten there from here."""
 
 
-class Burst(_Strict):
+class Burst(Described):
     """What makes an alert of single events."""
 
     count: int = Field(default=10, ge=1, le=100_000)
@@ -47,7 +44,7 @@ class Burst(_Strict):
     """Within how long. The alert ends when there was none for so long."""
 
 
-class AlertSettings(_Strict):
+class AlertSettings(Described):
     """What auditors are told at once: in the service's log, on their first page, and by a webhook."""
 
     webhook: AlertWebhook | None = None

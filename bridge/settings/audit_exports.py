@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bridge.described import Described
 from bridge.settings.audit_forwarding import Personal, ReceiverName
 
 
-class ScheduledExport(BaseModel):
+class ScheduledExport(Described):
     """A file with everything that was recorded since the one before."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: ReceiverName
     """How the files begin, and how records name the export."""

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
+from bridge.described import Described
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import refusal
 
@@ -29,9 +30,7 @@ def _check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
-class _Receiver(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
+class _Receiver(Described):
     name: ReceiverName
     """How commands and pages name it. A new name is a new receiver, with a place of its own in the log."""
     format: Format = "records"

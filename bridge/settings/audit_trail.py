@@ -1,14 +1,13 @@
 """``trail`` in ``audit.yaml``: how imported ActionTrail events are judged."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bridge.described import Described
 from bridge.settings.role_pattern import RolePattern
 
 
-class TrailSettings(BaseModel):
+class TrailSettings(Described):
     """How imported ActionTrail events are judged."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     governed: tuple[RolePattern, ...] = ()
     """Roles, as `ACCOUNT/ROLE`, whose credentials nobody else may issue, beside those that the rules can grant."""

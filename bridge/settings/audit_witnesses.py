@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from bridge.described import Described
 from bridge.settings.audit_forwarding import ReceiverName
 from bridge.settings.checks import split_web_url
 from bridge.yaml_documents import refusal
@@ -19,9 +20,7 @@ def _check_url(url: str) -> str:
     return url
 
 
-class _WitnessSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
+class _WitnessSettings(Described):
     name: ReceiverName
     """How commands name it."""
     every: Period = "minute"

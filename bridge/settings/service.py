@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypedDict
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, model_validator
+from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, model_validator
 
+from bridge.described import Described
 from bridge.destinations import Destinations, is_loopback_network, is_never_allowed
 from bridge.entitlements.rules import AdministratorEntry, AuditorEntry
 from bridge.errors import Problem
 from bridge.settings.checks import is_loopback, split_web_url
-from bridge.store_connection import parse_store_url
+from bridge.store_address import parse_store_url
 from bridge.yaml_documents import Positions, load_document, refusal
 
 _SQLITE = "sqlite:///"
@@ -73,11 +74,7 @@ def _check_network(text: str) -> str:
     return text
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class SessionLimits(_Strict):
+class SessionLimits(Described):
     """How long a person stays signed in here."""
 
     idle_seconds: int = Field(default=1800, ge=60, le=86_400)
@@ -92,7 +89,7 @@ class SessionLimits(_Strict):
         return self
 
 
-class TrustedProxies(_Strict):
+class TrustedProxies(Described):
     """The reverse proxies whose forwarded headers are believed; nobody else's are."""
 
     count: int = Field(default=0, ge=0, le=8)
@@ -110,7 +107,7 @@ class TrustedProxies(_Strict):
         return self
 
 
-class OutboundLimits(_Strict):
+class OutboundLimits(Described):
     """What our own requests may reach beyond public addresses at port 443."""
 
     allowed_networks: tuple[Annotated[str, AfterValidator(_check_network)], ...] = ()
@@ -123,7 +120,7 @@ Pattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*-]{1,64}$")]
 """A name, in which ``*`` stands for any letters."""
 
 
-class Ceiling(_Strict):
+class Ceiling(Described):
     """The most that rules may grant; a rule that grants more is an error."""
 
     accounts: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
@@ -148,7 +145,7 @@ class Ceiling(_Strict):
         return self
 
 
-class RulesSettings(_Strict):
+class RulesSettings(Described):
     """How rules come into force, and what is kept to try a change of them on."""
 
     rollout: Literal["files", "promote"] = "files"
@@ -172,7 +169,7 @@ class RulesSettings(_Strict):
         return self
 
 
-class STSLimits(_Strict):
+class STSLimits(Described):
     """How often programs may call the STS endpoint; above it they are told to wait (`Throttling`)."""
 
     calls_per_minute_per_address: int = Field(default=1200, ge=1, le=10_000_000)
@@ -189,7 +186,7 @@ class StoreCredentials(TypedDict):
     ca_file: Path | None
 
 
-class Settings(_Strict):
+class Settings(Described):
     """This service. After loading, every path is absolute."""
 
     public_url: Annotated[str, AfterValidator(_check_public_url)]

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from bridge.delivery.links import LONGEST_DESTINATION
+from bridge.described import Described
 from bridge.entitlements.entitlement import Sensitivity
 from bridge.exchange.duration import MAXIMUM_SECONDS, MINIMUM_SECONDS
 
@@ -18,11 +19,7 @@ def _read_whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class LengthAnswer(_Model):
+class LengthAnswer(Described):
     """How long credentials last, and why."""
 
     seconds: int
@@ -33,7 +30,7 @@ class LengthAnswer(_Model):
     """All limits by name, in seconds."""
 
 
-class _NamedEntitlement(_Model):
+class _NamedEntitlement(Described):
     id: str
     """Stable for the same kind, account and name."""
     kind: Literal["role", "user"]
@@ -73,7 +70,7 @@ class ReachAnswer(_NamedEntitlement):
     """The path that asks for that sign-in."""
 
 
-class SessionAnswer(_Model):
+class SessionAnswer(Described):
     """Who is signed in, what they may become, and until when."""
 
     provider: str
@@ -89,7 +86,7 @@ class SessionAnswer(_Model):
     within_reach: list[ReachAnswer]
 
 
-class CredentialsQuestion(_Model):
+class CredentialsQuestion(Described):
     """Credentials that are wanted."""
 
     entitlement: str = Field(min_length=1, max_length=128)
@@ -100,7 +97,7 @@ class CredentialsQuestion(_Model):
     """How long they should last; the limits may make it less. An hour where absent."""
 
 
-class CredentialsAnswer(_Model):
+class CredentialsAnswer(Described):
     """Temporary credentials, as Alibaba Cloud's token service issued them."""
 
     access_key_id: str
@@ -115,7 +112,7 @@ class CredentialsAnswer(_Model):
     """Whether they were issued for an equal request before, so that less than the whole duration is left."""
 
 
-class LinkQuestion(_Model):
+class LinkQuestion(Described):
     """A link to a role and a page of the console."""
 
     entitlement: str = Field(min_length=1, max_length=128)
@@ -130,14 +127,14 @@ class LinkQuestion(_Model):
     """How long the link is good for. A week where absent."""
 
 
-class LinkAnswer(_Model):
+class LinkAnswer(Described):
     """A signed link. It gives nobody a right: whoever follows it signs in as themself."""
 
     url: str
     expires_at: Moment
 
 
-class OwnSessionAnswer(_Model):
+class OwnSessionAnswer(Described):
     """One session of the person."""
 
     id: str
@@ -153,13 +150,13 @@ class OwnSessionAnswer(_Model):
     """Whether it is the one that asks."""
 
 
-class SessionsAnswer(_Model):
+class SessionsAnswer(Described):
     """Every session of the person, the newest first."""
 
     sessions: list[OwnSessionAnswer]
 
 
-class HandedOutAnswer(_Model):
+class HandedOutAnswer(Described):
     """Credentials or a console that were handed out to the person and still live. Nobody can end them before."""
 
     kind: Literal["credentials", "console"]
@@ -180,7 +177,7 @@ class HandedOutAnswer(_Model):
     """How often it was handed out and still lives; a role's console stands here once, by the last to end."""
 
 
-class HandedOutListAnswer(_Model):
+class HandedOutListAnswer(Described):
     """What was handed out to the person and still lives, the last to end first."""
 
     handed_out: list[HandedOutAnswer]
@@ -188,7 +185,7 @@ class HandedOutListAnswer(_Model):
     """Whether that is all: of somebody who was handed very much, only the newest is looked at."""
 
 
-class ToDoAnswer(_Model):
+class ToDoAnswer(Described):
     """One thing to do."""
 
     kind: Literal["other_time", "other_network", "stronger_sign_in", "fresh_sign_in", "shorter_session", "ask"]
@@ -196,7 +193,7 @@ class ToDoAnswer(_Model):
     """For people, in their language."""
 
 
-class LetterAnswer(_Model):
+class LetterAnswer(Described):
     """A message that the person may send to whom they ask."""
 
     subject: str
@@ -205,7 +202,7 @@ class LetterAnswer(_Model):
     """The address of a link that opens it in a mail program, where the owner's address is known."""
 
 
-class HelpAnswer(_Model):
+class HelpAnswer(Described):
     """The smallest thing that would help."""
 
     kind: Literal["other_time", "other_network", "stronger_sign_in", "fresh_sign_in", "shorter_session", "ask"]
@@ -223,7 +220,7 @@ class HelpAnswer(_Model):
     letter: LetterAnswer | None = None
 
 
-class ErrorAnswer(_Model):
+class ErrorAnswer(Described):
     """Why there is no other answer."""
 
     code: str

@@ -19,6 +19,7 @@ def install_assets(app: Flask) -> None:
     folder = Path(app.static_folder or "")
 
     @app.template_global()
+    @cache  # a page asks for thirty
     def asset(name: str) -> str:
         # Not by url_for: the page that refuses an unknown host has no addresses to build from.
         return f"{app.static_url_path}/{name}?v={_version(folder / name)}"

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "bridge"
 
-OPEN_TO_ALL = {"bridge.__version__", "bridge.language"}
-"""Whatever says something to people says it in their language."""
+OPEN_TO_ALL = {"bridge.__version__", "bridge.language", "bridge.described"}
+"""Whatever says something to people says it in their language; whatever is written in files is described there."""
 
 ALLOWED = {
     "advice": set(),
@@ -18,12 +18,14 @@ ALLOWED = {
     "clock": set(),
     "errors": set(),
     "language": set(),
+    "described": set(),
     "yaml_documents": {"errors"},
     "sealing": {"errors"},
     "keys": {"errors", "clock"},
     "destinations": set(),
     "outbound": {"errors", "destinations"},
-    "store_connection": {"errors"},
+    "store_address": set(),
+    "store_connection": {"errors", "store_address"},
     "embedded_store": {"errors"},
     "sts_wire": set(),
     "database": set(),
@@ -55,7 +57,7 @@ ALLOWED = {
         "destinations",
         "errors",
         "yaml_documents",
-        "store_connection",
+        "store_address",
         "identity.providers",
         "identity.workloads",
         "identity.verified",

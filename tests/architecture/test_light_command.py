@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from bridge.cli.main import PEOPLE
+from bridge.cli.main import PEOPLE, main, summarize
+from bridge.language import LANGUAGES, speaking
 
 ROOT = Path(__file__).parents[2]
 MOST_PACKAGES = 14
@@ -93,3 +94,33 @@ def test_without_the_service_help_lists_what_there_is():
     assert done.returncode == 0
     assert "credentials " in done.stdout
     assert "Running the service, with the extra rambridge[server]:\n  serve, check" in done.stdout
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_list_of_commands_says_of_each_what_its_own_help_says(language):
+    with speaking(language):
+        for name, command in main.commands.items():
+            assert summarize(name, 70) == command.get_short_help_str(70), name
+
+
+def test_a_list_of_commands_imports_nothing_of_the_service_and_settings_no_redis():
+    """The list had taken a second and a half, and every completion in a shell as long."""
+    done = run(
+        "import sys; from bridge.cli.main import main; main(['--help'], standalone_mode=False); "
+        "assert 'bridge.settings' not in sys.modules; import bridge.settings; assert 'redis' not in sys.modules"
+    )
+    assert done.returncode == 0, done.stderr
+    asked = run(
+        "import os; os.environ |= {'_RAMBRIDGE_COMPLETE': 'bash_complete', 'COMP_WORDS': 'rambridge'}; "
+        "os.environ['COMP_CWORD'] = '1'; "
+        "import atexit, sys; atexit.register(lambda: print('bridge.settings' in sys.modules)); "
+        "from bridge.cli.main import main; main(prog_name='rambridge')"
+    )
+    assert asked.stdout.split("\n")[-2:] == ["False", ""], asked
+    assert "plain,audit" in asked.stdout
+
+
+def test_no_model_makes_each_start_read_its_source():
+    """``bridge.described`` says the same in schemas, and reads sources only then."""
+    sources = (path.read_text() for path in (ROOT / "bridge").rglob("*.py") if path.name != "described.py")
+    assert not any("use_attribute_docstrings" in source for source in sources)

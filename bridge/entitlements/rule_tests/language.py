@@ -3,8 +3,9 @@
 from ipaddress import ip_address
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, model_validator
 
+from bridge.described import Described
 from bridge.yaml_documents import refusal
 
 Text = Annotated[str, Field(min_length=1)]
@@ -18,11 +19,7 @@ def _check_address(text: str) -> str:
     return text
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Given(_Strict):
+class Given(Described):
     """Who signs in, how, and when."""
 
     provider: Text | None = None
@@ -61,7 +58,7 @@ class Given(_Strict):
         return self.model_copy(update=changes)
 
 
-class _Entitled(_Strict):
+class _Entitled(Described):
     account: Text
     """The account's name in config/accounts/."""
     role: Text | None = None
@@ -94,7 +91,7 @@ class Denied(_Entitled):
     """Something that a rule grants the person and that another one must deny."""
 
 
-class RuleTestEntry(_Strict):
+class RuleTestEntry(Described):
     """One test: exactly what is expected must come of what is given."""
 
     name: Text
@@ -107,7 +104,7 @@ class RuleTestEntry(_Strict):
     """What the person would have, if no rule denied it."""
 
 
-class RuleTestFile(_Strict):
+class RuleTestFile(Described):
     """One file in config/rules/tests/."""
 
     given: Given = Given()

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from bridge.described import Described
 from bridge.entitlements.entitlement import Sensitivity
 from bridge.entitlements.limits import DAYS, MIDNIGHT, NetworkInvalid, find_zone, read_network, read_time
 from bridge.entitlements.matching import find_flaw
@@ -149,16 +150,12 @@ Policy = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, build_poli
 PolicyFileName = Annotated[str, Field(pattern=r"^policies/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|yaml)$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
 def _require_one(*names: str) -> dict[str, Any]:
     """Return what tells an editor that exactly one of these keys is needed."""
     return {"oneOf": [{"required": [name]} for name in names]}
 
 
-class Requirement(_Strict):
+class Requirement(Described):
     """How strongly and how recently the person must have authenticated."""
 
     amr: Words | None = None
@@ -179,7 +176,7 @@ class Requirement(_Strict):
         return protocol != "saml" or self.amr is None or self.acr is not None
 
 
-class HoursEntry(_Strict):
+class HoursEntry(Described):
     """At what hours of which days, by the clock on the wall in one time zone."""
 
     days: tuple[Day, ...] = Field(default=DAYS, min_length=1)
@@ -198,7 +195,7 @@ class HoursEntry(_Strict):
         return self
 
 
-class AccountChoice(_Strict):
+class AccountChoice(Described):
     """Which account, or which accounts."""
 
     model_config = ConfigDict(json_schema_extra={"allOf": [_require_one("account", "account_alias", "account_tags")]})
@@ -325,7 +322,7 @@ GrantEntry = Annotated[
 ]
 
 
-class ConditionsEntry(_Strict):
+class ConditionsEntry(Described):
     """What must hold of a person, all of it."""
 
     provider: OneOrMoreNames | None = None
@@ -426,7 +423,7 @@ class RuleEntry(ConditionsEntry):
         return self
 
 
-class RuleFile(_Strict):
+class RuleFile(Described):
     """One file in config/rules/."""
 
     constants: dict[ConstantName, OneOrMoreWords] | None = Field(default=None, min_length=1)
