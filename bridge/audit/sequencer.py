@@ -54,6 +54,10 @@ LOOK_SECONDS = 1.0
 """How old what :meth:`Sequencer.look` knows may be. Strangers can have it asked (``/health/ready``)."""
 OVERTAKEN_SECONDS = 3.0
 """How long whoever asks waits while other processes sequence."""
+GAP_SECONDS = 10.0
+"""How long what stands behind a gap in a writer's numbers waits. Somebody else has put it there, or has deleted what is
+missing; and if the writer lives, it fills the gap, until it looks at its chain and begins another one
+(``writer.LOOK_SECONDS``). What is behind the gap has its place afterwards: nobody would look for it before that."""
 QUIET_SECONDS = 26 * 3_600
 """A process takes a new number after a day without an append, so a writer that was quiet for longer is over."""
 ALL_WRITERS_SECONDS = 3_600
@@ -150,20 +154,35 @@ class Sequencer:
     def catch_up(self) -> None:
         """Return when every record that was committed before the call has its place, and is under a checkpoint.
 
-        Where another process is at it, this waits for it, but not for long. Why nothing is signed: ``broken``.
+        Where another process is at it, this waits for it, but not for long. Why nothing is signed: ``broken``. What is
+        behind a gap gets its place later: see :meth:`settle`.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
         self._catch_up(sign=False)
 
+    def settle(self) -> None:
+        """Catch up, also with what is behind a gap, which takes ``GAP_SECONDS``: for whoever asks but once.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        self.catch_up()
+        while self._writers.is_waiting:
+            time.sleep(GAP_SECONDS / 50)
+            self.catch_up()
+
     def sign_now(self) -> None:
-        """Catch up, and sign a checkpoint with the time of now, also if nothing is new: for whoever exports.
+        """Settle, and sign a checkpoint with the time of now, also if nothing is new: for whoever exports.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database does not answer.
         """
         self._catch_up(sign=True)
+        if self._writers.is_waiting:
+            self.settle()
+            self._catch_up(sign=True)
 
     def sign_first(self) -> None:
         """Do the same where records have their places and no checkpoint: whoever asks says that there never was one.
@@ -376,6 +395,10 @@ class _Writers:
         """When a writer last had something new, by the process's own clock (``time.monotonic``)."""
         self._newest = 0
         self._everyone_asked = float("-inf")
+        self._gaps: dict[int, float] = {}
+        """When we first saw that a record is missing before another one, by the ``id`` of the first such."""
+        self.is_waiting = False
+        """Whether records behind a gap wait for their place."""
 
     def read_new(self, connection: Connection, *, is_checked: bool) -> list[list[_New]]:
         """Return the records of each writer that have no place yet; of one with many, the first ones.
@@ -389,6 +412,7 @@ class _Writers:
             query = query.where(or_(tables.writers.c.writer > self._newest, tables.writers.c.writer.in_(self._recent)))
         numbers = {row.writer: row.number for row in connection.execute(query)}
         key = self._mac_key if is_checked else None
+        self.is_waiting = False
         found = [list(self._read_some(connection, writer, number, key)) for writer, number in numbers.items()]
         if everyone:
             self._recent = dict.fromkeys(self._find_recent(connection, numbers), now)
@@ -419,7 +443,11 @@ class _Writers:
         if rows and head is None and mac_key is not None:
             head = _find_head(connection, writer, number, rows[0], mac_key)
         next_id, mac_before = record_id(writer, head.number if head else number), head.mac if head else None
+        before = next_id
         for identifier, body, mac in rows:
+            if identifier != before + 1 and self._may_be_filled(before + 1):
+                return
+            before = identifier
             content, index_row = read_record(0, identifier, body)
             is_next = None
             if mac_key is not None:
@@ -432,6 +460,13 @@ class _Writers:
                 )
                 mac_before = mac if is_next else None
             yield _New(identifier, content, index_row, leaf_hash(body.encode()), mac, is_next)
+
+    def _may_be_filled(self, gap: int) -> bool:
+        now = time.monotonic()
+        self._gaps = {each: since for each, since in self._gaps.items() if now - since < QUIET_SECONDS}
+        waits = now - self._gaps.setdefault(gap, now) < GAP_SECONDS
+        self.is_waiting |= waits
+        return waits
 
     def _find_recent(self, connection: Connection, numbers: Mapping[int, int]) -> Iterator[int]:
         """Return the writers that have written nothing yet, or whose last record is of the last day."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Pool, Select, event, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Pool, Select, bindparam, event, func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bridge.audit.content import Content, Describer
@@ -78,6 +78,11 @@ class Writer:
         self._writer = 0
         """Our number; 0: none yet."""
         self._head: Head | None = None
+        """Where our chain ends; None: it has to be found out."""
+        self._ends = [Head()]
+        """Where it can end by what we did ourselves."""
+        self._read_end_at = 0.0
+        """When we last saw that it does, by the process's own clock."""
         self._written_at = 0.0
         self._latest: datetime | None = None
         """The latest time of a record of this machine."""
@@ -129,9 +134,10 @@ class Writer:
                         found = self._provide_keys(connection, items)
                         rows, end = self._place(head, items, found, now)
                         ends.append(end)
+                        self._ends.append(end)
                         connection.exec_driver_sql(self._insert, rows)
                     self._secrets.keep(found)
-                    self._head = end
+                    self._head, self._ends = end, [end]
                 break
             except SQLAlchemyError:
                 self._give_up()
@@ -180,13 +186,33 @@ class Writer:
         """Return where our chain ends, and begin one where we have none."""
         if not self._writer or time.monotonic() - self._written_at > IDLE_SECONDS:
             self._look_at_others(connection)
-            self._writer = self._take_number(connection)
-            self._head = Head()
-        if self._head is None:
-            with connection.begin():
-                row = connection.execute(_last_of(self._writer, records.c.id, records.c.mac)).first()
-            self._head = Head(split_id(row.id)[1], row.mac) if row else Head()
+            self._begin_chain(connection)
+        elif self._head is None or time.monotonic() - self._read_end_at > LOOK_SECONDS:
+            self._head = self._read_end(connection)
+        return self._head or self._begin_chain(connection)
+
+    def _begin_chain(self, connection: Connection) -> Head:
+        self._writer = self._take_number(connection)
+        self._head, self._ends, self._read_end_at = Head(), [Head()], time.monotonic()
         return self._head
+
+    def _read_end(self, connection: Connection) -> Head | None:
+        """Return where our chain ends; None if somebody else wrote into it, so that another one has to be begun.
+
+        Behind a foreign record with a later number nobody would look for ours. Until we notice, they come before it:
+        see ``sequencer.GAP_SECONDS``.
+        """
+        this = select(records.c.mac).where(records.c.id == bindparam("of"))
+        with connection.begin():
+            row = connection.execute(_last_of(self._writer, records.c.id, records.c.mac)).first()
+            last = Head(split_id(row.id)[1], row.mac) if row else Head()
+            if last in self._ends:
+                self._read_end_at = time.monotonic()
+                return last
+            for end in reversed(self._ends[1:]):  # what nobody knew of a commit is asked of what it wrote
+                if connection.execute(this, {"of": record_id(self._writer, end.number)}).scalar() == end.mac:
+                    return end
+        return None
 
     def _look_at_others(self, connection: Connection) -> None:
         """Learn the latest time among the last records of this machine, if we have not just read it.

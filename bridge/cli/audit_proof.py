@@ -77,7 +77,7 @@ def verify(  # noqa: PLR0917  click passes them by name
         raise click.UsageError("--to is before --from: there is nothing between them to verify.")
     with errors_to_exit_code(), broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
-        log.sequencer.catch_up()
+        log.sequencer.settle()
         seen = [each.checkpoint for place in noted for each in _read_notes(place, believed)]
         if since is not None:
             before = [each.checkpoint for each in _read_notes(since, believed)]

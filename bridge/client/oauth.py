@@ -24,6 +24,8 @@ from bridge.language import translate
 CLIENT_ID = "rambridge-cli"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+LONGEST_PATH = 1_000
+"""Of an address; a QR code holds no more than three times that."""
 LONGEST_INTERVAL_SECONDS = 60
 """However long a service wants to be left alone: the person waits."""
 
@@ -214,7 +216,7 @@ class AuthorizationServer:
     def _own(self, address: str) -> str:
         """Return an address of the service's own origin. What it names elsewhere gets neither tokens nor people."""
         origin, rest = address[: len(self.service.origin)], address[len(self.service.origin) :]
-        is_plain = rest.startswith("/") and rest.isascii() and rest.isprintable()
+        is_plain = rest.startswith("/") and rest.isascii() and rest.isprintable() and len(rest) <= LONGEST_PATH
         if origin.lower() != self.service.origin or not is_plain:
             raise WrongService(
                 translate(

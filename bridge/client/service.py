@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 
 from bridge.client.failure import ClientError, ClockWrong, Unreachable, WrongService, clean, name_reason
 from bridge.language import mark, spoken, translate, write_length
 
 TIMEOUT_SECONDS = 30.0
+LONGEST_ANSWER_SECONDS = 60.0
+"""An answer that comes in drops would keep the agent, and everybody who asks it, for ever."""
 LARGEST_ANSWER_BYTES = 4_000_000
 MOST_SECONDS_OFF = 900
 """What Alibaba Cloud tolerates between the time of a signature and its own; past that no credentials work here."""
 
+_PIECE_BYTES = 65_536
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CLOCK_AHEAD = mark(
     "This machine's clock is %(length)s ahead of the service's, so Alibaba Cloud would refuse what is signed here. Set "
@@ -51,6 +54,16 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         """Follow nothing."""
+
+
+def _read_all(response: IO[bytes]) -> bytes:
+    ends_at = time.monotonic() + LONGEST_ANSWER_SECONDS
+    content = b""
+    while len(content) < LARGEST_ANSWER_BYTES and (piece := response.read1(_PIECE_BYTES)):  # type: ignore[attr-defined]
+        content += piece
+        if time.monotonic() > ends_at:
+            raise TimeoutError
+    return content
 
 
 class Service:
@@ -123,10 +136,10 @@ class Service:
     def _fetch(self, request: urllib.request.Request) -> tuple[int, Message, bytes]:
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                return response.status, response.headers, response.read(LARGEST_ANSWER_BYTES)
+                return response.status, response.headers, _read_all(response)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.headers, error.read(LARGEST_ANSWER_BYTES)
+                return error.code, error.headers, _read_all(error)
 
     def _read(self, status: int, content: bytes) -> dict[str, Any]:
         if not content and 200 <= status < 300:  # noqa: PLR2004  RFC 7009 2.2 says nothing when it is done

@@ -1,10 +1,13 @@
 """What a role may do, in a few strokes: which services it manages, which it reads, where it may do some things."""
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bridge.ram_policies.breadth import list_typical
 from bridge.ram_policies.catalogue import SERVICES
-from bridge.ram_policies.evaluation import Answer, Permissions
+from bridge.ram_policies.documents import Statement
+from bridge.ram_policies.evaluation import Answer, AttachedPolicy, Permissions, Question
 from bridge.ram_policies.patterns import is_pattern
 
 
@@ -66,11 +69,39 @@ def find_shape(permissions: Permissions, account_id: str) -> Shape:
 
 def _list_named(permissions: Permissions) -> list[str]:
     """Return the services that what is allowed names, in its actions or else in its resources."""
+    *narrowing, role = permissions.layers
+    if narrowing:
+        return _list_left(permissions)
     named: dict[str, None] = {}
-    for layer in permissions.layers[-1:]:
-        for statement in (each for attached in layer for each in attached.policy.statements if each.allows):
-            services = [] if statement.all_but_actions else [each.partition(":")[0] for each in statement.actions]
-            if any(is_pattern(each) for each in services):
-                services += [each.split(":")[1] for each in statement.resources if each.count(":") > 1]
-            named |= dict.fromkeys(each.lower() for each in services if each and not is_pattern(each))
+    for statement in _iterate_allowing(role):
+        services = [] if statement.all_but_actions else [each.partition(":")[0] for each in statement.actions]
+        if any(is_pattern(each) for each in services):
+            services += [each.split(":")[1] for each in statement.resources if each.count(":") > 1]
+        named |= dict.fromkeys(each.lower() for each in services if each and not is_pattern(each))
     return list(named)
+
+
+def _list_left(permissions: Permissions) -> list[str]:
+    """Return the services in which a session policy leaves something: what one layer names, all of them must allow.
+
+    Where one allows any reading, and the other one folder alone, none of the two is typical and both together are
+    something.
+    """
+    statements = [each for layer in permissions.layers for each in _iterate_allowing(layer)]
+    actions = [each for statement in statements if not statement.all_but_actions for each in statement.actions]
+    resources = {
+        "*" if statement.all_but_resources else each
+        for statement in _iterate_allowing(permissions.layers[0])
+        for each in statement.resources
+    }
+    asked = [
+        Question(re.sub(r"[*?]", "x", each), resource)
+        for each in actions
+        if not is_pattern(each.partition(":")[0])
+        for resource in resources
+    ]
+    return list(dict.fromkeys(each.service for each in asked if permissions.judge(each).answer is not Answer.NO))
+
+
+def _iterate_allowing(layer: Iterable[AttachedPolicy]) -> Iterator[Statement]:
+    return (each for attached in layer for each in attached.policy.statements if each.allows)

@@ -93,6 +93,7 @@ class Tour:
     def look(self, name):
         """Note what axe finds and what does not fit, and take the picture."""
         self.page.locator("main").wait_for()
+        self.page.wait_for_load_state()  # axe would measure colours without the style sheet
         self.seen.add(self.rendered[-1])
         if self.page.locator("html").get_attribute("lang") != self.language:
             self.found.append((name, "language"))

@@ -93,7 +93,10 @@ def test_arrows_move_escape_clears_and_a_question_mark_shows_the_keys(portal):
     portal.keyboard.type("paprod")
     shown = portal.locator("[data-account]:not([hidden])")
     assert shown.count() == 7
+    mark = "getComputedStyle(document.querySelector('.card.first'), '::after').content"
+    assert "Enter" in portal.evaluate(mark)
     portal.keyboard.press("ArrowDown")
+    assert portal.evaluate(mark) == "none", "where Enter goes is where one is"
     titles = [portal.evaluate("document.activeElement.closest('[data-account]').querySelector('h3').textContent")]
     portal.keyboard.press("ArrowRight")
     titles.append(portal.evaluate("document.activeElement.closest('[data-account]').querySelector('h3').textContent"))

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
@@ -19,8 +19,18 @@ class WrongService:
         self.seconds_ahead = 0.0
         self.says_date = ""
         """What stands in ``Date``, in place of the time."""
+        self.drips = False
+        """Whether an answer begins with blanks, one every 20 ms for seconds."""
         self.breaks_off = False
         """Whether answers end in the middle of a chunk."""
+
+    def write(self, stream, text):
+        """Write the body of an answer, unless nobody waits for it any more."""
+        with suppress(ConnectionError):
+            for _ in range(150 * self.drips):
+                stream.write(b"1\r\n \r\n")
+                time.sleep(0.02)
+            stream.write(b"ffff\r\n" * self.breaks_off + text)
 
     def describe_itself(self, **changes):
         """Answer with the metadata of an authorization server."""
@@ -60,14 +70,14 @@ def wrong_service(*, tls=None):
             status, content = service.answers.get(path, (404, {"code": "web_not_found", "message": "Not here."}))
             text = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
-            if service.breaks_off:
+            if service.breaks_off or service.drips:
                 self.send_header("Transfer-Encoding", "chunked")
             else:
                 self.send_header("Content-Length", str(len(text)))
             if status == 302:
                 self.send_header("Location", content)
             self.end_headers()
-            self.wfile.write(b"ffff\r\n" * service.breaks_off + text)
+            service.write(self.wfile, text)
 
         def date_time_string(self, timestamp=None):
             return service.says_date or formatdate(time.time() + service.seconds_ahead, usegmt=True)

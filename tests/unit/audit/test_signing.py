@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, literal_column, select, update
 
 from bridge.audit import tables
 from bridge.audit.alerts.conditions import VerificationFailed
-from bridge.audit.events import Origin, SignInAccepted
+from bridge.audit.events import Origin, SignInAccepted, SignInRefused
 from bridge.audit.feed import Feed
 from bridge.audit.proof.checkpoints import Signer
 from bridge.audit.proof.merkle import leaf_hash, open_block_row
@@ -113,6 +113,17 @@ class Log:
 @pytest.fixture
 def log(audit_tables):
     return Log(audit_tables())
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let nothing wait behind a gap; return what says how long it shall."""
+
+    def wait(seconds):
+        monkeypatch.setattr("bridge.audit.sequencer.GAP_SECONDS", seconds)
+
+    wait(0)
+    return wait
 
 
 def forge(log, last, **changes):
@@ -264,6 +275,48 @@ def test_a_mac_that_is_restored_is_signed_again(log):
     assert log.refuses(here, 3, signed=2)
     log.change(row, mac=row["mac"])
     assert log.is_signed(here)
+
+
+def test_what_stands_far_ahead_waits_until_its_writer_has_noticed_it_and_hides_nothing(log, patience):
+    here = log.process()
+    last = log.one.write(2)[-1]
+    assert log.is_signed(here)
+    far = forge(log, last, number=900) | {"id": record_id(1, 900)}
+    log.run(insert(RECORDS).values(far))
+    patience(3_600)
+    here.catch_up()
+    assert log.position(far) is None
+    later = log.one.write(3)
+    log.two.write(2)
+    here.catch_up()
+    assert log.signed == log.size == 7
+    assert None not in map(log.position, later)
+    patience(0.05)
+    here.settle()
+    assert log.position(far) == 7
+    assert log.refuses(here, 7, signed=7)
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 900])
+def test_a_process_leaves_its_chain_to_whoever_else_wrote_into_it(audit_tables, monkeypatch, ahead):
+    monkeypatch.setattr("bridge.audit.writer.LOOK_SECONDS", -1 if ahead > 2 else 3_600)
+    opened = open_log(audit_tables())
+    writing, query = opened.build_log(), select(RECORDS).order_by(RECORDS.c.id)
+    writing.append(Origin("R0", ""), SignInRefused("p", "saml", "c", "d"))
+    with opened.engine.begin() as connection:
+        last = connection.execute(query).one()._asdict()
+        connection.execute(insert(RECORDS).values(last | {"id": last["id"] + ahead}))
+    for number in range(1, 5):
+        writing.append(Origin(f"R{number}", ""), SignInRefused("p", "saml", "c", "d"))
+    with opened.engine.connect() as connection:
+        rows = connection.execute(query).all()
+    ours = [row.id for row in rows if row.id != last["id"] + ahead]
+    in_first = 1 if ahead > 2 else ahead
+    assert ours == [record_id(1, 1 + at) for at in range(in_first)] + [
+        record_id(2, 1 + at) for at in range(5 - in_first)
+    ]
+    written = [json.loads(row.body)["reference"] for row in rows if row.id in ours]
+    assert written == ["R0", "R1", "R2", "R3", "R4"], "nothing is lost and nothing is there twice"
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -11,13 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.cli.console import _find_address
+from bridge.client import service as service_module
 from bridge.client.access import Access
 from bridge.client.failure import ClientError, ClockWrong, Refused, SignedOut, Unreachable, WrongService
-from bridge.client.moments import describe_length, describe_moment
+from bridge.client.moments import describe_moment
 from bridge.client.oauth import LONGEST_INTERVAL_SECONDS, AuthorizationServer, Proof, Tokens
 from bridge.client.roles import LONGEST_SECONDS, Role, read_credentials, read_session
 from bridge.client.service import Service
 from bridge.client.turns import Turns
+from bridge.language import write_length
 from bridge.sandbox.workspace import find_free_ports
 from tests.fakes.wrong_service import wrong_service
 
@@ -188,6 +190,7 @@ ASKING = {
         ("/api/v1/links", lambda url: {"url": f"{url}/go/\x1b[2J"}),
         ("/api/v1/links", lambda url: {"url": f"{url}/go/\u202e"}),
         ("/oauth/device_authorization", device_with(interval=INFINITE)),
+        ("/oauth/device_authorization", lambda url: device_with(verification_uri=f"{url}/{'d' * 3_000}")(url)),
         ("/oauth/device_authorization", device_with(expires_in=LARGEST)),
         ("/oauth/device_authorization", device_with(device_code="\ud800")),
         ("/oauth/token", tokens_with(access_token="a\nb")),
@@ -219,7 +222,7 @@ def test_t_out_11_twin_what_can_be_understood_is_taken(other, access, path, answ
     found = ASKING[path](access)
     if path == "/api/v1/session":
         assert 0 <= found.roles[0].seconds <= LONGEST_SECONDS
-        assert describe_length(found.roles[0].seconds)
+        assert write_length(found.roles[0].seconds)
     if path == "/oauth/device_authorization":
         assert found.interval_seconds <= LONGEST_INTERVAL_SECONDS
 
@@ -250,6 +253,16 @@ def test_t_out_11_a_refusal_that_breaks_off_is_a_service_that_cannot_be_reached(
         Service(other.url).get("/")
     other.breaks_off = False
     assert Service(other.url).get("/").content == {"code": "bad_parameter"}
+
+
+def test_t_out_11_an_answer_that_comes_in_drops_is_not_waited_for(other, monkeypatch):
+    other.answers["/"] = (200, {})
+    other.drips = True
+    monkeypatch.setattr(service_module, "LONGEST_ANSWER_SECONDS", 0.1)
+    with pytest.raises(Unreachable, match="does not answer"):
+        Service(other.url).get("/")
+    other.drips = False
+    assert Service(other.url).get("/").ok
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

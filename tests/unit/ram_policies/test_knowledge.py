@@ -420,6 +420,24 @@ def test_what_a_role_may_do_is_a_short_sentence_in_both_languages(statements, en
         assert describe_shape(shape) == chinese
 
 
+@pytest.mark.parametrize(
+    ("role", "narrowing", "told"),
+    [
+        (
+            allow(READING),
+            allow(["oss:GetObject", "oss:PutObject"], "acs:oss:*:*:lake/people/lin/*"),
+            "Some things in OSS",
+        ),
+        (allow("oss:GetObject", "acs:oss:*:*:lake/*"), allow("*"), "Some things in OSS"),
+        (allow(READING), allow("oss:PutObject", "acs:oss:*:*:lake/*"), "Nothing yet: it has no permissions"),
+        (allow("ecs:*"), allow("oss:GetObject", "acs:oss:*:*:lake/*"), "Nothing yet: it has no permissions"),
+    ],
+)
+def test_of_a_narrowed_role_is_told_what_both_policies_allow_together(role, narrowing, told):
+    knowledge = know(Reader=[role])
+    assert describe_shape(knowledge.find_shape("acme", "Reader", json.dumps(document(narrowing)))) == told
+
+
 def test_what_only_two_patterns_together_tell_apart_is_told_apart():
     """Nothing but an instance that begins and ends in certain letters sets the two roles apart."""
     resource = "acs:ecs:*:*:instance/i-a*"

@@ -10,6 +10,7 @@ BUNDLE is a folder or a zip file. It holds
     checkpoint.txt   how many records the log has and the root over all of them, signed
     checkpoints.txt  earlier ones, which tell more exactly where something is wrong
     keys.txt         whose keys sign, and how one key handed over to the next
+    opened.jsonl     perhaps: the records with what they say of people, which only the log's keys could prove
 
 Each record is a leaf of a tree (RFC 6962), whose root is signed with Ed25519 (https://c2sp.org/tlog-checkpoint). If the
 root that follows from the records is the signed one, each record is what was recorded, in its place.
@@ -42,7 +43,8 @@ from typing import Any, TextIO
 STEP_SECONDS = 5
 STEPPED_BACK = "clock.stepped_back"
 CONTENTS = frozenset({"records.jsonl", "proof.json", "hashes.bin", "checkpoint.txt", "checkpoints.txt", "keys.txt"})
-MEMBERS = CONTENTS | {"verify_bundle.py", "README.txt"}
+OPENED = "opened.jsonl"
+MEMBERS = CONTENTS | {OPENED, "verify_bundle.py", "README.txt"}
 MOST_RATIO = 100
 """How many times its part of the zip file something may be; honest contents are a fifth of that at most."""
 SMALL_BYTES = 1_000_000
@@ -321,6 +323,7 @@ class Bundle:
         self.checkpoints = split_notes(self._read("checkpoints.txt").decode())
         notes = split_notes(self._read("keys.txt").decode())
         self.keys = [line for line in notes[0].split("\n") if line] if notes else []
+        self.is_opened = OPENED in names if self._zip else (place / OPENED).exists()
         self.hand_overs = [named for note in notes[1:] for named in [read_hand_over(note)] if named]
 
     @staticmethod
@@ -331,7 +334,7 @@ class Bundle:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Unreadable(f"{member.filename} is compressed as nothing in a bundle is")
         most = max(SMALL_BYTES, MOST_RATIO * member.compress_size)
-        if member.file_size > most:
+        if member.filename in CONTENTS and member.file_size > most:
             raise Unreadable(f"{member.filename} is far larger than its part of the zip file")
 
     def lines(self) -> Iterator[bytes]:
@@ -666,6 +669,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compared = sum(each.compared for each in noted)
         agreed = ": they agree." if compared else ", which proves nothing of them: the bundle has no hashes of then."
         say(f"{compared} of {len(noted)} checkpoints that you noted could be compared{agreed}")
+    if bundle.is_opened:
+        say(f"{OPENED} is not proved by this: what it says of people is by whoever made the bundle.")
     if not options.key:
         say("This key came with the bundle. It proves something if it is the one that the operator published.")
     return 0

@@ -133,6 +133,7 @@ def test_a_bundle_verifies_with_nothing_but_the_program_in_it_and_says_nothing_o
     exported = exports.exporter.write(place, span, request("bundle", opened=False))
     done = verify(place, exports.key)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "opened.jsonl" not in done.stdout
     assert exported.records == 4
     with zipfile.ZipFile(place) as archive:
         everything = b"".join(archive.read(name) for name in archive.namelist())
@@ -158,7 +159,9 @@ def test_an_opened_bundle_verifies_too_and_has_what_was_opened_beside_the_record
     exports.sign_in(*WEI)
     place = tmp_path / "a.zip"
     exports.exporter.write(place, exports.exporter.find_span(), request("bundle"))
-    assert verify(place, exports.key).returncode == 0
+    done = verify(place, exports.key)
+    assert done.returncode == 0
+    assert "opened.jsonl is not proved by this" in done.stdout
     with zipfile.ZipFile(place) as archive:
         opened = [json.loads(line) for line in archive.read(OPENED).splitlines()]
     assert [record["person"] for record in opened] == ["林薇", "林薇"]
