@@ -743,6 +743,7 @@ PLAIN = frozenset(
         "kept",
         "latest",
         "left_out",
+        "mended",
         "message_digest",
         "message_id",
         "month",
