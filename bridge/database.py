@@ -4,6 +4,7 @@ SQLite runs in WAL mode with ``synchronous=FULL``: a transaction that has return
 on a connection with the execution option ``read_only`` takes no write lock.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 
+BUSY_SECONDS = 5.0
+"""How long a connection to SQLite waits for others that write."""
 EMPTYING_SECONDS = 30.0
 _read_text = methodcaller("decode", "utf-8", "replace")
 """Somebody else can have put a text into SQLite that is no UTF-8. It must not keep anybody from the other rows."""
@@ -58,11 +61,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     connection.text_factory = _read_text
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 5000")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1_000:.0f}")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turn WAL mode on. Where several open a new database at once, SQLite refuses some of them without waiting."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

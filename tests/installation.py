@@ -167,6 +167,7 @@ class BridgeProcess:
                     return
             except requests.RequestException:
                 time.sleep(0.02)
+        self.end(signal.SIGKILL)
         raise AssertionError((self._installation.folder / "bridge.log").read_text())
 
     @property

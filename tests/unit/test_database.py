@@ -1,0 +1,27 @@
+"""What an engine makes of a database."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from bridge.database import open_engine
+
+ROUNDS = 40
+"""Without a second attempt, one of ten fails."""
+AT_ONCE = 12
+
+
+def test_a_new_database_that_many_open_at_once_is_locked_to_none_of_them(tmp_path):
+    for number in range(ROUNDS):
+        engines = [open_engine(f"sqlite:///{tmp_path}/{number}.db") for _ in range(AT_ONCE)]
+        start = threading.Barrier(AT_ONCE)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            modes = list(pool.map(lambda engine, start=start: _ask_mode(engine, start), engines))
+        assert modes == ["wal"] * AT_ONCE
+
+
+def _ask_mode(engine, start):
+    start.wait()
+    with engine.begin() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    engine.dispose()
+    return mode
