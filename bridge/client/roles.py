@@ -173,13 +173,11 @@ def _score(word: str, text: str, begun: tuple[str, ...]) -> int | None:
 
 def _begins(word: str, words: tuple[str, ...]) -> bool:
     """Return whether a word is made of beginnings of words, in their order; others may stand between them."""
-    if not word:
-        return True
-    for place, each in enumerate(words):
-        for length in range(min(len(word), len(each)), 0, -1):
-            if each.startswith(word[:length]) and _begins(word[length:], words[place + 1 :]):
-                return True
-    return False
+    reached = {0}
+    for each in words:
+        lengths = range(1, min(len(each), len(word)) + 1)
+        reached |= {at + length for at in reached for length in lengths if word.startswith(each[:length], at)}
+    return len(word) in reached
 
 
 def _spread(word: str, text: str) -> int | None:

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from bridge.client.failure import Refused
@@ -80,3 +82,11 @@ def test_what_is_not_meant_by_one_name_alone_says_what_there_is():
         find_role(ROLES, "1001", "Root")
     with pytest.raises(Refused, match="you have none at the moment"):
         find_role([], "1001", "Root")
+
+
+def test_t_out_11_titles_of_hundreds_of_equal_letters_are_searched_at_once():
+    long = role("a " * 400, "production", "1001", "a")
+    started = time.process_time()
+    assert search([long], "a" * 31 + "b") == []
+    assert search([long], "a" * 32) == [long]
+    assert time.process_time() - started < 1
