@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import re
+import time
 import zipfile
 from functools import partial
 from typing import get_args
@@ -78,9 +79,10 @@ def log(running, tmp_path_factory):
     issued = next(each for each in installation.records() if each["event"] == "exchange.issued")
     import_trail(installation, tmp_path_factory.mktemp("trail"), issued)
     facts = {"account": "production", "role": "Admin", "rule": "10.yaml:admins", "seconds": "90", "first_bad": "7"}
+    now = time.time_ns() // 1_000  # the service ends what has been quiet for long
     with installation.open_audit() as opened, opened.engine.begin() as connection:
         for number, kind in enumerate(get_args(Kind)):
-            row = {"kind": kind, "about": "", "first": 1, "last": 1, "count": 5, "position": 1, "told": 0}
+            row = {"kind": kind, "about": "", "first": now, "last": now, "count": 5, "position": 1, "told": 0}
             row |= {"number": 9_000 + number, "due": 2**60, "failures": 0, "failure": "", "facts": json.dumps(facts)}
             connection.execute(alerts.insert().values(row))
     return issued
