@@ -28,19 +28,15 @@ def rebuild(folder: Path, owner: str | None) -> None:
         try:
             rebuilding.run()
         finally:
-            mended = rebuilding.done.describe()
-            for line in mended:
-                click.echo("{}: {}".format(*_in_words(line)))
+            mended = rebuilding.done.list_mended()
+            for table, number in mended:
+                click.echo(f"{table}: {count(number, 'row')} mended")
             if mended:
-                opened.build_log().append(BACKGROUND, SearchRebuilt(mended, find_user()))
+                recorded = tuple(f"{table} {number}" for table, number in mended)
+                opened.build_log().append(BACKGROUND, SearchRebuilt(recorded, find_user()))
                 opened.sequencer.catch_up()
     looked = f"{count(rebuilding.done.positions, 'record')} looked at."
     if mended:
         click.secho(f"{looked} Searches and figures go by all of them now.", fg="green")
     else:
         click.secho(f"{looked} Nothing was wrong: searches and figures go by all of them.", fg="green")
-
-
-def _in_words(line: str) -> tuple[str, str]:
-    table, _, number = line.partition(" ")
-    return table, f"{count(int(number), 'row')} mended"

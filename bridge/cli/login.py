@@ -10,7 +10,7 @@ from bridge.cli.told import command, option
 from bridge.client.failure import Unreachable
 from bridge.client.moments import describe_moment
 from bridge.client.remembered import Remembered
-from bridge.client.roles import Role, Session, read_session
+from bridge.client.roles import Session, find_chosen, read_session
 from bridge.language import mark, translate
 
 
@@ -101,7 +101,7 @@ def _say_next(session: Session, origin: str) -> str:
     if not session.roles:
         return say_no_role(origin)
     chosen = Remembered.read()
-    if _find_choice(session, chosen):
+    if find_chosen(session.roles, chosen):
         return translate("Next: rambridge exec -- CMD, rambridge console, or rambridge use for another role")
     if chosen.role:  # of somebody else who signed in here, or taken away
         return translate("Next: rambridge use")
@@ -114,12 +114,7 @@ def _say_next(session: Session, origin: str) -> str:
 
 def _name_choice(session: Session, chosen: Remembered) -> str:
     """Return the chosen role as people call it; one that they do not have any more by what is remembered of it."""
-    found = _find_choice(session, chosen)
+    found = find_chosen(session.roles, chosen)
     if found:
         return str(found)
     return translate("%(role)s in %(account)s, which you do not have now", role=chosen.role, account=chosen.account)
-
-
-def _find_choice(session: Session, chosen: Remembered) -> Role | None:
-    found = [role for role in session.roles if (role.account_id, role.name) == (chosen.account, chosen.role)]
-    return found[0] if found else None

@@ -12,7 +12,7 @@ from bridge.cli.person import Asked, at_screen, open_access, print_json, say_no_
 from bridge.cli.told import command
 from bridge.client.failure import NotSaid, Refused
 from bridge.client.remembered import Remembered
-from bridge.client.roles import Role, find_role, name_each, read_session, search
+from bridge.client.roles import Role, find_chosen, find_role, name_each, read_session, search
 from bridge.language import mark, translate, translate_number, write_length
 
 MOST_OFFERED = 15
@@ -112,12 +112,8 @@ def _find_default(shown: Sequence[Role], words: str, remembered: Remembered) -> 
     """Return the number that Enter takes: the role that is chosen already, or the best one for what was typed."""
     if not shown:
         return None
-    stars = [_is_chosen(role, remembered) for role in shown]
-    return str(stars.index(True) + 1) if True in stars and not words else "1"
-
-
-def _is_chosen(role: Role, remembered: Remembered) -> bool:
-    return (role.account_id, role.name) == (remembered.account, remembered.role)
+    chosen = None if words else find_chosen(shown, remembered)
+    return str(shown.index(chosen) + 1) if chosen else "1"
 
 
 def _ask_for_more(found: Sequence[Role], offered: Sequence[Role], words: str) -> str:
@@ -141,15 +137,16 @@ def _ask_for_more(found: Sequence[Role], offered: Sequence[Role], words: str) ->
     )
 
 
-def draw_table(shown: Sequence[Role], chosen: Remembered, columns: int | None, *, numbered: bool = False) -> str:
+def draw_table(shown: Sequence[Role], remembered: Remembered, columns: int | None, *, numbered: bool = False) -> str:
     """Return a table whose columns stand below one another in Chinese as well.
 
     What a role is for goes on in the next line where the line would be longer than ``columns``.
     """
     titles = (mark("ACCOUNT"), mark("NUMBER"), mark("ROLE"), mark("LASTS"), mark("FOR"))
     rows: list[tuple[str, ...]] = [("", *map(translate, titles))]
+    chosen = find_chosen(shown, remembered)
     for number, role in enumerate(shown, 1):
-        star = "*" if _is_chosen(role, chosen) else ""
+        star = "*" if role == chosen else ""
         first = f"{number:>2}{star}" if numbered else star
         lasts = write_length(role.seconds) if role.has_credentials else translate("console")
         rows.append((first, role.account_title, role.account_id, role.name, lasts, role.purpose))

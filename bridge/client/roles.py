@@ -10,6 +10,7 @@ from typing import Any
 from bridge.client.access import Access, expect
 from bridge.client.credentials import Credentials
 from bridge.client.failure import Refused, WrongService, clean, plain
+from bridge.client.remembered import Remembered
 from bridge.language import translate
 
 LONGEST_SECONDS = 7 * 86_400
@@ -133,6 +134,11 @@ def find_role(roles: Sequence[Role], account: str, name: str) -> Role:
     raise Refused(
         translate("You have no role %(meant)s. Yours:%(roles)s", meant=meant, roles=name_each(roles)), "no_such_role"
     )
+
+
+def find_chosen(roles: Iterable[Role], chosen: Remembered) -> Role | None:
+    """Return the role that ``rambridge use`` remembers; None if it is none of these."""
+    return next((role for role in roles if (role.account_id, role.name) == (chosen.account, chosen.role)), None)
 
 
 def search(roles: Iterable[Role], words: str) -> list[Role]:

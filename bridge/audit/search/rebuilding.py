@@ -67,9 +67,9 @@ class Rebuilt:
     mended: Counter[str] = field(default_factory=Counter)
     """By table, how many rows were wrong, missing or too many."""
 
-    def describe(self) -> tuple[str, ...]:
+    def list_mended(self) -> list[tuple[str, int]]:
         """Return each table that was mended with the number of its rows."""
-        return tuple(f"{name} {number}" for name, number in sorted(self.mended.items()) if number)
+        return [(name, number) for name, number in sorted(self.mended.items()) if number]
 
 
 class Rebuilding:

@@ -95,14 +95,14 @@ def damage(log):
 
 def test_whatever_was_changed_is_as_it_was(log):
     before = log.dump()
-    assert not log.rebuild().describe()
+    assert not log.rebuild().list_mended()
     damage(log)
     assert all(log.dump()[each.name] != before[each.name] for each in ALL)
     done = log.rebuild()
     assert log.dump() == before
     assert set(done.mended) == {each.name for each in ALL}
     log.check()
-    assert not log.rebuild().describe()
+    assert not log.rebuild().list_mended()
 
 
 def test_what_is_lost_comes_again_and_the_next_run_goes_on_after_one_that_was_stopped(log, monkeypatch):
@@ -155,7 +155,7 @@ def test_one_at_a_time_rebuilds_and_nobody_retires_meanwhile(log):
             retention.retire(202611, "root")
     finally:
         other.leave()
-    assert not log.rebuild().describe()
+    assert not log.rebuild().list_mended()
 
 
 def test_a_record_that_is_not_the_one_that_got_its_place_is_named_and_nothing_is_counted(log):
