@@ -89,6 +89,14 @@ def test_aud_06_a_hand_over_that_not_both_keys_signed_counts_for_nothing(signers
     assert believe([key_of(OLD)], [honest]) == (key_of(OLD), key_of(STRANGER))
 
 
+@pytest.mark.parametrize("signers", [(STRANGER,), (OLD,), (STRANGER, NEW)])
+def test_t_aud_06_the_verifier_takes_no_hand_over_that_not_both_keys_signed(signers):
+    text = f"{ORIGIN}: the key that signs checkpoints changes\nold {key_of(OLD)}\nnew {key_of(STRANGER)}\n"
+    assert verify_bundle.read_hand_over(signed_by(*signers).sign_text(text)) is None
+    old, new = verify_bundle.read_hand_over(signed_by(STRANGER, OLD).sign_text(text))
+    assert (old.text, new.text) == (str(key_of(OLD)), str(key_of(STRANGER)))
+
+
 def test_aud_06_a_bundle_verifies_with_the_key_of_long_ago(engine, rotate, tmp_path):
     rotate(OLD)
     rotate(NEW, OLD)
@@ -118,3 +126,18 @@ def test_t_aud_06_a_key_that_was_replaced_signs_nothing_any_more(engine, rotate,
     checkpoint.write_text(signed_by(NEW).sign(int(size), base64.b64decode(root), 1_700_000_000))
     assert verify_bundle.main([str(tmp_path), "--key", str(key_of(OLD))]) == 0
     assert origin == ORIGIN
+
+
+def test_t_aud_08_the_name_of_a_log_pushes_no_verdict_off_the_screen(engine, rotate, tmp_path, capsys):
+    rotate(OLD)
+    rotate(NEW, OLD)
+    content = io.BytesIO()
+    write_bundle(engine, content, Selection(0, 1), [key_of(NEW)])
+    zipfile.ZipFile(content).extractall(tmp_path)
+    checkpoint = tmp_path / "checkpoint.txt"
+    _, size, root = checkpoint.read_text().split("\n")[:3]
+    named = Signer("x" * 5_000, NEW, None)
+    checkpoint.write_text(named.sign(int(size), base64.b64decode(root), 1_700_000_000))
+    assert verify_bundle.main([str(tmp_path), "--key", str(named.verifier_keys[0])]) == 0
+    verdict = capsys.readouterr().out.split("\n")[0]
+    assert verdict.startswith(f"GOOD: 1 record of {'x' * 200}, at 0")
