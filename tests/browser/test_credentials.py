@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import Error as PageError
 
 from tests.browser.test_sign_in import Mouse, click_tile, sign_in_at_idp
 
@@ -65,6 +66,7 @@ def test_nothing_is_left_to_see_for_whoever_goes_back(credentials, installation)
     secret = json.loads(copy(credentials, "json"))["AccessKeySecret"]
     credentials.locator("[data-reveal=json-text]").click()
     credentials.goto(f"{installation.bridge}/")
-    credentials.evaluate("history.back()")
-    credentials.wait_for_timeout(500)
-    assert secret not in credentials.locator("body").inner_text()
+    with pytest.raises(PageError, match="ERR_CACHE_MISS"):
+        credentials.go_back()
+    credentials.wait_for_url("chrome-error://**")
+    assert secret not in credentials.content()
