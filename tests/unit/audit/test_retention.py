@@ -436,10 +436,10 @@ def test_what_is_computed_again_after_a_month_went_keeps_what_was_counted_of_it(
         run = Rebuilding(searched.engine, searched.secrets.mac_key, lambda *_: None)
         run.run()
         with searched.engine.connect() as connection:
-            return run.done.describe(), {each.name: set(connection.execute(select(each))) for each in computed}
+            return run.done.list_mended(), {each.name: set(connection.execute(select(each))) for each in computed}
 
     nothing, before = rebuild()
-    assert nothing == ()
+    assert nothing == []
     with searched.engine.begin() as connection:
         connection.execute(delete(kinds))
         connection.execute(update(counts).where(counts.c.day > 20_700).values(count=99))  # of September and later
