@@ -29,8 +29,8 @@ from pathlib import Path
 
 from bridge.errors import StoreUnavailable
 
-READY_SECONDS = 5.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 30.0
+STOP_SECONDS = 30.0
 MEMORY = "256mb"
 _LONGEST_SOCKET_PATH_BYTES = 103
 """macOS has room for 104 with the final NUL, Linux for 108."""
@@ -52,7 +52,7 @@ _SETTINGS = {
 def start(folder: Path) -> str:
     """Have a server that keeps its data in the folder answer, and return its ``unix://`` address.
 
-    A live server is adopted. Raises StoreUnavailable if none answers within five seconds, or if the folder is
+    A live server is adopted. Raises StoreUnavailable if none answers within half a minute, or if the folder is
     open to others.
     """
     folder = folder.resolve()
@@ -83,7 +83,7 @@ def find(folder: Path) -> str | None:
 def stop(folder: Path) -> None:
     """Have no server keep its data in the folder any more; what it held is on disk.
 
-    Nothing happens if there is none. Raises StoreUnavailable if it does not end within ten seconds.
+    Nothing happens if there is none. Raises StoreUnavailable if it does not end within half a minute.
     """
     folder = folder.resolve()
     if not folder.exists():

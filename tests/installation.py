@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -29,11 +29,16 @@ from bridge.sandbox.browser import Browser
 from bridge.sandbox.idp.sessions import Method
 from bridge.sandbox.long_requests import close_once_sent
 from bridge.sandbox.servers import run_sandbox
-from bridge.sandbox.workspace import copy_configuration, find_free_ports
+from bridge.sandbox.workspace import copy_configuration
 from bridge.settings import load_configuration, load_settings
+from tests.ports import reserve_ports
 from tests.ready_keys import put_keys, put_sandbox_keys
 
 ROOT = Path(__file__).parents[1]
+READY_WITHIN_SECONDS = 180
+ASK_WITHIN_SECONDS = 10
+ENDS_WITHIN_SECONDS = 60
+"""A server that is told to end leaves its workers ten seconds for what they are at."""
 
 
 ServeBridge = Callable[[Flask, str], AbstractContextManager[Any]]
@@ -100,7 +105,7 @@ class Installation:
 
 def prepare(folder: Path) -> Installation:
     """Write configuration and keys into the folder; nothing runs yet."""
-    ports = find_free_ports(3)
+    ports = reserve_ports(3)
     copy_configuration(ROOT / "config", folder, ports)
     put_keys(folder / "certs")
     put_sandbox_keys(folder / "certs" / "sandbox")
@@ -121,11 +126,18 @@ def run_installation(
     configure(installation)
     with ExitStack() as stack:
         stack.enter_context(run_sandbox(installation.config, folder / "certs" / "sandbox"))
+        yield installation, stack.enter_context(run_bridge(installation, serve_bridge))
+
+
+@contextmanager
+def run_bridge(installation: Installation, serve_bridge: ServeBridge | None = None):
+    """Run the bridge and its store in this process; yields its Flask application."""
+    with ExitStack() as stack:
         stack.callback(embedded_store.stop, installation.store_folder)
         app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
         stack.callback(app.extensions["audit_tasks"].stop)
         stack.enter_context((serve_bridge or serve)(app, installation.bridge))
-        yield installation, app
+        yield app
 
 
 @contextmanager
@@ -160,13 +172,12 @@ class BridgeProcess:
         ready = f"http://{self._listen or host}/health/ready"
         with (self._installation.folder / "bridge.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                if requests.get(ready, headers={"Host": host}, timeout=2).ok:
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with suppress(requests.RequestException):
+                if requests.get(ready, headers={"Host": host}, timeout=ASK_WITHIN_SECONDS).ok:
                     return
-            except requests.RequestException:
-                time.sleep(0.02)
+            time.sleep(0.02)
         self.end(signal.SIGKILL)
         raise AssertionError((self._installation.folder / "bridge.log").read_text())
 
@@ -183,13 +194,18 @@ class BridgeProcess:
     def end(self, signal_number: int = signal.SIGTERM) -> None:
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal_number)
-            self._process.wait(20)
+            try:
+                self._process.wait(ENDS_WITHIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+                raise
 
     def end_supervisor(self, signal_number: int) -> None:
         """End the process that supervises the others, and leave those to find that out."""
         assert self._process is not None
         self._process.send_signal(signal_number)
-        self._process.wait(20)
+        self._process.wait(ENDS_WITHIN_SECONDS)
 
     def __enter__(self) -> Self:
         self.start()

@@ -2,9 +2,12 @@
 
 import shutil
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import psutil
 
 from bridge import embedded_store
 from bridge.identity.verified import VerifiedIdentity
@@ -35,6 +38,22 @@ def running_store():
     finally:
         embedded_store.stop(folder)
         shutil.rmtree(folder)
+
+
+def kill_store(folder):
+    """SIGKILL for the embedded server of this folder, after what it answered is with the system; returns when it ended.
+
+    While the disk is busy, a server that syncs every second keeps what it ought to write to itself, for up to two.
+    """
+    client = connect_store(embedded_store.find(folder))
+    while client.info("persistence")["aof_buffer_length"]:
+        time.sleep(0.01)
+    client.close()
+    process = psutil.Process(int((folder / "store.pid").read_text()))
+    process.kill()
+    with suppress(psutil.NoSuchProcess):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.005)
 
 
 def make_identity(**changes):

@@ -5,9 +5,10 @@ import uuid
 from contextlib import contextmanager
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
-_NO_PRIVILEGE = "42501"
+_SOMEBODY_IS_IN_THERE = {"42501", "55006"}
+"""No privilege to end the session of another role, or a database in use."""
 
 
 @contextmanager
@@ -27,14 +28,15 @@ def new_postgresql_database(server):
 
 
 def _drop(administration, name):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             with administration.connect() as connection:
                 connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        except ProgrammingError as error:
-            # The server's own housekeeping may be in there for a moment, and only a superuser may end that.
-            if error.orig.sqlstate != _NO_PRIVILEGE or time.monotonic() > deadline:
+        except DBAPIError as error:
+            # The server's own housekeeping may be in there for a moment, and only a superuser may end that; and a
+            # session that it is to end may take longer for that than it waits.
+            if error.orig.sqlstate not in _SOMEBODY_IS_IN_THERE or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
         else:

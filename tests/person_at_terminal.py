@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.installation import ROOT
 
 NOTE_ADDRESS = '#!/bin/sh\necho "$1" >> "{opened}"\n'
-LONGEST_SECONDS = 60
+LONGEST_SECONDS = 300
 
 
 class Person:
@@ -102,5 +102,9 @@ class Person:
 def finish(process):
     """Wait for a process, and return what came of it."""
     with process:
-        out, err = process.communicate(timeout=LONGEST_SECONDS)
+        try:
+            out, err = process.communicate(timeout=LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()  # otherwise leaving the block waits for it for ever
+            raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

@@ -1,5 +1,6 @@
 """A sandbox whose accounts have an administrator's key, and what a test takes from them or changes in them."""
 
+import atexit
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -76,7 +77,9 @@ class RAMAccounts:
 @cache
 def make_keys() -> Path:
     """Return a folder of throw-away keys: making them is what a test of this kind would spend its time on."""
-    installation = prepare(Path(tempfile.mkdtemp(prefix="rambridge-keys-")))
+    folder = tempfile.mkdtemp(prefix="rambridge-keys-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    installation = prepare(Path(folder))
     with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"):
         return installation.folder / "certs"
 

@@ -97,6 +97,7 @@ class ScriptedServer:
 
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # a caller whom a full queue turns away tries again only a second later
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that hang up in the middle are what the tests are about."""
@@ -105,7 +106,7 @@ class _Quiet(ThreadingHTTPServer):
 def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 5
+        timeout = 60
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
@@ -149,7 +150,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 2.0) -> bool:
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> bool:
     """Return whether it became true in time."""
     end = time.monotonic() + seconds
     while not true():

@@ -1,18 +1,19 @@
 """The demo's processes: the sandbox and the bridge, started in order, ended together."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.errors import DemoFailed, FetchFailed, FetchRefused
 from bridge.outbound import Outbound
 
-START_SECONDS = 20.0
-STOP_SECONDS = 15.0
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _OK = 200
 _ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -50,7 +51,9 @@ def run_demo(config: Path, public_url: str, logs: Path) -> Iterator[None]:
                 try:
                     child.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
-                    child.kill()
+                    with suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
 
 
 @contextmanager

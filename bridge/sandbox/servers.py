@@ -61,9 +61,9 @@ def fetch(url: str) -> bytes:
     """Return what stands at the address; raises ``OSError`` where nothing can be had."""
     with requests.Session() as session:
         session.trust_env = False
-        response = session.get(url, timeout=FETCH_SECONDS, allow_redirects=False, stream=True)
-        response.raise_for_status()
-        return response.raw.read(MAX_FETCH_BYTES, decode_content=True)
+        with session.get(url, timeout=FETCH_SECONDS, allow_redirects=False, stream=True) as response:
+            response.raise_for_status()
+            return response.raw.read(MAX_FETCH_BYTES, decode_content=True)
 
 
 def _serve(app: Flask, url: str) -> BaseWSGIServer:

@@ -9,12 +9,13 @@ import hashlib
 import re
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -40,6 +41,8 @@ from bridge.attack.saml.messages import (
 from bridge.audit.events import MAX_TEXT
 from bridge.audit_log import OpenedLog, open_audit_log
 from bridge.errors import BridgeError
+from bridge.exchange.accounts import Account
+from bridge.identity.oidc import key_warmer
 from bridge.identity.pending import PendingSignIn, PendingSignIns
 from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Page
@@ -86,14 +89,14 @@ _FILES = {
 id: "1000000000000001"
 title: Production
 endpoint: {sts}
-timeout_seconds: 1
+timeout_seconds: 60
 """,
     "accounts/sandbox.yaml": """name: sandbox
 id: "1000000000000002"
 title: Sandbox
 trust: oidc
 endpoint: {sts}
-timeout_seconds: 1
+timeout_seconds: 60
 """,
     "rules/10.yaml": """rules:
 - name: platform
@@ -144,7 +147,14 @@ class Service:
 
     def start(self, **changes: Any) -> Flask:
         """Return a new node; ``changes`` are of the configuration."""
-        return create_app(replace(self.configuration, **changes), self.store_url, self.clock, follow_rules=False)
+        with patch.object(key_warmer.KeyWarmer, "start", _warm_at_once):
+            return create_app(replace(self.configuration, **changes), self.store_url, self.clock, follow_rules=False)
+
+    def start_impatient(self, accounts: Mapping[str, Account] | None = None) -> Flask:
+        """Return a new node that waits two seconds for an STS, since the others wait as long as they may."""
+        accounts = self.configuration.accounts if accounts is None else accounts
+        update = {"timeout_seconds": 2}
+        return self.start(accounts={name: account.model_copy(update=update) for name, account in accounts.items()})
 
     def ask(self, browser: str, **changes: Any) -> PendingSignIn:
         """Put a question into the memory as if the browser with this cookie had begun to sign in."""
@@ -174,6 +184,12 @@ class Service:
     def close(self) -> None:
         self.redis.close()
         self._log.engine.dispose()
+
+
+def _warm_at_once(warmer: key_warmer.KeyWarmer) -> None:
+    """Have the providers' keys ready when the node is: a thread of its own would ask for them at any time later."""
+    for party in warmer._parties:
+        key_warmer._warm(party)
 
 
 @contextmanager

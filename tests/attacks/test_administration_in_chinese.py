@@ -98,7 +98,7 @@ def test_explanations_are_chinese_and_the_record_of_a_look_is_not(service, admin
     asked = ask(administrator, claims=json.dumps({"provider": "corp", "claims": CLAIMS}))
     check(asked)
     assert "差一点匹配" in asked.text
-    assert wait_until(lambda: "依据" in ask(administrator, person=READER).text, 5.0)
+    assert wait_until(lambda: "依据" in ask(administrator, person=READER).text)
     before = service.last()
     page = ask(administrator, person=READER)
     check(page)

@@ -182,7 +182,7 @@ def keep(service):
         history = open_history(engine, sealer, SystemClock(), keep_days=30)
         history.start(RulesInForce(rules))
         history.note(identity, "203.0.113.9", now, resolve(identity, rules, now))
-        assert history.flush(10)
+        assert history.flush(60)
         engine.dispose()
         accepted = SignInAccepted(
             provider="corp",

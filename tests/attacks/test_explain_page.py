@@ -74,7 +74,7 @@ def test_a_sign_in_is_explained_from_its_reference_and_from_a_name(service, admi
     sign_in_page = administrator.get(f"/admin/sign-ins/{record['reference']}")
     address = f"{PAGE}?reference={record['reference']}"
     assert f'href="{address}"' in sign_in_page.text
-    assert wait_until(lambda: "Gets 2" in words(administrator.get(address)), 5.0)
+    assert wait_until(lambda: "Gets 2" in words(administrator.get(address)))
     [shown, *_] = [each for each in service.records(before) if each["event"] == SignInExplained.name]
     assert (shown["subject"], shown["of_subject"]) == ("root@example.com", "lin@example.com")
     assert shown["of_time"][:19] == record["time"][:19]
@@ -100,7 +100,7 @@ def test_rules_and_their_explanations_lead_to_each_other(administrator):
 def test_whoever_could_be_several_people_is_asked_about(service, administrator):
     for name in ("ann.one@example.com", "ann.two@example.com"):
         sign_in(Visitor(administrator.app), name, groups=("platform",))
-    assert wait_until(lambda: "Whom do you mean?" in ask(administrator, person="ann.").text, 5.0)
+    assert wait_until(lambda: "Whom do you mean?" in ask(administrator, person="ann.").text)
     page = ask(administrator, person="ann.")
     assert "ann.one@example.com · " in words(page)
     chosen = administrator.post(PAGE, _fields(page, "ann.two@example.com"))

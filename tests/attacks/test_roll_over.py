@@ -79,11 +79,11 @@ def rolling(service, tmp_path, monkeypatch):
 
 
 def change(service, server, *names):
-    """Let the provider publish these, and the metadata be due."""
-    before = len(server.requests)
+    """Let the provider publish these, and the metadata be due; return when the change is noticed."""
+    before = service.last()
     server.answer = lambda _: Reply(body=publish(*names))
     service.clock.moment += STEP
-    assert wait_until(lambda: len(server.requests) > before)
+    assert wait_until(lambda: key_changes(service, before))
 
 
 def key_changes(service, after):

@@ -113,7 +113,7 @@ def test_what_was_used_at_sign_ins_says_by_how_many_people_and_the_rest_is_marke
         service.clock.advance(61)
         return "2 people" in read_words(visitor)
 
-    assert wait_until(is_counted, 8)
+    assert wait_until(is_counted)
     words = read_words(visitor)
     assert re.search(r"used line 2 .*? 2 people picky", words)
     assert re.search(r"picky line 5 .*? not used second.yaml", words)

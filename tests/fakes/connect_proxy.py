@@ -17,8 +17,7 @@ class ConnectProxy:
         """Between any two bytes of ``answer``."""
         self.passed = bytearray()
         """What went through, as the proxy sees it."""
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self):
@@ -28,6 +27,11 @@ class ConnectProxy:
     def __exit__(self, *_):
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
 
 def _handler(proxy):

@@ -36,7 +36,7 @@ class SyslogReceiver:
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
     def records(self):
         return [json.loads(message[7]) for message in self.messages]
@@ -53,7 +53,7 @@ class SyslogReceiver:
                 self._serve(connection, fault)
 
     def _serve(self, connection, fault):
-        connection.settimeout(10)
+        connection.settimeout(120)
         kind, frames = fault or (None, 0)
         if kind == "crash":  # what a process that dies with unread data leaves to the other side
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -99,6 +99,10 @@ def parse(message):
     return (message, *match.groups()[:6], match[8])
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 class HTTPReceiver:
     """Takes POSTs, keeps those that it answers with success, and answers as ``plan`` says: a status, or ``"drop"``.
 
@@ -140,7 +144,7 @@ class HTTPReceiver:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         if context:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]

@@ -32,7 +32,7 @@ class Relay:
 
     def _pass(self, near):
         try:
-            far = socket.create_connection(self._target, timeout=5)
+            far = socket.create_connection(self._target, timeout=60)
         except OSError:
             return  # nobody is there; the caller sees that the connection ends
         with far:

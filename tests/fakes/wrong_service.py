@@ -47,6 +47,10 @@ class WrongService:
         self.answers["/.well-known/oauth-authorization-server"] = (200, content)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 @contextmanager
 def wrong_service(*, tls=None):
     """Run one at a free port of 127.0.0.1; ``tls`` is the context of a server for https."""
@@ -85,7 +89,7 @@ def wrong_service(*, tls=None):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     service = WrongService(server.server_port)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)

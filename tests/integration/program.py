@@ -6,7 +6,7 @@ import secrets
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
@@ -46,7 +46,7 @@ class Program:
         return f"{self.url}/oauth/authorize?{query}"
 
     def post(self, path, form, **options):
-        return requests.post(f"{self.url}{path}", data=form, timeout=10, allow_redirects=False, **options)
+        return requests.post(f"{self.url}{path}", data=form, timeout=60, allow_redirects=False, **options)
 
     def redeem(self, code=None, **changes):
         form = {
@@ -96,7 +96,7 @@ class Program:
         headers = {"Authorization": f"Bearer {self.tokens['access_token'] if token is None else token}"} | options.pop(
             "headers", {}
         )
-        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=10, **options)
+        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=60, **options)
 
     def session(self, token=None):
         return self.call("GET", "/api/v1/session", token)
@@ -124,7 +124,7 @@ def listening(url):
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         program.redirect_uri = f"http://127.0.0.1:{server.server_port}/callback"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -21,7 +21,7 @@ class Terminal:
 
     def post(self, path, body, **headers):
         headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
-        return requests.post(f"{self.url}{path}", json=body, headers=headers, timeout=10, allow_redirects=False)
+        return requests.post(f"{self.url}{path}", json=body, headers=headers, timeout=60, allow_redirects=False)
 
     def get(self, path):
         headers = {
@@ -30,7 +30,7 @@ class Terminal:
             "authorization": f"Bearer {self.token}",
             "user-agent": "aliyun/CLI-3.0.300",
         }
-        return requests.get(f"{self.url}{path}", headers=headers, timeout=10, allow_redirects=False)
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=60, allow_redirects=False)
 
     def start(self):
         digest = hashlib.sha256(self.verifier.encode()).digest()

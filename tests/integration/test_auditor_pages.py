@@ -53,11 +53,11 @@ class Auditor:
         self.session.headers["Sec-Fetch-Site"] = "same-origin"
 
     def open(self, path):
-        return self.session.get(self.base + path, timeout=20)
+        return self.session.get(self.base + path, timeout=60)
 
     def post(self, path, **fields):
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.open("/").text)[1]
-        return self.session.post(self.base + path, {"csrf_token": token, **fields}, timeout=20)
+        return self.session.post(self.base + path, {"csrf_token": token, **fields}, timeout=60)
 
     def search(self, text, **filters):
         return self.post("/audit/search", q=text, **filters)
@@ -357,7 +357,7 @@ def test_a_file_has_the_newest_records_that_may_be_taken_and_no_more(lin, instal
 def test_another_site_takes_nothing_away_in_an_auditors_name(lin, installation):
     """The twin: the same address, from our own page."""
     before, path = len(seen(installation, "audit.exported")), "/audit/records/export?code=nothing&format=csv"
-    answer = lin.session.get(lin.base + path, headers={"Sec-Fetch-Site": "cross-site"}, timeout=20)
+    answer = lin.session.get(lin.base + path, headers={"Sec-Fetch-Site": "cross-site"}, timeout=60)
     assert answer.status_code == 403
     assert len(seen(installation, "audit.exported")) == before
     assert lin.open(path).status_code == 200
@@ -461,6 +461,7 @@ def test_an_erased_person_is_shown_as_one_and_found_by_name_no_more(running, ins
         assert log.secrets.erase(record["subject_digest"])
     # Another process: the one that wrote the record believes for a moment that its key is still there.
     app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
+    app.extensions["audit_tasks"].stop()
     client = app.test_client()
     for name, value in Auditor(installation).session.cookies.items():
         client.set_cookie(name, value, domain=urlsplit(installation.bridge).hostname)

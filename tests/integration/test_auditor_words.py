@@ -290,11 +290,11 @@ def use_everything(installation, language, monkeypatch):
     headers = {"Accept-Language": language, "Sec-Fetch-Site": "same-origin"}
     cookies = {each.name: each.value for each in browser.cookies}  # without what keeps them from plain HTTP
     for path in ("/credentials/none", "/sign-out"):
-        requests.post(installation.bridge + path, given, cookies=cookies, headers=headers, timeout=20)
+        requests.post(installation.bridge + path, given, cookies=cookies, headers=headers, timeout=60)
     answer = installation.browser_at_idp("amara.okafor").click("Rambridge")
     [form] = [each for each in answer.forms if "SAMLResponse" in each.fields]
     for fields in (form.fields, form.fields, {"SAMLResponse": "x"}):
-        page = requests.post(form.action, fields, headers=headers, timeout=20)
+        page = requests.post(form.action, fields, headers=headers, timeout=60)
     assert f'lang="{language}"' in page.text
     return installation.records(last)
 

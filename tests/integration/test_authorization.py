@@ -262,7 +262,7 @@ def test_a_page_of_ours_calls_with_its_session_and_its_token(installation):
     ours = cookie | {"Origin": installation.bridge, "X-CSRF-Token": token}
     address = f"{installation.bridge}/api/v1/logout"
     for headers in (cookie, cookie | {"Origin": installation.bridge}, ours | {"Sec-Fetch-Site": "cross-site"}):
-        assert requests.post(address, headers=headers, timeout=10).status_code == 403
-    assert requests.get(f"{installation.bridge}/api/v1/sessions", headers=cookie, timeout=10).status_code == 200
-    assert requests.post(address, headers=ours, timeout=10).status_code == 204
-    assert requests.get(f"{installation.bridge}/api/v1/session", headers=cookie, timeout=10).status_code == 401
+        assert requests.post(address, headers=headers, timeout=60).status_code == 403
+    assert requests.get(f"{installation.bridge}/api/v1/sessions", headers=cookie, timeout=60).status_code == 200
+    assert requests.post(address, headers=ours, timeout=60).status_code == 204
+    assert requests.get(f"{installation.bridge}/api/v1/session", headers=cookie, timeout=60).status_code == 401

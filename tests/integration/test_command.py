@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge.sandbox.workspace import find_free_ports
+from bridge.attack.scripted_server import wait_until
 from tests.installation import run_installation
 from tests.person_at_terminal import Person, finish
+from tests.ports import reserve_ports
 
 AT_ONCE = int(os.environ.get("RAMBRIDGE_TEST_PROCESSES", "4"))
 SANDBOX = "1000000000000002"
@@ -209,7 +210,7 @@ def test_signing_out_here_ends_it_there(installation, person):
 
 
 def test_offline(lin):
-    [port] = find_free_ports(1)
+    [port] = reserve_ports(1)
     content = lin.token_file.read_text()
     text, code = lin.transcript("login", "--server", f"http://localhost:{port}")
     assert code == 5
@@ -302,7 +303,9 @@ def test_the_console_opens_in_a_private_window_or_its_address_is_printed(install
     firefox.chmod(0o700)
     done = person.run(*role, PATH=str(tmp_path / "bin"))
     assert (done.returncode, done.stdout) == (0, "")
-    option, address = (tmp_path / "started").read_text().split()
+    started = tmp_path / "started"
+    assert wait_until(lambda: started.exists() and started.read_text().endswith("\n")), "nobody waits for the browser"
+    option, address = started.read_text().split()
     assert option == "--private-window"
     assert address.startswith(f"{installation.bridge}/go/")
 

@@ -144,7 +144,7 @@ def test_t_web_11_another_sites_form_finds_nothing(installation, browser):
     cookies = {cookie.name: cookie.value for cookie in browser.cookies}
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-origin"}):
         answer = requests.post(
-            f"{installation.bridge}/find", data={"pasted": PAGE}, cookies=cookies, headers=headers, timeout=10
+            f"{installation.bridge}/find", data={"pasted": PAGE}, cookies=cookies, headers=headers, timeout=60
         )
         assert answer.status_code == 403
         assert "ecs" not in answer.text

@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from itertools import groupby
 
 import psutil
@@ -19,19 +20,22 @@ import requests
 from sqlalchemy import select
 
 from bridge import embedded_store
+from bridge.attack.scripted_server import wait_until
 from bridge.audit.proof.verification import Scope, verify_log
 from bridge.audit.record import split_id
 from bridge.audit.tables import records
 from bridge.sandbox.servers import run_sandbox
-from bridge.sandbox.workspace import find_free_ports
+from bridge.sandbox.workspace import is_free
 from tests.fakes.relay import Relay
 from tests.installation import BridgeProcess, prepare
 from tests.integration.test_main_job import entitlements, read_credentials
-from tests.own_postgresql import OwnPostgreSQL
+from tests.own_postgresql import OwnPostgreSQL, wait_for_the_end
+from tests.ports import reserve_ports
 
 KILLS = int(os.environ.get("RAMBRIDGE_TEST_KILLS", "2"))
 PEOPLE = 4
-SEED = 20261129 if KILLS < 10 else None
+SEED = os.environ.get("RAMBRIDGE_TEST_SEED") or ("20261129" if KILLS < 10 else str(random.randrange(2**32)))
+LONGEST_SECONDS = 300
 KEY, KEY_LENGTH = rb"STS\.[0-9a-f]{24}", 28
 JOB = {
     "Action": "AssumeRoleWithOIDC",
@@ -61,16 +65,16 @@ class Load:
         self.released = []
         """AccessKeyIds that somebody got, and when."""
         self._installation = installation
-        self._port = find_free_ports(1)[0]
+        [self.port] = reserve_ports(1)
         listen = ("127.0.0.1", int(installation.bridge.rpartition(":")[2]))
-        self._relay = Relay(listen, ("127.0.0.1", self._port), KEY, KEY_LENGTH)
+        self._relay = Relay(listen, ("127.0.0.1", self.port), KEY, KEY_LENGTH)
         self._stop = threading.Event()
         work = [self._sign_in] * PEOPLE + [self._run_job]
         self._threads = [threading.Thread(target=self._repeat, args=(each,), daemon=True) for each in work]
 
     @property
     def listen(self):
-        return f"127.0.0.1:{self._port}"
+        return f"127.0.0.1:{self.port}"
 
     def left(self):
         """Return every AccessKeyId that left the bridge so far, also in an answer that nobody got whole."""
@@ -80,8 +84,8 @@ class Load:
         while not self._stop.is_set():
             try:
                 work()
-            except (requests.RequestException, LookupError, TypeError, ValueError):
-                self._stop.wait(0.3)  # something was dead at that moment, or is starting
+            except Exception:  # noqa: BLE001  something was dead at that moment, or is starting; see wait_for_more
+                self._stop.wait(0.3)
 
     def _sign_in(self):
         browser = self._installation.sign_in(tile=random.choice(["Rambridge", "Rambridge (OpenID Connect)"]))
@@ -94,14 +98,14 @@ class Load:
 
     def _run_job(self):
         asked = {"audience": self._installation.bridge, "ref": "refs/heads/main"}
-        token = requests.get(f"{self._installation.idp}/ci/acme/app/id-token", params=asked, timeout=10).json()["value"]
+        token = requests.get(f"{self._installation.idp}/ci/acme/app/id-token", params=asked, timeout=60).json()["value"]
         call = JOB | {"OIDCToken": token}
-        answer = requests.post(f"{self._installation.bridge}/", data=call, timeout=10).json()
+        answer = requests.post(f"{self._installation.bridge}/", data=call, timeout=60).json()
         self.released.append((answer["Credentials"]["AccessKeyId"], time.monotonic()))
 
     def wait_for_more(self):
         """Return when somebody has got credentials again: all of it works by itself. Returned is when that was."""
-        before, deadline = len(self.released), time.monotonic() + 120
+        before, deadline = len(self.released), time.monotonic() + LONGEST_SECONDS
         while len(self.released) == before:
             assert time.monotonic() < deadline, "nobody gets credentials any more"
             time.sleep(0.02)
@@ -116,7 +120,7 @@ class Load:
     def __exit__(self, *_):
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(LONGEST_SECONDS)
         self._relay.__exit__()
 
 
@@ -134,7 +138,8 @@ class Auditor:
 
         ``whole``: everything verifies, and begins with what each checkpoint is over that was ever seen.
         """
-        left, released = self._load.left(), [key for key, _ in self._load.released.copy()]
+        released = [key for key, _ in self._load.released.copy()]  # first, since there is more at any moment
+        left = self._load.left()
         assert set(released) <= left
         with self._installation.open_audit() as log:
             log.sequencer.catch_up()
@@ -170,7 +175,8 @@ class Auditor:
         assert (verified.size, verified.unsigned) == (len(contents), 0)
         left = self._load.left()
         print(  # noqa: T201
-            f"\nkills: {dict(kills)}; released: {len(self._load.released)} answers, {len(left)} AccessKeyIds left;"
+            f"\nseed: {SEED}; kills: {dict(kills)}; released: {len(self._load.released)} answers,"
+            f" {len(left)} AccessKeyIds left;"
             f" recorded: {len(delivered)} AccessKeyIds, {len(delivered.keys() - left)} of them never left;"
             f" {len(contents)} records of {len({each['writer'] for each in contents})} writers,"
             f" {len(self._noted)} checkpoints noted"
@@ -189,14 +195,13 @@ def test_sigkill_of_the_service_at_random_moments_leaves_no_release_unrecorded(i
             time.sleep(moments.uniform(0.0, 0.7))
             processes = bridge.processes()
             if moments.random() < 0.15:
-                kills[kill_one(processes, bridge, moments)] += 1
+                kills[kill_one(processes, bridge, load, moments)] += 1
                 load.wait_for_more()
                 auditor.look()
                 continue
             killed = time.monotonic()
             bridge.end(signal.SIGKILL)
-            _, alive = psutil.wait_procs(processes, timeout=10)
-            assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+            wait_for_the_end(processes)
             kills["service"] += 1
             bridge.start()
             ready.append(time.monotonic() - killed)
@@ -205,13 +210,15 @@ def test_sigkill_of_the_service_at_random_moments_leaves_no_release_unrecorded(i
     auditor.look_at_the_end(kills, {"from kill to ready": ready, "from kill to the next release": again})
 
 
-def kill_one(processes, bridge, moments):
+def kill_one(processes, bridge, load, moments):
     """Kill the supervisor, a worker, or the process that sequences, and that one alone; return which kind."""
     chosen = moments.choice(processes)
     if chosen.pid != bridge.pid:
-        chosen.kill()
+        with suppress(psutil.NoSuchProcess):
+            chosen.kill()
         return "child"
     bridge.end_supervisor(signal.SIGKILL)
+    assert wait_until(lambda: is_free(load.port)), "its workers stop listening when they notice"
     bridge.start()
     return "supervisor"
 

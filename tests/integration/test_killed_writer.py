@@ -22,6 +22,8 @@ from tests.own_postgresql import OwnPostgreSQL
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("RAMBRIDGE_TEST_KILLS", "3"))
+SEED = os.environ.get("RAMBRIDGE_TEST_SEED") or str(random.randrange(2**32))
+LONGEST_SECONDS = 120
 
 
 class Writing:
@@ -32,16 +34,25 @@ class Writing:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
         assert self._process.stdout.readline() == b"begun\n"
         self.released = []
+        self._wrote = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self):
-        self.released += [line.decode().strip() for line in self._process.stdout if line.endswith(b"\n")]
+        for line in self._process.stdout:
+            if line.endswith(b"\n"):
+                self.released.append(line.decode().strip())
+                self._wrote.set()
+
+    def wait_for_the_next(self):
+        """Return when it has appended once more."""
+        self._wrote.clear()
+        assert self._wrote.wait(LONGEST_SECONDS)
 
     def kill(self):
         self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
-        self._reader.join(10)
+        self._process.wait(LONGEST_SECONDS)
+        self._reader.join(LONGEST_SECONDS)
         self._process.stdin.close()
         self._process.stdout.close()
 
@@ -59,13 +70,14 @@ def check_log(url, released):
     assert set(released) <= references
     # both of one append, or none: it is one transaction
     assert len(records) == 2 * len(references)
-    print(f"{KILLS} kills, {len(released)} released, {len(records)} records")  # noqa: T201
+    print(f"seed {SEED}: {KILLS} kills, {len(released)} released, {len(records)} records")  # noqa: T201
 
 
 def test_sigkill_of_a_writer_in_the_middle_of_appends_loses_and_repeats_nothing(tmp_path):
-    url, released, moments = make_url(f"sqlite:///{tmp_path}/audit.db"), [], random.Random()
+    url, released, moments = make_url(f"sqlite:///{tmp_path}/audit.db"), [], random.Random(SEED)
     for number in range(KILLS):
         writing = Writing(url, str(number))
+        writing.wait_for_the_next()
         time.sleep(moments.uniform(0.05, 0.4))
         writing.kill()
         released += writing.released
@@ -73,10 +85,11 @@ def test_sigkill_of_a_writer_in_the_middle_of_appends_loses_and_repeats_nothing(
 
 
 def test_sigkill_of_the_database_in_the_middle_of_appends_loses_and_repeats_nothing():
-    released, moments = [], random.Random()
+    released, moments = [], random.Random(SEED)
     with OwnPostgreSQL() as server:
         writing = Writing(server.url, "0")
         for number in range(1, KILLS + 1):
+            writing.wait_for_the_next()
             time.sleep(moments.uniform(0.05, 0.6))
             server.kill()
             if moments.random() < 0.2:  # and the service with it
@@ -86,6 +99,6 @@ def test_sigkill_of_the_database_in_the_middle_of_appends_loses_and_repeats_noth
                 writing = Writing(server.url, str(number))
             else:
                 server.start()
-        time.sleep(1)
+        writing.wait_for_the_next()
         writing.kill()
         check_log(server.url, released + writing.released)

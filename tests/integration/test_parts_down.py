@@ -71,7 +71,7 @@ def test_a_database_of_kept_sign_ins_that_does_not_answer_stops_nobody_and_is_wr
         for tile in ("Rambridge", "Alibaba Cloud"):
             assert installation.sign_in("lin.wei", tile).page.status == 200
     count = text("SELECT count(*) FROM history_sign_ins WHERE at >= :begun")
-    written, until = 0, time.monotonic() + 10
+    written, until = 0, time.monotonic() + 120
     while written < 2 and time.monotonic() < until:
         time.sleep(0.1)
         with engine.connect().execution_options(read_only=True) as connection:

@@ -23,10 +23,10 @@ from bridge.pasted.reading import read_pasted
 from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sandbox.cloud.policy import Grant, Question, decide, parse_permission_policy
 from bridge.sandbox.cloud.system_policies import SYSTEM_POLICIES
-from bridge.sandbox.workspace import find_free_ports
 from bridge.setup.ram import Administration, AdministratorKey
 from tests.factories import make_account, make_entitlement
 from tests.installation import serve
+from tests.ports import reserve_ports
 from tests.unit.sandbox.cloud.client import Cloud, read_key
 from tests.unit.sandbox.cloud.parties import ADMIN_KEY, PRODUCTION
 
@@ -222,7 +222,7 @@ def world():
         must(cloud.manage("CreateRole", RoleName=role, AssumeRolePolicyDocument=json.dumps(trust)))
         for kind, name in [*(("Custom", name) for name, _ in own), *(("System", name) for name in system)]:
             must(cloud.manage("AttachPolicyToRole", RoleName=role, PolicyName=name, PolicyType=kind))
-    (port,) = find_free_ports(1)
+    (port,) = reserve_ports(1)
     url = f"http://127.0.0.1:{port}"
     held = {
         role: [

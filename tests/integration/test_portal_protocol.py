@@ -93,7 +93,7 @@ def test_the_token_of_a_terminal_is_no_cookie_and_a_cookie_is_no_token(installat
     cookie = browser.cookies.get("__Host-rambridge")
     assert cookie
     with_token = requests.get(
-        f"{installation.bridge}/api/v1/session", headers={"Cookie": f"__Host-rambridge={terminal.token}"}, timeout=5
+        f"{installation.bridge}/api/v1/session", headers={"Cookie": f"__Host-rambridge={terminal.token}"}, timeout=60
     )
     assert with_token.status_code == 401
     with_cookie = Terminal(installation.bridge, token=cookie).get("/access-assignments/accounts")
@@ -127,7 +127,7 @@ def test_what_the_rules_do_not_grant_is_refused_and_recorded(installation, signe
 @pytest.mark.parametrize("path", ["/device-authorization", "/token", "/cloud-credentials"])
 def test_bodies_that_are_no_question_are_refused_in_the_protocols_form(installation, signed_in, path, body):
     headers = {"Authorization": f"Bearer {signed_in[1].token}", "Content-Type": "application/json"}
-    answer = requests.post(f"{installation.bridge}{path}", data=body, headers=headers, timeout=5)
+    answer = requests.post(f"{installation.bridge}{path}", data=body, headers=headers, timeout=60)
     assert 400 <= answer.status_code < 500
     assert {"ErrorCode", "ErrorMessage", "RequestId"} <= set(answer.json())
     if path == "/token":
@@ -149,8 +149,12 @@ def test_a_terminal_that_was_refused_gets_nothing(installation):
 def test_codes_cannot_be_guessed_one_after_the_other(installation):
     """T-WEB-18."""
     browser = installation.sign_in("amara.okafor")
-    statuses = [browser.open(f"{installation.bridge}/device?user_code=BCDF-GH{pair}").status for pair in _pairs(21)]
-    assert statuses == [404] * 20 + [429]
+    statuses = []
+    while statuses.count(429) == 0 and len(statuses) <= 2 * 20:  # a minute of the clock may end in between
+        pair = _pairs(2 * 20 + 1)[len(statuses)]
+        statuses.append(browser.open(f"{installation.bridge}/device?user_code=BCDF-GH{pair}").status)
+    assert statuses[20:].count(429) == 1
+    assert statuses[:-1] == [404] * (len(statuses) - 1)
     assert installation.sign_in().open(f"{installation.bridge}/device").status == 200  # nobody else waits for it
 
 
@@ -165,7 +169,7 @@ def test_opening_an_address_or_a_form_of_another_site_lets_nobody_in(installatio
     cookie = {"Cookie": f"__Host-rambridge={browser.cookies.get('__Host-rambridge')}"}
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-origin"}):
         answer = requests.post(
-            f"{installation.bridge}/device/allow", data={"user_code": code}, headers=cookie | headers, timeout=5
+            f"{installation.bridge}/device/allow", data={"user_code": code}, headers=cookie | headers, timeout=60
         )
         assert answer.status_code == 403
     assert terminal.poll().json()["ErrorCode"] == "AuthorizationPending"
@@ -180,7 +184,7 @@ def test_a_terminal_on_another_network_is_pointed_out(installation):
     browser = installation.sign_in("siobhan.oneill")
     assert "not on this network" not in browser.open(near.device["VerificationUriComplete"]).text()
     host, _, port = installation.bridge.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5, source_address=("127.0.0.2", 0))
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60, source_address=("127.0.0.2", 0))
     body = {"CodeChallenge": "A" * 43, "CodeChallengeMethod": "S256", "ClientId": CLIENT, "PortalUrl": ""}
     connection.request("POST", "/device-authorization", json.dumps(body), {"Host": host})
     device = json.loads(connection.getresponse().read())
@@ -261,11 +265,11 @@ def test_a_removed_rule_takes_the_role_from_the_terminal_at_once(running):
 
 
 def _pairs(number):
-    return [f"{first}{second}" for first in "BCDFGHJ" for second in "KLMN"][:number]
+    return [f"{first}{second}" for first in "BCDFGHJ" for second in "KLMNPQ"][:number]
 
 
 def _until(ask, holds):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not holds(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.3)
     assert holds(answer)

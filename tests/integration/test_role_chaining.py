@@ -3,8 +3,6 @@
 import pytest
 import yaml
 
-from bridge import embedded_store
-from bridge.app import create_app
 from bridge.clock import SystemClock
 from bridge.errors import ExchangeNotTrusted
 from bridge.exchange.assume import Exchange
@@ -15,7 +13,7 @@ from bridge.outbound import Outbound
 from bridge.sandbox.servers import run_sandbox
 from bridge.settings import load_configuration
 from tests.factories import make_choice, make_entitlement
-from tests.installation import prepare, serve
+from tests.installation import prepare, run_bridge
 from tests.integration.test_main_job import entitlements, read_credentials
 
 EXTERNAL_ID = "rambridge-5e1b6d0f2c9a4873"
@@ -80,11 +78,8 @@ def installation(tmp_path_factory):
     edit(installation.config / "sandbox.yaml", open_the_way)
     edit(installation.config / "accounts" / "acme-sandbox.yaml", enter_via_the_hub)
     (installation.config / "rules" / "50-chained.yaml").write_text(yaml.safe_dump(RULES))
-    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"):
-        app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
-        with serve(app, installation.bridge):
-            yield installation
-    embedded_store.stop(installation.store_folder)
+    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"), run_bridge(installation):
+        yield installation
 
 
 def test_t_sts_11_a_chain_with_the_external_id_leads_to_credentials(installation):

@@ -119,7 +119,7 @@ def assume(installation, credentials, account_id, role):
         access_key_secret=credentials["AccessKeySecret"],
         security_token=credentials["SecurityToken"],
     )
-    answer = requests.post(f"{installation.cloud}/", data=body, headers=headers, timeout=10)
+    answer = requests.post(f"{installation.cloud}/", data=body, headers=headers, timeout=60)
     return answer.status_code, answer.json().get("Code")
 
 
@@ -166,7 +166,7 @@ def test_the_console_is_refused_for_a_narrowed_role_and_the_refusal_is_recorded(
         data=fields,
         cookies={cookie.name: cookie.value for cookie in browser.cookies},
         headers={"Origin": installation.bridge, "Sec-Fetch-Site": "same-origin"},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 403
     assert "console_not_narrowed" in answer.text
@@ -240,7 +240,7 @@ def test_a_sign_in_token_opens_one_console_only(installation):
     browser = installation.sign_in("lin.wei")
     chosen = entitlements(installation, browser)["role acme-sandbox/Developer"]
     form = browser.submit(f"/console/{chosen['id']}").find_auto_submit_form()
-    first, second = (requests.get(form.action, params=form.fields, timeout=10) for _ in range(2))
+    first, second = (requests.get(form.action, params=form.fields, timeout=60) for _ in range(2))
     assert (first.status_code, second.status_code) == (200, 400)
     assert "was used" in second.text
 

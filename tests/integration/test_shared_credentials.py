@@ -98,8 +98,9 @@ def test_500_at_once_are_one_exchange_at_the_sandbox_and_500_records(installatio
     configuration, clock = load_configuration(installation.config), SystemClock()
     settings, outbound = configuration.settings, CountingOutbound(development=True)
     log = open_audit_log(settings, clock)
+    patient = {"timeout_seconds": 60}
     exchange = Exchange(
-        configuration.accounts,
+        {name: account.model_copy(update=patient) for name, account in configuration.accounts.items()},
         issuer=settings.public_url,
         entity_id=entity_id(settings.public_url),
         keys=KeyFolder(settings.key_folder),

@@ -3,11 +3,8 @@
 import pytest
 import yaml
 
-from bridge import embedded_store
-from bridge.app import create_app
 from bridge.sandbox.servers import run_sandbox
-from bridge.settings import load_configuration
-from tests.installation import prepare, serve
+from tests.installation import prepare, run_bridge
 from tests.integration.test_main_job import entitlements, read_credentials
 
 RULES = {
@@ -36,11 +33,8 @@ def installation(tmp_path_factory):
     }
     account_file.write_text(yaml.safe_dump(account))
     (installation.config / "rules" / "50-automation.yaml").write_text(yaml.safe_dump(RULES))
-    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"):
-        app = create_app(load_configuration(installation.config), embedded_store.start(installation.store_folder))
-        with serve(app, installation.bridge):
-            yield installation
-    embedded_store.stop(installation.store_folder)
+    with run_sandbox(installation.config, installation.folder / "certs" / "sandbox"), run_bridge(installation):
+        yield installation
 
 
 def test_a_signed_assume_role_gives_credentials(installation):

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.requirements import skip_or_fail
 
 ROOT = Path(__file__).parents[2] / "var" / "interop"
-INSTALL_WITHIN_SECONDS = 180
+INSTALL_WITHIN_SECONDS = 600
 NPM_INSTALL = (
     "npm",
     "install",

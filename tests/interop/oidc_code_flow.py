@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 
 from tests.interop.parties import OIDCClient
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)

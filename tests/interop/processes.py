@@ -1,8 +1,7 @@
-"""Servers that tests start: a free port before, an answer awaited, no child left behind."""
+"""Servers that tests start: an answer awaited, no child left behind."""
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,9 @@ from pathlib import Path
 
 import requests
 
-STOP_WITHIN_SECONDS = 5
+READY_WITHIN_SECONDS = 180
+ASK_WITHIN_SECONDS = 30
+STOP_WITHIN_SECONDS = 30
 POLL_SECONDS = 0.05
 LOG_EXCERPT_CHARACTERS = 2000
 
@@ -38,24 +39,24 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait_until_it_answers(self, url: str, *, within_seconds: float = 20) -> None:
-        """Return when ``url`` answers 200; a 502 means that a server behind this one is not there yet.
+    def wait_until_it_answers(self, url: str) -> None:
+        """Return when ``url`` answers 200; a 502 or a 504 means that a server behind this one is not there yet.
 
         Raises:
             ServerNotReady: another answer came, the process has ended, or the time is over.
         """
-        deadline = time.monotonic() + within_seconds
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
         answer = "no answer"
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                status = requests.get(url, timeout=within_seconds).status_code
-            except requests.ConnectionError:
+                status = requests.get(url, timeout=ASK_WITHIN_SECONDS).status_code
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(POLL_SECONDS)
                 continue
             if status == requests.codes.ok:
                 return
             answer = f"status {status}"
-            if status != requests.codes.bad_gateway:
+            if status not in (requests.codes.bad_gateway, requests.codes.gateway_timeout):
                 break
             time.sleep(POLL_SECONDS)
         raise ServerNotReady(f"{url}: {answer}\n{self._start_of_log()}")
@@ -72,11 +73,3 @@ class Server:
 
     def _start_of_log(self) -> str:
         return self._log.read_text(errors="replace")[:LOG_EXCERPT_CHARACTERS]
-
-
-def find_free_port() -> int:
-    """Return a loopback port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

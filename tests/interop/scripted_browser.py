@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import lxml.html
 import requests
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 60
 MOST_REDIRECTS = 10
 
 

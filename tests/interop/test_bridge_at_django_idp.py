@@ -167,7 +167,7 @@ def test_an_assertion_that_it_signed_is_believed_when_it_comes_encrypted_by_aes_
         {**fields, "SAMLResponse": b64encode(etree.tostring(response))},
         headers={"Cookie": f"{BROWSER_COOKIE}={find_cookie(browser)}"},
         allow_redirects=False,
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == 303, answer.text
     accepted = last_record(installation, "sign_in.accepted")
@@ -176,7 +176,7 @@ def test_an_assertion_that_it_signed_is_believed_when_it_comes_encrypted_by_aes_
 
 def encryption_key_of(installation):
     """Return the public key that our metadata asks providers to encrypt for."""
-    metadata = requests.get(f"{installation.bridge}/saml/signs-assertion/metadata", timeout=20).content
+    metadata = requests.get(f"{installation.bridge}/saml/signs-assertion/metadata", timeout=60).content
     [*certificates] = etree.fromstring(metadata).iterfind(".//{*}KeyDescriptor[@use='encryption']//{*}X509Certificate")
     return x509.load_der_x509_certificate(b64decode(certificates[0].text)).public_key()
 

@@ -15,8 +15,6 @@ import yaml
 from alibabacloud_sts20150401.client import Client as STSClient
 from alibabacloud_tea_openapi.models import Config
 
-from bridge import embedded_store
-from bridge.app import create_app
 from bridge.identity.oidc.client_keys import build_client_jwks
 from bridge.identity.providers import OIDCProvider, SAMLProvider
 from bridge.identity.saml.service_provider import ServiceProvider
@@ -24,8 +22,7 @@ from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Browser
 from bridge.sandbox.servers import run_sandbox
 from bridge.sessions.cookie import SESSION_COOKIE
-from bridge.settings import load_configuration
-from tests.installation import prepare, serve
+from tests.installation import prepare, run_bridge
 from tests.integration.test_main_job import entitlements, read_credentials
 from tests.interop.lemonldap.rig import LemonLDAP
 from tests.interop.node_oidc_provider.rig import NodeProvider
@@ -176,10 +173,7 @@ def write_provider(installation, settings):
 
 def start_bridge(stack, installation):
     stack.enter_context(run_sandbox(installation.config, installation.folder / "certs" / "sandbox"))
-    stack.callback(embedded_store.stop, installation.store_folder)
-    configuration = load_configuration(installation.config)
-    app = create_app(configuration, embedded_store.start(installation.store_folder))
-    stack.enter_context(serve(app, installation.bridge))
+    stack.enter_context(run_bridge(installation))
 
 
 def sign_in_at_lemonldap(browser, person):
@@ -375,7 +369,7 @@ def test_chromium_loads_that_frame_without_the_cookie_of_the_session_and_shows_i
     installation, rig = encrypting_world
     context = chromium.new_context()
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     refused, answers = [], []
     page.on("console", lambda message: refused.append(message.text) if "frame-ancestors" in message.text else None)
     page.on("response", lambda answer: answers.append(answer) if "frontchannel-logout" in answer.url else None)

@@ -83,6 +83,6 @@ def test_a_profile_as_the_cli_writes_it_serves_the_default_chain(installation, b
     program = "from alibabacloud_credentials.client import Client; print(Client().get_credential().access_key_id)"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout.startswith("STS."), done.stderr

@@ -54,7 +54,7 @@ def sign_in(idp, signed, person):
 
 
 def test_metadata_names_the_identity_provider(idp):
-    assert etree.fromstring(requests.get(idp.metadata_url, timeout=5).content).get("entityID") == idp.entity_id
+    assert etree.fromstring(requests.get(idp.metadata_url, timeout=60).content).get("entityID") == idp.entity_id
 
 
 @pytest.mark.parametrize("signed", REGISTRATIONS)
@@ -91,7 +91,7 @@ def test_wrong_password_hands_nothing_over(idp):
 def test_nothing_answers_after_the_block(tmp_path):
     require("xmlsec1")
     with DjangoIdP(tmp_path, people=[ADA], registrations=[]) as idp:
-        assert requests.get(idp.metadata_url, timeout=5).ok
+        assert requests.get(idp.metadata_url, timeout=60).ok
 
     with pytest.raises(requests.ConnectionError):
-        requests.get(idp.metadata_url, timeout=5)
+        requests.get(idp.metadata_url, timeout=60)

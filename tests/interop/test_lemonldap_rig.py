@@ -101,7 +101,7 @@ def idp(tmp_path_factory, saml_sp):
 
 @pytest.fixture(scope="module")
 def idp_metadata(idp):
-    return etree.fromstring(requests.get(idp.saml_metadata_url, timeout=5).content)
+    return etree.fromstring(requests.get(idp.saml_metadata_url, timeout=60).content)
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +303,7 @@ def test_code_with_another_verifier_is_refused(idp, browser):
 def test_nothing_answers_after_the_block(tmp_path, saml_sp):
     require("lemonldap-ng")
     with LemonLDAP(tmp_path, saml_sp=saml_sp, oidc_client=CLIENT, people=[ADA]) as idp:
-        assert requests.get(idp.saml_metadata_url, timeout=5).ok
+        assert requests.get(idp.saml_metadata_url, timeout=60).ok
 
     with pytest.raises(requests.ConnectionError):
-        requests.get(idp.saml_metadata_url, timeout=5)
+        requests.get(idp.saml_metadata_url, timeout=60)

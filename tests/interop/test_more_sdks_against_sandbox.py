@@ -15,9 +15,10 @@ from aliyunsdksts.request.v20150401.AssumeRoleWithOIDCRequest import AssumeRoleW
 from aliyunsdksts.request.v20150401.GetCallerIdentityRequest import GetCallerIdentityRequest
 
 from bridge.sandbox.servers import run_sandbox
-from bridge.sandbox.workspace import copy_configuration, find_free_ports
+from bridge.sandbox.workspace import copy_configuration
 from tests.installation import ROOT
 from tests.interop.node_sdks.rig import NodeSDKs, Refused
+from tests.ports import reserve_ports
 from tests.requirements import require
 
 PRODUCTION, SANDBOX = "1000000000000001", "1000000000000002"
@@ -46,7 +47,7 @@ class Sandbox:
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sandbox")
-    ports = find_free_ports(3)
+    ports = reserve_ports(3)
     config = copy_configuration(ROOT / "config", folder, ports)
     described = config / "sandbox.yaml"
     described.write_text(described.read_text().replace("hardened: true", "hardened: false"))
@@ -126,7 +127,7 @@ def test_pop_core_becomes_a_role_by_key_and_by_token(node, sandbox, method):
             config=config,
             anonymous="accessKeyId" not in config,
             parameters=parameters,
-            options={"method": method, "timeout": 20_000},
+            options={"method": method, "timeout": 60_000},
         )
 
     key = {"accessKeyId": KEY_ID, "accessKeySecret": sandbox.secret}

@@ -94,7 +94,7 @@ def test_request_without_pkce_is_refused(browser, flow):
 def test_nothing_answers_after_the_block(tmp_path):
     require("node")
     with NodeProvider(tmp_path, oidc_client=CLIENT, people=[ADA]) as provider:
-        assert requests.get(f"{provider.issuer}/jwks", timeout=5).ok
+        assert requests.get(f"{provider.issuer}/jwks", timeout=60).ok
 
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{provider.issuer}/jwks", timeout=5)
+        requests.get(f"{provider.issuer}/jwks", timeout=60)

@@ -215,7 +215,7 @@ def pop(node, sts, action, parameters, *, key=None, protocol="http", method="GET
     config = {"endpoint": f"{protocol}://{sts.host}"}
     if key:
         config |= {"accessKeyId": key.id, "accessKeySecret": key.secret, "securityToken": key.token}
-    options = {"method": method, "timeout": 20_000}
+    options = {"method": method, "timeout": 60_000}
     return node.call("pop", action=action, config=config, anonymous=not key, parameters=parameters, options=options)
 
 

@@ -21,6 +21,7 @@ from alibabacloud_tea_openapi.utils_models import Config
 from bridge.clock import SystemClock
 from bridge.sandbox.cloud.app import create_cloud
 from bridge.sandbox.long_requests import make_long_request_server
+from tests.ports import reserve_ports
 from tests.unit.sandbox.cloud.client import role_arn
 from tests.unit.sandbox.cloud.parties import (
     KEY_ID,
@@ -84,7 +85,7 @@ def serve(server) -> Iterator[None]:
 
 
 def fetch(url: str) -> bytes:
-    with requests.get(url, timeout=5) as answer:
+    with requests.get(url, timeout=60) as answer:
         answer.raise_for_status()
         return answer.content
 
@@ -106,9 +107,7 @@ def endpoint(parties, module_port):
 
 @pytest.fixture(scope="module")
 def module_port():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Publisher)
-    server.server_close()
-    return server.server_port
+    return reserve_ports(1)[0]
 
 
 SIGNATURES = pytest.mark.parametrize("signature", [None, "v2"], ids=["ACS3", "RPC"])

@@ -16,8 +16,8 @@ from alibabacloud_tea_openapi.utils_models import Config
 from bridge.clock import SystemClock
 from bridge.sandbox.cloud.app import create_cloud
 from bridge.sandbox.long_requests import make_long_request_server
-from bridge.sandbox.workspace import find_free_ports
 from tests.interop.test_official_sdks_against_sandbox import fetch, make_response, serve
+from tests.ports import reserve_ports
 from tests.unit.sandbox.cloud.client import role_arn
 from tests.unit.sandbox.cloud.parties import ADMIN_KEY, PRODUCTION, build_metadata, build_state, make_key
 
@@ -27,7 +27,7 @@ OTHER = "corp-by-api"
 
 @pytest.fixture(scope="module")
 def endpoint():
-    (port,) = find_free_ports(1)
+    (port,) = reserve_ports(1)
     state = build_state(f"http://127.0.0.1:{port}")
     server = make_long_request_server(create_cloud(state, SystemClock(), fetch), "127.0.0.1", port)
     with serve(server):

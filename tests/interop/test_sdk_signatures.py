@@ -30,7 +30,9 @@ class Request:
 
 @pytest.fixture
 def chance():
-    return random.Random() if EXAMPLES else random.Random(20261129)
+    seed = os.environ.get("RAMBRIDGE_TEST_SEED") or (str(random.randrange(2**32)) if EXAMPLES else "20261129")
+    print(f"seed {seed}")  # noqa: T201  pytest shows it with a failure
+    return random.Random(seed)
 
 
 def text(chance, longest=60):

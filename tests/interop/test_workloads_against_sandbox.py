@@ -11,8 +11,9 @@ from alibabacloud_sts20150401.client import Client
 from alibabacloud_tea_openapi.utils_models import Config
 
 from bridge.sandbox.servers import run_sandbox
-from bridge.sandbox.workspace import copy_configuration, find_free_ports
+from bridge.sandbox.workspace import copy_configuration
 from tests.installation import ROOT
+from tests.ports import reserve_ports
 
 ACCOUNT = "1000000000000002"
 
@@ -20,7 +21,7 @@ ACCOUNT = "1000000000000002"
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sandbox")
-    ports = find_free_ports(3)
+    ports = reserve_ports(3)
     config = copy_configuration(ROOT / "config", folder, ports)
     with run_sandbox(config, folder / "certs" / "sandbox"):
         yield folder / "certs" / "sandbox", f"127.0.0.1:{ports[2]}"

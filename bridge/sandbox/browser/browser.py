@@ -30,7 +30,7 @@ class Step:
 class Browser:
     """One browser with an empty profile."""
 
-    def __init__(self, language: str = "en", timeout_seconds: float = 10.0) -> None:
+    def __init__(self, language: str = "en", timeout_seconds: float = 60.0) -> None:
         """Ask for pages in ``language``; no answer may take longer than ``timeout_seconds``."""
         self.trace: list[Step] = []
         self._page: Page | None = None

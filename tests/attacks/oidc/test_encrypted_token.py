@@ -252,7 +252,7 @@ def test_t_oidc_16_a_token_of_a_megabyte_is_refused_before_anything_is_computed(
     begun = time.thread_time()
     with pytest.raises(OIDCSize, match="the encrypted token has"):
         sign_in(token)
-    assert time.thread_time() - begun < 0.1
+    assert time.thread_time() - begun < 0.5
     assert len(encrypt(forge({"padding": "x" * 13_000}))) < MAX_ENCRYPTED_CHARACTERS
 
 

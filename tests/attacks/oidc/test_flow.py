@@ -311,10 +311,10 @@ def test_a_provider_that_cannot_be_asked_is_unavailable(op, path, reply):
 @pytest.mark.parametrize("case", DOCUMENTS, ids=str)
 def test_a_document_that_cannot_be_read_is_refused(op, case):
     op.replies[case.path] = case.reply
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(case.error):
         sign_in(op)
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(

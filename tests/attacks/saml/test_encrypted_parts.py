@@ -247,9 +247,9 @@ def test_t_saml_16_26_hundreds_of_parts_are_refused_before_any_is_opened():
 
     assert len(accept(with_attributes(MAX_PARTS)).claims) >= MAX_PARTS
     draft = with_attributes(MAX_PARTS + 1)
-    started = time.perf_counter()
+    started = time.thread_time()
     assert f"{MAX_PARTS + 1} encrypted" in refuse(draft)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_an_attribute_that_nobody_opened_is_never_passed_over():

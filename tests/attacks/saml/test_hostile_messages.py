@@ -20,10 +20,10 @@ def test_hostile_message_is_refused(case: ResponseCase):
     case.spoil(draft)
     encoded = draft.encode()
 
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(IdentityError) as refusal:
         verify_response(encoded, draft.expected)
-    assert time.process_time() - started < SECONDS
+    assert time.thread_time() - started < SECONDS
 
     assert type(refusal.value) is case.error
     assert len(refusal.value.detail) <= 400

@@ -157,7 +157,7 @@ class Rig:
         return {name: value for name, value in given.items() if value is not None}
 
     def post(self, form: Any = None, query: Any = None, **more: Any) -> requests.Response:
-        return requests.post(f"{self.url}/", params=query, data=form, timeout=20, **more)
+        return requests.post(f"{self.url}/", params=query, data=form, timeout=60, **more)
 
     def assume(self, token: str, role: str = "Developer", provider: str = "github", **changes: Any) -> Any:
         return self.post(self.oidc(token, role, provider, **changes))

@@ -1,6 +1,7 @@
 """Names, policies, actions, durations and amounts (STS-06 to STS-09, STS-12, STS-14), each beside one that is taken."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import requests
@@ -154,7 +155,7 @@ def test_t_sts_12_what_is_too_much_is_refused(rig, ask):
     assert rig.post(good | {"Policy": "x" * 300_000}).status_code == 413
     many = good | {f"P{number}": "x" for number in range(300)}
     assert code_of(rig.post(many)) == "InvalidParameter"
-    assert requests.put(f"{rig.url}/?Action=AssumeRole", timeout=20).status_code == 405
+    assert requests.put(f"{rig.url}/?Action=AssumeRole", timeout=60).status_code == 405
     assert rig.post(good).status_code == 200
 
 
@@ -187,18 +188,18 @@ def test_t_sts_14_an_answer_with_credentials_is_kept_nowhere(rig, ask):
     assert issued["AccessKeyId"] in written
     secrets = [issued["AccessKeySecret"], issued["SecurityToken"]]
     for file in rig.installation.folder.rglob("*"):
-        if file.is_file() and not file.is_socket():
-            content = file.read_bytes()
+        with suppress(FileNotFoundError):  # SQLite and the sandbox remove and replace theirs at any time
+            content = file.read_bytes() if file.is_file() else b""
             assert not [secret for secret in secrets if secret.encode() in content], file
     preflight = requests.options(
-        f"{rig.url}/?Action=AssumeRole", headers={"Origin": "https://evil.example"}, timeout=20
+        f"{rig.url}/?Action=AssumeRole", headers={"Origin": "https://evil.example"}, timeout=60
     )
     assert preflight.status_code == 405
     assert not [name for name in preflight.headers if name.lower().startswith("access-control-")]
 
 
 def test_pages_stay_pages_at_the_same_address(rig):
-    page = requests.get(f"{rig.url}/", timeout=20)
+    page = requests.get(f"{rig.url}/", timeout=60)
 
     assert page.status_code == 200
     assert "text/html" in page.headers["Content-Type"]

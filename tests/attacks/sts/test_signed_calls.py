@@ -22,9 +22,9 @@ def test_t_sts_01_genuine_calls_of_both_schemes_are_answered(rig, credentials):
     for answer in (
         rig.post(rig.sign_v1(credentials)),
         rig.post(query=rig.sign_v1(credentials)),
-        requests.get(f"{rig.url}/", params=rig.sign_v1(credentials, "GET"), timeout=20),
+        requests.get(f"{rig.url}/", params=rig.sign_v1(credentials, "GET"), timeout=60),
         rig.post(headers=rig.sign_v3(credentials)),
-        requests.get(f"{rig.url}/", headers=rig.sign_v3(credentials, method="GET"), timeout=20),
+        requests.get(f"{rig.url}/", headers=rig.sign_v3(credentials, method="GET"), timeout=60),
     ):
         assert answer.status_code == 200, answer.text
         body = answer.json()
@@ -126,7 +126,7 @@ def test_t_sts_02_a_nonce_is_used_once_whatever_else_changes(rig, credentials):
     again = [
         rig.post(first),
         rig.post(rig.sign_v1(credentials, SignatureNonce=nonce, Format="XML", Timestamp=rig.ago(seconds=3))),
-        requests.get(f"{rig.url}/", params=rig.sign_v1(credentials, "GET", SignatureNonce=nonce), timeout=20),
+        requests.get(f"{rig.url}/", params=rig.sign_v1(credentials, "GET", SignatureNonce=nonce), timeout=60),
         rig.post(headers=rig.sign_v3(credentials, nonce=nonce)),
     ]
     assert "SignatureNonceUsed" in again[1].text
@@ -201,7 +201,7 @@ def test_t_sts_04_what_two_programs_could_read_differently_is_refused(rig):
     assert code_of(rig.post(good, {"RoleArn": other})) == "InvalidParameter", "in query and body"
     assert code_of(rig.post(b"{}", headers={"Content-Type": "application/json"})) == "InvalidParameter.ContentType"
     multipart = {name: (None, value) for name, value in good.items()}
-    assert code_of(requests.post(rig.url, files=multipart, timeout=20)) == "InvalidParameter.ContentType"
+    assert code_of(requests.post(rig.url, files=multipart, timeout=60)) == "InvalidParameter.ContentType"
     assert rig.post(good).status_code == 200
 
 

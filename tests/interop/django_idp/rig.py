@@ -14,13 +14,14 @@ from typing import Any, Literal, Self
 from urllib.parse import urlencode
 
 from tests.interop.parties import SAMLSP, Person
-from tests.interop.processes import Server, find_free_port
+from tests.interop.processes import Server
 from tests.interop.signing_key import make_signing_key
+from tests.ports import reserve_ports
 from tests.requirements import skip_or_fail
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parents[2] / "var" / "interop" / "django"
-INSTALL_WITHIN_SECONDS = 180
+INSTALL_WITHIN_SECONDS = 600
 METADATA_COPIES = Path("/tmp/djangosaml2idp")
 """Where djangosaml2idp2 puts the metadata of each service provider, whatever it is told."""
 Signed = Literal["none", "assertion", "response", "both"]
@@ -52,7 +53,7 @@ class DjangoIdP:
 
         There ``sign_response`` decides whether logout messages are signed, and ``signing_algorithm`` how.
         """
-        port = find_free_port()
+        [port] = reserve_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.entity_id = f"{self.url}/idp/metadata/"
         self.metadata_url = self.entity_id

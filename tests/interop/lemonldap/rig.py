@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from tests.interop.lemonldap.configuration import build_configuration, write_people
 from tests.interop.parties import SAMLSP, OIDCClient, Person
-from tests.interop.processes import Server, find_free_port
+from tests.interop.processes import Server
+from tests.ports import reserve_ports
 from tests.requirements import LEMONLDAP_PORTAL
 
 HERE = Path(__file__).parent
@@ -26,7 +27,7 @@ class LemonLDAP:
     """
 
     def __init__(self, folder: Path, *, saml_sp: SAMLSP, oidc_client: OIDCClient, people: Iterable[Person]) -> None:
-        port = find_free_port()
+        [port] = reserve_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.saml_entity_id = f"{self.url}/saml/metadata"
         self.saml_metadata_url = f"{self.url}/saml/metadata"

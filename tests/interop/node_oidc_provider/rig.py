@@ -13,7 +13,8 @@ from joserfc.jwk import RSAKey
 
 from tests.interop.npm import ROOT, install
 from tests.interop.parties import OIDCClient, Person
-from tests.interop.processes import Server, find_free_port
+from tests.interop.processes import Server
+from tests.ports import reserve_ports
 
 HERE = Path(__file__).parent
 INSTALLATION = ROOT / "node"
@@ -38,7 +39,7 @@ class NodeProvider:
 
         ``claims_in_id_token=False`` is how oidc-provider comes: claims of scopes are in userinfo only.
         """
-        port = find_free_port()
+        [port] = reserve_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.issuer = self.url
         self._folder = folder

@@ -4,6 +4,7 @@ import json
 import os
 import selectors
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +13,8 @@ from tests.interop.npm import ROOT, install
 
 HERE = Path(__file__).parent
 INSTALLATION = ROOT / "node-sdks"
-ANSWERS_WITHIN_SECONDS = 60
+ANSWERS_WITHIN_SECONDS = 300
+ENDS_WITHIN_SECONDS = 60
 
 
 class Refused(Exception):
@@ -57,7 +59,10 @@ class NodeSDKs:
     ) -> None:
         if self._process and self._process.stdin and self._process.stdout:
             self._process.stdin.close()
-            self._process.wait(20)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDS_WITHIN_SECONDS)
+            self._process.kill()
+            self._process.wait()
             self._process.stdout.close()
 
     def call(self, sdk: str, **call: Any) -> Any:
