@@ -231,13 +231,15 @@ def read_in(language, pages, address, but=()):
 
 def test_an_administrator_who_reads_chinese_has_every_page_of_a_change(installation, lin, siobhan, versions):
     request = ask(lin, installation, "为项目调整角色")
-    messages = [change.message for change in versions.changes(50)]
+    messages = [text for change in versions.changes(50) for text in (change.message, change.author)]
     for path in ("", "/draft", f"/requests/{request}", f"/{versions.latest().version}"):
         assert "规则" in read_in("zh-CN", lin, f"/admin/versions{path}", messages)
     assert "须由另一位管理员确认" in read_in("zh-CN", lin, f"/admin/versions/requests/{request}")
     assert "要确认此变更吗？" in read_in("zh-CN", siobhan, f"/admin/versions/requests/{request}")
+    siobhan.open(f"/requests/{request}")
+    siobhan.browser.click("Bring it into force")
     previous = versions.changes(2)[1].version
-    assert "回滚到" in read_in("zh-CN", lin, f"/admin/versions/{previous}/rollback")
+    assert "回滚到" in read_in("zh-CN", lin, f"/admin/versions/{previous}/rollback", messages)
     broken = installation.config / "rules" / "40-more.yaml"
     whole = broken.read_text()
     broken.write_text(whole.replace("everyone: true", "everyone: maybe"))
