@@ -19,7 +19,8 @@
     ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown · AccessTokenUnknown
     ├── AccessError                NotEntitled · NotAdministrator · NotAuditor · CrossSiteRequest
     │                              NotFound · UserCodeUnknown
-    ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
+    ├── RequestError               BadParameter · TooLarge · TooManyRequests · AskedTooOften
+    │                              FetchRefused
     │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
     │   └── OAuthError               a program asks for something that OAuth, as we speak it, does not give
     ├── FetchFailed                our own outgoing request got no complete answer
@@ -1124,6 +1125,18 @@ class TooManyRequests(RequestError):
 
     code = "web_too_many"
     public = mark("Too many requests came from your network within a minute. Try again in a minute.")
+
+
+class AskedTooOften(TooManyRequests):
+    """One person asks for something that costs processor time more often than anybody types."""
+
+    code = "web_too_often"
+    public = mark("You asked for this too often within a minute. Try again in a minute.")
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        """Take the seconds after which one may ask again beside the detail."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class CallsTooMany(TooManyRequests):

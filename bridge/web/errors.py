@@ -244,8 +244,9 @@ def _answer(status: int, error: BridgeError) -> Response:
     response.status_code = status
     if status == _UNAUTHORIZED and request.path.startswith("/api/"):
         response.headers["WWW-Authenticate"] = _challenge(error)
-    if status == _UNAVAILABLE:
-        response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
+    seconds = getattr(error, "retry_after_seconds", None)
+    if seconds or status == _UNAVAILABLE:
+        response.headers["Retry-After"] = str(seconds or RETRY_AFTER_SECONDS)
     return response
 
 
