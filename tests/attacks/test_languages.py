@@ -101,6 +101,30 @@ def test_a_providers_answer_and_what_is_not_there_are_shown_again_and_not_asked_
         assert len(service.records()) == before
 
 
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({}, 200),
+        ({"sts_code": "NoPermission"}, 200),
+        ({"sts_code": "<b>canary"}, 400),
+        ({"sts_code": "Canary"}, 400),
+        ({"sts_request_id": "canary"}, 400),
+        ({"error": "web_not_found"}, 400),
+    ],
+)
+def test_t_web_10_no_error_is_shown_again_with_what_alibaba_cloud_never_said(visitor, changed, status):
+    shown = {
+        "error": "exchange_refused",
+        "reference": "1A2B-3C4D-5E6F",
+        "sts_code": "Throttling.User",
+        "sts_request_id": "7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F",
+    }
+    answer = visitor.post("/language", {"language": "zh-CN", "page": ""} | shown | changed)
+    assert answer.status_code == status
+    assert "anary" not in answer.text
+    assert ("7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F" in answer.text) == (status == 200)
+
+
 def test_what_is_no_error_and_cannot_be_opened_again_is_left(visitor):
     answer = visitor.post("/language", {"language": "zh-CN", "page": ""})
     assert (answer.status_code, find_next(answer)) == (200, None)
