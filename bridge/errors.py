@@ -73,6 +73,8 @@ class Wanted:
     """``role`` or ``user``; None: either."""
     name: str | None = None
     """None: anything in the account."""
+    link: str = ""
+    """The path of ours that led to it, to lead on to afterwards."""
 
 
 NOTHING_NAMED = Wanted()
