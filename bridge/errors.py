@@ -1685,6 +1685,11 @@ class SetupFailed(BridgeError):
     code = "setup_failed"
     public = mark("RAM could not be read or set up.")
 
+    def __init__(self, detail: str = "", advice: str = "") -> None:
+        """Take what to do about it beside the detail, where the detail does not say it."""
+        super().__init__(detail)
+        self.advice = advice
+
 
 class DemoFailed(BridgeError):
     """A part of the demo did not start, or a step of it did not do what it should."""
