@@ -78,6 +78,21 @@ def test_from_what_a_form_led_to_one_comes_back_to_the_form(service, visitor):
     assert find_next(switch(visitor, page)) == f"/links/{role}"
 
 
+def test_from_shown_credentials_one_comes_back_to_the_role_which_the_page_says_beforehand(service, visitor):
+    sign_in(visitor)
+    role = visitor.get("/api/v1/session").json["entitlements"][0]["id"]
+    page = visitor.submit(visitor.get("/"), f"/credentials/{role}")
+    assert "Another language leads back to the role: this page is shown once." in page.text
+    assert "Another language" not in visitor.get("/").text
+    asked, last = len(service.sts.requests), service.last()
+    answer = switch(visitor, page)
+    assert find_next(answer) == f"/#card-{role}"
+    assert not [secret for secret in service.sts.secrets if secret in answer.text]
+    assert (len(service.sts.requests), service.last()) == (asked, last), "nothing is handed out by it"
+    again = visitor.submit(visitor.get("/"), f"/credentials/{role}")
+    assert "切换语言后将返回该角色" in again.text
+
+
 def test_a_providers_answer_and_what_is_not_there_are_shown_again_and_not_asked_for_again(service, visitor):
     sign_in(visitor)
     for page in (
