@@ -34,7 +34,8 @@ from bridge.settings import load_configuration, load_settings
 from tests.ready_keys import put_keys, put_sandbox_keys
 
 ROOT = Path(__file__).parents[1]
-
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what has to come: on a busy machine all of it comes late."""
 
 ServeBridge = Callable[[Flask, str], AbstractContextManager[Any]]
 """Serves an application at an address, for as long as a ``with`` block lasts."""
@@ -72,7 +73,7 @@ class Installation:
 
     def browser_at_idp(self, uid: str = "lin.wei", *, mfa: bool = True) -> Browser:
         """Return a browser that is signed in at the identity provider."""
-        browser = Browser()
+        browser = Browser(timeout_seconds=PATIENCE_SECONDS)
         browser.open(self.idp)
         method = Method.SECURITY_KEY if mfa else Method.PASSWORD
         browser.submit("Sign in", user_name=uid, method=method.value)
@@ -160,7 +161,7 @@ class BridgeProcess:
         ready = f"http://{self._listen or host}/health/ready"
         with (self._installation.folder / "bridge.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
                 if requests.get(ready, headers={"Host": host}, timeout=2).ok:
@@ -183,13 +184,13 @@ class BridgeProcess:
     def end(self, signal_number: int = signal.SIGTERM) -> None:
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal_number)
-            self._process.wait(20)
+            self._process.wait(PATIENCE_SECONDS)
 
     def end_supervisor(self, signal_number: int) -> None:
         """End the process that supervises the others, and leave those to find that out."""
         assert self._process is not None
         self._process.send_signal(signal_number)
-        self._process.wait(20)
+        self._process.wait(PATIENCE_SECONDS)
 
     def __enter__(self) -> Self:
         self.start()

@@ -31,6 +31,7 @@ def portal(page, many):
     sign_in_at_idp(page, Mouse(page), many)
     click_tile(page, Mouse(page), "saml-sp-initiated")
     page.locator(".filter.ready").wait_for()
+    page.wait_for_load_state()
     return page
 
 
@@ -67,26 +68,29 @@ def test_with_400_roles_six_keys_open_the_right_console(portal, many, number):
         portal.keyboard.press(key)
     first = portal.locator("[data-account]:not([hidden])").first
     assert (first.get_attribute("data-account"), first.locator("h3").text_content()) == (account, role)
-    with portal.expect_request("**/console/*") as asked:
+    meant = first.get_attribute("id").removeprefix("card-")
+    with portal.expect_response(f"{many.bridge}/console/*") as answered:  # a page that goes on by itself
         portal.keyboard.press("Enter")
-    assert asked.value.method == "POST"
-    portal.wait_for_url(f"{many.bridge}/console/*")
+    assert (answered.value.request.method, answered.value.status) == ("POST", 200)
+    assert answered.value.url == f"{many.bridge}/console/{meant}"
 
 
 def test_from_key_to_result_are_less_than_100_milliseconds(portal):
-    portal.evaluate("""() => {
-      window.taken = [];
-      document.addEventListener("keydown", () => {
-        const begin = performance.now();
-        requestAnimationFrame(() => setTimeout(() => window.taken.push(performance.now() - begin)));
-      }, true);
-    }""")
+    """Of the processor's time: how long a busy machine lets a page wait is not the page's doing."""
+    protocol = portal.context.new_cdp_session(portal)
+    protocol.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def read_worked():
+        metrics = {each["name"]: each["value"] for each in protocol.send("Performance.getMetrics")["metrics"]}
+        return 1_000 * metrics["TaskDuration"]
+
+    taken = []
     for key in [*"paprre", "Escape", *"db rec", "Escape"]:
+        before = read_worked()
         portal.keyboard.press(key)
-        portal.wait_for_timeout(30)
-    taken = portal.evaluate("window.taken")
-    assert len(taken) == 14
-    assert statistics.median(taken) < MOST_MILLISECONDS, taken  # one slow key may be another test's doing
+        portal.evaluate("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
+        taken.append(read_worked() - before)
+    assert 0 < statistics.median(taken) < MOST_MILLISECONDS, taken
 
 
 def test_arrows_move_escape_clears_and_a_question_mark_shows_the_keys(portal):
@@ -107,6 +111,7 @@ def test_arrows_move_escape_clears_and_a_question_mark_shows_the_keys(portal):
     portal.get_by_role("dialog", name="Keys").wait_for()
     portal.screenshot(path=f"{SCREENSHOTS}/portal-keys.png")
     portal.keyboard.press("Escape")
+    portal.get_by_role("dialog", name="Keys").wait_for(state="hidden")
     portal.keyboard.type("nothing at all")
     assert portal.get_by_role("heading", name="Nothing here has all of these words").is_visible()
 

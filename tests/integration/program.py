@@ -6,7 +6,7 @@ import secrets
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
@@ -124,7 +124,8 @@ def listening(url):
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    # With threads, since a browser may open a connection that it then does not use.
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         program.redirect_uri = f"http://127.0.0.1:{server.server_port}/callback"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
