@@ -123,6 +123,7 @@ ALLOWED = {
         "identity",
         "audit",
         "ram_policies",
+        "store_connection",
     },
     "portal_protocol": {
         "errors",
