@@ -17,6 +17,9 @@ MOST_KEYS = 6
 MOST_STEPS = 4
 MOST_MILLISECONDS = 100
 LARGEST_PAGE_BYTES = 60 * 1024
+KNOWN_WORK = "(() => { let sum = 0; for (let n = 0; n < 2e7; n += 1) sum += n % 7; return sum; })()"
+KNOWN_MILLISECONDS = 25
+"""What that takes on a machine where a key may take MOST_MILLISECONDS."""
 
 
 @pytest.fixture(scope="module")
@@ -76,21 +79,24 @@ def test_with_400_roles_six_keys_open_the_right_console(portal, many, number):
 
 
 def test_from_key_to_result_are_less_than_100_milliseconds(portal):
-    """Of the processor's time: how long a busy machine lets a page wait is not the page's doing."""
+    """Of the processor's time: how long a busy machine lets a page wait is not the page's doing. Slow ones get more."""
     protocol = portal.context.new_cdp_session(portal)
     protocol.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def measure(act, what):
+        before = read_worked()
+        act(what)
+        portal.evaluate("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
+        return read_worked() - before
 
     def read_worked():
         metrics = {each["name"]: each["value"] for each in protocol.send("Performance.getMetrics")["metrics"]}
         return 1_000 * metrics["TaskDuration"]
 
-    taken = []
-    for key in [*"paprre", "Escape", *"db rec", "Escape"]:
-        before = read_worked()
-        portal.keyboard.press(key)
-        portal.evaluate("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
-        taken.append(read_worked() - before)
-    assert 0 < statistics.median(taken) < MOST_MILLISECONDS, taken
+    taken = [measure(portal.keyboard.press, key) for key in [*"paprre", "Escape", *"db rec", "Escape"]]
+    known = measure(portal.evaluate, KNOWN_WORK)
+    slower = max(1, known / KNOWN_MILLISECONDS)
+    assert 0 < statistics.median(taken) < slower * MOST_MILLISECONDS, (taken, known)
 
 
 def test_arrows_move_escape_clears_and_a_question_mark_shows_the_keys(portal):
