@@ -39,7 +39,8 @@ READY_WITHIN_SECONDS = 180
 ASK_WITHIN_SECONDS = 10
 ENDS_WITHIN_SECONDS = 60
 """A server that is told to end leaves its workers ten seconds for what they are at."""
-
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what has to come: on a busy machine all of it comes late."""
 
 ServeBridge = Callable[[Flask, str], AbstractContextManager[Any]]
 """Serves an application at an address, for as long as a ``with`` block lasts."""
@@ -77,7 +78,7 @@ class Installation:
 
     def browser_at_idp(self, uid: str = "lin.wei", *, mfa: bool = True) -> Browser:
         """Return a browser that is signed in at the identity provider."""
-        browser = Browser()
+        browser = Browser(timeout_seconds=PATIENCE_SECONDS)
         browser.open(self.idp)
         method = Method.SECURITY_KEY if mfa else Method.PASSWORD
         browser.submit("Sign in", user_name=uid, method=method.value)

@@ -1,10 +1,13 @@
 import base64
 import os
 import shutil
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from sqlalchemy import make_url, update
 
 from bridge.audit.alerts.tables import state
@@ -12,7 +15,7 @@ from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.language import LANGUAGES
 from bridge.settings import load_settings
-from tests.installation import run_installation
+from tests.installation import PATIENCE_SECONDS, run_installation
 from tests.synthetic_log import write_log
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
@@ -32,9 +35,32 @@ LOG = os.environ.get("RAMBRIDGE_TEST_LOG")
 """A SQLite file that ``python -m tests.synthetic_log`` wrote, which is copied so that no log has to be written."""
 _WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 
+PATIENCE_MS = PATIENCE_SECONDS * 1_000
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def arrive(page, heading, **options):
+    """Wait for the page with this heading, and for its end: what stands below the heading may come later."""
+    page.get_by_role("heading", name=heading, **options).wait_for()
+    page.wait_for_load_state()
+
+
+def stop_clock(page):
+    """Let no time pass in this page and those that follow: what is shown for two seconds may be looked at later."""
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+
+
+def copy(page, button):
+    """Press a button that copies, on a page whose clock stands; return what is in the clipboard once it says so."""
+    button.click()
+    button.get_by_text("Copied").wait_for()
+    return page.evaluate("navigator.clipboard.readText()")
+
 
 def find_barriers(page):
     """Return what axe finds on the page against WCAG 2.2, levels A and AA."""
+    page.wait_for_load_state()  # without the style sheet the colours are others
     found = Axe().run(page, options=_WCAG).response["violations"]
     return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
@@ -86,16 +112,28 @@ def scheme(request):
 
 
 @pytest.fixture
-def page(chromium):
+def new_page(chromium):
+    """Return a function that opens a page of a new profile, where no colour changes by and by."""
+    with ExitStack() as stack:
+
+        def open_page(**options):
+            context = chromium.new_context(reduced_motion="reduce", **options)
+            stack.callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            return context.new_page()
+
+        yield open_page
+
+
+@pytest.fixture
+def page(new_page):
     """Return a page of a new profile; the test fails if the page reports anything on its console."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
+    page = new_page(viewport={"width": 1280, "height": 900})
     reported = []
     page.on("console", lambda message: reported.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: reported.append(str(error)))
     yield page
-    context.close()
+    page.context.close()
     assert not [text for text in reported if "status of 4" not in text], reported
 
 
@@ -105,6 +143,7 @@ def shoot():
     SCREENSHOTS.mkdir(exist_ok=True)
 
     def take(page, name):
+        page.wait_for_load_state()
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
     return take

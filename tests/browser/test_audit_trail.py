@@ -10,7 +10,7 @@ import pytest
 from bridge.audit_log import opened_audit_log
 from bridge.clock import SystemClock
 from bridge.settings import load_configuration, load_settings
-from tests.browser.conftest import prepare
+from tests.browser.conftest import arrive, prepare
 from tests.browser.test_administration import sign_in
 from tests.browser.test_sign_in import Keyboard
 from tests.installation import run_installation
@@ -79,7 +79,7 @@ def make_birth(time, identity, account, role, key):
 def get_credentials(page, hand, installation):
     sign_in(page, hand, installation)
     hand.activate("button", "Get credentials: Read only in Acme Production")
-    page.get_by_role("heading", name="Read only in Acme Production").wait_for()
+    arrive(page, "Read only in Acme Production")
     page.goto(installation.bridge)
 
 
@@ -98,7 +98,7 @@ def test_an_auditor_follows_credentials_into_the_cloud_and_finds_a_stray(page, i
     assert strays.get_by_role("row").count() == 2
     hand.type("Follow an AccessKeyId", key)
     hand.activate("button", "Show")
-    page.get_by_role("heading", name="What was done in Alibaba Cloud").wait_for()
+    arrive(page, "What was done in Alibaba Cloud")
     told = page.get_by_role("main").inner_text()
     assert "林薇" in told
     assert "Oss:DeleteBucket" in told
@@ -108,5 +108,5 @@ def test_an_auditor_follows_credentials_into_the_cloud_and_finds_a_stray(page, i
         "link",
         page.get_by_role("table", name="Further credentials obtained with these").get_by_role("link").inner_text(),
     )
-    page.get_by_role("heading", name="Auditor in").wait_for()
+    arrive(page, "Auditor in")
     assert "obtained with credentials that were issued here" in page.get_by_role("main").inner_text()

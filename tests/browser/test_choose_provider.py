@@ -1,7 +1,9 @@
 """Finding one's provider by an e-mail address, being remembered, and signing in again for a role: in Chromium."""
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.browser.conftest import arrive
 from tests.browser.test_sign_in import Keyboard, Mouse, find
 
 
@@ -15,12 +17,12 @@ def sign_in_with(page, hand, method, uid="lin.wei"):
 def test_an_address_and_enter_lead_to_the_provider_with_the_keyboard_alone(page, installation, shoot):
     page.goto(f"{installation.bridge}/")
     field = page.get_by_label("E-mail address")
-    assert field.evaluate("element => element === document.activeElement"), "one can type at once"
+    expect(field, "one can type at once").to_be_focused()
     page.keyboard.type("lin.wei@elsewhere.example")
     page.keyboard.press("Enter")
     page.get_by_text("Nobody signs in here with an address of this domain.").wait_for()
     shoot(page, "sign-in-unknown-domain")
-    assert field.evaluate("element => element === document.activeElement")
+    expect(field).to_be_focused()
     assert "elsewhere" not in page.url
     page.keyboard.press("Control+A")
     page.keyboard.type("Lin.Wei@ACME.example")
@@ -41,16 +43,13 @@ def test_an_address_and_enter_lead_to_the_provider_with_the_keyboard_alone(page,
     page.get_by_role("heading", name="Your access").wait_for()
 
 
-def test_without_scripts_an_address_leads_to_a_provider_that_is_asked_by_redirect(chromium, installation):
-    context = chromium.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
+def test_without_scripts_an_address_leads_to_a_provider_that_is_asked_by_redirect(new_page, installation):
+    page = new_page(java_script_enabled=False)
     page.goto(f"{installation.bridge}/")
     page.get_by_label("E-mail address").fill("ines.ferrand@partner.example")
     page.get_by_role("button", name="Continue").click()
     page.wait_for_url(f"{installation.idp}/**")
     assert page.get_by_label("User name or e-mail").input_value() == "ines.ferrand@partner.example"
-    context.close()
 
 
 @pytest.mark.parametrize("hand", [Mouse, Keyboard], ids=["mouse", "keyboard"])
@@ -60,7 +59,7 @@ def test_a_role_that_needs_a_second_factor_asks_for_it_and_is_there_afterwards(p
     page.goto(f"{installation.bridge}/sign-in?choose=1")
     hand.activate("link", way)
     sign_in_with(page, hand, "Password only")
-    page.get_by_role("heading", name="Your access").wait_for()
+    arrive(page, "Your access")
     assert find(page, "button", "Open console: Administrator in Acme Production").count() == 0
     hand.activate("link", "Sign in again: Administrator in Acme Production")
     sign_in_with(page, hand, "Password + security key")

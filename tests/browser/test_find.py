@@ -18,9 +18,8 @@ BUTTONS = {"en-GB": "Find the role", "zh-CN": "查找角色"}
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "en-GB"), ("dark", "zh-CN")])
-def test_every_answer_has_no_barriers(chromium, installation, scheme, language, shoot):
-    context = chromium.new_context(color_scheme=scheme, locale=language)
-    page = context.new_page()
+def test_every_answer_has_no_barriers(new_page, installation, scheme, language, shoot):
+    page = new_page(color_scheme=scheme, locale=language)
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "saml-sp-initiated")
     page.locator(".find-fold summary").click()
@@ -35,15 +34,13 @@ def test_every_answer_has_no_barriers(chromium, installation, scheme, language, 
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
             shoot(page, f"find-{name}-{scheme}-{width}-{language}")
-    context.close()
 
 
-def test_from_the_portal_by_keyboard_alone_without_javascript(page, chromium, installation):
+def test_from_the_portal_by_keyboard_alone_without_javascript(page, new_page, installation):
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "saml-sp-initiated")
     page.locator(".find-fold").wait_for()
-    context = chromium.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
-    plain = context.new_page()
+    plain = new_page(java_script_enabled=False, storage_state=page.context.storage_state())
     plain.goto(installation.bridge)
     plain.locator(".find-fold summary").focus()
     plain.keyboard.press("Enter")
@@ -53,4 +50,3 @@ def test_from_the_portal_by_keyboard_alone_without_javascript(page, chromium, in
     plain.keyboard.press("Enter")
     plain.locator("#best").wait_for()
     assert plain.locator(".cards.one h3").inner_text() == "Developer"
-    context.close()

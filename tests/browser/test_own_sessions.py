@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from bridge import embedded_store
 from bridge.clock import SystemClock
@@ -12,7 +13,7 @@ from bridge.sessions.cookie import SESSION_COOKIE
 from bridge.sessions.store import SessionStore
 from bridge.settings import load_settings
 from bridge.store_connection import connect_store
-from tests.browser.conftest import WIDTHS, find_barriers
+from tests.browser.conftest import WIDTHS, arrive, find_barriers
 from tests.browser.test_sign_in import Mouse, click_tile, sign_in_at_idp
 from tests.live_store import make_identity
 
@@ -25,10 +26,10 @@ def own(page, installation):
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "oidc")
     page.get_by_role("link", name="All sessions").click()
-    page.get_by_role("heading", name="Your sessions").wait_for()
+    arrive(page, "Your sessions")
     if page.get_by_role("button", name="End all others").count():
         page.get_by_role("button", name="End all others").click()
-        page.get_by_role("button", name="End all others").wait_for(state="detached")
+    expect(page.locator("[id^=session-]")).to_have_count(1)
     return page
 
 
@@ -54,7 +55,7 @@ def test_sessions_have_clocks_no_barrier_and_their_pictures(own, installation, s
     own.emulate_media(color_scheme=scheme)
     own.goto(f"{installation.bridge}/")
     own.get_by_role("button", name=re.compile("^Get credentials: Read only")).click()
-    own.get_by_role("heading", name="Read only in Acme Production").wait_for()
+    arrive(own, "Read only in Acme Production")
     open_others(own, installation, number)
     own.goto(f"{installation.bridge}/my/sessions")
     clocks = own.locator("[id^=session-]")
@@ -68,21 +69,17 @@ def test_sessions_have_clocks_no_barrier_and_their_pictures(own, installation, s
         shoot(own, f"own-sessions-{number + 1}-{scheme}-{width}")
 
 
-def test_without_javascript_a_clock_says_the_time_and_the_buttons_work(own, installation, chromium):
+def test_without_javascript_a_clock_says_the_time_and_the_buttons_work(own, installation, new_page):
     open_others(own, installation, 2)
-    context = chromium.new_context(java_script_enabled=False, storage_state=own.context.storage_state())
-    page = context.new_page()
+    page = new_page(java_script_enabled=False, storage_state=own.context.storage_state())
     page.goto(f"{installation.bridge}/my/sessions")
     assert re.fullmatch(r"until \d{4}-\d\d-\d\d \d\d:\d\d UTC", page.locator("#session-1").inner_text())
     page.get_by_role("button", name=re.compile("^End: rambridge on a machine")).click()
-    page.get_by_role("heading", name="Your sessions").wait_for()
-    assert page.locator("[id^=session-]").count() == 2
+    expect(page.locator("[id^=session-]")).to_have_count(2)
     page.get_by_role("button", name="End all others").click()
-    page.get_by_role("button", name="End all others").wait_for(state="detached")
-    assert page.locator("[id^=session-]").count() == 1
+    expect(page.locator("[id^=session-]")).to_have_count(1)
     page.get_by_role("button", name="Sign out everywhere").click()
     page.get_by_role("heading", name="You are signed out here").wait_for()
-    context.close()
 
 
 def test_the_page_on_the_way_to_another_sign_in_has_no_barrier_and_its_pictures(page, installation, shoot, scheme):

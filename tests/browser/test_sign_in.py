@@ -1,6 +1,9 @@
 """From the sandbox's tile page to the stand-in console in Chromium, by mouse and by keyboard alone."""
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import arrive, copy, stop_clock
 
 TILES = {
     "saml-idp-initiated": "Alibaba Cloud",
@@ -63,7 +66,7 @@ def sign_in_at_idp(page, hand, installation, uid="lin.wei"):
     hand.type("User name or e-mail", uid)
     hand.activate("radio", "Password + security key")
     hand.activate("button", "Sign in")
-    page.get_by_role("heading", name="My applications").wait_for()
+    arrive(page, "My applications")
 
 
 def click_tile(page, hand, kind):
@@ -100,7 +103,7 @@ def test_with_one_role_a_single_click_on_the_tile_opens_the_console(page, instal
 def test_the_console_of_a_narrowed_role_is_opened_by_a_token_and_says_so(page, installation, shoot, hand):
     sign_in_at_idp(page, hand(page), installation, "zhang.min")
     click_tile(page, hand(page), "oidc")
-    page.get_by_role("heading", name="Your access").wait_for()
+    arrive(page, "Your access")
     shoot(page, "portal-narrowed")
     hand(page).activate("button", "Open console: My data in Acme Sandbox")
     page.wait_for_url(f"{installation.cloud}/console")
@@ -113,13 +116,14 @@ def test_credentials_are_shown_hidden_and_can_be_copied(page, installation, shoo
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=installation.bridge)
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "saml-sp-initiated")
+    arrive(page, "Your access")
+    stop_clock(page)
     page.get_by_role("button", name="Get credentials: Read only in Acme Production").click()
-    page.get_by_role("heading", name="Read only in Acme Production").wait_for()
+    arrive(page, "Read only in Acme Production")
     shoot(page, "credentials-hidden")
     secret = page.locator(".secret").first
     assert secret.locator("span").evaluate("element => getComputedStyle(element).display") == "none"
-    page.locator("[data-copy=environment-text]").click()
-    copied = page.evaluate("navigator.clipboard.readText()")
+    copied = copy(page, page.locator("[data-copy=environment-text]"))
     assert copied.startswith("export ALIBABA_CLOUD_ACCESS_KEY_ID=STS.")
     assert "ALIBABA_CLOUD_SECURITY_TOKEN=CAI" in copied
     page.locator("[data-reveal=environment-text]").click()
@@ -127,10 +131,8 @@ def test_credentials_are_shown_hidden_and_can_be_copied(page, installation, shoo
     assert "left" in page.locator("time").first.inner_text()
 
 
-def test_pages_work_without_scripts(chromium, installation):
-    context = chromium.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
+def test_pages_work_without_scripts(new_page, installation):
+    page = new_page(java_script_enabled=False)
     sign_in_at_idp(page, Mouse(page), installation)
     click_tile(page, Mouse(page), "saml-sp-initiated")
     for party in (installation.bridge, installation.idp):  # our question, then the provider's answer
@@ -139,7 +141,6 @@ def test_pages_work_without_scripts(chromium, installation):
     page.get_by_role("button", name="Open console: Read only in Acme Production").click()
     page.get_by_role("button", name="Continue", exact=True).click()
     page.wait_for_url(f"{installation.cloud}/console")
-    context.close()
 
 
 def test_t_web_01_another_person_is_never_signed_in_silently(page, installation, shoot):
@@ -149,9 +150,10 @@ def test_t_web_01_another_person_is_never_signed_in_silently(page, installation,
     page.get_by_role("heading", name="Your access").wait_for()
     page.goto(installation.idp)
     mouse.activate("button", "Sign out")
+    page.get_by_role("heading", name="You are signed out").wait_for()
     sign_in_at_idp(page, mouse, installation, "amara.okafor")
     click_tile(page, mouse, "saml-sp-initiated")
-    page.get_by_role("heading", name="Switch to another person?").wait_for()
+    arrive(page, "Switch to another person?")
     shoot(page, "switch-person")
     page.get_by_role("link", name="Cancel").click()
-    assert "林薇" in page.get_by_role("banner").inner_text()
+    expect(page.get_by_role("banner")).to_contain_text("林薇")

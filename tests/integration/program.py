@@ -124,6 +124,7 @@ def listening(url):
         def log_message(self, *_):
             pass
 
+    # With threads, since a browser may open a connection that it then does not use.
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         program.redirect_uri = f"http://127.0.0.1:{server.server_port}/callback"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

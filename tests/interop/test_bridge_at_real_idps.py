@@ -22,7 +22,7 @@ from bridge.keys import KeyFolder
 from bridge.sandbox.browser import Browser
 from bridge.sandbox.servers import run_sandbox
 from bridge.sessions.cookie import SESSION_COOKIE
-from tests.installation import prepare, run_bridge
+from tests.installation import PATIENCE_SECONDS, prepare, run_bridge
 from tests.integration.test_main_job import entitlements, read_credentials
 from tests.interop.lemonldap.rig import LemonLDAP
 from tests.interop.node_oidc_provider.rig import NodeProvider
@@ -369,7 +369,7 @@ def test_chromium_loads_that_frame_without_the_cookie_of_the_session_and_shows_i
     installation, rig = encrypting_world
     context = chromium.new_context()
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE_SECONDS * 1_000)
     refused, answers = [], []
     page.on("console", lambda message: refused.append(message.text) if "frame-ancestors" in message.text else None)
     page.on("response", lambda answer: answers.append(answer) if "frontchannel-logout" in answer.url else None)
