@@ -149,7 +149,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 2.0) -> bool:
+def wait_until(true: Callable[[], bool], seconds: float = 10.0) -> bool:
     """Return whether it became true in time."""
     end = time.monotonic() + seconds
     while not true():

@@ -261,6 +261,7 @@ def test_t_out_11_an_answer_that_comes_in_drops_is_not_waited_for(other, monkeyp
     monkeypatch.setattr(service_module, "LONGEST_ANSWER_SECONDS", 0.1)
     with pytest.raises(Unreachable, match="does not answer"):
         Service(other.url).get("/")
+    monkeypatch.undo()
     other.drips = False
     assert Service(other.url).get("/").ok
 
