@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 from tests.own_postgresql import OwnPostgreSQL
 from tests.ready_keys import check_keys_once
 from tests.requirements import find_chromium, require
+from tests.whoever_runs_this import forget_who_runs_this
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -29,8 +30,9 @@ CHROMIUM_FLAGS = [
 def pytest_configure():
     """Allow many open files: a service that a test starts in this process keeps its databases open to the end.
 
-    And a key is checked once, however often it is loaded.
+    And a key is checked once, however often it is loaded, and the environment of whoever runs this decides nothing.
     """
+    forget_who_runs_this()
     check_keys_once()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 8_192 if hard == resource.RLIM_INFINITY else min(8_192, hard)
