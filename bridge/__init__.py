@@ -18,8 +18,8 @@ clients. ``rollout`` brings other rules into force, on every node, and back.
 ``language`` is open to all: what people read is said by it, in their language, from the catalogues in ``words/``.
 
 Under the stages lie ``errors``, ``advice``, ``clock``, ``keys``, ``sealing``, ``destinations``, ``outbound``,
-``store_address``, ``store_connection``, ``described`` (models), ``yaml_documents`` and ``sts_wire`` (Alibaba Cloud's
-STS wire format). ``settings`` is what an operator can set.
+``store_address``, ``store_connection``, ``machine_credentials``, ``described`` (models), ``yaml_documents`` and
+``sts_wire`` (Alibaba Cloud's STS wire format). ``settings`` is what an operator can set.
 ``sandbox`` stands in for the other two parties, an enterprise IdP and the cloud, in the demo and the tests.
 ``preview`` replays the sign-ins that ``history`` keeps against other rules, for a page and a command.
 ``setup`` knows what RAM must have for a configuration, and examines a whole installation, for two commands.

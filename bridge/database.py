@@ -18,6 +18,12 @@ from sqlalchemy.engine import URL
 BUSY_SECONDS = 5.0
 """How long a connection to SQLite waits for others that write."""
 EMPTYING_SECONDS = 30.0
+_WAIT_FOR_DISK_NOT_FOR_LOCKS = """
+SELECT set_config('lock_timeout', '5s', true),
+    set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'local'), true)
+"""
+"""For one transaction. With ``synchronous_commit`` off, the default of ApsaraDB RDS and PolarDB, a server says that a
+commit is done before it is on disk. Whether it also waits for a standby is left to who configured it."""
 _read_text = methodcaller("decode", "utf-8", "replace")
 """Somebody else can have put a text into SQLite that is no UTF-8. It must not keep anybody from the other rows."""
 
@@ -64,6 +70,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1_000:.0f}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA fullfsync = ON")  # macOS leaves in the drive's cache what is only synced; others ignore it
     cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     cursor.close()
 
@@ -89,7 +96,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_postgresql(connection: Connection) -> None:
     if not connection.get_execution_options().get("read_only"):
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        connection.exec_driver_sql(_WAIT_FOR_DISK_NOT_FOR_LOCKS).close()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ name. No command touches keys of more than one slot. Needs Redis 6.2 or Valkey w
     ACL SETUSER rambridge on >… resetkeys ~rambridge:* -@all
         +get +set +del +getdel +incrby +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall
         +ping +select
+        +info                                        (for ``rambridge doctor``)
         +command +cluster|slots +cluster|shards      (these for Cluster only)
 """
 
@@ -13,6 +14,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -147,6 +149,32 @@ def _connect_through_sentinels(address: StoreAddress, options: dict[str, Any]) -
     )
     client: Redis = sentinel.master_for(address.service)  # type: ignore[no-untyped-call]
     return client
+
+
+@dataclass(frozen=True)
+class StoreKeeping:
+    """What one server forgets by itself; see ``INFO`` in Redis's documentation."""
+
+    eviction: str
+    """Its ``maxmemory-policy``."""
+    appends: bool
+    """Whether it writes each change to its append-only file."""
+
+
+def read_keeping(redis: RedisClient) -> list[StoreKeeping]:
+    """Return what each server that takes writes forgets by itself.
+
+    Raises:
+        StoreUnavailable: also where it does not say.
+    """
+    client = cast("Redis | RedisCluster", redis)
+    with store_errors():
+        answers: Any = client.info(target_nodes="primaries") if isinstance(client, RedisCluster) else client.info()
+    servers = [answers] if "redis_version" in answers else list(answers.values())
+    try:
+        return [StoreKeeping(each["maxmemory_policy"], bool(each["aof_enabled"])) for each in servers]
+    except KeyError as error:
+        raise StoreUnavailable(f"its INFO has no {error.args[0]}") from error
 
 
 @contextmanager

@@ -38,9 +38,10 @@ from bridge.setup.doctor.here import (
     check_reachable,
 )
 from bridge.setup.doctor.records import check_records
+from bridge.setup.doctor.store import check_keeping
 from bridge.setup.existing import Existing
 from bridge.setup.fingerprint import fetch_fingerprint
-from bridge.store_connection import connect_store, store_errors
+from bridge.store_connection import connect_store, read_keeping, store_errors
 
 if TYPE_CHECKING:
     from bridge.audit.log import AuditLog
@@ -139,7 +140,7 @@ class _Examination:
         now, url = self._clock.now(), self._settings.public_url
         yield from check_keys(self._keys, now)
         yield from check_providers(self._configuration.providers.values(), self._settings.data_folder, now)
-        yield self._check_store()
+        yield from self._check_store()
         yield check_reachable(
             "audit", "the audit log", self._open_audit, "See `audit` in bridge.yaml; docs/operating.md."
         )
@@ -228,21 +229,26 @@ class _Examination:
             clock=self._clock,
         )
 
-    def _check_store(self) -> Finding:
+    def _check_store(self) -> Iterator[Finding]:
         settings = self._settings
         url = find(settings.data_folder / "store") if settings.store == "embedded" else settings.store
         if url is None:
             found = "the embedded store does not run: the service is not running here"
-            return Finding("store", "embedded", "warning", found, "Start the service.")
+            yield Finding("store", "embedded", "warning", found, "Start the service.")
+            return
+        connect = partial(connect_store, url, **settings.store_credentials())
 
         def ping() -> None:
             with store_errors():
-                connect_store(url, **settings.store_credentials()).ping()
+                connect().ping()
 
         advice = (
             "Start Redis, or correct `store`, `store_user` and `store_password` in bridge.yaml: nobody can sign in."
         )
-        return check_reachable("store", "Redis", ping, advice)
+        reached = check_reachable("store", "Redis", ping, advice)
+        yield reached
+        if reached.result == "ok":
+            yield from check_keeping(lambda: read_keeping(connect()))
 
     def _open_audit(self) -> None:
         opened = open_audit_log(self._settings, self._clock)

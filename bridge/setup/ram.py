@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from alibabacloud_credentials.client import Client as DefaultCredentials
 from alibabacloud_ims20190815 import models as ims_models
 from alibabacloud_ims20190815.client import Client as IMSClient
 from alibabacloud_ram20150501 import models as ram_models
@@ -27,6 +26,7 @@ from darabonba.runtime import RuntimeOptions
 
 from bridge.errors import SetupFailed
 from bridge.exchange.accounts import Account
+from bridge.machine_credentials import Client as MachineCredentials
 from bridge.ram_policies.snapshot import PolicyContent, RolePolicies
 from bridge.setup.desired import Desired, OIDCProvider, Role, SAMLProvider
 from bridge.setup.existing import Existing
@@ -268,7 +268,7 @@ _GET_CALLER_IDENTITY = Params(
 
 def _find_credentials() -> dict[str, Any]:
     """Return what the SDKs' default chain finds; it is asked here, so that nothing found is told before any call."""
-    client = DefaultCredentials()
+    client = MachineCredentials()
     try:
         client.get_credential()
     except Exception as error:  # whatever one link of the chain raises

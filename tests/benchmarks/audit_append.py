@@ -5,13 +5,15 @@
 ==========  ==========================================================================================
 floor       write and fdatasync of one record's bytes at a time, in the same folder
 callers     threads of one process that append and wait, as sign-ins do: rows a second, and that by the floor
-processes   of eight callers each: rows a second, and the 99th percentile, against one process alone
+processes   of eight callers each: rows a second, and the 99th percentile, against one process alone, and against one
+            process with as many callers as all of them: whoever shares a machine with four times as many waits longer
+            even without a lock
 ==========  ==========================================================================================
 
 Three shapes are measured: ``own``, what Rambridge does: each process has a chain of its own, and a sequencer gives the
 records one order afterwards. ``shared``: one chain, whose head each transaction reads under the database's write lock.
 ``socket``: one process writes for all, and the others hand it their records over a Unix socket. On PostgreSQL the floor
-is one row a commit, written by one caller.
+is one row a commit, written by one caller, and the server has to wait for its disk: what is printed says so.
 
 Databases are made in a temporary folder below the current one (so not in memory) or, on the server that is named,
 with a name of their own.
@@ -38,6 +40,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from bridge.audit.content import Describer
 from bridge.audit.database import open_database
 from bridge.audit.events import ExchangeIssued, Origin
+from bridge.audit.keeping.durability import read_durability
 from bridge.audit.log import AuditLog
 from bridge.audit.record import encode_body, link
 from bridge.audit.secrets import AuditSecrets
@@ -181,8 +184,8 @@ def run_callers(append: Append, callers: int, seconds: float) -> list[float]:
     return [each for times in took for each in times]
 
 
-def run_process(
-    shape: str, url: str, path: str, barrier: Barrier, results: "multiprocessing.Queue[list[float]]"
+def run_process(  # noqa: PLR0917  what another process is told
+    shape: str, url: str, path: str, callers: int, barrier: Barrier, results: "multiprocessing.Queue[list[float]]"
 ) -> None:
     """Be one of the processes."""
     append = {"own": open_own, "shared": lambda url: SharedChain(url).append, "socket": lambda _: open_socket(path)}[
@@ -190,10 +193,10 @@ def run_process(
     ](url)
     append(0)
     barrier.wait()
-    results.put(run_callers(append, THREADS, SECONDS))
+    results.put(run_callers(append, callers, SECONDS))
 
 
-def run_processes(shape: str, url: str, processes: int) -> tuple[float, float]:
+def run_processes(shape: str, url: str, processes: int, callers: int = THREADS) -> tuple[float, float]:
     """Return rows a second of all together, and the 99th percentile in milliseconds."""
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(processes), context.Queue()
@@ -209,7 +212,8 @@ def run_processes(shape: str, url: str, processes: int) -> tuple[float, float]:
             while not Path(path).exists():
                 time.sleep(0.05)
         workers = [
-            context.Process(target=run_process, args=(shape, url, path, barrier, results)) for _ in range(processes)
+            context.Process(target=run_process, args=(shape, url, path, callers, barrier, results))
+            for _ in range(processes)
         ]
         for worker in workers:
             worker.start()
@@ -278,7 +282,11 @@ def main() -> None:
         secrets = AuditSecrets(engine, _SEALER)
         content = Describer(secrets).describe(ORIGIN, make_event(0))
         body = encode_body(content.plain | {"sealed": secrets.seal(content.key_name, {}) + content.personal.decode()})
-        print(f"{engine.dialect.name}, bodies of {len(body)} bytes, median of {ROUNDS} rounds of {SECONDS:.0f} s\n")
+        print(f"{engine.dialect.name}, bodies of {len(body)} bytes, median of {ROUNDS} rounds of {SECONDS:.0f} s")
+        if server is not None:
+            with engine.connect() as connection:
+                print(read_durability(connection))
+        print()
         floors = []
         rates: dict[int, list[float]] = {callers: [] for callers in CALLERS}
         for _ in range(ROUNDS):
@@ -297,13 +305,16 @@ def main() -> None:
             print(f"{callers:>3} callers  {rate:>8,.0f} rows/s  {ratio:5.1f} × floor")
         print()
         for shape in ("own", "shared", "socket"):
-            alone = 0.0
-            for processes in PROCESSES:
-                runs = [run_processes(shape, create(), processes) for _ in range(ROUNDS)]
+            alone: dict[int, float] = {}
+            shapes = [(1, THREADS * processes) for processes in PROCESSES]
+            for processes, callers in shapes + [(processes, THREADS) for processes in PROCESSES[1:]]:
+                runs = [run_processes(shape, create(), processes, callers) for _ in range(ROUNDS)]
                 rate, p99 = (statistics.median(each) for each in zip(*runs, strict=True))
-                alone = alone or p99
-                ratio = f"{p99 / alone:5.1f} × one process"
-                print(f"{shape:<7} {processes} × {THREADS}  {rate:>8,.0f} rows/s  p99 {p99:8.1f} ms  {ratio}")
+                if processes == 1:
+                    alone[callers] = p99
+                first, as_many = p99 / alone[THREADS], p99 / alone[processes * callers]
+                ratios = f"{first:5.1f} × one process, {as_many:5.1f} × one with as many callers"
+                print(f"{shape:<7} {processes} × {callers:<2}  {rate:>8,.0f} rows/s  p99 {p99:8.1f} ms  {ratios}")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,17 @@ def test_what_set_up_makes_in_an_empty_account_is_a_whole_chain_and_its_exchange
         findings = examine(accounts, account)
     assert failures(findings) == {}
     checks = {each["check"] for each in findings if each["result"] == "ok"}
-    assert {"keys", "store", "audit", "published-metadata", "sts", "clock", "ram", "saml-provider"} <= checks
+    assert {
+        "keys",
+        "store",
+        "store-keeps",
+        "audit",
+        "published-metadata",
+        "sts",
+        "clock",
+        "ram",
+        "saml-provider",
+    } <= checks
     assert {"trust", "duration", "exchange"} <= checks
     assert ({"discovery", "oidc-provider"} <= checks) == (account == "acme-sandbox")
     record = accounts.installation.records()[-1]

@@ -13,9 +13,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from bridge.audit.database import open_database
+from bridge.audit.events import Origin, SessionEnded
+from bridge.audit.keeping.durability import Durability, read_durability
 from bridge.audit.proof.verification import Scope, verify_log
 from tests.audit_log import open_log
 from tests.own_postgresql import OwnPostgreSQL
@@ -89,3 +91,55 @@ def test_sigkill_of_the_database_in_the_middle_of_appends_loses_and_repeats_noth
         time.sleep(1)
         writing.kill()
         check_log(server.url, released + writing.released)
+
+
+def alter(server, *settings):
+    """Return when new connections have the settings."""
+    engine = create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+    def ask(query):
+        with engine.connect() as connection:
+            return connection.execute(text(query)).scalar()
+
+    loaded = ask("SELECT pg_conf_load_time()")
+    with engine.connect() as connection:
+        for setting in settings:
+            connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+    ask("SELECT pg_reload_conf()")
+    while ask("SELECT pg_conf_load_time()") == loaded:
+        time.sleep(0.05)
+
+
+def test_a_server_that_confirms_before_it_has_written_is_made_to_write():
+    with OwnPostgreSQL() as server:
+        # As managed servers are set by default, but that they would write by themselves after 0.2 s.
+        alter(server, "synchronous_commit = off", "wal_writer_delay = '10s'")
+        opened = open_log(open_database(server.url))
+        log = opened.build_log()
+        released = [f"reference-{number}" for number in range(20)]
+        for reference in released:
+            event = SessionEnded(provider="p", issuer="https://idp.example", subject="lin", person="Lin Wei")
+            log.append(Origin(reference, "192.0.2.7"), event)
+        server.kill()
+        server.start()
+        server.wait()
+        opened.sequencer.catch_up()
+        assert [record["reference"] for record in opened.reader.after(-1, limit=100)] == released
+        opened.engine.dispose()
+
+
+def test_what_is_left_after_a_crash_is_read_of_the_servers_settings():
+    with OwnPostgreSQL() as server:
+        engine = create_engine(server.url, poolclass=NullPool)
+
+        def read(*settings):
+            alter(server, *settings)
+            with engine.connect() as connection:
+                return read_durability(connection)
+
+        without, with_one = Durability((), waits_for_standby=False), Durability((), waits_for_standby=True)
+        assert read("synchronous_standby_names = ''") == without
+        assert read("synchronous_commit = off", "synchronous_standby_names = 'other'") == without
+        assert read("synchronous_commit = remote_write") == with_one
+        assert read("synchronous_commit = local") == without
+        assert read("full_page_writes = off", "fsync = off").unsafe == ("fsync", "full_page_writes")

@@ -25,3 +25,12 @@ def _ask_mode(engine, start):
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
     engine.dispose()
     return mode
+
+
+def test_a_commit_to_sqlite_waits_for_the_disk_on_every_connection(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path}/some.db")
+    for _ in range(2):
+        with engine.connect() as connection:
+            asked = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "fullfsync")]
+        assert asked == [2, 1]
+        engine.dispose()

@@ -23,12 +23,22 @@ from bridge.sandbox.workspace import find_free_ports
 from bridge.sealing import Sealer
 from bridge.sessions.grants import Grants
 from bridge.sessions.store import SessionStore, session_key
-from bridge.store_connection import StoreAddress, build_key, connect_store, parse_store_url, store_errors
+from bridge.setup.doctor.store import check_keeping
+from bridge.store_connection import (
+    StoreAddress,
+    StoreKeeping,
+    build_key,
+    connect_store,
+    parse_store_url,
+    read_keeping,
+    store_errors,
+)
 from tests.live_store import MovableClock, make_identity, running_store
 
 ACL = """
     on >secret resetkeys ~rambridge:* -@all
     +get +set +del +getdel +incrby +pexpire +zadd +zrem +zrange +zremrangebyscore +hincrby +hset +hgetall +ping +select
+    +info
 """
 CLUSTER_ACL = ACL + "+command +cluster|slots +cluster|shards"
 
@@ -246,6 +256,32 @@ def test_everything_works_on_one_server_as_a_user_of_least_privilege():
             connect_store(f"redis://127.0.0.1:{port}", username="rambridge", password="wrong").ping()
 
 
+def test_the_doctor_tells_what_a_server_forgets_by_itself():
+    (port,) = find_free_ports(1)
+    with server(port) as admin:
+        store = connect_store(f"redis://127.0.0.1:{port}")
+
+        def examine():
+            return [(each.result, each.found) for each in check_keeping(lambda: read_keeping(store))]
+
+        refuses = ("ok", "when it is full it refuses, and forgets nothing")
+        assert examine() == [refuses, ("warning", "a restart forgets who is signed in, and which messages were used")]
+        admin.config_set("appendonly", "yes")
+        assert examine() == [refuses, ("ok", "it writes each change to a file")]
+        admin.config_set("maxmemory-policy", "volatile-lru")
+        assert examine()[0] == ("failed", "when its memory is full it forgets what was used (volatile-lru)")
+        admin.execute_command("ACL", "SETUSER", "default", "-info")
+        [(result, found)] = examine()
+        assert (result, "NoPermissionError" in found) == ("skipped", True)
+        store.close()
+
+
+def test_of_several_servers_one_that_forgets_is_enough():
+    keeps, forgets = StoreKeeping("noeviction", appends=True), StoreKeeping("allkeys-lru", appends=False)
+    assert [each.result for each in check_keeping(lambda: [keeps, keeps])] == ["ok", "ok"]
+    assert [each.result for each in check_keeping(lambda: [keeps, forgets])] == ["failed", "warning"]
+
+
 def test_everything_works_on_a_cluster_as_a_user_of_least_privilege():
     (port,) = find_free_ports(1)
     with server(port, "--cluster-enabled", "yes") as admin:
@@ -254,7 +290,10 @@ def test_everything_works_on_a_cluster_as_a_user_of_least_privilege():
         deadline = time.monotonic() + 5
         while admin.cluster("INFO")["cluster_state"] != "ok" and time.monotonic() < deadline:
             time.sleep(0.05)
-        exercise(connect_store(f"redis+cluster://127.0.0.1:{port}", username="rambridge", password="secret"))
+        store = connect_store(f"redis+cluster://127.0.0.1:{port}", username="rambridge", password="secret")
+        admin.config_set("maxmemory-policy", "volatile-lru")
+        assert read_keeping(store) == [StoreKeeping("volatile-lru", appends=False)]
+        exercise(store)
 
 
 def test_everything_works_through_a_sentinel():

@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from alibabacloud_credentials.client import Client as DefaultCredentials
 from aliyun.log import LogClient, LogException, LogItem, PutLogsRequest
 
 from bridge.errors import ForwardingFailed
+from bridge.machine_credentials import Client as MachineCredentials
 
 TOPIC = "rambridge-audit"
 _SECONDS = 15
@@ -116,9 +116,9 @@ def find_machine_key() -> Key:
 
 
 @cache
-def _machine_credentials() -> DefaultCredentials:
+def _machine_credentials() -> MachineCredentials:
     """Return what renews temporary keys by itself; one for the process."""
-    return DefaultCredentials()
+    return MachineCredentials()
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from bridge.audit.keeping.durability import Durability, read_durability
 from bridge.audit.keeping.grants import may_change_records
 from bridge.audit.keeping.partition_keeper import PartitionKeeper
 from bridge.audit.reader import database_errors
@@ -19,6 +20,7 @@ class Standing:
     """Whether only triggers keep the role from changing records."""
     missing: str
     """Which partitions are missing, in words; empty: none."""
+    durability: Durability
 
 
 def examine(engine: Engine, clock: Clock) -> Standing | None:
@@ -28,4 +30,5 @@ def examine(engine: Engine, clock: Clock) -> Standing | None:
     with database_errors():
         missing = PartitionKeeper(engine, clock).keep()
         with engine.connect().execution_options(read_only=True) as connection:
-            return Standing(str(engine.url.username), may_change_records(connection), missing)
+            may_change, durability = may_change_records(connection), read_durability(connection)
+    return Standing(str(engine.url.username), may_change, missing, durability)

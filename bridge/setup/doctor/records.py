@@ -1,4 +1,4 @@
-"""The audit log in PostgreSQL: what the service's role may do there, and whether the coming months have partitions."""
+"""The audit log in PostgreSQL: what the service's role may do, months without a partition, and what a crash leaves."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ from bridge.setup.doctor.finding import Finding
 
 
 def check_records(examine: Callable[[], Standing | None]) -> Iterator[Finding]:
-    """Yield what was found about role and partitions; nothing where the log is in SQLite."""
+    """Yield what was found about role, partitions and disk; nothing where the log is in SQLite."""
     try:
         standing = examine()
     except AuditUnavailable as error:
@@ -27,3 +27,12 @@ def check_records(examine: Callable[[], Standing | None]) -> Iterator[Finding]:
         yield Finding("audit-partitions", "coming months", "warning", standing.missing, advice)
     else:
         yield Finding("audit-partitions", "coming months", "ok", "each has its partition")
+    durability = standing.durability
+    if durability.unsafe:
+        found = f"{' and '.join(durability.unsafe)} off: a crash can lose records that were said to be kept"
+        yield Finding(
+            "audit-durability", "server", "failed", found, "Turn on in postgresql.conf, and reload the server."
+        )
+    else:
+        standby = "at a standby too" if durability.waits_for_standby else "at no standby for sure"
+        yield Finding("audit-durability", "server", "ok", f"what is committed is on its disk, and {standby}")

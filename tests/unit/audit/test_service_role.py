@@ -9,10 +9,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from bridge.audit.database import open_database
 from bridge.audit.keeping.append_only import APPEND_ONLY
+from bridge.audit.keeping.durability import Durability
 from bridge.audit.keeping.grants import find_weakness, grants_for, is_role, list_services, may_change_records
 from bridge.audit.keeping.partition_keeper import PartitionKeeper
 from bridge.audit.keeping.partitions import create_ahead
-from bridge.audit.keeping.standing import examine
+from bridge.audit.keeping.standing import Standing, examine
 from bridge.audit.tables import keys, records, retired, sequenced
 from bridge.errors import AuditLayout
 from bridge.setup.doctor.records import check_records
@@ -144,17 +145,35 @@ def test_whoever_owns_the_tables_makes_the_partitions_itself(database):
         assert connection.execute(text("SELECT count(*) FROM audit_records_204105")).scalar_one() == 1
 
 
+def find_about_tables(engine, clock):
+    return [each for each in check_records(lambda: examine(engine, clock)) if each.check != "audit-durability"]
+
+
 def test_the_doctor_tells_what_the_role_may_do_and_which_month_has_no_partition(database, service):
     later = in_may_2041()
-    found = list(check_records(lambda: examine(service, later)))
+    found = find_about_tables(service, later)
     assert [(each.check, each.subject, each.result) for each in found] == [
         ("audit-role", database.service, "ok"),
         ("audit-partitions", "coming months", "warning"),
     ]
     assert "2041-06" in found[1].found
     owner = database.open(database.owner_url)
-    assert [each.result for each in check_records(lambda: examine(owner, later))] == ["warning", "ok"]
-    assert [each.result for each in check_records(lambda: examine(service, later))] == ["ok", "ok"]
+    assert [each.result for each in find_about_tables(owner, later)] == ["warning", "ok"]
+    assert [each.result for each in find_about_tables(service, later)] == ["ok", "ok"]
     service.dispose()
     database.execute(f'ALTER ROLE "{database.service}" NOLOGIN')
-    assert [each.result for each in check_records(lambda: examine(service, later))] == ["failed"]
+    assert [each.result for each in find_about_tables(service, later)] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("durability", "result", "found"),
+    [
+        (Durability((), waits_for_standby=False), "ok", "what is committed is on its disk, and at no standby for sure"),
+        (Durability((), waits_for_standby=True), "ok", "what is committed is on its disk, and at a standby too"),
+        (Durability(("fsync",), waits_for_standby=True), "failed", "fsync off: a crash can lose records"),
+    ],
+)
+def test_the_doctor_tells_what_a_crash_would_leave(durability, result, found):
+    *_, finding = check_records(lambda: Standing("rambridge", may_change=False, missing="", durability=durability))
+    assert (finding.check, finding.result) == ("audit-durability", result)
+    assert finding.found.startswith(found)
