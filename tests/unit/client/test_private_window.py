@@ -1,6 +1,7 @@
 """A private window, by a browser that is a script on the path and writes down how it was started."""
 
 import os
+import shlex
 import stat
 
 import pytest
@@ -19,7 +20,7 @@ def machine(tmp_path, monkeypatch):
 
     def install(name, exit_code=0):
         path = tmp_path / name
-        path.write_text(f'#!/bin/sh\necho "{name} $*" >> {started}\nexit {exit_code}\n')
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> "{started}"\nexit {exit_code}\n')
         path.chmod(stat.S_IRWXU)
         return path
 
@@ -49,7 +50,7 @@ def test_the_persons_own_browser_comes_first(machine, monkeypatch):
     install, read = machine
     install("firefox")
     chosen = install("chromium")
-    monkeypatch.setenv("BROWSER", f"{chosen} %s")
+    monkeypatch.setenv("BROWSER", f"{shlex.quote(str(chosen))} %s")
     assert open_private(ADDRESS)
     assert read() == [f"chromium --incognito {ADDRESS}"]
 
