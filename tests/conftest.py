@@ -4,13 +4,12 @@ import gc
 import os
 import resource
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from tests.own_postgresql import OwnPostgreSQL
+from tests.own_postgresql import OwnPostgreSQL, find_plain_folder
 from tests.ready_keys import check_keys_once
 from tests.requirements import find_chromium, require
 from tests.whoever_runs_this import forget_who_runs_this
@@ -66,7 +65,7 @@ def postgresql_url():
     # server after the last of them. Not in pytest's own folder: for root the server runs as another user, and each
     # new run of pytest shuts that folder to others.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    folder = Path(tempfile.gettempdir()) / f"rambridge-postgresql-{run}"
+    folder = Path(find_plain_folder()) / f"rambridge-postgresql-{run}"
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)

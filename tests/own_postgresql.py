@@ -15,12 +15,17 @@ from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 
+def find_plain_folder() -> str:
+    """Return a folder for temporary files without a blank in its name: the package gives it to a shell as it is."""
+    return "/tmp" if " " in tempfile.gettempdir() else tempfile.gettempdir()
+
+
 class OwnPostgreSQL:
     """The server that a Python package brings, with a new cluster. Its user ``postgres`` may do everything."""
 
     def __init__(self) -> None:
         # Not in pytest's own folder: for root the server runs as another user, who may not enter there.
-        self._folder = Path(tempfile.mkdtemp(prefix="rambridge-own-postgresql-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="rambridge-own-postgresql-", dir=find_plain_folder()))
         self._folder.chmod(0o755)
         runtime = self._folder / "runtime"
         runtime.mkdir(mode=0o700)
