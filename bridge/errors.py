@@ -19,7 +19,8 @@
     ├── SessionError               SessionMissing · SessionExpired · TerminalTokenUnknown · AccessTokenUnknown
     ├── AccessError                NotEntitled · NotAdministrator · NotAuditor · CrossSiteRequest
     │                              NotFound · UserCodeUnknown
-    ├── RequestError               BadParameter · TooLarge · TooManyRequests · FetchRefused
+    ├── RequestError               BadParameter · TooLarge · TooManyRequests · AskedTooOften
+    │                              FetchRefused
     │                              DeviceNotYetAllowed · DeviceOver · DeviceRefused
     │   └── OAuthError               a program asks for something that OAuth, as we speak it, does not give
     ├── FetchFailed                our own outgoing request got no complete answer
@@ -72,6 +73,8 @@ class Wanted:
     """``role`` or ``user``; None: either."""
     name: str | None = None
     """None: anything in the account."""
+    link: str = ""
+    """The path of ours that led to it, to lead on to afterwards."""
 
 
 NOTHING_NAMED = Wanted()
@@ -1126,6 +1129,18 @@ class TooManyRequests(RequestError):
     public = mark("Too many requests came from your network within a minute. Try again in a minute.")
 
 
+class AskedTooOften(TooManyRequests):
+    """One person asks for something that costs processor time more often than anybody types."""
+
+    code = "web_too_often"
+    public = mark("You asked for this too often within a minute. Try again in a minute.")
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        """Take the seconds after which one may ask again beside the detail."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class CallsTooMany(TooManyRequests):
     """A program calls the STS endpoint more often than its budget allows."""
 
@@ -1669,6 +1684,11 @@ class SetupFailed(BridgeError):
 
     code = "setup_failed"
     public = mark("RAM could not be read or set up.")
+
+    def __init__(self, detail: str = "", advice: str = "") -> None:
+        """Take what to do about it beside the detail, where the detail does not say it."""
+        super().__init__(detail)
+        self.advice = advice
 
 
 class DemoFailed(BridgeError):

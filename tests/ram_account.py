@@ -64,12 +64,16 @@ class RAMAccounts:
             yield
 
     def run(
-        self, *arguments: str, account: str = "acme-production", answer: str | None = None, key: tuple[str, str] = KEY
+        self,
+        *arguments: str,
+        account: str = "acme-production",
+        answer: str | None = None,
+        key: tuple[str, str] | None = KEY,
     ):
-        """Type a command with the account's key, or another one's references; return what click says of it."""
+        """Type a command with the account's key, another one's references, or none; return what click says of it."""
         environment = {"RAM_KEY_ID": f"LTAIAdministrator{account[5]}", "RAM_KEY_SECRET": SECRET}
         command = ["--config", str(self.installation.config), *arguments, "--account", account]
-        command += ["--access-key-id", key[0], "--access-key-secret", key[1]]
+        command += ["--access-key-id", key[0], "--access-key-secret", key[1]] if key else []
         return CliRunner().invoke(main, command, input=answer, env=environment)
 
 

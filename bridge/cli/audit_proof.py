@@ -14,7 +14,7 @@ from sqlalchemy import select
 from bridge.audit.export.whole_file import write_whole
 from bridge.audit.proof.bundle import Selection, write_bundle
 from bridge.audit.proof.checkpoints import Checkpoint, open_checkpoint
-from bridge.audit.proof.hand_over import believe, read_hand_overs
+from bridge.audit.proof.hand_over import Believed, believe, leave_out_replaced, read_hand_overs
 from bridge.audit.proof.notes import NoteRefused, VerifierKey
 from bridge.audit.proof.proofs import Signed, prove_growth, prove_record, read_last
 from bridge.audit.proof.verification import Scope, Verified, verify_log
@@ -38,7 +38,10 @@ _key = click.option(
     "keys",
     multiple=True,
     metavar="NAME+ID+KEY",
-    help="Believe this public key, instead of those in the key folder.",
+    help=(
+        "Believe this public key and those that came after it, instead of those in the key folder. A key that it "
+        "replaced counts for earlier checkpoints alone."
+    ),
 )
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -78,15 +81,16 @@ def verify(  # noqa: PLR0917  click passes them by name
     with errors_to_exit_code(), broken_to_exit_code(), open_log(folder) as log:
         believed = _find_keys(log, keys)
         log.sequencer.settle()
-        seen = [each.checkpoint for place in noted for each in _read_notes(place, believed)]
+        seen = [each.checkpoint for place in noted for each in _read_notes(place, believed.ever)]
         if since is not None:
-            before = [each.checkpoint for each in _read_notes(since, believed)]
+            before = [each.checkpoint for each in _read_notes(since, believed.ever)]
             seen += before
             begin = max(begin, *(each.size for each in before))
             if last is not None and last < begin:
                 raise click.UsageError(f"--to is before {begin}, which is the first position after --since.")
         step = load_audit_settings(folder).max_clock_step_seconds
-        scope = Scope(believed, log.secrets.mac_key, begin, None if last is None else last + 1, seen, step)
+        end = None if last is None else last + 1
+        scope = Scope(believed.now, log.secrets.mac_key, begin, end, seen, step, replaced=believed.before)
         processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
         verified = verify_log(log.engine, scope, processes=processes, progress=Progress("verified"))
         beyond = max(begin - 1, -1 if last is None else last)
@@ -122,9 +126,9 @@ def checkpoint(folder: Path, since: Path | None, first: bool, keys: tuple[str, .
         else:
             log.sequencer.sign_now()
         with snapshot(log.engine) as connection:
-            signed = _read_last(log, believed)
+            signed = _read_last(log, believed.now)
             if since is not None:
-                (earlier,) = _read_notes(since, believed)[-1:]
+                (earlier,) = _read_notes(since, believed.ever)[-1:]
                 growth = prove_growth(connection, earlier, signed)
                 click.echo(growth.text, nl=False)
                 grown = (
@@ -158,11 +162,11 @@ def proof(folder: Path, what: str, output: Path | None, keys: tuple[str, ...]) -
         if not positions:
             click.echo(f"There is no record {printable(what)}.", err=True)
             sys.exit(FAILED)
-        signed = _read_last(log, believed)
+        signed = _read_last(log, believed.now)
         if output is not None:
             selection = Selection(positions[0], positions[-1] + 1, positions=frozenset(positions))
             with write_whole(output) as file:
-                written = write_bundle(log.engine, file.content, selection, believed)
+                written = write_bundle(log.engine, file.content, selection, believed.now)
                 file.appear()
             click.echo(f"{count(written, 'record')} and what proves them: {short_path(output)}")
             return
@@ -214,8 +218,8 @@ def broken_to_exit_code() -> Iterator[None]:
         sys.exit(FAILED)
 
 
-def _find_keys(log: OpenedLog, given: Sequence[str]) -> tuple[VerifierKey, ...]:
-    """Return the keys that are believed, with those that one of them handed over to or took over from."""
+def _find_keys(log: OpenedLog, given: Sequence[str]) -> Believed:
+    """Return the keys that are believed; of those in the key folder, not one that handed over to another on record."""
     try:
         keys = [VerifierKey.parse(text) for text in given]
     except NoteRefused as error:
@@ -223,7 +227,8 @@ def _find_keys(log: OpenedLog, given: Sequence[str]) -> tuple[VerifierKey, ...]:
     if not keys and log.signer is None:
         raise KeyMissing("the keys that sign checkpoints are not on this machine: name the public one with --key")
     with snapshot(log.engine) as connection:
-        return believe(keys or log.verifier_keys, read_hand_overs(connection))
+        notes = read_hand_overs(connection)
+    return believe(keys or leave_out_replaced(log.verifier_keys, notes), notes)
 
 
 def _read_notes(place: Path, keys: Sequence[VerifierKey]) -> list[Signed]:

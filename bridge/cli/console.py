@@ -1,5 +1,6 @@
 """``rambridge console``: the console of one role, in the browser."""
 
+import shlex
 from urllib.parse import quote, urlencode
 
 import click
@@ -10,7 +11,7 @@ from bridge.cli.told import command, option
 from bridge.client.access import Access, expect
 from bridge.client.failure import Refused, WrongService, clean
 from bridge.client.machine import has_browser, open_browser
-from bridge.client.private_window import open_private
+from bridge.client.private_window import Attempt, open_private
 from bridge.client.roles import Role
 from bridge.language import mark, translate
 
@@ -45,10 +46,28 @@ def console(asked: Asked, destination: str | None, *, private: bool, only_print:
 
 
 def _open_privately(screen: Screen, role: Role, address: str) -> None:
-    if has_browser() and open_private(address):
-        screen.say(translate("A private window opens the console as %(role)s. Sign in there.", role=role))
+    told = False
+
+    def say_started() -> None:
+        nonlocal told
+        if not told:
+            screen.say(translate("A private window opens the console as %(role)s. Sign in there.", role=role))
+        told = True
+
+    attempt = open_private(address, say_started) if has_browser() else Attempt(is_open=False)
+    if attempt.is_open:
         return
     click.echo(address)
+    if attempt.failed:
+        command = shlex.join(attempt.failed)
+        screen.say(
+            translate(
+                "The browser ended with an error, and no private window opened. Open this address in one. To see why, "
+                "type: %(command)s",
+                command=command,
+            )
+        )
+        return
     screen.say(translate("No browser was found here that opens a private window. Open this address in one."))
 
 

@@ -184,8 +184,7 @@ class _Examination:
         try:
             read = read_ram(desired.account)
         except SetupFailed as error:
-            advice = "Say with --access-key-id and --access-key-secret what may read RAM (AliyunRAMReadOnlyAccess)."
-            yield Finding("ram", name, "failed" if key_given else "skipped", error.detail, advice)
+            yield Finding("ram", name, "failed" if key_given else "skipped", error.detail, error.advice)
             return
         try:
             existing = read(desired)

@@ -43,7 +43,8 @@ def open_ram(
         from bridge.setup.ram import Administration, AdministratorKey  # noqa: PLC0415 - the extra `setup` has its SDKs
     except ImportError as error:
         raise SetupFailed(
-            f"{error.name} is not installed: the official SDKs come with `pip install 'rambridge[setup]'`"
+            f"{error.name} is not installed: the official SDKs come with `pip install 'rambridge[setup]'`",
+            "Install them where you type this; the service needs none. No other check needs them.",
         ) from error
     if (access_key_id is None) != (access_key_secret is None):
         raise SetupFailed("--access-key-id and --access-key-secret belong together")

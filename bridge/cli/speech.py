@@ -18,7 +18,6 @@ CLICK_WORDS = (
     mark("Got unexpected extra argument ({args})"),
     mark("Got unexpected extra arguments ({args})"),
     mark("Invalid value for {param_hint}: {message}"),
-    mark("Missing argument"),
     mark("Missing command."),
     mark("No such command {name!r}."),
     mark("No such option {name!r}."),

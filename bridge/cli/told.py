@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bridge.cli.columns import fill, is_wide
-from bridge.language import mark, translate
+from bridge.language import join_sentences, mark, translate
 
 _AS_IT_IS = "\b\n"
 """click's own mark for a paragraph that keeps its lines."""
@@ -67,6 +67,18 @@ class Told(click.Command):
     @help.setter  # noqa: A003  click's own name
     def help(self, text: str | None) -> None:
         self._help = text
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of a command line; of an argument that is missing, click would write the full stop itself."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as missing:
+            if not isinstance(missing.param, click.Argument):
+                raise
+            argument = missing.param
+            said = translate("Missing argument %(name)s.", name=argument.get_error_hint(ctx))
+            choices = argument.type.get_missing_message(param=argument, ctx=ctx)
+            raise click.UsageError(join_sentences(filter(None, (said, choices))), ctx) from None
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return the option ``--help``, which click makes once, in one language."""

@@ -8,11 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS = 0.5
-"""How long a browser may take to say that it could not start."""
+"""After this long the person is told that a browser starts. One that runs already is handed the address by then."""
+WATCHED_SECONDS = 2.0
+"""For how long a browser that starts is watched: without a display, or with a broken profile, it may end this late."""
 
 _OPTIONS = {
     "firefox": "--private-window",
@@ -37,9 +40,27 @@ _APPLICATIONS = {
 """On macOS. Safari has no such option."""
 
 
-def open_private(address: str) -> bool:
-    """Open an address in a private window, and return whether a browser took it."""
-    return any(_start([*command, address]) for command in _find_commands())
+@dataclass(frozen=True)
+class Attempt:
+    """What came of it."""
+
+    is_open: bool
+    failed: tuple[str, ...] = ()
+    """The browser that was started last and ended with an error, with its option; empty: none was found."""
+
+
+def open_private(address: str, say_started: Callable[[], None]) -> Attempt:
+    """Open an address in a private window.
+
+    ``say_started`` is called as soon as it seems that one opens: where a browser has to be started first, that is
+    before it is certain.
+    """
+    failed: Sequence[str] = ()
+    for command in _find_commands():
+        if _start([*command, address], say_started):
+            return Attempt(is_open=True)
+        failed = command
+    return Attempt(is_open=False, failed=tuple(failed))
 
 
 def _find_commands() -> Iterator[Sequence[str]]:
@@ -77,7 +98,7 @@ def _split(command: str) -> list[str]:
         return []
 
 
-def _start(command: Sequence[str]) -> bool:
+def _start(command: Sequence[str], say_started: Callable[[], None]) -> bool:
     try:
         process = subprocess.Popen(
             command,
@@ -89,6 +110,14 @@ def _start(command: Sequence[str]) -> bool:
     except OSError:
         return False
     try:
-        return process.wait(SECONDS) == 0
+        ended = process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        say_started()
+    else:
+        if ended == 0:
+            say_started()
+        return ended == 0
+    try:
+        return process.wait(WATCHED_SECONDS - SECONDS) == 0
     except subprocess.TimeoutExpired:
         return True  # it runs

@@ -70,6 +70,10 @@ def find_refusal(code: str) -> type[ExchangeRefused]:
 
 def show_upstream(error: ExchangeError) -> tuple[str, str]:
     """Return STS's code and RequestId as a page may show them, each empty unless it is one that STS documents."""
-    code, request_id = error.upstream_code, error.upstream_request_id
+    return keep_documented(error.upstream_code, error.upstream_request_id)
+
+
+def keep_documented(code: str, request_id: str) -> tuple[str, str]:
+    """Return what somebody says is STS's code and RequestId, each empty unless it is one that STS documents."""
     known = code in REFUSALS or code in _OF_OUTAGES
     return code if known else "", request_id if _REQUEST_ID.fullmatch(request_id) else ""

@@ -1,8 +1,9 @@
-"""How often one address, or one person, may name something that they could be guessing at."""
+"""How often one address, or one person, may name something that they could be guessing at, or ask for what costs us."""
 
 from bridge.addresses import find_customer
 from bridge.clock import Clock
-from bridge.errors import TooManyRequests
+from bridge.errors import AskedTooOften, TooManyRequests
+from bridge.identity.verified import VerifiedIdentity
 from bridge.store_connection import RedisClient, count_within_minute
 
 REQUESTS_PER_MINUTE = 300
@@ -28,3 +29,10 @@ class GuessLimit:
         count = count_within_minute(self._redis, self._clock.now(), "guesses", what, find_customer(whose))
         if count > limit:
             raise TooManyRequests(f"more than {limit} requests in a minute")
+
+    def count_person(self, what: str, identity: VerifiedIdentity, limit: int) -> None:
+        """Count one request more of a person, wherever from. Raises AskedTooOften above ``limit`` in a minute."""
+        now = self._clock.now()
+        person = f"{len(identity.issuer)}:{identity.issuer}{identity.subject}"
+        if count_within_minute(self._redis, now, "asked", what, person) > limit:
+            raise AskedTooOften(f"more than {limit} requests in a minute by one person", 60 - int(now.timestamp()) % 60)

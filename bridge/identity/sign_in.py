@@ -162,7 +162,7 @@ class SignInDesk:
         request_id = question.request_id if question else None
         asked_at = question.asked_at if question else None
         step_up = question.step_up if question else None
-        with _answering(step_up):
+        with _answering(question):
             identity = self._service_providers[provider].verify(
                 encoded, request_id, self._clock.now(), asked_at, step_up=step_up, trace=trace
             )
@@ -204,7 +204,7 @@ class SignInDesk:
         trace.at = "question_provider"
         if question.provider != provider:
             raise OIDCMixUp(f"the question went to {question.provider}, the answer came from {provider}")
-        with _answering(question.step_up):
+        with _answering(question):
             identity = party.finish(query, question, trace)
         trace.at = "person"
         _check_person(identity, question.step_up)
@@ -253,14 +253,15 @@ def _finished(identity: VerifiedIdentity, question: PendingSignIn) -> FinishedSi
 
 
 @contextmanager
-def _answering(step_up: StepUp | None) -> Iterator[None]:
+def _answering(question: PendingSignIn | None) -> Iterator[None]:
     """Tell somebody who was asked to sign in again that this was not enough, in one way for all protocols."""
     try:
         yield
     except (SAMLAuthnContext, SAMLStale, OIDCAcr, OIDCAuthTime) as error:
-        if step_up is None:
+        if question is None or question.step_up is None:
             raise
-        raise StepUpNotMet(f"{error.code}: {error.detail}", Wanted(step_up.entitlement)) from error
+        wanted = Wanted(question.step_up.entitlement, link=question.return_to)
+        raise StepUpNotMet(f"{error.code}: {error.detail}", wanted) from error
 
 
 def _check_person(identity: VerifiedIdentity, step_up: StepUp | None) -> None:

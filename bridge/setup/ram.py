@@ -273,7 +273,8 @@ def _find_credentials() -> dict[str, Any]:
         client.get_credential()
     except Exception as error:  # whatever one link of the chain raises
         said = "the official SDKs find no credentials in the environment, in files, or on this machine"
-        raise SetupFailed(said) from error
+        advice = "Say with --access-key-id and --access-key-secret what may read RAM (AliyunRAMReadOnlyAccess)."
+        raise SetupFailed(said, advice) from error
     return {"credential": client}
 
 

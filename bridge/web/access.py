@@ -10,6 +10,7 @@ from flask import Flask, g, request
 from bridge.audit.events import Origin
 from bridge.errors import AccessTokenUnknown, BadParameter, CrossSiteRequest, NotFound, SessionError, SessionMissing
 from bridge.federation import Federation
+from bridge.identity.guesses import GuessLimit
 from bridge.identity.verified import VerifiedIdentity
 from bridge.sessions.cookie import BROWSER_COOKIE, SESSION_COOKIE, read_single
 from bridge.sessions.grants import Grants
@@ -119,6 +120,21 @@ LEVELS: Mapping[str, Level] = {
 }
 """Who may ask for what, by endpoint. What has no row here is open to nobody (threat WEB-16)."""
 
+FORMS_PER_MINUTE = 120
+CALLS_PER_MINUTE = 600
+PER_MINUTE: Mapping[str, int] = {
+    "find.answer": FORMS_PER_MINUTE,
+    "links.make": FORMS_PER_MINUTE,
+    "admin_explain.answer": FORMS_PER_MINUTE,
+    "admin_preview.start": FORMS_PER_MINUTE,
+    "api.session": CALLS_PER_MINUTE,
+    "api.credentials": CALLS_PER_MINUTE,
+    "api.links": CALLS_PER_MINUTE,
+    "api.handed_out": CALLS_PER_MINUTE,
+}
+"""How often one person may ask for what costs processor time, by endpoint: forms far more often than anybody types,
+programs as often as a shell's loop does (threat WEB-21)."""
+
 CSRF_HEADER = "X-CSRF-Token"
 """Where a script of our own pages puts the session's token, which forms have in ``csrf_token``."""
 
@@ -135,11 +151,19 @@ def find_browser_cookie() -> str | None:
 class Access:
     """The guards that views call first."""
 
-    def __init__(self, sessions: SessionStore, grants: Grants, federation: Federation, public_origin: str) -> None:
-        """Take the sessions, the programs' grants, what knows the administrators, and our origin (scheme and host)."""
+    def __init__(
+        self,
+        sessions: SessionStore,
+        grants: Grants,
+        federation: Federation,
+        guesses: GuessLimit,
+        public_origin: str,
+    ) -> None:
+        """Take the sessions, the programs' grants, what knows the administrators, what counts, and our origin."""
         self._sessions = sessions
         self._grants = grants
         self._federation = federation
+        self._guesses = guesses
         self._origin = public_origin
 
     def install(self, app: Flask) -> None:
@@ -147,8 +171,13 @@ class Access:
 
         @app.before_request
         def admit() -> None:
-            if request.endpoint is not None:  # else there is no such page
-                self._admit(request.endpoint)
+            endpoint = request.endpoint
+            if endpoint is None:
+                return  # there is no such page
+            self._admit(endpoint)
+            session = self.find_known()
+            if endpoint in PER_MINUTE and session is not None:
+                self._guesses.count_person(endpoint, session.identity, PER_MINUTE[endpoint])
 
     def _admit(self, endpoint: str) -> None:
         level = LEVELS.get(endpoint)

@@ -51,7 +51,7 @@ from bridge.errors import (
     Wanted,
     walk_leaves,
 )
-from bridge.exchange.refusals import show_upstream
+from bridge.exchange.refusals import keep_documented, show_upstream
 from bridge.language import mark, translate
 from bridge.web.api_types import HelpAnswer, LetterAnswer, ToDoAnswer
 from bridge.web.help import Help, HelpDesk
@@ -210,18 +210,28 @@ def _wants_json() -> bool:
     return request.path.startswith("/api/") or request.path.endswith(("/backchannel-logout", *_OAUTH_PROGRAMS))
 
 
-def show_again(code: str, reference: str, *, entitlement: str = "", of_sign_out: bool = False) -> str:
+def show_again(
+    code: str,
+    reference: str,
+    *,
+    entitlement: str = "",
+    of_sign_out: bool = False,
+    upstream: tuple[str, str] = ("", ""),
+) -> str:
     """Return the page of an error that this browser was shown, by its code, in the language that is spoken now.
 
-    ``reference`` is the number that it had, and ``entitlement`` what a stronger sign-in was for. What the page knew
-    besides is not kept: IT finds it by the number. Raises BadParameter for what no page of ours can have had.
+    ``reference`` is the number that it had, ``entitlement`` what a stronger sign-in was for, and ``upstream`` Alibaba
+    Cloud's code and RequestId. What the page knew besides is not kept: IT finds it by the number. Raises BadParameter
+    for what no page of ours can have had.
     """
     kind = _KINDS.get(code)
     if kind is None or not is_reference(reference) or not _ENTITLEMENT.fullmatch(entitlement):
         raise BadParameter("no page of an error is like this")
+    if any(upstream) and not (issubclass(kind, ExchangeError) and keep_documented(*upstream) == upstream):
+        raise BadParameter("no page of an error has this of Alibaba Cloud")
     again = StepUpNotMet(wanted=Wanted(entitlement)) if kind is StepUpNotMet else None
     help_ = _find_help(again) if again else None
-    return _show(find_status(kind), kind, reference, help_, entitlement=entitlement, of_sign_out=of_sign_out)
+    return _show(find_status(kind), kind, reference, help_, upstream, entitlement=entitlement, of_sign_out=of_sign_out)
 
 
 def _answer(status: int, error: BridgeError) -> Response:
@@ -244,8 +254,9 @@ def _answer(status: int, error: BridgeError) -> Response:
     response.status_code = status
     if status == _UNAUTHORIZED and request.path.startswith("/api/"):
         response.headers["WWW-Authenticate"] = _challenge(error)
-    if status == _UNAVAILABLE:
-        response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS)
+    seconds = getattr(error, "retry_after_seconds", None)
+    if seconds or status == _UNAVAILABLE:
+        response.headers["Retry-After"] = str(seconds or RETRY_AFTER_SECONDS)
     return response
 
 

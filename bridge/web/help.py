@@ -260,8 +260,14 @@ def _sign_in_once_more(wanted: Wanted) -> Help:
                 translate("Sign in again, and choose your security key or another second factor there."),
             ),
         ),
-        sign_in=url_for("login.step_up", entitlement_id=wanted.entitlement) if wanted.entitlement else None,
+        sign_in=find_step_up(wanted.entitlement, wanted.link) if wanted.entitlement else None,
     )
+
+
+def find_step_up(entitlement: str, link: str) -> str:
+    """Return where a stronger or more recent sign-in for an entitlement begins, which leads on to a link of ours."""
+    is_link = link.startswith(("/go/", "/open/")) and local_path(link) == link
+    return url_for("login.step_up", entitlement_id=entitlement, return_to=link if is_link else None)
 
 
 def _renew_sign_in(identity: VerifiedIdentity) -> Help:

@@ -131,6 +131,7 @@ class LanguageSwitch:
                 form.get("reference", ""),
                 entitlement=form.get("entitlement", ""),
                 of_sign_out=form.get("of_sign_out") == "yes",
+                upstream=(form.get("sts_code", ""), form.get("sts_request_id", "")),
             )
         return render_template("language.html", this_page=local_path(page) if page else "")
 

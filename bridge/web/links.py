@@ -25,6 +25,7 @@ from bridge.pasted.offer import sort_by_power
 from bridge.ram_policies.knowledge import RoleKnowledge
 from bridge.sessions.habits import HabitStore
 from bridge.web.access import Access
+from bridge.web.help import find_step_up
 from bridge.web.origin import current_origin
 from bridge.web.people import describe_signed_in
 from bridge.web.role_words import describe_entitlement
@@ -133,7 +134,8 @@ class LinkPages:
             reach = next((each for each in resolution.within_reach if is_meant(each.entitlement)), None)
             if reach is None:
                 raise self._federation.refuse_link(current_origin(), identity, Wanted("", account, kind, name))
-            return self._render("link.html", choices=[], within_reach=self._describe(reach.entitlement))
+            again = find_step_up(reach.entitlement.id, request.full_path.rstrip("?"))
+            return self._render("link.html", choices=[], within_reach=self._describe(reach.entitlement), again=again)
         always = self._habits.load(identity).chosen.get(name_place(meant[0].account, destination))
         # The least powerful first: the main button should not be an administrator's where less suffices.
         meant = sort_by_power(meant, self._accounts, self._knowledge)

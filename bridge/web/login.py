@@ -123,12 +123,14 @@ class Login:
     def step_up(self, entitlement_id: str) -> AnyResponse:
         """Ask the person's own provider for the stronger or more recent sign-in that an entitlement needs.
 
-        By GET like any start of a sign-in: nothing changes before the provider has answered.
+        By GET like any start of a sign-in: nothing changes before the provider has answered. Afterwards the person
+        comes to the link that needed it (``return_to``), which is looked at anew, or to the entitlement's card.
         """
         session = self._access.require_session()
         identity = session.identity
         resolution = self._federation.look(identity, current_origin().source_address)
-        wanted = find_card(entitlement_id)
+        link = local_path(request.args.get("return_to", "/"))
+        wanted = find_card(entitlement_id) if link == "/" else link
         if any(entitlement.id == entitlement_id for entitlement in resolution.entitlements):
             return redirect(wanted, 303)
         reach = next((each for each in resolution.within_reach if each.entitlement.id == entitlement_id), None)
@@ -255,7 +257,7 @@ class Login:
                 lacks = " and ".join(["strength"] * reach.too_weak + ["freshness"] * reach.too_old)
                 raise StepUpNotMet(
                     f"{reach.entitlement.rule} requires more: the new sign-in lacks {lacks}",
-                    Wanted(finished.step_up.entitlement),
+                    Wanted(finished.step_up.entitlement, link=finished.return_to),
                 )
 
     def _find_current(self, finished: FinishedSignIn) -> VerifiedIdentity | None:

@@ -19,6 +19,7 @@ _ERRORS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "The address knows no such method.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
     HTTPStatus.MISDIRECTED_REQUEST: "This service has another name.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The person asks too often. Try again after the seconds in Retry-After.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of ours.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Something that we need does not answer. Try again.",
 }

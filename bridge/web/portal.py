@@ -159,6 +159,7 @@ class Portal:
             limits=[
                 translate(LIMIT_NAMES[name], duration=write_length(seconds)) for name, seconds in credentials.limits
             ],
+            this_page=find_card(entitlement_id),  # where a switch of language leads, as the page says beforehand
             **self._describe_session(session),
         )
         return make_response(page)

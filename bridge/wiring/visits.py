@@ -31,11 +31,12 @@ def build_visits(base: Foundation, federation: Federation) -> Visits:
     # A terminal is not left open on a desk: it waits for work.
     terminals = SessionStore(redis, sealer, clock, idle_seconds=absolute, absolute_seconds=absolute, kind="terminal")
     grants = Grants(terminals, redis, sealer, clock)
+    guesses = GuessLimit(redis, clock)
     return Visits(
         sessions=sessions,
         terminals=terminals,
         grants=grants,
         unconfirmed=UnconfirmedSignIns(redis, sealer, clock),
-        guesses=GuessLimit(redis, clock),
-        access=Access(sessions, grants, federation, base.public_url),
+        guesses=guesses,
+        access=Access(sessions, grants, federation, guesses, base.public_url),
     )

@@ -163,8 +163,9 @@ class Service:
         return question
 
     def memory(self) -> dict[bytes, bytes | None]:
-        """Return what Redis holds: the values of strings, the names of the rest."""
-        return {key: self.redis.get(key) if self.redis.type(key) == b"string" else None for key in self.redis.keys("*")}
+        """Return what Redis holds: values of strings, names of the rest; but how often people asked (WEB-21)."""
+        keys = [key for key in self.redis.keys("*") if not key.startswith(b"rambridge:asked:")]
+        return {key: self.redis.get(key) if self.redis.type(key) == b"string" else None for key in keys}
 
     def last(self) -> int:
         """Return the position of the newest record."""

@@ -1,6 +1,7 @@
 """STS-15 at the door: what an STS in trouble can do to people, to the records and to the workers of the service."""
 
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 from bridge.attack.scripted_server import Reply
 from bridge.exchange.breaker import FAILURES
 from tests.attacks.door import Visitor, find_code, sign_in
+from tests.attacks.test_languages import switch
 from tests.attacks.test_web import ask_for, find_in
 from tests.fakes.alibaba_sts import AlibabaSTS, fault
 
@@ -87,6 +89,10 @@ def test_t_sts_15_an_sts_that_fails_again_and_again_is_left_alone_and_used_when_
     assert ask_for(visitor, "credentials", "sandbox").status_code == 200
 
 
+def find_facts(page):
+    return re.findall(r'<dd class="mono">([^<]*)<?', page.text)
+
+
 def test_t_sts_15_a_throttled_person_is_told_when_to_come_back(service, node):
     visitor = Visitor(node)
     sign_in(visitor)
@@ -95,6 +101,8 @@ def test_t_sts_15_a_throttled_person_is_told_when_to_come_back(service, node):
     assert (page.status_code, find_code(page), page.headers["Retry-After"]) == (503, "exchange_throttled", "7")
     assert "Throttling.User" in page.text
     assert "7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F" in page.text
+    assert len(find_facts(page)) == 3
+    assert find_facts(switch(visitor, page)) == find_facts(page), "IT needs them in whichever language"
     failed = service.records()[-1]
     assert failed["sts_code"] == "Throttling.User"
     assert failed["sts_request_id"] == "7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F"

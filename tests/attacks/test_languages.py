@@ -78,6 +78,21 @@ def test_from_what_a_form_led_to_one_comes_back_to_the_form(service, visitor):
     assert find_next(switch(visitor, page)) == f"/links/{role}"
 
 
+def test_from_shown_credentials_one_comes_back_to_the_role_which_the_page_says_beforehand(service, visitor):
+    sign_in(visitor)
+    role = visitor.get("/api/v1/session").json["entitlements"][0]["id"]
+    page = visitor.submit(visitor.get("/"), f"/credentials/{role}")
+    assert "Another language leads back to the role: this page is shown once." in page.text
+    assert "Another language" not in visitor.get("/").text
+    asked, last = len(service.sts.requests), service.last()
+    answer = switch(visitor, page)
+    assert find_next(answer) == f"/#card-{role}"
+    assert not [secret for secret in service.sts.secrets if secret in answer.text]
+    assert (len(service.sts.requests), service.last()) == (asked, last), "nothing is handed out by it"
+    again = visitor.submit(visitor.get("/"), f"/credentials/{role}")
+    assert "切换语言后将返回该角色" in again.text
+
+
 def test_a_providers_answer_and_what_is_not_there_are_shown_again_and_not_asked_for_again(service, visitor):
     sign_in(visitor)
     for page in (
@@ -99,6 +114,30 @@ def test_a_providers_answer_and_what_is_not_there_are_shown_again_and_not_asked_
             assert (find_code(answer), read_reference(answer)) == (find_code(page), read_reference(page))
         assert (read(answer).title, find_buttons(answer)) == (read(page).title, find_buttons(page))
         assert len(service.records()) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({}, 200),
+        ({"sts_code": "NoPermission"}, 200),
+        ({"sts_code": "<b>canary"}, 400),
+        ({"sts_code": "Canary"}, 400),
+        ({"sts_request_id": "canary"}, 400),
+        ({"error": "web_not_found"}, 400),
+    ],
+)
+def test_t_web_10_no_error_is_shown_again_with_what_alibaba_cloud_never_said(visitor, changed, status):
+    shown = {
+        "error": "exchange_refused",
+        "reference": "1A2B-3C4D-5E6F",
+        "sts_code": "Throttling.User",
+        "sts_request_id": "7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F",
+    }
+    answer = visitor.post("/language", {"language": "zh-CN", "page": ""} | shown | changed)
+    assert answer.status_code == status
+    assert "anary" not in answer.text
+    assert ("7B2A9E40-0E5C-4A8B-9D3F-1C2B3A4D5E6F" in answer.text) == (status == 200)
 
 
 def test_what_is_no_error_and_cannot_be_opened_again_is_left(visitor):

@@ -3,6 +3,7 @@ SAML-20, SAML-21, OIDC-10). A lesser answer changes nothing.
 """
 
 import base64
+import re
 import zlib
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -15,6 +16,7 @@ from bridge.entitlements.entitlement import identify
 from bridge.entitlements.rules import RuleFiles, compile_rules, read_rules
 from bridge.errors import SAMLReplay, StepUpNotMet, StepUpOtherPerson
 from tests.attacks.door import (
+    PUBLIC_URL,
     Visitor,
     begin,
     call_back,
@@ -171,7 +173,9 @@ def answer(visitor, question, subject="alice@example.com", *, now=0, authenticat
         element.set("IssueInstant", at(now))
     for place in ("//saml:Conditions", "//saml:SubjectConfirmationData"):
         draft.find(place).set("NotOnOrAfter", at(now + 300))
-    draft.find("//saml:AuthnStatement").set("AuthnInstant", at(authenticated))
+    statement = draft.find("//saml:AuthnStatement")
+    statement.set("AuthnInstant", at(authenticated))
+    statement.set("SessionNotOnOrAfter", at(now + 3_600))
     return post_response(visitor, "corp", draft.encode(), question.handle)
 
 
@@ -281,6 +285,83 @@ def test_the_question_belongs_to_the_browser_that_asked(service, node, visitor):
     assert find_code(response) == "saml_inresponseto"
     assert stranger.session is None
     assert answer(visitor, question, context=MFA).status_code == 303
+
+
+# ── For a link ───────────────────────────────────────────────────────────────────────────────────────────────
+
+PAGE = "https://ecs.console.aliyun.com/server"
+BOOKMARK = f"/open/production/Admin?to={PAGE}"
+
+
+@pytest.fixture
+def signed(node, service):
+    """Return the path of a signed link to Admin, good for a day, that somebody made who is signed in strongly."""
+    other = Visitor(node)
+    sign_in(other, "bob@example.com", context=MFA)
+    page = other.submit(other.get(f"/links/{ADMIN}"), f"/links/{ADMIN}")
+    return re.search(r'id="made"[^>]*>https://[^/]*([^<]*)<', page.text)[1]
+
+
+def follow(visitor, path):
+    """Follow a link that needs a better sign-in, and its button; return the question."""
+    page = visitor.get(path)
+    assert "leads on by itself" in page.text
+    [again] = [each.url for each in read(page).links if "/step-up/" in each.url]
+    return read_question(visitor.get(again.removeprefix(PUBLIC_URL)).location)
+
+
+@pytest.mark.parametrize("kind", ["signed", "bookmark"])
+def test_after_a_stronger_sign_in_for_it_a_link_leads_on_and_waits_for_its_click(visitor, signed, kind):
+    path = signed if kind == "signed" else BOOKMARK
+    sign_in(visitor)
+    question = follow(visitor, path)
+    response = answer(visitor, question, context=MFA)
+    assert (response.status_code, response.location) == (303, path)
+    page = visitor.get(path)
+    assert "Open the console?" in page.text
+    assert find_action(page) == f"/console/{ADMIN}"
+    assert visitor.get(f"/step-up/{ADMIN}?return_to={path}").location == path, "who holds it need not sign in again"
+
+
+def find_action(page):
+    [form] = [each for each in read(page).forms if "/console/" in each.action]
+    return urlsplit(form.action).path
+
+
+def test_a_link_is_still_led_to_when_the_stronger_sign_in_works_only_the_second_time(visitor, signed):
+    sign_in(visitor)
+    refused = answer(visitor, follow(visitor, signed))
+    assert find_code(refused) == StepUpNotMet.code
+    [again] = [each.url for each in read(refused).links if "/step-up/" in each.url]
+    question = read_question(visitor.get(again.removeprefix(PUBLIC_URL)).location)
+    assert answer(visitor, question, context=MFA).location == signed
+
+
+def test_t_out_06_a_link_that_is_over_after_the_sign_in_opens_nothing(service, visitor, signed):
+    service.clock.moment = NOW + timedelta(hours=23, minutes=59)
+    answer(visitor, begin(visitor, "corp"), now=86_340, authenticated=86_340)
+    question = follow(visitor, signed)
+    service.clock.moment = NOW + timedelta(days=1, seconds=1)
+    response = answer(visitor, question, now=86_401, authenticated=86_401, context=MFA)
+    assert response.location == signed
+    assert find_code(visitor.get(signed)) == "link_unusable"
+
+
+def test_t_out_04_a_link_waits_for_the_browser_and_the_person_who_followed_it(node, visitor, signed):
+    sign_in(visitor)
+    question = follow(visitor, signed)
+    stranger = Visitor(node)
+    begin(stranger, "corp")
+    assert find_code(answer(stranger, question, context=MFA)) == "saml_inresponseto"
+    assert find_code(answer(visitor, question, "bob@example.com", context=MFA)) == StepUpOtherPerson.code
+    assert answer(visitor, question, context=MFA).location == signed
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_t_web_10_a_stronger_sign_in_leads_to_no_other_site(visitor, path):
+    sign_in(visitor)
+    question = read_question(visitor.get(f"/step-up/{ADMIN}", query_string={"return_to": path}).location)
+    assert answer(visitor, question, context=MFA).location == f"/#card-{ADMIN}"
 
 
 # ── By OpenID Connect ────────────────────────────────────────────────────────────────────────────────────────

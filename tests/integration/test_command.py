@@ -305,6 +305,10 @@ def test_the_console_opens_in_a_private_window_or_its_address_is_printed(install
     option, address = (tmp_path / "started").read_text().split()
     assert option == "--private-window"
     assert address.startswith(f"{installation.bridge}/go/")
+    firefox.write_text("#!/bin/sh\nexit 1\n")
+    done = person.run(*role, PATH=str(tmp_path / "bin"))
+    assert done.stdout.startswith(f"{installation.bridge}/go/")
+    assert f"To see why, type: {firefox} --private-window" in done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -223,6 +224,24 @@ def test_a_wrong_key_for_ram_is_found_and_everything_else_is_still_examined(acco
     assert "SignatureDoesNotMatch" in failures(findings)["ram"]["found"]
     assert "AccessKey" in failures(findings)["ram"]["advice"]
     assert {"exchange", "clock"} <= {each["check"] for each in findings if each["result"] == "ok"}
+
+
+def test_without_the_sdks_the_advice_is_to_install_them_and_without_a_key_to_say_one(accounts, monkeypatch):
+    def find_advice(key):
+        result = accounts.run("doctor", "--format", "json", "--no-exchange", key=key)
+        [finding] = [each for each in json.loads(result.stdout)["findings"] if each["check"] == "ram"]
+        return finding["result"], finding["found"], finding["advice"]
+
+    result, found, advice = find_advice(("env:RAM_KEY_ID", "env:NOT_SET_HERE"))
+    assert (result, found, advice) == ("failed", "env:NOT_SET_HERE is empty, or not set", "")
+    monkeypatch.delitem(sys.modules, "bridge.setup.ram", raising=False)
+    monkeypatch.setitem(sys.modules, "alibabacloud_ims20190815", None)
+    for key, expected in ((("env:RAM_KEY_ID", "env:RAM_KEY_SECRET"), "failed"), (None, "skipped")):
+        result, found, advice = find_advice(key)
+        assert result == expected
+        assert found.startswith("alibabacloud_ims20190815 is not installed")
+        assert "pip install 'rambridge[setup]'" in found
+        assert advice.startswith("Install them where you type this")
 
 
 def test_a_role_that_is_named_is_the_one_that_is_tried(accounts):

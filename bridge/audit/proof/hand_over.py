@@ -6,6 +6,7 @@ comes to know the new one by public material alone, and nobody can bring in a ke
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, select
 
@@ -13,7 +14,7 @@ from bridge.audit import tables
 from bridge.audit.events import CheckpointKeyChanged, Origin
 from bridge.audit.log import AuditLog
 from bridge.audit.proof.checkpoints import Signer
-from bridge.audit.proof.notes import NoteRefused, VerifierKey, open_note
+from bridge.audit.proof.notes import VerifierKey, open_note
 from bridge.audit.sequencer import Sequencer
 from bridge.database import snapshot
 
@@ -55,21 +56,50 @@ def read_hand_overs(connection: Connection) -> list[str]:
     return ["".join(f"{line}\n" for line in content["note"]) for content in contents]
 
 
-def believe(keys: Sequence[VerifierKey], notes: Iterable[str]) -> tuple[VerifierKey, ...]:
-    """Return the keys that are believed, and those that one of them handed over to or took over from."""
-    believed = tuple(keys)
-    pending = [_read(note) for note in notes]
-    while found := next((named for named in pending if set(named) & set(believed)), None):
-        believed += tuple(key for key in found if key not in believed)
-        pending = [named for named in pending if named != found]
-    return believed
+@dataclass(frozen=True)
+class Believed:
+    """Whose signatures count, for somebody who knows some keys."""
+
+    now: tuple[VerifierKey, ...]
+    """Those keys and the ones that came after them: one of these signs what the log is now."""
+    before: tuple[VerifierKey, ...]
+    """Those that one of them took over from: they count for what was signed before, and whoever stole one of them signs
+    nothing more."""
+
+    @property
+    def ever(self) -> tuple[VerifierKey, ...]:
+        """All of them, for what somebody noted at whatever time."""
+        return self.now + self.before
 
 
-def _read(note: str) -> tuple[VerifierKey, ...]:
-    """Return the two keys that a note names; none if it is not one that both signed."""
+def believe(keys: Sequence[VerifierKey], notes: Iterable[str]) -> Believed:
+    """Return what follows from known keys and the notes of the log."""
+    hand_overs = [named for note in notes if (named := _read(note)) is not None]
+    now = _reach(keys, hand_overs)
+    ever = _reach(now, [*hand_overs, *((new, old) for old, new in hand_overs)])
+    return Believed(now, tuple(key for key in ever if key not in now))
+
+
+def leave_out_replaced(keys: Sequence[VerifierKey], notes: Iterable[str]) -> tuple[VerifierKey, ...]:
+    """Return those of the keys that handed over to no other one of them on record."""
+    hand_overs = [named for note in notes if (named := _read(note)) is not None]
+    return tuple(key for key in keys if not any((key, other) in hand_overs for other in keys))
+
+
+def _reach(keys: Sequence[VerifierKey], steps: Sequence[tuple[VerifierKey, VerifierKey]]) -> tuple[VerifierKey, ...]:
+    """Return the keys, and whatever the steps lead to from them."""
+    reached = dict.fromkeys(keys)
+    while found := [end for begin, end in steps if begin in reached and end not in reached]:
+        reached |= dict.fromkeys(found)
+    return tuple(reached)
+
+
+def _read(note: str) -> tuple[VerifierKey, VerifierKey] | None:
+    """Return the old and the new key that a note names; None if it is not one that both signed."""
+    lines = note.split("\n")
     try:
-        lines = [line.split(" ", 1)[1] for line in note.split("\n") if line.startswith(("old ", "new "))]
-        named = tuple(VerifierKey.parse(line) for line in lines)
-        return named if set(open_note(note, named).signed_by) == set(named) else ()
-    except NoteRefused:
-        return ()
+        (old,) = [VerifierKey.parse(line[4:]) for line in lines if line.startswith("old ")]
+        (new,) = [VerifierKey.parse(line[4:]) for line in lines if line.startswith("new ")]
+        return (old, new) if {old, new} == set(open_note(note, [old, new]).signed_by) else None
+    except ValueError:  # also NoteRefused
+        return None

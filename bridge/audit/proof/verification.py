@@ -68,6 +68,8 @@ class Scope:
     """Verified checkpoints that somebody noted elsewhere. The log must begin with what each is over."""
     step_seconds: int = STEP_SECONDS
     """How far a clock may go back without a record that says so."""
+    replaced: Sequence[VerifierKey] = ()
+    """Keys that handed over to one of these. Theirs count where a later checkpoint is signed by one that did not."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,10 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
     size = _count_positions(connection)
     end = size if scope.end is None else min(scope.end, size)
     begin = min(scope.begin, end)
-    kept = read_checkpoints(connection, scope.keys, begin, None if end == size else end)
+    kept = read_checkpoints(connection, (*scope.keys, *scope.replaced), begin, None if end == size else end)
     proved = check_tree(connection, kept, begin, end, size)
+    if proved.broken is None:
+        proved.broken = _find_replaced(connection, scope, proved.checkpoint, begin, end)
     noted = check_noted(connection, scope.noted, size, proved.size)
     in_tree = _combine([error for error in (proved.broken, noted.broken) if error is not None])
     # What is wrong before the first of these is still to be found. A record without a hash is wrong.
@@ -145,6 +149,16 @@ def _verify(connection: Connection, scope: Scope, records: "_Records") -> Verifi
         raise in_tree
     present = sum(last - first for first, last in records.retired.leave_out(begin, end))
     return Verified(begin, end, size, proved.checkpoint, end - begin - present)
+
+
+def _find_replaced(
+    connection: Connection, scope: Scope, last: Checkpoint | None, begin: int, end: int
+) -> ChainBroken | None:
+    """Return what is wrong if only a key that was replaced vouches for the range: somebody may have stolen it."""
+    if last is None or set(last.signed_by) & set(scope.keys) or is_signed(connection, scope.keys, max(0, end - 1)):
+        return None
+    detail = "the last checkpoint is signed by a key that was replaced, and by none that is believed now"
+    return ChainBroken(detail, begin, end if end > begin + 1 else None)
 
 
 def _find_first(in_tree: ChainBroken | None, in_record: ChainBroken, proved: int, *, is_short: bool) -> ChainBroken:

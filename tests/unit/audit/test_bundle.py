@@ -13,6 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -460,6 +461,32 @@ def test_t_aud_08_what_would_fill_the_memory_is_not_unpacked(whole, log, tmp_pat
     assert bomb.stat().st_size < 1_000_000
     assert verify_bundle.main([str(bomb), "--key", log.key]) == 2
     assert "hashes.bin is far larger than its part of the zip file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("proof", ["", '{"ranges": [[0, 1000000000000]], "nodes": []}'])
+def test_t_aud_08_lines_that_no_record_is_for_are_not_kept(spoiled, verify, proof):
+    """Millions of empty lines are nothing in a zip file, and a hash of each would fill the memory."""
+    if proof:
+        spoiled.write("proof.json", proof)
+    with (spoiled.folder / "records.jsonl").open("ab") as file:
+        file.write(b"\n" * 200_000)
+    tracemalloc.start()
+    try:
+        code, said = verify(spoiled)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (code, "first bad position" in said) == (1, True)
+    assert peak < 3_000_000, "a hash of each would be 15"
+
+
+def test_t_aud_08_what_is_read_as_a_whole_may_be_packed_no_more_than_an_honest_one(whole, log, tmp_path, capsys):
+    assert verify_bundle.main([str(zip_up(whole, tmp_path / "honest.zip")), "--key", log.key]) == 0
+    much = os.urandom(1_000) * 1_200
+    for name in ("hashes", "proof", "checkpoints", "keys"):
+        place = zip_up(whole, tmp_path / f"{name}.zip", **{name: much})
+        assert verify_bundle.main([str(place), "--key", log.key]) == 2
+        assert "far larger than its part of the zip file" in capsys.readouterr().err
 
 
 def test_t_aud_08_a_line_without_an_end_is_not_read_to_its_end(spoiled, verify, monkeypatch):

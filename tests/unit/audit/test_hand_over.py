@@ -6,10 +6,13 @@ import zipfile
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert, select
 
+from bridge.audit import tables
 from bridge.audit.proof.bundle import Selection, write_bundle
 from bridge.audit.proof.checkpoints import Signer
-from bridge.audit.proof.hand_over import believe, read_hand_overs, record_hand_over
+from bridge.audit.proof.hand_over import Believed, believe, leave_out_replaced, read_hand_overs, record_hand_over
+from bridge.audit.proof.tree import read_tree
 from bridge.audit.proof.verification import Scope, verify_log
 from bridge.audit.proof.verifier import verify_bundle
 from bridge.audit.secrets import AuditSecrets
@@ -67,8 +70,12 @@ def test_aud_06_a_rotation_is_recorded_once_and_followed_from_either_key(engine,
     notes = hand_overs(engine)
     assert len(notes) == 2
     for known in (OLD, NEW, NEWEST):
-        assert set(believe([key_of(known)], notes)) == {key_of(OLD), key_of(NEW), key_of(NEWEST)}
-        verify_log(engine, Scope(believe([key_of(known)], notes)))
+        believed = believe([key_of(known)], notes)
+        assert set(believed.ever) == {key_of(OLD), key_of(NEW), key_of(NEWEST)}
+        verify_log(engine, Scope(believed.now, replaced=believed.before))
+    assert believe([key_of(NEW)], notes) == Believed((key_of(NEW), key_of(NEWEST)), (key_of(OLD),))
+    assert leave_out_replaced([key_of(NEWEST), key_of(NEW)], notes) == (key_of(NEWEST),)
+    assert leave_out_replaced([key_of(NEW), key_of(OLD)], notes[1:]) == (key_of(NEW), key_of(OLD))
 
 
 def test_aud_06_without_the_hand_over_another_key_is_not_believed(engine, rotate):
@@ -77,16 +84,16 @@ def test_aud_06_without_the_hand_over_another_key_is_not_believed(engine, rotate
     rotate(NEWEST, NEW)
     with pytest.raises(ChainBroken, match="no known key"):
         verify_log(engine, Scope([key_of(OLD)]))
-    assert believe([key_of(STRANGER)], hand_overs(engine)) == (key_of(STRANGER),)
+    assert believe([key_of(STRANGER)], hand_overs(engine)).ever == (key_of(STRANGER),)
 
 
 @pytest.mark.parametrize("signers", [(STRANGER,), (STRANGER, NEW), ()])
 def test_aud_06_a_hand_over_that_not_both_keys_signed_counts_for_nothing(signers):
     text = f"{ORIGIN}: the key that signs checkpoints changes\nold {key_of(OLD)}\nnew {key_of(STRANGER)}\n"
     note = signed_by(*signers).sign_text(text) if signers else text
-    assert believe([key_of(OLD)], [note]) == (key_of(OLD),)
+    assert believe([key_of(OLD)], [note]).ever == (key_of(OLD),)
     honest = signed_by(STRANGER, OLD).sign_text(text)
-    assert believe([key_of(OLD)], [honest]) == (key_of(OLD), key_of(STRANGER))
+    assert believe([key_of(OLD)], [honest]).now == (key_of(OLD), key_of(STRANGER))
 
 
 @pytest.mark.parametrize("signers", [(STRANGER,), (OLD,), (STRANGER, NEW)])
@@ -126,6 +133,38 @@ def test_t_aud_06_a_key_that_was_replaced_signs_nothing_any_more(engine, rotate,
     checkpoint.write_text(signed_by(NEW).sign(int(size), base64.b64decode(root), 1_700_000_000))
     assert verify_bundle.main([str(tmp_path), "--key", str(key_of(OLD))]) == 0
     assert origin == ORIGIN
+
+
+def test_t_aud_06_a_key_that_was_replaced_vouches_for_no_log_any_more(engine, rotate):
+    """Whoever stole it, and has the database, can write records behind the hand-over and sign them."""
+    rotate(OLD)
+    rotate(NEW, OLD)
+    notes = hand_overs(engine)
+
+    def verify(known, **more):
+        believed = believe([key_of(known)], notes)
+        return verify_log(engine, Scope(believed.now, replaced=believed.before, **more))
+
+    assert verify(NEW).size == 1
+    with engine.begin() as connection:
+        last = connection.execute(select(tables.checkpoints).order_by(tables.checkpoints.c.number.desc())).first()
+        note = signed_by(OLD).sign(last.size, read_tree(connection).root(), last.time // 1_000_000 + 1)
+        row = {"number": last.number + 1, "size": last.size, "time": last.time + 1_000_000, "note": note}
+        connection.execute(insert(tables.checkpoints), row)
+    for more in ({}, {"end": 1}, {"begin": 1}):
+        with pytest.raises(ChainBroken, match="signed by a key that was replaced") as raised:
+            verify(NEW, **more)
+    assert raised.value.position == 1
+    assert verify(OLD).size == 1, "whoever knows nothing newer cannot tell"
+
+
+def test_aud_06_what_a_replaced_key_signed_in_its_time_is_verified_by_its_successor(engine, rotate):
+    rotate(OLD)
+    rotate(NEW, OLD)
+    rotate(NEWEST, NEW)
+    believed = believe([key_of(NEWEST)], hand_overs(engine))
+    for begin, end in ((0, None), (0, 1), (1, None)):
+        verify_log(engine, Scope(believed.now, begin=begin, end=end, replaced=believed.before))
 
 
 def test_t_aud_08_the_name_of_a_log_pushes_no_verdict_off_the_screen(engine, rotate, tmp_path, capsys):

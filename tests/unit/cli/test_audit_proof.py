@@ -1,13 +1,20 @@
 """``rambridge audit verify``, ``checkpoint`` and ``proof`` as transcripts."""
 
 import sqlite3
+import time
 import zipfile
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert, select
 
+from bridge.audit import tables
+from bridge.audit.proof.checkpoints import Signer
+from bridge.audit.proof.hand_over import record_hand_over
 from bridge.audit.proof.notes import VerifierKey
+from bridge.audit.proof.tree import read_tree
 from bridge.audit.proof.verifier import verify_bundle
+from bridge.audit_log import opened_audit_log
 from bridge.cli.main import main
 from bridge.clock import SystemClock
 from bridge.keys import KeyFolder, rotate
@@ -194,6 +201,35 @@ def test_what_is_no_checkpoint_is_refused(run, noted, tmp_path):
 def test_a_rotated_key_verifies_what_the_one_before_signed(run, config, noted):  # noqa: F811
     rotate(load_settings(config).key_folder, "audit-checkpoints", SystemClock())
     assert run("verify", "--noted", noted).exit_code == 0
+
+
+def test_t_aud_06_whoever_stole_a_replaced_key_signs_nothing_for_those_who_know_its_successor(run, config, noted):  # noqa: F811
+    stolen = public_key(config)
+    keys = KeyFolder(load_settings(config).key_folder)
+    thief = Signer("localhost:8080/audit", keys.checkpoint_keys().current)
+    rotate(load_settings(config).key_folder, "audit-checkpoints", SystemClock())
+    successor = public_key(config)
+    with opened_audit_log(load_settings(config), SystemClock()) as log:
+        assert record_hand_over(log.engine, log.sequencer, log.build_log(), log.signer)
+        log.sequencer.sign_now()
+        for arguments in (
+            (),
+            ("--key", successor),
+            ("--key", stolen),
+            ("--noted", noted),
+            ("--key", successor, "--to", 5),
+        ):
+            assert run("verify", *arguments).exit_code == 0
+        now = int(time.time()) + 2
+        with log.engine.begin() as connection:
+            last = connection.execute(select(tables.checkpoints).order_by(tables.checkpoints.c.number.desc())).first()
+            note = thief.sign(last.size, read_tree(connection).root(), now)
+            row = {"number": last.number + 1, "size": last.size, "time": now * 1_000_000, "note": note}
+            connection.execute(insert(tables.checkpoints), row)
+    for arguments in ((), ("--key", successor), ("--key", successor, "--to", 5)):
+        result = run("verify", *arguments)
+        assert result.exit_code == 1
+        assert "signed by a key that was replaced" in result.stderr
 
 
 def test_the_log_is_verified_and_shown_to_witnesses_where_no_receivers_secret_is(run, config, tmp_path, monkeypatch):  # noqa: F811

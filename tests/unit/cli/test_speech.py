@@ -120,8 +120,8 @@ def test_the_help_of_each_command_is_in_english_elsewhere(name):
         (["whoami", "more", "yet"], "错误：多余的参数（more yet）"),
         (["whoami", "--server"], "错误：选项 '--server' 需要一个值。"),
         (["whoami", "--json=1"], "错误：选项 '--json' 不接受值。"),
-        (["exec"], "错误：缺少参数 '-- CMD [ARG]...'."),
-        (["completion"], "错误：缺少参数 '{bash|fish|zsh}'. 可选值：\n\tbash,\n\tfish,\n\tzsh"),
+        (["exec"], "错误：缺少参数 '-- CMD [ARG]...'。"),
+        (["completion"], "错误：缺少参数 '{bash|fish|zsh}'。可选值：\n\tbash,\n\tfish,\n\tzsh"),
         (["completion", "ksh"], "错误：'{bash|fish|zsh}' 的值无效：'ksh' 不在可选值之中：'bash', 'fish', 'zsh'。"),
         (
             ["credentials", "--format", "x"],

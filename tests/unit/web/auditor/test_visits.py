@@ -23,7 +23,7 @@ class Looking:
         self.engine = engine
         self.clock = MovableClock()
         self.opened = open_log(engine, self.clock)
-        self.visits = Visits(Access(None, None, None, ""), self.opened.build_log(), self.clock)
+        self.visits = Visits(Access(None, None, None, None, ""), self.opened.build_log(), self.clock)
         self.app = Flask(__name__)
 
     def look(self, subject="lin.wei", *, person=None, **search):
