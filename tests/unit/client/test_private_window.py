@@ -91,7 +91,7 @@ def test_a_browser_that_goes_on_running_is_not_waited_for(machine, monkeypatch):
     install, read = machine
     path = install("firefox", exit_code=1)
     path.write_text(
-        f"#!/bin/sh\necho $$ >> {path.parent}/started\nexec {shutil.which('sleep', path='/bin:/usr/bin')} 60\n"
+        f"#!/bin/sh\necho $$ >> '{path.parent}/started'\nexec {shutil.which('sleep', path='/bin:/usr/bin')} 60\n"
     )
     monkeypatch.setattr(private_window, "WATCHED_SECONDS", 0.6)
     said = []
