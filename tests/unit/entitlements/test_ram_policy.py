@@ -1,6 +1,7 @@
 """A session policy that RAM's grammar does not know is refused when it is read, with its place and what to write."""
 
 import json
+import sys
 
 import pytest
 
@@ -231,17 +232,21 @@ def test_a_json_file_means_the_same_as_a_yaml_file(tmp_path):
     assert policy == read(tmp_path, "p.yaml", JSON)[0]
 
 
+AFTER_THE_COMMA = (5, 3) if sys.version_info < (3, 13) else (4, 63)
+"""Where Python's parser sees that nothing follows, or the comma itself."""
+
+
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
         pytest.param(JSON.replace("Allow", "allow"), (4, 16), "statement 1: `Effect`", id="place of a member"),
-        pytest.param(JSON.replace("}\n  ]", "},\n  ]"), (5, 3), "not JSON", id="comma at the end of a list"),
+        pytest.param(JSON.replace("}\n  ]", "},\n  ]"), AFTER_THE_COMMA, "not JSON", id="comma at the end of a list"),
         pytest.param(JSON.replace('"1",', '"1", "Version": "1",'), (2, 19), "a second time", id="member twice"),
         pytest.param(f"# a comment\n{JSON}", (1, 1), "not JSON", id="comment"),
         pytest.param(JSON.replace('"1"', "NaN"), (1, 1), "NaN is not JSON", id="NaN"),
         pytest.param(JSON + JSON, (7, 1), "not JSON", id="two documents"),
         pytest.param(JSON.replace("oss:Get*", "\\ud800"), (1, 1), "half of a character", id="half of a character"),
-        pytest.param("[" * 5000 + "]" * 5000, (1, 1), "nested too deeply", id="nested"),
+        pytest.param("[" * 100_000 + "]" * 100_000, (1, 1), "nested too deeply", id="nested"),
         pytest.param("", (1, 1), "not JSON", id="empty"),
     ],
 )
