@@ -4,15 +4,15 @@ import gc
 import os
 import resource
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from tests.own_postgresql import OwnPostgreSQL, taking_turns
+from tests.own_postgresql import OwnPostgreSQL, find_plain_folder, taking_turns
 from tests.ready_keys import check_keys_once
 from tests.requirements import find_chromium, require
+from tests.whoever_runs_this import forget_who_runs_this
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -29,8 +29,9 @@ CHROMIUM_FLAGS = [
 def pytest_configure():
     """Allow many open files: a service that a test starts in this process keeps its databases open to the end.
 
-    And a key is checked once, however often it is loaded.
+    And a key is checked once, however often it is loaded, and the environment of whoever runs this decides nothing.
     """
+    forget_who_runs_this()
     check_keys_once()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 8_192 if hard == resource.RLIM_INFINITY else min(8_192, hard)
@@ -63,7 +64,7 @@ def postgresql_url():
     # The processes of one run share the server, and the package removes it after the last of them. Not in pytest's own
     # folder: for root the server runs as another user, and each new run of pytest shuts that folder to others.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    folder = Path(tempfile.gettempdir()) / f"rambridge-postgresql-{run}"
+    folder = Path(find_plain_folder()) / f"rambridge-postgresql-{run}"
     with taking_turns() as package:
         folder.mkdir(exist_ok=True)
         server = package.get_server(folder / "data", cleanup_mode="delete")

@@ -28,7 +28,7 @@ def taking_turns() -> Iterator[Any]:
     The package has a lock as well, but looks for the folder before it takes it, and takes it in a folder that is found
     when it is imported. A start that is late is waited for, where the package gives up after ten seconds.
     """
-    temporary = Path(tempfile.gettempdir())
+    temporary = Path(find_plain_folder())
     with (temporary / f"rambridge-postgresql-{os.geteuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         runtime = temporary / f"rambridge-postgresql-{os.geteuid()}"
@@ -53,12 +53,17 @@ def wait_for_the_end(processes: Iterable[psutil.Process]) -> None:
                 time.sleep(0.005)
 
 
+def find_plain_folder() -> str:
+    """Return a folder for temporary files without a blank in its name: the package gives it to a shell as it is."""
+    return "/tmp" if " " in tempfile.gettempdir() else tempfile.gettempdir()
+
+
 class OwnPostgreSQL:
     """The server that a Python package brings, with a new cluster. Its user ``postgres`` may do everything."""
 
     def __init__(self) -> None:
         # Not in pytest's own folder: for root the server runs as another user, who may not enter there.
-        self._folder = Path(tempfile.mkdtemp(prefix="rambridge-own-postgresql-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="rambridge-own-postgresql-", dir=find_plain_folder()))
         self._folder.chmod(0o755)
         with taking_turns() as package:
             self._server: Any = package.get_server(self.data_folder, cleanup_mode="delete")

@@ -6,6 +6,7 @@ opens it in a browser that is signed in at the identity provider, and clicks.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -31,7 +32,7 @@ class Person:
         opener.chmod(0o700)
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
         if has_browser:
-            self.environment["BROWSER"] = f"{opener} %s"
+            self.environment["BROWSER"] = f"{shlex.quote(str(opener))} %s"
 
     def start(self, *words, **environment):
         """Start ``rambridge WORDS``."""

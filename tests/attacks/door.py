@@ -63,6 +63,8 @@ CLIENT_SECRET = "canary-client-secret+/%"
 ENTITIES = {"corp": IDP, "tiles": "https://tiles.example.com/saml"}
 """The SAML providers: ``corp`` answers questions only, ``tiles`` may begin. Each signs with a key of its own."""
 _KEYS = {"corp": "idp", "tiles": "tiles"}
+LASTING_DAYS = 36_500
+"""How long a provider is believed: commands judge its certificate by this machine's clock, not by the service's."""
 
 _SAML = """name: {name}
 title: {title}
@@ -228,7 +230,10 @@ def _write_configuration(folder: Path, sts: AlibabaSTS, openid: dict[str, OpenID
             name=name, title=name.title(), entity_id=entity_id, idp_initiated=initiated
         )
         files[f"providers/{name}.xml"] = build_idp_metadata(
-            make_certificate(_KEYS[name]), entity_id=entity_id, sso=f"{entity_id}/sso", slo=_SLO.format(entity_id)
+            make_certificate(_KEYS[name], days=LASTING_DAYS),
+            entity_id=entity_id,
+            sso=f"{entity_id}/sso",
+            slo=_SLO.format(entity_id),
         ).decode()
     for name, provider in openid.items():
         files[f"providers/{name}.yaml"] = _OIDC.format(name=name, issuer=provider.issuer)

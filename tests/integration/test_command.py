@@ -299,7 +299,7 @@ def test_the_console_opens_in_a_private_window_or_its_address_is_printed(install
     assert done.stdout.startswith(f"{installation.bridge}/go/")
     assert "Open this address in one" in done.stderr
     firefox = tmp_path / "bin" / "firefox"
-    firefox.write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/started\n')
+    firefox.write_text(f'#!/bin/sh\necho "$*" > "{tmp_path}/started"\n')
     firefox.chmod(0o700)
     done = person.run(*role, PATH=str(tmp_path / "bin"))
     assert (done.returncode, done.stdout) == (0, "")

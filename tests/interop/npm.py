@@ -4,11 +4,13 @@ There is no lock file: it would record download addresses.
 """
 
 import fcntl
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from tests.requirements import skip_or_fail
+from tests.whoever_runs_this import PROXIES
 
 ROOT = Path(__file__).parents[2] / "var" / "interop"
 INSTALL_WITHIN_SECONDS = 600
@@ -50,7 +52,13 @@ def _copy_if_changed(source: Path, copy: Path) -> None:
 def _run_npm(installation: Path, what: str) -> None:
     try:
         subprocess.run(
-            NPM_INSTALL, cwd=installation, check=True, capture_output=True, text=True, timeout=INSTALL_WITHIN_SECONDS
+            NPM_INSTALL,
+            cwd=installation,
+            env=os.environ | PROXIES,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_WITHIN_SECONDS,
         )
     except subprocess.CalledProcessError as failure:
         first_line = (failure.stderr.strip() or "npm install failed").splitlines()[0]

@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bridge.sandbox.workspace import find_free_ports
+from tests.ports import reserve_ports
 
 SCRIPT = """
 from bridge.machine_credentials import Client
@@ -14,7 +14,7 @@ except Exception as error:
 
 
 def test_what_the_sdk_does_not_find_it_raises_and_prints_nowhere(tmp_path):
-    (closed,) = find_free_ports(1)
+    (closed,) = reserve_ports(1)
     nowhere = {"HOME": str(tmp_path), "http_proxy": f"http://127.0.0.1:{closed}"}
     command = [sys.executable, "-c", SCRIPT]
     run = subprocess.run(

@@ -13,7 +13,8 @@ from bridge.errors import FetchFailed, FetchRefused, FetchTooLarge
 from bridge.outbound import Limits, Outbound, _TimedReader
 from tests.fakes.authority import make_authority
 
-QUICK = Limits(connect_seconds=0.5, total_seconds=0.5, max_bytes=10_000)
+QUICK = Limits(connect_seconds=0.5, total_seconds=0.5)
+SMALL = Limits(max_bytes=10_000)
 
 
 @pytest.fixture
@@ -111,11 +112,11 @@ def test_cookies_are_not_kept(server, outbound):
 
 
 def test_a_body_of_just_the_limit_is_accepted_and_one_byte_more_is_not(server, outbound):
-    server.replies["/"] = Reply(body=b"x" * QUICK.max_bytes)
-    assert len(outbound.get(f"{server.url}/", limits=QUICK).body) == QUICK.max_bytes
-    server.replies["/"] = Reply(body=b"x" * (QUICK.max_bytes + 1))
+    server.replies["/"] = Reply(body=b"x" * SMALL.max_bytes)
+    assert len(outbound.get(f"{server.url}/", limits=SMALL).body) == SMALL.max_bytes
+    server.replies["/"] = Reply(body=b"x" * (SMALL.max_bytes + 1))
     with pytest.raises(FetchTooLarge):
-        outbound.get(f"{server.url}/", limits=QUICK)
+        outbound.get(f"{server.url}/", limits=SMALL)
 
 
 def test_the_limit_counts_what_a_compressed_body_becomes(server, outbound):
@@ -135,7 +136,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply(delay_seconds=3),
+        Reply(delay_seconds=5),
         Reply(body=b"x" * 100, pause_seconds=0.1),
         Reply(raw=HEAD + b"X-Slow: " + b"y" * 100, pause_seconds=0.1),
         Reply(raw=HEAD * 50, pause_seconds=0.05),
@@ -145,19 +146,19 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ids=["silent", "drips body", "drips header", "drips lines", "drips chunks", "continues for ever"],
 )
 def test_the_deadline_is_for_the_whole_answer(server, outbound, reply):
-    server.replies["/"] = reply
+    server.replies["/"] = reply  # each would take 5 s or longer
     started = time.monotonic()
     with pytest.raises(FetchFailed):
         outbound.get(f"{server.url}/", limits=QUICK)
-    assert 0.4 < time.monotonic() - started < 2
+    assert 0.4 < time.monotonic() - started < 4
 
 
 def test_the_last_read_waits_no_longer_than_the_deadline(server, outbound):
-    server.replies["/"] = Reply(body=b"xxxx", pause_seconds=0.9)
+    server.replies["/"] = Reply(body=b"xxxx", pause_seconds=1.4)
     started = time.monotonic()
     with pytest.raises(FetchFailed):
-        outbound.get(f"{server.url}/", limits=Limits(total_seconds=1))
-    assert time.monotonic() - started < 1.5
+        outbound.get(f"{server.url}/", limits=Limits(total_seconds=1.5))
+    assert time.monotonic() - started < 2.7, "it waited for the third byte"
 
 
 def test_nothing_is_read_after_the_deadline():
@@ -170,13 +171,13 @@ def test_nothing_is_read_after_the_deadline():
 
 def test_an_answer_slower_than_one_read_but_within_the_deadline_is_accepted(server, outbound):
     server.replies["/"] = Reply(body=b"x" * 20, pause_seconds=0.01)
-    assert outbound.get(f"{server.url}/", limits=QUICK).body == b"x" * 20
+    assert outbound.get(f"{server.url}/").body == b"x" * 20
 
 
 def test_a_pooled_connection_gets_a_deadline_of_its_own(server, outbound):
-    outbound.get(f"{server.url}/", limits=Limits(total_seconds=0.3))
-    time.sleep(0.4)
-    assert outbound.get(f"{server.url}/", limits=Limits(total_seconds=0.3)).body == b"hello"
+    outbound.get(f"{server.url}/", limits=Limits(total_seconds=1))
+    time.sleep(1.1)
+    assert outbound.get(f"{server.url}/", limits=Limits(total_seconds=1)).body == b"hello"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_every_address_of_a_host_gets_its_share_of_the_connect_time(server, outb
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
     started = time.monotonic()
     try:
-        assert outbound.get(f"{server.url}/", limits=QUICK).body == b"hello"
+        assert outbound.get(f"{server.url}/", limits=Limits(connect_seconds=0.5)).body == b"hello"
     finally:
         for opened in (silent, *fillers):
             opened.close()
@@ -269,7 +270,7 @@ def test_the_deadline_holds_over_tls(tmp_path):
         started = time.monotonic()
         with pytest.raises(FetchFailed):
             Outbound(development=True, ca_file=ours).get(f"{server.url}/", limits=QUICK)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5, "all of it takes ten"
 
 
 def test_a_handshake_that_never_ends_is_a_failure_in_time():
@@ -278,7 +279,7 @@ def test_a_handshake_that_never_ends_is_a_failure_in_time():
         started = time.monotonic()
         with pytest.raises(FetchFailed):
             Outbound(development=True).get(f"https://127.0.0.1:{port}/", limits=QUICK)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
 
 
 def test_a_missing_authority_file_is_a_failure(tmp_path):

@@ -124,9 +124,9 @@ def test_the_same_document_without_traps_is_read(write):
 
 def test_an_alias_bomb_is_refused_at_once(write):
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert faults(lambda: read_document(write("\n".join(lines))))
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_a_file_beyond_the_bound_is_refused(write):
@@ -237,6 +237,6 @@ def test_a_refused_value_does_not_travel_in_the_error(write):
 
 def test_two_thousand_lines_are_read_fast(write):
     path = write("items:\n" + "  - size: 1\n" * 2000)
-    start = time.perf_counter()
+    start = time.process_time()
     load_document(path, TypeAdapter(dict))
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from tests.interop.processes import Server
 from tests.interop.signing_key import make_signing_key
 from tests.ports import reserve_ports
 from tests.requirements import skip_or_fail
+from tests.whoever_runs_this import PROXIES
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parents[2] / "var" / "interop" / "django"
@@ -148,7 +150,14 @@ def install() -> None:
 
 def _run(*command: str) -> None:
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_WITHIN_SECONDS)
+        subprocess.run(
+            command,
+            env=os.environ | PROXIES,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_WITHIN_SECONDS,
+        )
     except subprocess.CalledProcessError as failure:
         first_line = (failure.stderr.strip() or "pip install failed").splitlines()[0]
         skip_or_fail(f"needs the package index for djangosaml2idp2: {first_line}")

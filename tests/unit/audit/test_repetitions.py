@@ -91,13 +91,15 @@ def test_t_aud_07_so_many_sources_that_they_cannot_be_counted_are_recorded_one_b
 
 
 def test_t_aud_07_a_flood_leaves_its_quota_and_a_sum_and_every_success(audit_database, monkeypatch):
-    monkeypatch.setattr(repetitions, "PERIOD_SECONDS", 2.0)
+    monkeypatch.setattr(repetitions, "PERIOD_SECONDS", 0.5)
     opened = open_log(audit_database())
-    log = AuditLog(opened.engine, opened.secrets, opened.clock, refusals_per_minute=3)
+    log, minute = AuditLog(opened.engine, opened.secrets, opened.clock, refusals_per_minute=3), [0.0]
+    log._repetitions._monotonic = lambda: minute[0]  # it stands for the length of the flood
     for _ in range(50):
         log.append(HERE, refused())
     for _ in range(10):
         log.append(HERE, SessionEnded("acme", "i", "s", "n"))
+    minute[0] = 1.0
     deadline = 200
     while (records := opened.reader.last(100))[-1]["event"] != "repeated.refused" and deadline:
         deadline -= 1

@@ -1,6 +1,7 @@
 """A private window, by a browser that is a script on the path and writes down how it was started."""
 
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -22,7 +23,7 @@ def machine(tmp_path, monkeypatch):
 
     def install(name, exit_code=0, runs_seconds=0):
         path, sleep = tmp_path / name, shutil.which("sleep", path="/bin:/usr/bin")
-        path.write_text(f'#!/bin/sh\necho "{name} $*" >> {started}\n{sleep} {runs_seconds}\nexit {exit_code}\n')
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> "{started}"\n{sleep} {runs_seconds}\nexit {exit_code}\n')
         path.chmod(stat.S_IRWXU)
         return path
 
@@ -52,7 +53,7 @@ def test_the_persons_own_browser_comes_first(machine, monkeypatch):
     install, read = machine
     install("firefox")
     chosen = install("chromium")
-    monkeypatch.setenv("BROWSER", f"{chosen} %s")
+    monkeypatch.setenv("BROWSER", f"{shlex.quote(str(chosen))} %s")
     assert open_private(ADDRESS, list).is_open
     assert read() == [f"chromium --incognito {ADDRESS}"]
 
@@ -90,7 +91,7 @@ def test_a_browser_that_goes_on_running_is_not_waited_for(machine, monkeypatch):
     install, read = machine
     path = install("firefox", exit_code=1)
     path.write_text(
-        f"#!/bin/sh\necho $$ >> {path.parent}/started\nexec {shutil.which('sleep', path='/bin:/usr/bin')} 60\n"
+        f"#!/bin/sh\necho $$ >> '{path.parent}/started'\nexec {shutil.which('sleep', path='/bin:/usr/bin')} 60\n"
     )
     monkeypatch.setattr(private_window, "WATCHED_SECONDS", 0.6)
     said = []

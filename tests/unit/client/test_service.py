@@ -20,8 +20,8 @@ from bridge.client.roles import LONGEST_SECONDS, Role, read_credentials, read_se
 from bridge.client.service import Service
 from bridge.client.turns import Turns
 from bridge.language import write_length
-from bridge.sandbox.workspace import find_free_ports
 from tests.fakes.wrong_service import wrong_service
+from tests.ports import reserve_ports
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_only_the_origin_of_an_address_counts():
 
 
 def test_nobody_there_is_said(monkeypatch):
-    [port] = find_free_ports(1)
+    [port] = reserve_ports(1)
     with pytest.raises(Unreachable, match=r"cannot be reached: Connection refused. Are you online"):
         Service(f"http://127.0.0.1:{port}").get("/")
     for name in ("https_proxy", "HTTPS_PROXY"):
@@ -261,6 +261,7 @@ def test_t_out_11_an_answer_that_comes_in_drops_is_not_waited_for(other, monkeyp
     monkeypatch.setattr(service_module, "LONGEST_ANSWER_SECONDS", 0.1)
     with pytest.raises(Unreachable, match="does not answer"):
         Service(other.url).get("/")
+    monkeypatch.undo()
     other.drips = False
     assert Service(other.url).get("/").ok
 

@@ -258,10 +258,10 @@ def test_ten_thousand_rules_of_other_groups_cost_nothing(rules):
     many = "rules:\n" + "".join(f"- name: r{n}\n  groups: [g{n}]\n  {grant}\n" for n in range(10_000))
     rule_set = rules.compile(PLATFORM, many)
     identity = make_identity()
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(100):
         assert len(resolve(identity, rule_set, NOW).entitlements) == 1
-    assert (time.perf_counter() - start) / 100 < 0.002
+    assert (time.process_time() - start) / 100 < 0.002
 
 
 def test_every_rule_is_explained_where_that_is_asked_for_and_the_decision_is_the_same(rules):

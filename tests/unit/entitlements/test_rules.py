@@ -206,9 +206,9 @@ def test_a_thousand_rules_are_compiled_in_a_blink(rules):
     text = "rules:\n" + "".join(
         f"- name: r{n}\n  groups: [g{n}]\n  when: claims.x == 'v{n}'\n  {GRANT}\n" for n in range(1000)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     rules.compile(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_a_rule_set_names_the_claims_that_its_rules_read(rules):

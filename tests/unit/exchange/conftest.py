@@ -30,7 +30,7 @@ def build_exchange(keys, sts):
     """Return what builds an exchange for one account, or for those that are handed in."""
 
     def build(*accounts, **settings):
-        accounts = accounts or (make_account(**{"endpoint": sts.url, "timeout_seconds": 2} | settings),)
+        accounts = accounts or (make_account(**{"endpoint": sts.url, "timeout_seconds": 10} | settings),)
         return Exchange(
             {account.name: account for account in accounts},
             issuer="https://bridge.example.com",

@@ -98,16 +98,16 @@ def test_processes_share_one_exchange_too(sts, build_cache):
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"),
+    ("reply", "error", "seconds"),
     [
-        (fault(403, "NoPermission"), ExchangeNotTrusted),
-        (Reply(200, b"<html>"), ExchangeUnavailable),
-        (Reply(200, b"{}", delay_seconds=5), ExchangeUnavailable),
+        (fault(403, "NoPermission"), ExchangeNotTrusted, 10),
+        (Reply(200, b"<html>"), ExchangeUnavailable, 10),
+        (Reply(200, b"{}", delay_seconds=5), ExchangeUnavailable, 1),
     ],
 )
-def test_when_it_fails_it_fails_for_all_who_wait_and_is_not_asked_for_each(sts, build_cache, reply, error):
+def test_when_it_fails_it_fails_for_all_who_wait_and_is_not_asked_for_each(sts, build_cache, reply, error, seconds):
     sts.reply = reply
-    cache = build_cache(timeout_seconds=0.6)
+    cache = build_cache(timeout_seconds=seconds)
     begun = time.monotonic()
     results, failures = ask_at_once([cache], 100)
     assert not results
@@ -332,17 +332,17 @@ def test_whoever_waits_since_a_sign_out_for_what_was_asked_before_it_gets_their_
 
 
 def test_whoever_dies_while_asking_holds_nobody_for_longer_than_a_deadline(redis, sts, build_cache, monkeypatch):
-    cache = build_cache(timeout_seconds=0.5)
+    cache = build_cache(timeout_seconds=1.5)
     monkeypatch.setattr(cache, "_end_turn", lambda *_: None)
     sts.script = [fault(403, "NoPermission")]
     with pytest.raises(ExchangeNotTrusted):
         ask(cache)
     assert redis.keys("rambridge:credentials-asked:*")
-    other = build_cache(timeout_seconds=0.5)
+    other = build_cache(timeout_seconds=1.5)
     begun = time.monotonic()
     with suppress(ExchangeUnavailable):  # a little of its own time may be left when the turn ends
         ask(other)
-    assert 0.2 < time.monotonic() - begun < 3
+    assert 0.2 < time.monotonic() - begun < 5
     assert ask(other).credentials.access_key_secret in sts.secrets
 
 

@@ -16,7 +16,6 @@ from bridge.errors import (
     ExchangeThrottled,
     ExchangeUnavailable,
 )
-from bridge.exchange import breaker as breaker_module
 from bridge.exchange.breaker import FAILURES, FIRST_REST_SECONDS, LARGEST_REST_SECONDS, Breaker
 from bridge.exchange.deadline import Deadline
 from bridge.exchange.refusals import REFUSALS, find_refusal, show_upstream
@@ -84,17 +83,17 @@ def test_an_sts_that_is_slow_holds_nobody_beyond_the_deadline(sts, build_exchang
     sts.reply = reply
     begun = time.monotonic()
     with pytest.raises(ExchangeUnavailable):
-        build_exchange(timeout_seconds=0.4).issue(make_choice())
-    assert time.monotonic() - begun < 2
+        build_exchange(timeout_seconds=0.8).issue(make_choice())
+    assert time.monotonic() - begun < 4
     assert len(sts.requests) == 1
 
 
 def test_tries_and_pauses_share_one_deadline(sts, build_exchange):
-    sts.reply = Reply(503, b"", delay_seconds=0.6)
+    sts.reply = Reply(503, b"", delay_seconds=1)
     begun = time.monotonic()
     with pytest.raises(ExchangeUnavailable):
-        build_exchange(timeout_seconds=0.9).issue(make_choice())
-    assert time.monotonic() - begun < 1.7, "three tries alone would take longer"
+        build_exchange(timeout_seconds=1.2).issue(make_choice())
+    assert time.monotonic() - begun < 2.9, "three tries alone would take longer"
 
 
 def test_a_connection_that_is_not_made_is_tried_again_and_the_person_hears_it_soon(build_exchange):
@@ -135,7 +134,7 @@ def test_the_first_connection_that_is_made_is_used():
 def test_what_sts_says_about_coming_back_is_kept_within_reason(sts, build_exchange, headers, seconds):
     sts.reply = fault(429, "Throttling", **headers)
     with pytest.raises(ExchangeThrottled) as caught:
-        build_exchange(timeout_seconds=0.5).issue(make_choice())
+        build_exchange(timeout_seconds=0.9 if seconds else 10).issue(make_choice())
     assert caught.value.retry_after_seconds == seconds
     assert len(sts.requests) == (1 if seconds else TRIES)
 
@@ -247,9 +246,9 @@ def test_a_try_that_ends_in_a_fault_of_our_own_leaves_the_way_free_for_the_next(
     assert breaker.state == "closed"
 
 
-def test_an_sts_that_was_down_is_used_again_without_a_restart(sts, build_exchange, monkeypatch):
-    monkeypatch.setattr(breaker_module, "FIRST_REST_SECONDS", 0.2)
-    exchange = build_exchange(timeout_seconds=0.3)
+def test_an_sts_that_was_down_is_used_again_without_a_restart(sts, build_exchange, breaker, time_of_breaker):
+    exchange = build_exchange()
+    exchange._breakers["acme"] = breaker
     sts.reply = Reply(raw=b"")
     for _ in range(FAILURES):
         with pytest.raises(ExchangeUnavailable):
@@ -260,13 +259,13 @@ def test_an_sts_that_was_down_is_used_again_without_a_restart(sts, build_exchang
     assert exchange.describe() == {"acme": "open"}
     assert len(sts.requests) == before
     sts.behave()
-    time.sleep(0.25)
+    time_of_breaker[0] += FIRST_REST_SECONDS
     assert exchange.issue(make_choice()).access_key_secret in sts.secrets
     assert exchange.describe() == {"acme": "closed"}
 
 
 def test_an_account_that_is_down_does_not_stop_another(sts, build_exchange):
-    down = make_account(endpoint="http://127.0.0.1:9", timeout_seconds=0.3)
+    down = make_account(endpoint="http://127.0.0.1:9")
     up = make_account(name="up", id="1000000000000002", endpoint=sts.url)
     exchange = build_exchange(down, up)
     for _ in range(FAILURES):
@@ -277,7 +276,7 @@ def test_an_account_that_is_down_does_not_stop_another(sts, build_exchange):
 
 
 def test_many_threads_at_an_sts_that_is_down_end_in_time(sts, build_exchange):
-    sts.reply = Reply(200, b"{}", delay_seconds=3)
+    sts.reply = Reply(200, b"{}", delay_seconds=5)
     exchange = build_exchange(timeout_seconds=0.4)
     ends = []
 
@@ -293,7 +292,7 @@ def test_many_threads_at_an_sts_that_is_down_end_in_time(sts, build_exchange):
     for thread in threads:
         thread.join()
     assert len(ends) == 20
-    assert max(ends) - begun < 2.5
+    assert max(ends) - begun < 4
 
 
 # ── What STS's codes mean ────────────────────────────────────────────────────────────────────────────────────

@@ -101,7 +101,7 @@ def test_a_question_that_is_too_old_when_it_is_remembered_is_no_fault(questions,
 
 def test_the_server_forgets_a_question_by_itself(questions, question, redis):
     questions.save(question)
-    assert 598_000 < redis.pttl(build_key("pending", HANDLE)) <= 600_000
+    assert 590_000 < redis.pttl(build_key("pending", HANDLE)) <= 600_000
 
 
 def test_a_used_question_is_gone(questions, question):

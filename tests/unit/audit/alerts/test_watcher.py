@@ -170,9 +170,11 @@ def test_uses_of_one_emergency_are_one_alert_which_ends(log):
 )
 def test_t_aud_07_what_was_summed_up_makes_a_burst_with_what_was_not(log, monkeypatch, refusal):
     monkeypatch.setattr(repetitions, "PERIOD_SECONDS", 0.5)
-    recording = AuditLog(log.engine, log.secrets, log.clock, refusals_per_minute=2)
+    recording, minute = AuditLog(log.engine, log.secrets, log.clock, refusals_per_minute=2), [0.0]
+    recording._repetitions._monotonic = lambda: minute[0]  # it stands until all have been refused
     for _ in range(3):
         recording.append(ORIGIN, refusal)
+    minute[0] = 1.0
     deadline = time.monotonic() + 10
     while log.reader.last(1)[0]["event"] != "repeated.refused":
         assert time.monotonic() < deadline

@@ -27,7 +27,8 @@ def service(monkeypatch):
     def start(*plan, answer=b"{}"):
         opened.append(HTTPReceiver(plan, answer=answer))
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{opened[-1].port}")
-        monkeypatch.setenv("no_proxy", "")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, "")
         return opened[-1]
 
     yield start

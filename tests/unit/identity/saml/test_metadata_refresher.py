@@ -37,9 +37,12 @@ class Source:
     def __init__(self, answer=None):
         self.answer = answer or build_idp_metadata()
         self.asked = 0
+        self.let = threading.Event()
+        self.let.set()
 
     def __call__(self):
         self.asked += 1
+        assert self.let.wait(10)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -211,13 +214,15 @@ def test_a_person_who_needs_metadata_brings_the_next_attempt_forward(source, sav
     source.answer = FetchFailed("down")
     cache = MetadataCache(PROVIDER, source, saved=saved)
     MetadataRefresher(cache, clock).start()
-    assert wait_until(lambda: source.asked == 1)
+    assert wait_until(lambda: cache.last_failure() is not None)
     source.answer = build_idp_metadata()
+    source.let.clear()
     with pytest.raises(ProviderUnavailable):
         cache.load(NOW)  # an attempt has just failed: nobody can make us ask with every click
     clock.moment = NOW + RETRY_AFTER
     with pytest.raises(ProviderUnavailable):
         cache.load(clock.moment)
+    source.let.set()
     assert wait_until(lambda: cache.current() is not None)
     assert cache.load(clock.moment).entity_id == IDP
 

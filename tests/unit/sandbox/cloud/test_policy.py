@@ -214,10 +214,10 @@ def test_pattern_of_many_wildcards_is_decided_at_once():
     policy = PermissionPolicy.model_validate(
         {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*a" * 500 + "b"}]}
     )
-    start = time.perf_counter()
+    start = time.process_time()
 
     assert policy.find_deciding("Allow", "sts:AssumeRole", "acs:ram::1:role/" + "a" * 64, {}) is None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_all_keys_and_operators_of_a_condition_must_be_met():
