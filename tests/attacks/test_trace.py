@@ -31,6 +31,7 @@ from tests.attacks.door import (
     ADDRESS,
     CLIENT_SECRET,
     ENTITIES,
+    LASTING_DAYS,
     PUBLIC_URL,
     Visitor,
     add_attribute,
@@ -271,7 +272,8 @@ def test_the_trace_names_the_check_that_failed_what_was_measured_and_what_is_all
 
 
 def test_the_key_is_named_by_the_fingerprint_of_its_certificate(service, app):
-    thumbprint = make_certificate("idp").fingerprint(make_certificate("idp").signature_hash_algorithm).hex()
+    trusted = make_certificate("idp", days=LASTING_DAYS)
+    thumbprint = trusted.fingerprint(trusted.signature_hash_algorithm).hex()
     record, _ = refuse(service, app, use_another_key)
     assert (record["code"], find_failure(record)[0]) == ("saml_signature_invalid", "assertion_signature")
     assert f"certificate {thumbprint}" in find_failure(record)[2]
