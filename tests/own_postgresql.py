@@ -19,6 +19,7 @@ from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 LONGEST_SECONDS = 300
+END_SECONDS = 30
 
 
 @contextmanager
@@ -91,12 +92,17 @@ class OwnPostgreSQL:
         psutil.wait_procs([postmaster], timeout=LONGEST_SECONDS)  # nobody starts beside a process of its number
 
     def kill_one(self, moments: random.Random) -> None:
-        """SIGKILL for one process of the server; the others then end each connection, and begin anew by themselves."""
+        """SIGKILL for one process of the server; the others then end each connection, and begin anew by themselves.
+
+        Returns when they have: until the server notices, it takes connections that it ends a moment later.
+        """
         children: list[psutil.Process] = []
         while not children:  # it is still beginning anew
             children = psutil.Process(self._server.get_pid()).children(recursive=True)
+        chosen = moments.choice(children)
         with suppress(psutil.NoSuchProcess):
-            moments.choice(children).kill()
+            chosen.kill()
+        psutil.wait_procs(children, timeout=END_SECONDS)  # all of them, unless that one had just ended by itself
 
     def wait(self) -> None:
         """Return when it takes connections again."""
