@@ -33,6 +33,5 @@ class GuessLimit:
     def count_person(self, what: str, identity: VerifiedIdentity, limit: int) -> None:
         """Count one request more of a person, wherever from. Raises AskedTooOften above ``limit`` in a minute."""
         now = self._clock.now()
-        person = f"{len(identity.issuer)}:{identity.issuer}{identity.subject}"
-        if count_within_minute(self._redis, now, "asked", what, person) > limit:
+        if count_within_minute(self._redis, now, "asked", what, identity.issuer, identity.subject) > limit:
             raise AskedTooOften(f"more than {limit} requests in a minute by one person", 60 - int(now.timestamp()) % 60)
