@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import psutil
 from bridge import embedded_store
 from bridge.identity.verified import VerifiedIdentity
 from bridge.store_connection import connect_store
+from tests.ended import wait_for_the_end
 
 
 class MovableClock:
@@ -51,9 +52,7 @@ def kill_store(folder):
     client.close()
     process = psutil.Process(int((folder / "store.pid").read_text()))
     process.kill()
-    with suppress(psutil.NoSuchProcess):
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.005)
+    wait_for_the_end([process])
 
 
 def make_identity(**changes):

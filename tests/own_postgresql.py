@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,8 @@ from unittest.mock import patch
 import psutil
 from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
+
+from tests.ended import wait_for_the_end
 
 LONGEST_SECONDS = 300
 END_SECONDS = 30
@@ -44,14 +46,6 @@ def taking_turns() -> Iterator[Any]:
 
 def _run_patiently(command: Callable[..., str], *arguments: Any, **options: Any) -> str:
     return command(*arguments, **(options | {"timeout": LONGEST_SECONDS}))
-
-
-def wait_for_the_end(processes: Iterable[psutil.Process]) -> None:
-    """Return when all have ended, also those that nobody has asked about since then."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.005)
 
 
 def find_plain_folder() -> str:

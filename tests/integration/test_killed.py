@@ -26,10 +26,11 @@ from bridge.audit.record import split_id
 from bridge.audit.tables import records
 from bridge.sandbox.servers import run_sandbox
 from bridge.sandbox.workspace import is_free
+from tests.ended import wait_for_the_end
 from tests.fakes.relay import Relay
 from tests.installation import BridgeProcess, prepare
 from tests.integration.test_main_job import entitlements, read_credentials
-from tests.own_postgresql import OwnPostgreSQL, wait_for_the_end
+from tests.own_postgresql import OwnPostgreSQL
 from tests.ports import reserve_ports
 
 KILLS = int(os.environ.get("RAMBRIDGE_TEST_KILLS", "2"))

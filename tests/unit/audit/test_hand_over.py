@@ -104,13 +104,18 @@ def test_t_aud_06_the_verifier_takes_no_hand_over_that_not_both_keys_signed(sign
     assert (old.text, new.text) == (str(key_of(OLD)), str(key_of(STRANGER)))
 
 
+def unpack_bundle(engine, key, folder):
+    """Write the log's first record as a bundle of this key, and unpack it."""
+    content = io.BytesIO()
+    write_bundle(engine, content, Selection(0, 1), [key_of(key)])
+    zipfile.ZipFile(content).extractall(folder)
+
+
 def test_aud_06_a_bundle_verifies_with_the_key_of_long_ago(engine, rotate, tmp_path):
     rotate(OLD)
     rotate(NEW, OLD)
     rotate(NEWEST, NEW)
-    content = io.BytesIO()
-    write_bundle(engine, content, Selection(0, 1), [key_of(NEWEST)])
-    zipfile.ZipFile(content).extractall(tmp_path)
+    unpack_bundle(engine, NEWEST, tmp_path)
     arguments = [str(tmp_path), "--key"]
     assert verify_bundle.main([*arguments, str(key_of(OLD))]) == 0
     assert verify_bundle.main([*arguments, str(key_of(STRANGER))]) == 2
@@ -120,9 +125,7 @@ def test_t_aud_06_a_key_that_was_replaced_signs_nothing_any_more(engine, rotate,
     """Whoever stole it makes a log of their own: the record that hands over from it is public."""
     rotate(OLD)
     rotate(NEW, OLD)
-    content = io.BytesIO()
-    write_bundle(engine, content, Selection(0, 1), [key_of(NEW)])
-    zipfile.ZipFile(content).extractall(tmp_path)
+    unpack_bundle(engine, NEW, tmp_path)
     checkpoint = tmp_path / "checkpoint.txt"
     origin, size, root = checkpoint.read_text().split("\n")[:3]
     assert verify_bundle.main([str(tmp_path), "--key", str(key_of(NEW))]) == 0
@@ -170,9 +173,7 @@ def test_aud_06_what_a_replaced_key_signed_in_its_time_is_verified_by_its_succes
 def test_t_aud_08_the_name_of_a_log_pushes_no_verdict_off_the_screen(engine, rotate, tmp_path, capsys):
     rotate(OLD)
     rotate(NEW, OLD)
-    content = io.BytesIO()
-    write_bundle(engine, content, Selection(0, 1), [key_of(NEW)])
-    zipfile.ZipFile(content).extractall(tmp_path)
+    unpack_bundle(engine, NEW, tmp_path)
     checkpoint = tmp_path / "checkpoint.txt"
     _, size, root = checkpoint.read_text().split("\n")[:3]
     named = Signer("x" * 5_000, NEW, None)
