@@ -34,3 +34,14 @@ def test_a_commit_to_sqlite_waits_for_the_disk_on_every_connection(tmp_path):
             asked = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "fullfsync")]
         assert asked == [2, 1]
         engine.dispose()
+
+
+def test_whoever_writes_to_postgresql_waits_for_the_disk_and_for_no_lock_for_ever(postgresql_url):
+    engine = open_engine(postgresql_url)
+    ask = "SELECT current_setting('synchronous_commit'), current_setting('lock_timeout')"
+    for mode, kept in (("off", "local"), ("local", "local"), ("remote_apply", "remote_apply")):
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"SET synchronous_commit = {mode}")
+            connection.commit()
+            assert connection.exec_driver_sql(ask).one() == (kept, "5s")
+    engine.dispose()

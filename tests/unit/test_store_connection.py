@@ -276,6 +276,15 @@ def test_the_doctor_tells_what_a_server_forgets_by_itself():
         store.close()
 
 
+def test_a_server_that_does_not_say_what_it_forgets_is_told():
+    class Reticent:
+        def info(self):
+            return {"redis_version": "7.0.0", "aof_enabled": 1}
+
+    [finding] = check_keeping(lambda: read_keeping(Reticent()))
+    assert (finding.result, finding.found) == ("skipped", "it does not tell: its INFO has no maxmemory_policy")
+
+
 def test_of_several_servers_one_that_forgets_is_enough():
     keeps, forgets = StoreKeeping("noeviction", appends=True), StoreKeeping("allkeys-lru", appends=False)
     assert [each.result for each in check_keeping(lambda: [keeps, keeps])] == ["ok", "ok"]
